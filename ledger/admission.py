@@ -1,0 +1,58 @@
+"""Whether a fact may be recorded: accepted, accepted and flagged, or refused by name. Pure; nothing here writes."""
+
+from collections.abc import Mapping
+
+from ledger.errors import Refused
+from ledger.facts import Anomaly, Correction, Fact, Subject
+from ledger.facts.correction import DisputeResolved, Superseded, Voided
+from ledger.history import History, Opening, Recorded
+
+
+def admit(
+    history: History, new: Recorded, openings: Mapping[Subject, Opening], subject: Subject
+) -> tuple[History, list[Anomaly]]:
+    """The history with ``new`` in it, and what ``new`` is flagged with. Raises Refused; ``history`` stays as it is."""
+    fact = new.fact
+    if isinstance(fact, Correction):
+        _check_correction(history, fact, subject)
+    else:
+        _check_opening(history, fact, subject)
+    after = history.copy()
+    after.record(new, openings)
+    for broken in sorted(after.violations() - history.violations()):
+        raise Refused(broken.rule, f"{subject}: {broken.detail}", subject)
+    return after, after.anomalies(new.position)
+
+
+def _check_opening(history: History, fact: Fact, subject: Subject) -> None:
+    """A typo in a subject must not make a stream."""
+    if fact.type.partition(".")[0] != subject.kind:
+        raise Refused("wrong_kind", f"{fact.type} is no fact of {subject}", subject)
+    if not fact.opens and not any(live.fact.opens for live in history.lives):
+        raise Refused(
+            "cannot_open", f"nothing is known of {subject}, and {fact.type} cannot be its first fact", subject
+        )
+
+
+def _check_correction(history: History, fact: Correction, subject: Subject) -> None:
+    target = history.find(fact.target)
+    if target is None:
+        raise Refused("unknown_target", f"{subject} has no entry {fact.target} to correct", subject)
+    if isinstance(fact, (Voided, Superseded)):
+        _check_strike(history, fact, target, subject)
+    if isinstance(fact, DisputeResolved) and not _is_disputed(history, target):
+        raise Refused("no_open_dispute", f"{target} is not disputed", subject)
+
+
+def _check_strike(history: History, fact: Voided | Superseded, target: Recorded, subject: Subject) -> None:
+    if (struck_by := history.struck.get(target.position)) is not None:
+        raise Refused("already_corrected", f"{target} was corrected by {history.recorded[struck_by]}", subject)
+    chained = isinstance(fact, Superseded) and isinstance(target.fact, Superseded)
+    if isinstance(target.fact, Correction) and not chained:
+        raise Refused("correction_stands", f"{target} is a correction: record the fact again", subject)
+    if isinstance(fact, Superseded) and fact.replacement.type.partition(".")[0] != subject.kind:
+        raise Refused("wrong_kind", f"{fact.replacement.type} is no fact of {subject}", subject)
+
+
+def _is_disputed(history: History, target: Recorded) -> bool:
+    return any(live.disputed for live in history.lives if live.position == target.position)

@@ -1,0 +1,57 @@
+"""Personal data: what names a person stays out of the line. There stands a commitment; the name is kept beside.
+
+commitment = base64url(HMAC-SHA256(salt, "ledger/commitment/v1" NUL entry id NUL JSON pointer NUL UTF-8 name)), salt
+being 32 random bytes for each name. Deleting the row (entry, pointer, salt, name) erases the person and leaves bytes,
+order and proofs as they are.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ledger.facts import Person
+
+SALT_BYTES = 32
+DOMAIN = b"ledger/commitment/v1"
+
+
+class Disclosure(NamedTuple):
+    """What opens one commitment of an entry: the pointer to it, the salt, and the name."""
+
+    pointer: str
+    salt: bytes
+    value: str
+
+
+def commitment(salt: bytes, entry_id: str, pointer: str, value: str) -> str:
+    message = b"\0".join((DOMAIN, entry_id.encode(), pointer.encode(), value.encode()))
+    return urlsafe_b64encode(hmac.digest(salt, message, "sha256")).rstrip(b"=").decode()
+
+
+def seal(
+    data: Any, entry_id: str, salt_for: Callable[[str], bytes], pointer: str = "/data"
+) -> tuple[Any, list[Disclosure]]:
+    """``data`` with a commitment for each person in it, and what opens them. ``salt_for`` is asked by pointer."""
+    if isinstance(data, Person):
+        opened = Disclosure(pointer, salt_for(pointer), str(data))
+        return {"commitment": commitment(opened.salt, entry_id, pointer, data)}, [opened]
+    if not isinstance(data, (dict, list, tuple)):
+        return data, []
+    keys = list(data) if isinstance(data, dict) else range(len(data))
+    parts = [seal(data[key], entry_id, salt_for, f"{pointer}/{key}") for key in keys]
+    values = [value for value, _ in parts]
+    opened_all = [one for _, several in parts for one in several]
+    return (dict(zip(keys, values, strict=True)) if isinstance(data, dict) else values), opened_all
+
+
+def unseal(data: Any, entry_id: str, names: Mapping[str, str], pointer: str = "/data") -> Any:
+    """Each commitment in stored ``data`` with its entry and pointer, and with the name where it is disclosed."""
+    if isinstance(data, dict):
+        if data.keys() == {"commitment"}:
+            known = {"name": names[pointer]} if pointer in names else {}
+            return {**data, "entry": entry_id, "pointer": pointer, **known}
+        return {key: unseal(value, entry_id, names, f"{pointer}/{key}") for key, value in data.items()}
+    if isinstance(data, list):
+        return [unseal(value, entry_id, names, f"{pointer}/{i}") for i, value in enumerate(data)]
+    return data

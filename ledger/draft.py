@@ -1,0 +1,124 @@
+"""What a writer hands in, before the ledger has made an entry of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from ledger.dates import PartialDate
+from ledger.errors import Fault, Invalid
+from ledger.facts import COMMON, FACTS, Citation, Fact, Subject
+from ledger.facts.base import Name, Text
+from ledger.facts.correction import EntryId
+
+MAX_EVENTS = 1_000
+
+
+class Envelope(BaseModel):
+    """One event as it is appended. ``data`` holds the fact's own fields; the others are common to all facts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: EntryId | None = None
+    type: Annotated[str, StringConstraints(max_length=100)]
+    subject: Subject
+    expected_version: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = None
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Any = None
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    note: Text | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    correlationid: Name | None = None
+    causationid: Name | None = None
+
+
+class Draft(NamedTuple):
+    """An event that has been read: its fact is valid by itself; whether it may be recorded is not yet decided."""
+
+    id: str | None
+    subject: Subject
+    fact: Fact
+    expected_version: int | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+
+
+def parse_json(body: bytes | str) -> Any:
+    """The JSON value that a body holds. Raises Invalid, saying where it stops making sense."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        detail = f"the body is no JSON: {error}"
+        raise Invalid(detail, [Fault("", detail, "json")]) from None
+
+
+def read_body(value: Any) -> list[Draft]:
+    """The drafts of a request: one event, or ``{"events": [...]}``. Raises Invalid with a pointer for each fault."""
+    if not isinstance(value, dict) or "events" not in value:
+        return [read_draft(value)]
+    events = value["events"]
+    if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS or len(value) > 1:
+        detail = f"events is a list of 1 to {MAX_EVENTS:,} events, and stands alone"
+        raise Invalid(detail, [Fault("/events", detail, "events")])
+    return _read_all(events)
+
+
+def _read_all(events: Sequence[Any]) -> list[Draft]:
+    drafts: list[Draft] = []
+    faults: list[Fault] = []
+    for number, event in enumerate(events):
+        try:
+            drafts.append(read_draft(event))
+        except Invalid as error:
+            faults += error.at(f"/events/{number}").faults
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+    return drafts
+
+
+def read_draft(value: Any) -> Draft:
+    """One event. Raises Invalid with a pointer for each fault."""
+    try:
+        envelope = Envelope.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error.errors()) from None
+    return Draft(
+        id=envelope.id,
+        subject=envelope.subject,
+        fact=_read_fact(envelope, value),
+        expected_version=envelope.expected_version,
+        correlationid=envelope.correlationid,
+        causationid=envelope.causationid,
+    )
+
+
+def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
+    if envelope.type not in FACTS:
+        detail = f"{envelope.type!r} is no type of event; GET /v1/event-types lists them"
+        raise Invalid(detail, [Fault("/type", detail, "unknown_type")])
+    if clash := sorted(COMMON & envelope.data.keys()):
+        detail = f"{clash[0]} stands beside data, not in it"
+        raise Invalid(detail, [Fault(f"/data/{clash[0]}", detail, "misplaced")])
+    common = {name: value[name] for name in COMMON if value.get(name) is not None}
+    try:
+        return FACTS[envelope.type].model_validate(common | envelope.data)
+    except ValidationError as error:
+        raise _invalid(error.errors(), own_prefix="/data") from None
+
+
+def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:
+    faults = [_fault(error, own_prefix) for error in errors]
+    return Invalid(f"{faults[0].pointer or '/'}: {faults[0].detail}", faults)
+
+
+def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
+    parts = [str(part) for part in error["loc"] if not str(part).endswith(_BRANCHES)]
+    inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
+    path = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return Fault(inside + path, error["msg"].removeprefix("Value error, "), error["type"])
+
+
+_BRANCHES = ("Person", "Sealed", "PartialDate", "constrained-str", "constrained-int", "]", ")")
+"""What pydantic puts into a location to say which branch of a union it tried; no part of a pointer."""

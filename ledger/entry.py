@@ -1,0 +1,138 @@
+"""The entry and its one line: a CloudEvents 1.0 JSON object, the same bytes wherever it is shown.
+
+The service makes the line from ``specversion`` on; the database puts ``sequence`` and ``recordedtime`` in front.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, StoredEvent
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+from ledger.disclosure import Disclosure, seal, unseal
+from ledger.errors import Fault, Invalid, TooLarge
+from ledger.facts import FACTS, Fact, Subject
+from ledger.history import Recorded
+
+MAX_LINE_BYTES = 65_535
+HEAD_BYTES = len('{"sequence":"00000000000000000042","recordedtime":"2026-11-22T12:00:00.123456Z",')
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLine(StoredEvent):
+    """What the recorder stores: ``state`` is the line, or before recording the rest of it, from ``specversion`` on."""
+
+    entry_id: str = ""
+    disclosures: tuple[Disclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, on its way in or as read back. ``data`` is as stored, with commitments for persons."""
+
+    originator_id: Subject
+    originator_version: int
+    id: str
+    type: str
+    source: str
+    data: Mapping[str, Any]
+    authtype: str
+    authid: str
+    correlationid: str | None = None
+    causationid: str | None = None
+    time: str | None = None
+    disclosures: tuple[Disclosure, ...] = field(default=(), repr=False)
+    position: int | None = None
+    recorded_at: datetime | None = None
+
+    def fact(self, names: Mapping[str, str] | None = None) -> Fact:
+        """The fact that the entry records; ``names`` are its disclosures, by pointer."""
+        data = unseal(self.data, self.id, names or {})
+        return FACTS[self.type].model_validate(data, context={"stored": True})
+
+    def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
+        assert self.position is not None and self.recorded_at is not None
+        return Recorded(self.position, self.id, self.recorded_at.date(), self.fact(names))
+
+    def line(self) -> bytes:
+        """The line from ``specversion`` on. Raises TooLarge."""
+        named = {
+            "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type,
+            "subject": self.originator_id, "streamversion": self.originator_version, "time": self.time,
+            "authtype": self.authtype, "authid": self.authid, "correlationid": self.correlationid,
+            "causationid": self.causationid, "dataschema": f"/v1/event-types/{self.type}/{SCHEMA_VERSION}",
+            "datacontenttype": "application/json", "data": self.data,
+        }  # fmt: skip
+        rest = to_json({name: value for name, value in named.items() if value is not None})
+        if (size := HEAD_BYTES + len(rest) - 1) > MAX_LINE_BYTES:
+            detail = f"the entry takes {size:,} bytes of the {MAX_LINE_BYTES:,} that a line may have: shorten its texts"
+            raise TooLarge(detail, [Fault("/data", detail, "too_large")])
+        return rest
+
+
+def make_entry(
+    fact: Fact, *, entry_id: str, subject: Subject, version: int, salt_for: Callable[[str], bytes], **attributes: Any
+) -> Entry:
+    """An entry that records ``fact``; its persons are sealed with the salts that ``salt_for`` gives."""
+    shown = fact.model_dump(exclude_none=True) | {"occurred": fact.occurred, "effective": fact.effective}
+    first = ("occurred", "effective", "modality", "sources")
+    data, disclosures = seal({**{name: shown[name] for name in first}, **shown}, entry_id, salt_for)
+    return Entry(
+        originator_id=subject,
+        originator_version=version,
+        id=entry_id,
+        type=fact.type,
+        data={name: value for name, value in data.items() if value != [] or name == "sources"},
+        time=fact.occurred if fact.occurred and fact.occurred.is_instant else None,
+        disclosures=tuple(disclosures),
+        **attributes,
+    )
+
+
+def read_line(line: bytes | str) -> Entry:
+    """The entry that a stored line tells. Raises Invalid if it is no line of a ledger."""
+    try:
+        told = from_json(line)
+        return Entry(
+            originator_id=Subject(told["subject"]),
+            originator_version=told["streamversion"],
+            id=told["id"],
+            type=told["type"],
+            source=told["source"],
+            data=told["data"],
+            authtype=told["authtype"],
+            authid=told["authid"],
+            correlationid=told.get("correlationid"),
+            causationid=told.get("causationid"),
+            time=told.get("time"),
+            position=int(told["sequence"]),
+            recorded_at=datetime.fromisoformat(told["recordedtime"]),
+        )
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise Invalid(f"this is no entry of a ledger: {error}") from None
+
+
+class LineMapper(Mapper[str]):
+    """The library's mapper, on our representation: no module paths as topics, no opaque bytes."""
+
+    def __init__(self) -> None:
+        pass
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredLine:
+        assert isinstance(domain_event, Entry)
+        return StoredLine(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=domain_event.type,
+            state=domain_event.line(),
+            entry_id=domain_event.id,
+            disclosures=domain_event.disclosures,
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
+        return read_line(stored_event.state)

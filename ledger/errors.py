@@ -1,0 +1,95 @@
+"""What can go wrong, once:
+
+    LedgerError
+    ├── Invalid          what was said cannot be read as something the ledger records
+    │   └── TooLarge     it is longer than an entry may be
+    ├── Refused          it was understood, and a rule forbids it
+    │   ├── IdReused     the id stands for another entry
+    │   └── StaleVersion the stream has moved on from the version that the writer saw
+    ├── NotFound         nothing is known under that name, there and then
+    ├── Denied           the key is missing, unknown or revoked, or its role does not allow this
+    ├── NotYet           the projections have not seen what the reader asks to see
+    ├── Unavailable      the database cannot be reached, or the outcome is not known; try again with the same ids
+    └── Misconfigured    a setting, a role or the schema is not as it must be
+
+HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong in the input: where (a JSON pointer), what, and a code for programs."""
+
+    pointer: str
+    detail: str
+    code: str
+
+
+class LedgerError(Exception):
+    """The root. ``str`` of it is one sentence for people."""
+
+
+class Invalid(LedgerError):
+    def __init__(self, detail: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
+
+    def at(self, prefix: str) -> "Invalid":
+        """The same error, for input that stands below ``prefix``."""
+        return type(self)(str(self), [fault._replace(pointer=prefix + fault.pointer) for fault in self.faults])
+
+
+class TooLarge(Invalid):
+    pass
+
+
+class Refused(LedgerError):
+    """``rule`` names the rule, in the words of the vocabulary; ``subject`` the stream it was applied to."""
+
+    def __init__(self, rule: str, detail: str, subject: str = "") -> None:
+        super().__init__(detail)
+        self.rule = rule
+        self.subject = subject
+
+
+class IdReused(Refused):
+    def __init__(self, entry_id: str) -> None:
+        super().__init__("id_reused", f"the id {entry_id} stands for an entry with other content")
+
+
+class StaleVersion(Refused):
+    """``version`` is the stream's own, ``expected`` the one that the writer saw."""
+
+    def __init__(self, subject: str, expected: int, version: int) -> None:
+        super().__init__(
+            "stale_version",
+            f"{subject} is at version {version}, not {expected}: read it again and decide anew",
+            subject,
+        )
+        self.version = version
+
+
+class NotFound(LedgerError):
+    pass
+
+
+class Denied(LedgerError):
+    """``known`` tells a key whose role is too low from no key, or an unknown one."""
+
+    def __init__(self, detail: str, *, known: bool = False) -> None:
+        super().__init__(detail)
+        self.known = known
+
+
+class NotYet(LedgerError):
+    pass
+
+
+class Unavailable(LedgerError):
+    pass
+
+
+class Misconfigured(LedgerError):
+    pass

@@ -1,0 +1,225 @@
+"""What every fact carries, and the types that its fields are made of.
+
+A fact is a frozen pydantic model; its ``type`` is the storage format and never changes.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Self
+
+from iso3166 import countries_by_alpha2
+from iso4217 import Currency
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from ledger.codes import Modality
+from ledger.dates import PartialDate
+
+PRINTABLE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+SLUG = r"[a-z0-9][a-z0-9-]{0,99}"
+CURRENCIES = frozenset(currency.code for currency in Currency)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=rf"^{PRINTABLE}*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")]
+Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG}$")]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
+Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Amount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,30}(\.\d{1,10})?$")]
+Months = Annotated[int, Field(ge=1, le=12_000)]
+
+
+def _country(code: str) -> str:
+    if code not in countries_by_alpha2:
+        raise ValueError(f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US")
+    return code
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError(f"{code!r} is no currency code of ISO 4217, such as INR or USD")
+    return code
+
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
+
+
+class Subject(str):
+    """A stream's name, ``kind:slug``. A subclass names the kinds that it may be of."""
+
+    __slots__ = ()
+    kinds: ClassVar[str] = "source|party|initiative|agreement|meeting|milestone"
+
+    @property
+    def kind(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def id(self) -> str:
+        return self.partition(":")[2]
+
+    @classmethod
+    def pattern(cls) -> str:
+        return rf"^({cls.kinds}):{SLUG}$"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(pattern=cls.pattern()))
+
+
+class SourceRef(Subject):
+    __slots__ = ()
+    kinds = "source"
+
+
+class PartyRef(Subject):
+    __slots__ = ()
+    kinds = "party"
+
+
+class InitiativeRef(Subject):
+    __slots__ = ()
+    kinds = "initiative"
+
+
+class AgreementRef(Subject):
+    __slots__ = ()
+    kinds = "agreement"
+
+
+class MeetingRef(Subject):
+    __slots__ = ()
+    kinds = "meeting"
+
+
+class Person(str):
+    """A natural person's name, as given. It is never stored in the line: see ``ledger.disclosure``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")
+        return core_schema.no_info_after_validator_function(cls, text)
+
+
+class Part(BaseModel):
+    """A piece of a fact: frozen, and closed to fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+
+class Sealed(Part):
+    """What stands in the line for a person: a commitment. Entry and pointer say where; the name is there if disclosed."""
+
+    commitment: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    entry: str | None = None
+    pointer: str | None = None
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_by_the_ledger(cls, value: Any, info: ValidationInfo) -> Any:
+        if not (info.context or {}).get("stored"):
+            raise ValueError("a person is given by name; the ledger makes the commitment")
+        return value
+
+
+AnyPerson = Person | Sealed
+
+
+class Citation(Part):
+    """Where a fact is asserted: a source, the place in it, and the address it was read at."""
+
+    source: SourceRef
+    locator: Name | None = None
+    url: Url | None = None
+
+
+class Identifier(Part):
+    scheme: Name
+    id: Name
+
+
+class Participant(Part):
+    """Who takes part, speaks or signs: a party, a person in its name, the office held."""
+
+    party: PartyRef | None = None
+    person: AnyPerson | None = None
+    office: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if not (self.party or self.person or self.office):
+            raise ValueError("name the party, the person or the office")
+        return self
+
+
+class Fact(Part):
+    """Something that happened in the world, or that a source says of it.
+
+    ``occurred`` is when it happened, absent where that is unknown; ``effective`` when its legal or operational effect
+    begins, where that is another day. ``modality`` says how the sources support it; ``inferred`` needs a ``note``.
+    """
+
+    type: ClassVar[str]
+    opens: ClassVar[bool] = False  # may be the first fact of a stream
+    describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
+    outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
+
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Modality = Modality.stated
+    sources: tuple[Citation, ...] = Field(min_length=1, max_length=100)
+    note: Text | None = None
+
+    def __init_subclass__(cls, **flags: Any) -> None:
+        for flag in ("type", "opens", "describes", "outlasts"):
+            if flag in flags:
+                setattr(cls, flag, flags.pop(flag))
+        super().__init_subclass__(**flags)
+
+    @model_validator(mode="after")
+    def _inference_is_explained(self) -> Self:
+        if self.modality is Modality.inferred and not self.note:
+            raise ValueError("an inferred fact needs a note that says what it is inferred from")
+        return self
+
+    @property
+    def short_type(self) -> str:
+        """The type without its kind: "signed" of "agreement.signed"."""
+        return self.type.partition(".")[2]
+
+    def own(self) -> dict[str, Any]:
+        """The fact's own fields that are given, as JSON values."""
+        given = self.model_dump(exclude=COMMON, exclude_none=True)
+        return {field: value for field, value in given.items() if value != ()}
+
+    def mentions(self) -> set[Subject]:
+        """Every subject that the fact refers to, its sources included."""
+        return set(subjects(self.model_dump(exclude_none=True)))
+
+
+COMMON = frozenset(Fact.model_fields)
+
+
+def subjects(value: Any) -> Iterator[Subject]:
+    """The subjects that stand anywhere in a dumped fact or a state."""
+    if isinstance(value, Subject):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from subjects(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from subjects(item)

@@ -1,0 +1,106 @@
+"""Corrections: what is wrong with the record, not with the world. They stand in the stream of the entry they correct."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
+
+from ledger.codes import CorrectionReason, DisputeOutcome, Modality
+from ledger.dates import PartialDate
+from ledger.facts import agreement, initiative, meeting, milestone, party, source
+from ledger.facts.base import COMMON, Citation, Fact, Name, Part, SourceRef, Text
+
+WORLD: dict[str, type[Fact]] = {
+    fact.type: fact
+    for kind in (
+        source.SOURCE,
+        party.PARTY,
+        initiative.INITIATIVE,
+        agreement.AGREEMENT,
+        meeting.MEETING,
+        milestone.MILESTONE,
+    )
+    for fact in kind.facts
+}
+
+EntryId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
+Position = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
+Target = Position | EntryId
+"""The entry that is meant: its position in the log, or its id."""
+
+
+class Replacement(Part):
+    """A fact as it is appended, without id and subject, that takes the place of another."""
+
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Modality = Modality.stated
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    note: Text | None = None
+    data: dict[str, Any]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_a_fact(cls, value: Any, handler: Any, info: ValidationInfo) -> Self:
+        read: Self = handler(value)
+        if read.type not in WORLD:
+            raise ValueError(f"{read.type!r} is no type of fact that could stand in an entry's place")
+        if clash := sorted(COMMON & read.data.keys()):
+            raise ValueError(f"{', '.join(clash)} stands beside data, not in it")
+        try:
+            fact = read.fact(info.context)
+        except ValidationError as error:
+            raise ValueError("; ".join(_said(one) for one in error.errors())) from None
+        return read.model_copy(update={"data": fact.model_dump(exclude=COMMON, exclude_none=True)})
+
+    def fact(self, context: dict[str, Any] | None = None) -> Fact:
+        common = self.model_dump(include=COMMON)
+        return WORLD[self.type].model_validate(common | self.data, context=context or {"stored": True})
+
+
+def _said(error: Any) -> str:
+    return f"{'/'.join(str(part) for part in error['loc']) or 'data'}: {error['msg']}"
+
+
+class Correction(Fact):
+    """``target`` is an earlier entry of the same stream. Sources may be missing: the mistake can be our own."""
+
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    target: Target
+
+
+class Voided(Correction, type="entry.voided"):
+    """The entry is struck: it stays readable, and counts for nothing."""
+
+    reason_code: CorrectionReason
+    reason: Text
+
+
+class Superseded(Correction, type="entry.superseded"):
+    """Another fact takes the entry's place, in valid order too."""
+
+    replacement: Replacement
+    reason_code: CorrectionReason
+    reason: Text
+
+
+class Remarked(Correction, type="entry.annotated"):
+    """A remark on the entry."""
+
+    text: Text
+
+
+class Disputed(Correction, type="entry.disputed"):
+    """Somebody holds that the entry is wrong; it counts, and is shown as disputed."""
+
+    by: SourceRef | Name
+    ground: Text
+
+
+class DisputeResolved(Correction, type="entry.dispute_resolved"):
+    """The dispute on the entry is over."""
+
+    outcome: DisputeOutcome
+
+
+CORRECTIONS: tuple[type[Correction], ...] = (Voided, Superseded, Remarked, Disputed, DisputeResolved)

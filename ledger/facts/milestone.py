@@ -1,0 +1,129 @@
+"""Milestones: what is to be reached, by when, and whether it was. Reported is not met."""
+
+from datetime import date, timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ledger.codes import MilestoneType
+from ledger.dates import PartialDate
+from ledger.facts.base import Fact, Name, SourceRef, Subject, Text
+from ledger.facts.state import Kind, State, step
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Descriptive(Fact):
+    title: Name | None = None
+    type_: MilestoneType | None = Field(default=None, alias="type")
+    of: tuple[Subject, ...] = Field(default=(), max_length=100)
+    description: Text | None = None
+
+
+class Reported(_Descriptive, type="milestone.reported", opens=True):
+    """A source speaks of it. That it was reached is not said."""
+
+    title: Name
+
+
+class Scheduled(_Descriptive, type="milestone.scheduled", opens=True):
+    """It is to be reached by ``due``."""
+
+    due: PartialDate
+    due_after: PartialDate | None = None
+
+
+class Rescheduled(Fact, type="milestone.rescheduled"):
+    """It is to be reached by another day."""
+
+    due: PartialDate
+    reason: Text | None = None
+
+
+class PartiallyMet(Fact, type="milestone.partially_met", opens=True):
+    """A part of it was reached."""
+
+    share: Share | None = None
+    text: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_how_far(self) -> Self:
+        if self.share is None and not self.text:
+            raise ValueError("say how far: a share between 0 and 1, or a text")
+        return self
+
+
+class Met(Fact, type="milestone.met", opens=True):
+    """It was reached."""
+
+
+class NotMet(Fact, type="milestone.not_met", opens=True):
+    """On review it was found not to be reached."""
+
+    reviewed_on: PartialDate
+
+
+class Reopened(Fact, type="milestone.reopened", outlasts=True):
+    """It is open again."""
+
+    reason: Text
+
+
+class Withdrawn(Fact, type="milestone.withdrawn"):
+    """It is no longer to be reached."""
+
+    reason: Text
+
+
+class EvidenceAdded(Fact, type="milestone.evidence_added", outlasts=True):
+    """Another source bears on whether it was reached."""
+
+    source: SourceRef
+
+
+class Described(_Descriptive, type="milestone.described", describes=True, outlasts=True):
+    """More is known of it."""
+
+
+def evolve(state: State, fact: Fact, lane: str) -> None:
+    MILESTONE.advance(state, fact)
+    match fact:
+        case _Descriptive():
+            state.describe({name: value for name, value in fact.own().items() if not name.startswith("due")})
+    match fact:
+        case Scheduled() | Rescheduled() | PartiallyMet() | NotMet() | Reopened() | Withdrawn():
+            for name in ("due", "due_after", "share", "text", "reviewed_on", "reason"):
+                if (given := getattr(fact, name, None)) is not None:
+                    state.set(name, given)
+        case EvidenceAdded():
+            state.add("evidence", fact.source)
+
+
+def overdue_from(state: State) -> date | None:
+    """The day from which a milestone that is still scheduled is overdue: the day after the last that ``due`` allows."""
+    due = state.fields.get("due")
+    if state.status != "scheduled" or due is None or due.latest in (None, date.max):
+        return None
+    return due.latest + timedelta(days=1)
+
+
+MILESTONE = Kind(
+    name="milestone",
+    facts=(
+        Reported, Scheduled, Rescheduled, PartiallyMet, Met, NotMet, Reopened, Withdrawn, EvidenceAdded, Described,
+    ),
+    # OCDS milestoneStatus, and two: reported, withdrawn
+    statuses=("reported", "scheduled", "partiallyMet", "met", "notMet", "withdrawn"),
+    ended=frozenset({"met", "notMet", "withdrawn"}),
+    lifecycle={
+        Scheduled: step("scheduled"),
+        Rescheduled: step("scheduled", "scheduled"),
+        PartiallyMet: step("partiallyMet"),
+        Met: step("met", once=True),
+        NotMet: step("notMet", once=True),
+        Reopened: step("scheduled", "met notMet withdrawn", back=True),
+        Withdrawn: step("withdrawn", once=True),
+    },
+    fields=("title", "type", "of", "due"),
+    evolve=evolve,
+)  # fmt: skip

@@ -1,0 +1,217 @@
+"""What facts add up to: the state of one lane of a stream, and the kinds of stream.
+
+A stream has one lane, named "", that tells its state; an agreement has one more for each party. ``evolve`` of a kind
+says what a fact does to a lane. It writes through the methods of ``State``, which keep, beside each field, the
+positions of the entries that set it, and flag what does not fit instead of failing: the real world is let in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from ledger.codes import AnomalyCode
+from ledger.facts.base import Fact
+
+MAIN = ""
+"""The lane that every stream has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A fact as it counts: after corrections, from the day it counts from.
+
+    ``position`` is the entry that says so now, ``root`` the one whose place it has: they differ where an entry was
+    superseded. Live facts sort by ``place``: day, lifecycle, then the order of recording.
+    """
+
+    fact: Fact
+    day: date
+    rank: int
+    root: int
+    position: int
+    recorded_on: date
+    disputed: tuple[int, ...] = ()
+
+    @property
+    def place(self) -> tuple[date, int, int]:
+        return (self.day, self.rank, self.root)
+
+
+class Step(NamedTuple):
+    """One line of a lifecycle: the status that a fact leads to, and what it expects to find.
+
+    ``after`` lists the statuses it follows on (empty: any earlier one); ``once`` says that a second such act is no
+    news but a mistake; ``back`` that it may lead to an earlier status.
+    """
+
+    to: str
+    after: frozenset[str] = frozenset()
+    once: bool = False
+    back: bool = False
+
+
+def step(to: str, after: str = "", *, once: bool = False, back: bool = False) -> Step:
+    return Step(to, frozenset(after.split()), once, back)
+
+
+class Anomaly(NamedTuple):
+    """Something odd that was accepted: what, and the position of the entry that shows it."""
+
+    code: AnomalyCode
+    position: int
+    detail: str
+
+
+class Violation(NamedTuple):
+    """A rule that a fact breaks at its place. At an append this is a refusal; history is never refused."""
+
+    rule: str
+    position: int
+    detail: str
+
+
+@dataclass(slots=True)
+class State:
+    """The state of one lane. Copied before each fact, so every earlier state stays as it was."""
+
+    status: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+    days: dict[str, date] = field(default_factory=dict)
+    anomalies: tuple[Anomaly, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    disputed: tuple[int, ...] = ()
+    live: Live | None = None
+
+    def before(self, live: Live) -> "State":
+        """A working copy, on which the fact ``live`` is to be put."""
+        return State(
+            self.status, dict(self.fields), dict(self.provenance), dict(self.alternatives), dict(self.days),
+            self.anomalies, self.violations, self.disputed + live.disputed, live,
+        )  # fmt: skip
+
+    @property
+    def now(self) -> Live:
+        assert self.live is not None
+        return self.live
+
+    def set(self, name: str, value: Any) -> None:
+        """The field has this value from now on."""
+        self.fields[name] = value
+        self.provenance[name] = (self.now.position,)
+        self.days[name] = self.now.day
+
+    def describe(self, values: Mapping[str, Any]) -> None:
+        """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current."""
+        for name, value in values.items():
+            if self.days.get(name) == self.now.day and self.fields[name] != value:
+                self.dispute(name, value)
+            else:
+                self.set(name, value)
+
+    def dispute(self, name: str, value: Any) -> None:
+        """Keep both values of a field that two facts give differently."""
+        mine = {"value": value, "position": self.now.position}
+        known = self.alternatives.get(name) or ({"value": self.fields[name], "position": self.provenance[name][-1]},)
+        self.alternatives[name] = both = (*known, mine)
+        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently")
+        self.set(name, max(both, key=lambda one: one["position"])["value"])
+        self.provenance[name] = tuple(sorted(one["position"] for one in both))
+
+    def add(self, name: str, item: Any) -> None:
+        """The field is a list, and this is one more of it."""
+        self.fields[name] = [*self.fields.get(name, ()), item]
+        self.provenance[name] = (*self.provenance.get(name, ()), self.now.position)
+
+    def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
+        """The field is a list of things with a key: add this one, or bring the one of its key up to date."""
+        items = list(self.fields.get(name, ()))
+        at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
+        items[at:] = [{**(items[at] if at < len(items) else {}), **item}, *items[at + 1 :]]
+        self.fields[name] = items
+        self.provenance[name] = (*self.provenance.get(name, ()), self.now.position)
+
+    def date(self, name: str, *, first: bool = False) -> None:
+        """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps an earlier date."""
+        fact = self.now.fact
+        if first and self.fields.get("dates", {}).get(name):
+            return
+        self.set("dates", {**self.fields.get("dates", {}), name: fact.occurred})
+        if fact.effective:
+            self.set("effective", {**self.fields.get("effective", {}), name: fact.effective})
+
+    def flag(self, code: AnomalyCode, detail: str) -> None:
+        self.anomalies = (*self.anomalies, Anomaly(code, self.now.position, detail))
+
+    def violate(self, rule: str, detail: str) -> None:
+        self.violations = (*self.violations, Violation(rule, self.now.position, detail))
+
+
+def _one_lane(fact: Fact) -> tuple[str, ...]:
+    return (MAIN,)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
+
+    ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
+    ``any_opens`` is for lanes that need no opening fact.
+    """
+
+    name: str
+    facts: tuple[type[Fact], ...]
+    statuses: tuple[str, ...]
+    ended: frozenset[str]
+    lifecycle: Mapping[type[Fact], Step]
+    fields: tuple[str, ...]
+    evolve: Callable[[State, Fact, str], None]
+    lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
+    any_opens: bool = False
+
+    def rank(self, fact: Fact) -> int:
+        return self.facts.index(type(fact))
+
+    def advance(self, state: State, fact: Fact) -> None:
+        """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
+        rule = self.lifecycle.get(type(fact))
+        if state.status is None:
+            return self._open(state, fact, rule)
+        if rule is None:
+            return None
+        if (
+            rule.once
+            and state.status == rule.to
+            and (fact.describes or fact.short_type in state.fields.get("dates", {}))
+        ):
+            return state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
+        repeated = state.status == rule.to
+        self._move(state, rule)
+        state.date(fact.short_type, first=repeated)
+
+    def _open(self, state: State, fact: Fact, rule: Step | None) -> None:
+        if not (fact.opens or self.any_opens):
+            return
+        state.status = rule.to if rule else self.statuses[0]
+        if rule and not fact.describes:
+            state.date(fact.short_type)
+            if rule.after and not rule.after & {"", state.status}:
+                state.flag(AnomalyCode.missing_predecessor, f"nothing is known before it was {state.status}")
+
+    def _move(self, state: State, rule: Step) -> None:
+        ranks = {status: rank for rank, status in enumerate(self.statuses)}
+        assert state.status is not None
+        if not rule.after or state.status in rule.after:
+            forward = rule.back or ranks[rule.to] >= ranks[state.status]
+        else:
+            forward = ranks[rule.to] >= ranks[state.status]
+            if forward:
+                state.flag(
+                    AnomalyCode.missing_predecessor, f"it was {state.status} and not {'/'.join(sorted(rule.after))}"
+                )
+        if forward:
+            state.status = rule.to
+        else:
+            state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")

@@ -1,0 +1,216 @@
+"""The history of one stream: its facts in valid order, corrections applied, and the states they add up to.
+
+Both sides of the house stand on it: an append is admitted against it, and the projections take their rows from it.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
+from datetime import date
+from typing import NamedTuple
+
+from pydantic_core import to_json
+
+from ledger.codes import AnomalyCode
+from ledger.dates import PartialDate
+from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
+from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
+
+Place = tuple[date, int, int]
+
+UNRECORDED = 2**62
+"""Entries that are being decided have positions from here on: after every entry there is."""
+
+
+class Opening(NamedTuple):
+    """What other streams need to know of one: the position of its first entry, and when a source was published."""
+
+    position: int
+    published: PartialDate | None = None
+
+
+class Recorded(NamedTuple):
+    """A fact as it was recorded: where in the log, under which id, on which day (UTC)."""
+
+    position: int
+    entry_id: str
+    recorded_on: date
+    fact: Fact
+
+    def __str__(self) -> str:
+        return f"entry {self.position if self.position < UNRECORDED else self.entry_id}"
+
+
+class Step(NamedTuple):
+    place: Place
+    state: State
+
+
+class History:
+    """One stream. ``record`` adds an entry; ``lanes`` holds, for each lane, its states in valid order."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.version = 0
+        self.lives: list[Live] = []
+        self.lanes: dict[str, list[Step]] = {}
+        self.recorded: dict[int, Recorded] = {}
+        self.ids: dict[str, int] = {}
+        self.struck: dict[int, int] = {}  # position -> the correction that struck it
+        self.marks: dict[int, tuple[Anomaly, ...]] = {}
+        self.likes: dict[bytes, list[int]] = {}
+
+    @classmethod
+    def of(cls, subject: str) -> "History":
+        return cls(KINDS[Subject(subject).kind])
+
+    def copy(self) -> "History":
+        """A history that can go its own way; the states themselves are shared, as nothing changes them."""
+        twin = copy(self)
+        for name in ("lives", "recorded", "ids", "struck", "marks"):
+            setattr(twin, name, getattr(self, name).copy())
+        twin.lanes = {lane: list(steps) for lane, steps in self.lanes.items()}
+        twin.likes = {like: list(roots) for like, roots in self.likes.items()}
+        return twin
+
+    def state(self, lane: str = MAIN) -> State:
+        """The last state of a lane, whatever its day."""
+        steps = self.lanes.get(lane)
+        return steps[-1].state if steps else State()
+
+    def violations(self) -> set[Violation]:
+        return {violation for steps in self.lanes.values() if steps for violation in steps[-1].state.violations}
+
+    def anomalies(self, position: int) -> list[Anomaly]:
+        """What the entry at ``position`` has been flagged with."""
+        return sorted({
+            anomaly
+            for steps in self.lanes.values() if steps
+            for anomaly in steps[-1].state.anomalies if anomaly.position == position
+        })  # fmt: skip
+
+    def find(self, target: int | str) -> Recorded | None:
+        """The entry that a correction means."""
+        return self.recorded.get(target if isinstance(target, int) else self.ids.get(target, 0))
+
+    def record(self, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+        """Take one more entry in, in the order of recording. ``openings`` answers for the subjects it mentions."""
+        self.version += 1
+        self.recorded[new.position] = new
+        self.ids[new.entry_id] = new.position
+        fact = new.fact
+        self.marks[new.position] = tuple(marks(new, openings))
+        if not isinstance(fact, Correction):
+            self._insert(self._live(fact, new))
+        elif (target := self.find(fact.target)) is not None:
+            self._correct(fact, new, target)
+
+    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> None:
+        live = next((live for live in self.lives if live.position == target.position), None)
+        match fact:
+            case Voided():
+                self.struck[target.position] = new.position
+                self._remove(live)
+            case Superseded():
+                self.struck[target.position] = new.position
+                self._remove(live)
+                first = self.recorded[live.root] if live else target
+                self._insert(self._live(fact.replacement.fact(), first, by=new.position))
+            case Disputed() if live:
+                self._swap(live, replace(live, disputed=(*live.disputed, new.position)))
+            case DisputeResolved() if live:
+                self._swap(live, replace(live, disputed=()))
+
+    def _live(self, fact: Fact, first: Recorded, by: int | None = None) -> Live:
+        return Live(
+            fact=fact,
+            day=counts_from(fact, first.recorded_on),
+            rank=self.kind.rank(fact),
+            root=first.position,
+            position=by or first.position,
+            recorded_on=first.recorded_on,
+        )
+
+    def _insert(self, live: Live) -> None:
+        insort(self.lives, live, key=lambda one: one.place)
+        insort(self.likes.setdefault(likeness(live.fact), []), live.root)
+        self._refold(live.place)
+
+    def _remove(self, live: Live | None) -> None:
+        if live is not None:
+            self.lives.remove(live)
+            self.likes[likeness(live.fact)].remove(live.root)
+            self._refold(live.place)
+
+    def _swap(self, old: Live, new: Live) -> None:
+        self.lives[self.lives.index(old)] = new
+        self._refold(new.place)
+
+    def _refold(self, place: Place) -> None:
+        """Fold again from a place in the order; all before it stays as it is."""
+        for steps in self.lanes.values():
+            del steps[bisect_left(steps, place, key=lambda step: step.place) :]
+        for live in self.lives[bisect_left(self.lives, place, key=lambda one: one.place) :]:
+            self._fold(live)
+
+    def _fold(self, live: Live) -> None:
+        fact, main = live.fact, self.state()
+        lanes = self.kind.lanes(fact)
+        for lane in lanes:
+            state = self.state(lane).before(live)
+            if main.status in self.kind.ended and not fact.outlasts:
+                state.violate("after_end", f"it is {main.status}: only a correction or what reopens it can follow")
+            (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
+            if lane == lanes[0]:
+                self._flag(state, live)
+            self.lanes.setdefault(lane, []).append(Step(live.place, state))
+        if MAIN not in lanes and main.status is None and fact.opens:
+            state = main.before(live)
+            state.status = self.kind.statuses[0]
+            self.lanes.setdefault(MAIN, []).append(Step(live.place, state))
+
+    def _flag(self, state: State, live: Live) -> None:
+        state.anomalies += self.marks.get(live.position, ())
+        first = self.likes[likeness(live.fact)][0]
+        if first < live.root:
+            state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
+
+
+def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
+    """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
+    fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
+    found = [
+        Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
+        for subject in sorted(fact.mentions())
+        if subject not in openings or openings[subject].position > new.position
+    ]
+    first = fact.occurred.earliest if fact.occurred else None
+    if first and first > new.recorded_on:
+        found.append(
+            Anomaly(AnomalyCode.future_act, new.position, f"{fact.occurred} had not come when it was recorded")
+        )
+    for source in sorted(citation.source for citation in fact.sources):
+        published = openings[source].published if source in openings else None
+        if first and published and published.latest and first > published.latest:
+            detail = f"{fact.occurred} is after {source} was published ({published})"
+            found.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))
+    return found
+
+
+def counts_from(fact: Fact, recorded_on: date) -> date:
+    """The day a fact counts from: the latest that ``effective``, else ``occurred``, allows.
+
+    Dates unknown or open, and acts dated later than they were recorded, count from the day they were recorded;
+    ``effective`` may lie ahead. What only describes holds at all times when it is undated.
+    """
+    if fact.effective:
+        return fact.effective.latest or recorded_on
+    if fact.occurred:
+        return min(fact.occurred.latest or recorded_on, recorded_on)
+    return date.min if fact.describes else recorded_on
+
+
+def likeness(fact: Fact) -> bytes:
+    """Equal for two facts that say the same of the same day, whoever says it."""
+    return to_json([fact.type, fact.occurred, fact.effective, fact.own()])

@@ -1,0 +1,108 @@
+-- name: append
+-- Record these lines in this order: one statement, one round trip, one transaction.
+with taken as (
+    -- Whoever updates this row holds it until its commit is done; the next writer waits here and then counts on from
+    -- what was committed. So positions have no gaps, and position order is commit order.
+    update head
+       set size        = size + cardinality(%(streams)b::text[]),
+           recorded_at = greatest(recorded_at, clock_timestamp())
+    returning size - cardinality(%(streams)b::text[]) as base,
+              recorded_at,
+              '","recordedtime":"' || to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                  || '",' as stamp
+), recorded as (
+    insert into entries (position, stream, version, type, entry_id, recorded_at, body)
+    select taken.base + line.place,
+           line.stream,
+           line.version,
+           line.type,
+           line.entry_id,
+           taken.recorded_at,
+           ('{"sequence":"' || lpad((taken.base + line.place)::text, 20, '0') || taken.stamp || line.rest)::json
+      from taken,
+           unnest(
+               %(streams)b::text[],
+               %(versions)b::int[],
+               %(types)b::text[],
+               %(entry_ids)b::uuid[],
+               %(rests)b::text[]
+           ) with ordinality as line (stream, version, type, entry_id, rest, place)
+), disclosed as (
+    insert into disclosures (entry_id, pointer, salt, value)
+    select *
+      from unnest(
+               %(disclosed_ids)b::uuid[],
+               %(pointers)b::text[],
+               %(salts)b::bytea[],
+               %(values)b::text[]
+           )
+)
+select base
+  from taken
+
+-- name: find_ids
+-- At which positions do these ids stand?
+select entry_id,
+       position
+  from entries
+ where entry_id = any(%(entry_ids)b::uuid[])
+
+-- name: notify
+select pg_notify(%(channel)s, '')
+
+-- name: select_stream
+-- The entries of one stream between two versions.
+select position,
+       version,
+       type,
+       body::text
+  from entries
+ where stream = %(stream)s
+   and version > %(gt)s
+   and version <= %(lte)s
+ order by version
+ limit %(limit)s
+
+-- name: select_stream_backwards
+select position,
+       version,
+       type,
+       body::text
+  from entries
+ where stream = %(stream)s
+   and version > %(gt)s
+   and version <= %(lte)s
+ order by version desc
+ limit %(limit)s
+
+-- name: select_log
+-- The log in order, from a position on.
+select position,
+       stream,
+       version,
+       type,
+       body::text
+  from entries
+ where position >= %(start)s
+   and position <= %(stop)s
+ order by position
+ limit %(limit)s
+
+-- name: select_log_of_types
+select position,
+       stream,
+       version,
+       type,
+       body::text
+  from entries
+ where position >= %(start)s
+   and position <= %(stop)s
+   and type = any(%(types)s)
+ order by position
+ limit %(limit)s
+
+-- name: head
+-- How many entries there are, and when the last was recorded.
+select size,
+       recorded_at
+  from head

@@ -1,0 +1,148 @@
+"""From entries to rows: what each entry closes and what it opens, in both clocks. Pure, and the same for a rebuild."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from ledger.dates import PartialDate
+from ledger.facts import MAIN, Correction, Kind, Live, State, Subject, subjects
+from ledger.history import History, Opening, Recorded, Step
+from projections.segments import Segment, document, kind_of, segments
+
+FOREVER = 2**63 - 1
+CACHED_FACTS = 50_000
+
+StateKey = tuple[str, str, date]
+
+
+@dataclass(slots=True)
+class Changes:
+    """The rows that a batch of entries opens, and the ends of those that it closes."""
+
+    states: dict[StateKey, list[Any]] = field(default_factory=dict)
+    timeline: dict[int, list[Any]] = field(default_factory=dict)
+    done: list[list[Any]] = field(default_factory=list)
+    done_timeline: list[list[Any]] = field(default_factory=list)
+    closed: dict[StateKey, int] = field(default_factory=dict)
+    closed_timeline: dict[int, int] = field(default_factory=dict)
+
+    def close(self, key: StateKey, position: int) -> None:
+        """Believed until ``position``. A row that this very batch opened is written closed."""
+        if (row := self.states.pop(key, None)) is None:
+            self.closed[key] = position
+        else:
+            row[6] = position
+            self.done.append(row)
+
+    def close_timeline(self, live: Live, position: int) -> None:
+        if (row := self.timeline.pop(live.position, None)) is None:
+            self.closed_timeline[live.position] = position
+        else:
+            row[7] = position
+            self.done_timeline.append(row)
+
+
+class Projector:
+    """Folds entries into histories and notes what changes. Streams it has folded last stay in memory, up to a bound."""
+
+    def __init__(self) -> None:
+        self.histories: OrderedDict[Subject, History] = OrderedDict()
+        self.facts = 0
+        self.changes = Changes()
+
+    def missing(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """The streams among these that have to be loaded before an entry of theirs is projected."""
+        return [subject for subject in subjects if subject not in self.histories]
+
+    def load(self, subject: Subject, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:
+        """Take in an entry that was projected before; its rows are there already."""
+        self.histories.setdefault(subject, History.of(subject)).record(recorded, openings)
+        self.facts += 1
+
+    def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+        """Note what one more entry changes."""
+        history = self.histories.setdefault(subject, History.of(subject))
+        self.histories.move_to_end(subject)
+        self.facts += 1
+        lanes = {lane: list(steps) for lane, steps in history.lanes.items()}
+        lives = list(history.lives) if isinstance(new.fact, Correction) else None
+        history.record(new, openings)
+        for lane, steps in history.lanes.items():
+            self._note_states(history.kind, subject, lane, lanes.get(lane, []), steps, new.position)
+        self._note_timeline(subject, history, lives, new)
+
+    def forget(self) -> None:
+        """Drop the streams unused for longest, until the rest is within the bound."""
+        while self.facts > CACHED_FACTS and len(self.histories) > 1:
+            _, history = self.histories.popitem(last=False)
+            self.facts -= len(history.recorded)
+
+    def take_changes(self) -> Changes:
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    def _note_states(
+        self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
+    ) -> None:
+        if len(old) == len(new) and (not new or old[-1] is new[-1]):
+            return
+        before, after = segments(old), segments(new)
+        same = _common_prefix(before, after)
+        kept = [one for one in before[same:] if one in after[same:]]
+        for segment in before[same:]:
+            if segment not in kept:
+                self.changes.close((subject, lane, segment.valid_from), position)
+        for segment in after[same:]:
+            if segment not in kept:
+                row = _row(kind_of(kind, lane), kind.name if lane == MAIN else "participation", subject, lane, segment)
+                row[5] = position
+                self.changes.states[subject, lane, segment.valid_from] = row
+
+    def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
+        if lives is None:
+            opened = [live for live in history.lives if live.position == new.position]
+        else:
+            now = {live.position for live in history.lives}
+            was = {live.position for live in lives}
+            for live in lives:
+                if live.position not in now:
+                    self.changes.close_timeline(live, new.position)
+            opened = [live for live in history.lives if live.position not in was]
+        for live in opened:
+            mentions = sorted(live.fact.mentions())
+            self.changes.timeline[live.position] = [
+                subject, live.day, live.rank, live.root, live.position, mentions, new.position, FOREVER,
+            ]  # fmt: skip
+
+
+def _common_prefix(before: Sequence[Segment], after: Sequence[Segment]) -> int:
+    """How many segments at the start are the very same: what lies before the new fact was not folded again."""
+    for i, (old, new) in enumerate(zip(before, after, strict=False)):
+        if old.state is not new.state or old[:2] != new[:2] or old.overdue != new.overdue:
+            return i
+    return min(len(before), len(after))
+
+
+def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
+    state = segment.state
+    return [
+        name, subject, lane, segment.valid_from, segment.valid_to, 0, FOREVER, state.status, _category(state),
+        list(state.fields.get("areas", ())), sorted(set(subjects(state.fields))), _due(state), _label(subject, state),
+        document(kind, segment).decode(),
+    ]  # fmt: skip
+
+
+def _category(state: State) -> str | None:
+    return next((state.fields[name] for name in ("kind", "type", "instrument_type") if state.fields.get(name)), None)
+
+
+def _due(state: State) -> date | None:
+    due: PartialDate | None = state.fields.get("due")
+    return due.latest if due else None
+
+
+def _label(subject: Subject, state: State) -> str:
+    texts = (state.fields.get(name) for name in ("title", "name", "short_name", "description", "objective"))
+    return "\n".join([subject.id, *(text for text in texts if text)]).casefold()

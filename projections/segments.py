@@ -1,0 +1,71 @@
+"""Pure: the states of one lane over valid time, and the document that shows a state."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from pydantic_core import to_json
+
+from ledger.facts import PARTICIPATION, Kind, State
+from ledger.facts.milestone import overdue_from
+from ledger.history import Step
+
+START, END = date.min, date.max
+"""All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
+
+
+class Segment(NamedTuple):
+    """A state, and the days from ``valid_from`` up to but not including ``valid_to`` on which it holds."""
+
+    valid_from: date
+    valid_to: date
+    state: State
+    overdue: bool = False
+
+
+def segments(steps: Sequence[Step]) -> list[Segment]:
+    """The states of a lane in valid order, each day's last one; none before an opening fact."""
+    days = {step.state.now.day: step.state for step in steps if step.state.status is not None}
+    ends = [*list(days)[1:], END]
+    return [part for (day, state), end in zip(days.items(), ends, strict=False) for part in _parts(day, end, state)]
+
+
+def _parts(day: date, end: date, state: State) -> Iterator[Segment]:
+    """A scheduled milestone becomes overdue without a fact: its segment falls in two."""
+    late = overdue_from(state)
+    if late is None or late >= end:
+        yield Segment(day, end, state)
+    elif late <= day:
+        yield Segment(day, end, state, overdue=True)
+    else:
+        yield Segment(day, late, state)
+        yield Segment(late, end, state, overdue=True)
+
+
+def document(kind: Kind, segment: Segment) -> bytes:
+    """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
+    state = segment.state
+    fields = dict.fromkeys(kind.fields) | {"dates": {}} | state.fields
+    shown: dict[str, Any] = {
+        "status": state.status,
+        **fields,
+        **({"overdue": segment.overdue} if kind.name == "milestone" else {}),
+        "unknown": unknown(fields),
+        "alternatives": state.alternatives,
+        "anomalies": [anomaly._asdict() for anomaly in state.anomalies],
+        "disputed": bool(state.disputed),
+        "disputes": state.disputed,
+        "provenance": state.provenance,
+    }
+    return to_json(shown)
+
+
+def unknown(fields: dict[str, Any]) -> dict[str, str]:
+    """Why a value is null: no entry states it, or the act is recorded without its date."""
+    missing = {name: "not_stated" for name, value in fields.items() if value is None}
+    undated = {f"dates/{act}": "undated" for act, day in (fields.get("dates") or {}).items() if day is None}
+    return missing | undated
+
+
+def kind_of(kind: Kind, lane: str) -> Kind:
+    return PARTICIPATION if lane else kind

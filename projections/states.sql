@@ -1,0 +1,120 @@
+-- name: create
+-- Every state of every stream over both clocks. Rows are derived from entries: drop them and rebuild at will.
+create table if not exists progress (
+    only_row       boolean     primary key default true check (only_row),
+    version        integer     not null,
+    position       bigint      not null,
+    error          text,
+    error_position bigint
+);
+
+create table if not exists states (
+    kind       text   collate "C" not null,
+    subject    text   collate "C" not null,
+    lane       text   collate "C" not null,  -- '', or the party whose part in an agreement this is
+    valid_from date   not null,
+    valid_to   date   not null,              -- exclusive
+    known_from bigint not null,
+    known_to   bigint not null,              -- exclusive
+    status     text   collate "C" not null,
+    category   text   collate "C",           -- what the kind calls kind, type or instrument_type
+    areas      text[] not null,
+    refs       text[] not null,              -- every subject that the state refers to
+    due        date,
+    label      text   collate "C" not null,  -- what a text search looks through, case folded
+    doc        json   not null
+);
+
+create table if not exists timeline (
+    subject    text   collate "C" not null,
+    day        date   not null,              -- the day that the fact counts from
+    rank       integer not null,             -- its place in the lifecycle, for facts of one day
+    root       bigint not null,              -- the entry whose place it has
+    position   bigint not null,              -- the entry that says so
+    mentions   text[] not null,
+    known_from bigint not null,
+    known_to   bigint not null
+);
+
+-- name: create_indexes
+create index if not exists states_subject on states (subject, lane, known_from);
+create unique index if not exists states_current on states (subject, lane, valid_from)
+    where known_to = 9223372036854775807;
+create index if not exists states_list on states (kind, subject) where lane = '';
+create index if not exists states_refs on states using gin (refs) with (fastupdate = off);
+create index if not exists timeline_subject on timeline (subject, day, rank, root);
+create unique index if not exists timeline_current on timeline (position)
+    where known_to = 9223372036854775807;
+create index if not exists timeline_mentions on timeline using gin (mentions) with (fastupdate = off);
+
+-- name: start
+insert into progress (version, position)
+values (%(version)s, 0)
+on conflict do nothing
+
+-- name: progress
+select version,
+       position,
+       error,
+       error_position
+  from progress
+
+-- name: lock_progress
+select version,
+       position
+  from progress
+   for update
+
+-- name: advance
+update progress
+   set position       = %(position)s,
+       error          = %(error)s,
+       error_position = %(error_position)s
+ where position = %(before)s
+
+-- name: close_states
+-- The ledger believed these until now.
+update states
+   set known_to = closed.known_to
+  from unnest(
+           %(subjects)b::text[],
+           %(lanes)b::text[],
+           %(valid_froms)b::date[],
+           %(known_tos)b::bigint[]
+       ) as closed (subject, lane, valid_from, known_to)
+ where states.subject = closed.subject
+   and states.lane = closed.lane
+   and states.valid_from = closed.valid_from
+   and states.known_to = 9223372036854775807
+
+-- name: close_timeline
+update timeline
+   set known_to = closed.known_to
+  from unnest(%(positions)b::bigint[], %(known_tos)b::bigint[]) as closed (position, known_to)
+ where timeline.position = closed.position
+   and timeline.known_to = 9223372036854775807
+
+-- name: copy_states
+copy states (
+    kind, subject, lane, valid_from, valid_to, known_from, known_to, status, category, areas, refs, due, label, doc
+) from stdin
+
+-- name: copy_timeline
+copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
+
+-- name: read_batch
+-- What was recorded after a position, in order.
+select position,
+       body::text
+  from entries
+ where position > %(after)s
+ order by position
+ limit %(limit)s
+
+-- name: read_streams
+-- What these streams held at a position.
+select body::text
+  from entries
+ where stream = any(%(streams)b::text[])
+   and position <= %(upto)s
+ order by position

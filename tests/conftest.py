@@ -1,0 +1,79 @@
+"""A real Postgres for every test that needs one: the embedded server, started once, and a ledger of its own for each."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.draft import read_body
+from ledger.postgres import Connection, Embedded, Place, Pool, migrate
+from ledger.service import Actor, Answer, Ledger
+from projections.follow import Follower
+
+CLERK = Actor("api_key", "clerk")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """PostgreSQL 18 from the wheel, on a socket of its own."""
+    running = Embedded(tmp_path_factory.mktemp("data"), "ledger")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def place(server: Embedded) -> Place:
+    """A new, empty ledger: a schema of its own on the shared server."""
+    new = Place(server.place.dsn, f"t{next(_numbers)}")
+    migrate(server.owner_dsn, new)
+    return new
+
+
+@pytest.fixture
+def pool(place: Place) -> Iterator[Pool]:
+    with place.pool(4) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger(place: Place, pool: Pool) -> Iterator[Ledger]:
+    with Ledger(place, pool) as opened:
+        yield opened
+
+
+@pytest.fixture
+def follower(place: Place) -> Iterator[Follower]:
+    """A follower that moves when it is told to: ``follower.step()``."""
+    with place.connect() as connection:
+        opened = Follower(connection)
+        opened.create()
+        yield opened
+
+
+@pytest.fixture
+def reader(place: Place) -> Iterator[Connection]:
+    """A connection of the service's role that looks at the tables."""
+    with place.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def given(ledger: Ledger) -> Callable[..., list[Answer]]:
+    """``given(event, event, …)`` records events, each a dict as it is posted, in one request."""
+
+    def record(*events: dict[str, Any]) -> list[Answer]:
+        return ledger.append(read_body({"events": list(events)}), CLERK)
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Other people's test data, which lies beside the project and is never part of it."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared test data is not on this machine")
+    return folder
