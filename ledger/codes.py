@@ -43,7 +43,7 @@ class PartyKind(StrEnum):
 class SuccessionMode(StrEnum):
     continuation = auto()
     merger = auto()
-    split = auto()
+    split = auto()  # type: ignore[assignment]  # it hides str.split, which nobody calls on a code
     dissolution = auto()
 
 
@@ -324,7 +324,7 @@ class CorrectionReason(StrEnum):
 class DisputeOutcome(StrEnum):
     upheld = auto()
     rejected = auto()
-    split = auto()
+    split = auto()  # type: ignore[assignment]  # it hides str.split, which nobody calls on a code
 
 
 class AnomalyCode(StrEnum):

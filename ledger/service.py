@@ -137,7 +137,7 @@ class Ledger(Application[str]):
         """An answer for each draft, and the entry to record; none for what is recorded already."""
         world = self._read(given)
         today = self.clock().date()
-        decided = []
+        decided: list[tuple[Answer, Entry | None]] = []
         for number, (entry_id, draft) in enumerate(given):
             if entry_id in world.entries:
                 decided.append((self._repeated(world, entry_id, draft), None))

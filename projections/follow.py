@@ -113,7 +113,7 @@ class Follower:
         rows = self.connection.execute(SQL["read_batch"], {"after": self.position, "limit": self.batch}).fetchall()
         entries, poison = self._recorded(rows)
         missing = self.projector.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
-        loaded = []
+        loaded: list[tuple[Entry, Recorded]] = []
         if missing:
             held = self.connection.execute(SQL["read_streams"], {"streams": missing, "upto": self.position}).fetchall()
             loaded, _ = self._recorded([(0, body) for (body,) in held])
@@ -197,6 +197,16 @@ def follow(place: Place, stop: Event) -> None:
         except (psycopg.Error, Unavailable) as error:
             log.warning("the follower lost the database and tries again: %s", type(error).__name__)
             stop.wait(POLL_S)
+
+
+def catch_up(place: Place) -> None:
+    """Project what is recorded by now, unless a follower of its own is at it."""
+    with place.connect() as connection, _only_follower(place, connection) as locked:
+        if locked:
+            _prepare(place, connection)
+            follower = Follower(connection)
+            while follower.step():
+                pass
 
 
 def _follow(place: Place, connection: Connection, stop: Event) -> None:

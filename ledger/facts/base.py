@@ -210,7 +210,7 @@ class Fact(Part):
         return set(subjects(self.model_dump(exclude_none=True)))
 
 
-COMMON = frozenset(Fact.model_fields)
+COMMON = set(Fact.model_fields)
 
 
 def subjects(value: Any) -> Iterator[Subject]:

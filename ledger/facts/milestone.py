@@ -101,10 +101,11 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
 
 def overdue_from(state: State) -> date | None:
     """The day from which a milestone that is still scheduled is overdue: the day after the last that ``due`` allows."""
-    due = state.fields.get("due")
-    if state.status != "scheduled" or due is None or due.latest in (None, date.max):
+    due: PartialDate | None = state.fields.get("due")
+    last = due.latest if due else None
+    if state.status != "scheduled" or last in (None, date.max):
         return None
-    return due.latest + timedelta(days=1)
+    return last + timedelta(days=1)
 
 
 MILESTONE = Kind(

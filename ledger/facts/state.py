@@ -178,18 +178,17 @@ class Kind:
         """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
         rule = self.lifecycle.get(type(fact))
         if state.status is None:
-            return self._open(state, fact, rule)
-        if rule is None:
-            return None
-        if (
-            rule.once
-            and state.status == rule.to
-            and (fact.describes or fact.short_type in state.fields.get("dates", {}))
-        ):
-            return state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
-        repeated = state.status == rule.to
-        self._move(state, rule)
-        state.date(fact.short_type, first=repeated)
+            self._open(state, fact, rule)
+        elif rule and self._repeats(state, fact, rule):
+            state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
+        elif rule:
+            repeated = state.status == rule.to
+            self._move(state, rule)
+            state.date(fact.short_type, first=repeated)
+
+    def _repeats(self, state: State, fact: Fact, rule: Step) -> bool:
+        known = fact.describes or fact.short_type in state.fields.get("dates", {})
+        return rule.once and state.status == rule.to and known
 
     def _open(self, state: State, fact: Fact, rule: Step | None) -> None:
         if not (fact.opens or self.any_opens):

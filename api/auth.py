@@ -1,0 +1,104 @@
+"""API keys: made once, shown once, kept as a digest; and what each role may do."""
+
+import hmac
+import re
+from datetime import datetime
+from enum import IntEnum
+from hashlib import sha256
+from secrets import token_urlsafe
+from typing import NamedTuple
+
+import psycopg
+
+from ledger.errors import Denied, Invalid, NotFound
+from ledger.postgres import Connection, queries
+
+SQL = queries("api", "auth.sql")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+KEY_BYTES = 32
+
+
+class Role(IntEnum):
+    """Each may do what those before it may: read; read and replay; append."""
+
+    reader = 1
+    auditor = 2
+    admin = 3
+
+
+class Holder(NamedTuple):
+    """Whose key it is. The name is what the ledger records as ``authid``."""
+
+    name: str
+    role: Role
+
+
+class KeyRow(NamedTuple):
+    name: str
+    role: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def create_key(connection: Connection, name: str, role: Role, key: str | None = None) -> str:
+    """Make a key, or take the one given; returns it, and it is never to be had again. Raises Invalid."""
+    if not NAME.fullmatch(name):
+        raise Invalid(f"{name!r} is no name for a key: use small letters, digits, dots and dashes")
+    key = key or f"pl_{token_urlsafe(KEY_BYTES)}"
+    try:
+        connection.execute(SQL["create"], {"name": name, "key_sha256": digest(key), "role": role.name})
+    except psycopg.errors.UniqueViolation:
+        raise Invalid(f"there is a key for {name!r} already: revoke it first") from None
+    return key
+
+
+def revoke_key(connection: Connection, name: str) -> None:
+    """Raises NotFound where nobody of that name has a key."""
+    if connection.execute(SQL["revoke"], {"name": name}).rowcount == 0:
+        raise NotFound(f"there is no key for {name!r}")
+
+
+def list_keys(connection: Connection) -> list[KeyRow]:
+    return [KeyRow(*row) for row in connection.execute(SQL["list"])]
+
+
+def ensure_admin_key(connection: Connection, key: str, name: str = "admin") -> None:
+    """See to it that this very key is an admin's; another one of the same name is revoked."""
+    if find_key(connection, key) is None:
+        connection.execute(SQL["revoke"], {"name": name})
+        create_key(connection, name, Role.admin, key)
+
+
+def find_key(connection: Connection, key: str) -> Holder | None:
+    """Whose key this is. Looked up by its digest and compared in constant time."""
+    row = connection.execute(SQL["find"], {"key_sha256": digest(key)}).fetchone()
+    if row is None or not hmac.compare_digest(row[2], digest(key)):
+        return None
+    return Holder(row[0], Role[row[1]])
+
+
+def digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()
+
+
+def bearer(header: str | None) -> str | None:
+    """The key in an Authorization header; None where there is no header. Raises Denied for another scheme."""
+    if header is None:
+        return None
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Denied("the Authorization header must say Bearer and a key")
+    return key.strip()
+
+
+def allow(connection: Connection, header: str | None, needed: Role) -> Holder:
+    """The holder of the key, if the role is enough. Raises Denied."""
+    key = bearer(header)
+    if key is None:
+        raise Denied("this needs a key: send Authorization: Bearer and the key")
+    holder = find_key(connection, key)
+    if holder is None:
+        raise Denied("the key is unknown, or was revoked")
+    if holder.role < needed:
+        raise Denied(f"this needs the role {needed.name}, and {holder.name} has {holder.role.name}", known=True)
+    return holder

@@ -1,0 +1,25 @@
+-- name: create
+insert into api_keys (name, key_sha256, role)
+values (%(name)s, %(key_sha256)s, %(role)s)
+
+-- name: revoke
+update api_keys
+   set revoked_at = clock_timestamp()
+ where name = %(name)s
+   and revoked_at is null
+
+-- name: find
+select name,
+       role,
+       key_sha256
+  from api_keys
+ where key_sha256 = %(key_sha256)s
+   and revoked_at is null
+
+-- name: list
+select name,
+       role,
+       created_at,
+       revoked_at
+  from api_keys
+ order by created_at

@@ -1,0 +1,334 @@
+"""The command line. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 4 not available or not set up."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Annotated, NoReturn
+
+import psycopg
+import typer
+import uvicorn
+from pydantic import TypeAdapter, ValidationError
+
+from api import demo as demonstration
+from api import doctor as checks
+from api.app import build
+from api.auth import Role, create_key, list_keys, revoke_key
+from api.files import Line, Report, read_drafts, read_lines
+from api.params import AtBasis
+from api.reads import whole_json
+from api.terminal import err, progress, say, show_json, show_rows, write
+from ledger.draft import parse_json, read_body
+from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Refused, TooLarge, Unavailable
+from ledger.facts import Subject
+from ledger.postgres import Place, check_schema, embedded, migrate
+from ledger.service import Actor, Answer, Ledger
+from ledger.settings import Settings, read_settings
+from projections import follow as following
+from projections.read import Asked, Reads
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
+keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
+app.add_typer(keys, name="keys")
+
+CLERK = Actor("system", "cli")
+IMPORT_BATCH = 500
+EXPORT_BATCH = 5_000
+SHOWN_FAULTS = 20
+
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
+ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]
+TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A ledger that a command works on."""
+
+    settings: Settings
+    place: Place
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """The ledger that the settings name; the embedded server is started for it if it does not run."""
+    settings = read_settings()
+    if settings.dsn is None:
+        with embedded(settings.data, settings.schema_) as server:
+            yield Opened(settings, server.place)
+        return
+    place = Place(settings.dsn.get_secret_value(), settings.schema_)
+    with place.connect() as connection:
+        check_schema(connection, place)
+    yield Opened(settings, place)
+
+
+@contextmanager
+def writing() -> Iterator[Ledger]:
+    with opened() as at, at.place.pool(2) as pool, Ledger(at.place, pool, at.settings.name) as ledger:
+        yield ledger
+
+
+@contextmanager
+def reading() -> Iterator[Reads]:
+    """The projections, brought up to date first where no follower does it."""
+    with opened() as at, at.place.pool(2) as pool:
+        following.catch_up(at.place)
+        yield Reads(pool)
+
+
+@app.command()
+def demo() -> None:
+    """Run the ledger with its seed: embedded Postgres, follower and service in one process."""
+    demonstration.run(read_settings())
+
+
+@app.command()
+def serve() -> None:
+    """Run the service. With the embedded server, the follower runs beside it as `ledger follow`."""
+    with opened() as at:
+        host, port, workers = at.settings.host, at.settings.port, at.settings.workers
+        if workers > 1:
+            uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers)
+        else:
+            uvicorn.run(build(at.settings, at.place), host=host, port=port)
+
+
+@app.command()
+def follow() -> None:
+    """Keep the projections up to date, until stopped."""
+    stop = Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda *_: stop.set())
+    with opened() as at:
+        following.follow(at.place, stop)
+
+
+@app.command("migrate")
+def migrate_() -> None:
+    """Bring the schema up to date, as its owner (LEDGER_OWNER_DSN), and give the service's role its rights."""
+    settings = read_settings()
+    if settings.dsn is None:
+        with embedded(settings.data, settings.schema_):
+            say("the embedded server is up to date")
+        return
+    place = Place(settings.dsn.get_secret_value(), settings.schema_)
+    try:
+        run = migrate((settings.owner_dsn or settings.dsn).get_secret_value(), place)
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+    say(f"ran {', '.join(run)}" if run else "nothing to do: the schema is up to date")
+
+
+@app.command()
+def append(file: TheFile) -> None:
+    """Append the events of a JSON file, one or {"events": [...]}, all or none."""
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}") from None
+    drafts = read_body(parse_json(body))
+    with writing() as ledger:
+        _show_answers(ledger.append(drafts, CLERK))
+
+
+def _show_answers(answers: list[Answer]) -> None:
+    rows = [
+        (one.position, one.subject, one.version, ", ".join(anomaly.code for anomaly in one.anomalies), one.id)
+        for one in answers
+    ]
+    show_rows(("position", "subject", "version", "anomalies", "id"), rows)
+
+
+@app.command("import")
+def import_(
+    file: TheFile,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; record nothing.")] = False,
+) -> None:
+    """Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing."""
+    report = Report()
+    path = Path("/dev/stdin") if str(file) == "-" else file
+    lines = list(read_drafts(read_lines(path), report))
+    if report.faults:
+        _conclude(report, "nothing was recorded")
+    with writing() as ledger:
+        if dry_run:
+            _count(report, ledger.dry_run([line.draft for line in lines], CLERK))
+        else:
+            with progress("import", len(lines)) as advance:
+                for start in range(0, len(lines), IMPORT_BATCH):
+                    _import(ledger, lines[start : start + IMPORT_BATCH], report)
+                    advance(min(start + IMPORT_BATCH, len(lines)))
+    _conclude(report, "nothing was recorded: a dry run" if dry_run else "")
+
+
+def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
+    """A batch at once; where something in it is refused, line by line, so that only that line is left out."""
+    try:
+        _count(report, ledger.append([line.draft for line in lines], CLERK))
+    except (Refused, TooLarge) as error:
+        if len(lines) == 1:
+            report.faults.append((lines[0].number, str(error)))
+        else:
+            for line in lines:
+                _import(ledger, [line], report)
+
+
+def _count(report: Report, answers: list[Answer]) -> None:
+    report.repeated += sum(answer.repeated for answer in answers)
+    report.appended += sum(not answer.repeated for answer in answers)
+    report.flagged += sum(bool(answer.anomalies) for answer in answers)
+
+
+def _conclude(report: Report, remark: str) -> None:
+    for number, fault in report.faults[:SHOWN_FAULTS]:
+        say(f"line {number}: {fault}")
+    if (more := len(report.faults) - SHOWN_FAULTS) > 0:
+        say(f"and {more} more")
+    say(f"{report}{'; ' + remark if remark else ''}")
+    if report.faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
+    """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
+    with opened() as at, at.place.pool(1) as pool:
+        reads = Reads(pool)
+        while entries := reads.log(Asked(), after, EXPORT_BATCH)[0]:
+            for _, line in entries:
+                write(line)
+            after = entries[-1][0]
+    say(f"exported up to position {after:,}")
+
+
+@app.command()
+def show(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
+    """The state of a stream, such as initiative:indus-x, on a day, as known at a position or time."""
+    with reading() as reads:
+        whole, basis = reads.whole(_subject(subject), _asked(known_at, valid_at))
+    show_json(whole_json(whole, basis).decode())
+
+
+@app.command()
+def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
+    """The entries of a stream, in the order of recording; struck ones with what struck them."""
+    with reading() as reads:
+        entries, _ = reads.history(_subject(subject), _asked(known_at, valid_at))
+    rows = []
+    for line, corrections in entries:
+        told = parse_json(line)
+        struck = next((f"by entry {one['position']}: {one['reason']}" for one in corrections if "reason" in one), None)
+        rows.append(
+            (
+                int(told["sequence"]),
+                told["recordedtime"],
+                told["authid"],
+                told["type"],
+                told["data"]["occurred"],
+                struck,
+            )
+        )
+    show_rows(("position", "recorded", "by", "type", "occurred", "struck"), rows)
+
+
+def _subject(text: str) -> Subject:
+    try:
+        return TypeAdapter(Subject).validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(f"{text!r} is no subject, such as initiative:indus-x") from None
+
+
+def _asked(known_at: str | None, valid_at: str | None) -> Asked:
+    try:
+        return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked()
+    except ValidationError as error:
+        fault = error.errors()[-1]
+        raise typer.BadParameter(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
+
+
+@app.command()
+def rebuild() -> None:
+    """Build every projection anew beside the live ones, and put it in their place at once."""
+    with opened() as at, at.place.pool(1) as pool:
+        reads = Reads(pool)
+        with reads.connection() as connection:
+            size = reads.size(connection)
+        with progress("rebuild", size) as advance:
+            position = following.rebuild(at.place, advance)
+    say(f"rebuilt up to position {position:,}")
+
+
+@app.command()
+def status() -> None:
+    """How long the log is, and how far the projections are."""
+    with opened() as at, at.place.connect() as connection:
+        row = connection.execute("select size, recorded_at from head").fetchone()
+        known = following.read_progress(connection)
+    head = row[0] if row else 0
+    position = known.position if known else 0
+    stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
+    show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])
+
+
+@app.command()
+def doctor() -> None:
+    """Check the environment, and say what to do about what is wrong."""
+    with opened() as at, at.place.connect() as connection:
+        findings = checks.examine(connection, at.place)
+    show_rows(("", "check", "finding"), findings)
+    if any(one.verdict == "fail" for one in findings):
+        raise typer.Exit(4)
+
+
+@keys.command("create")
+def keys_create(name: str, role: Annotated[str, typer.Option(help="reader, auditor or admin")] = "reader") -> None:
+    """Make a key and print it, this once."""
+    if role not in Role.__members__:
+        raise typer.BadParameter(f"{role!r} is none of {', '.join(Role.__members__)}")
+    with opened() as at, at.place.connect() as connection:
+        write(create_key(connection, name, Role[role]))
+    say("keep it: only its digest is stored")
+
+
+@keys.command("list")
+def keys_list() -> None:
+    """Whose keys there are."""
+    with opened() as at, at.place.connect() as connection:
+        show_rows(("name", "role", "created", "revoked"), list_keys(connection))
+
+
+@keys.command("revoke")
+def keys_revoke(name: str) -> None:
+    """Take a key back, from now on."""
+    with opened() as at, at.place.connect() as connection:
+        revoke_key(connection, name)
+    say(f"the key of {name} is revoked")
+
+
+def main() -> NoReturn:
+    """Run a command; whatever goes wrong is one clear line."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app(standalone_mode=True)
+    except (Unavailable, Misconfigured, NotYet) as error:
+        _fail(str(error), 4)
+    except LedgerError as error:
+        _fail(str(error), 1)
+    except psycopg.Error as error:
+        _fail(f"the database failed: {str(error).strip()}", 4)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    err.print(f"ledger: {text}", markup=False, style="red")
+    sys.exit(code)

@@ -1,0 +1,187 @@
+"""The log over HTTP: append to it, read it in order, and the types of what stands in it."""
+
+from base64 import urlsafe_b64encode
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from api import shapes
+from api.auth import Holder
+from api.examples import APPEND_ANSWERS, APPEND_BODIES
+from api.house import TheHouse, admin, json_body, reader
+from api.params import EventQuery, LogQuery, expected_version, idempotency_key
+from ledger.draft import MAX_EVENTS, Envelope, parse_json, read_body
+from ledger.entry import SCHEMA_VERSION
+from ledger.errors import Fault, Invalid, NotFound
+from ledger.facts import FACTS
+from ledger.service import Actor, Answer
+
+router = APIRouter(prefix="/v1", tags=["events"])
+NDJSON = "application/x-ndjson"
+CLOUDEVENT = "application/cloudevents+json"
+
+
+def _body_schema() -> dict[str, Any]:
+    """One event, or several. The data of each type is told by its own schema."""
+    event = Envelope.model_json_schema()
+    event["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}
+    event["properties"]["modality"] = {"enum": ["stated", "implied", "author_claim", "inferred"]}
+    several = {
+        "type": "object",
+        "properties": {"events": {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}},
+        "required": ["events"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [event, several]}
+
+
+@router.post(
+    "/events",
+    status_code=201,
+    responses={
+        200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
+        201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
+        **shapes.problems(400, 403, 409, 412, 413, 415),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _body_schema(), "examples": APPEND_BODIES}},
+        }
+    },
+)
+def append(
+    here: TheHouse,
+    holder: Annotated[Holder, Depends(admin)],
+    body: Annotated[bytes, Depends(json_body)],
+    idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Append one event, or up to 1,000 of them, all or none.
+
+    Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
+    Idempotency-Key, changes nothing and gets the first answer.
+    """
+    drafts = read_body(parse_json(body))
+    if (version := expected_version(if_match)) is not None:
+        if len(drafts) > 1:
+            detail = "If-Match goes with one event; give several their expected_version"
+            raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
+        drafts = [drafts[0]._replace(expected_version=version)]
+    answers = here.ledger.append(drafts, Actor("api_key", holder.name), idempotency_key(idempotency))
+    return _appended(answers)
+
+
+def _appended(answers: list[Answer]) -> Response:
+    last = max(answer.position for answer in answers)
+    repeated = all(answer.repeated for answer in answers)
+    events = [
+        {
+            "id": answer.id, "position": answer.position, "subject": answer.subject, "version": answer.version,
+            "anomalies": [{"code": one.code, "detail": one.detail} for one in answer.anomalies],
+        }
+        for answer in answers
+    ]  # fmt: skip
+    headers = {"Ledger-Position": str(last), "Location": f"/v1/events/{answers[0].position}"}
+    if repeated:
+        headers["Idempotency-Replayed"] = "true"
+    body = to_json({"position": last, "events": events})
+    return Response(body, 200 if repeated else 201, headers, "application/json")
+
+
+@router.get(
+    "/events",
+    response_model=shapes.EventPage,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems()},
+    dependencies=[Depends(reader)],
+)
+def log(request: Request, here: TheHouse, query: Annotated[LogQuery, Query()]) -> Response:
+    """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
+    entries, size = here.reads.log(query.asked(), query.after, query.limit, query.type, query.subject)
+    more = str(entries[-1][0]) if len(entries) == query.limit else None
+    headers = {"Ledger-Position": str(size)}
+    if more:
+        headers["Link"] = f'<{request.url.include_query_params(after=more)}>; rel="next"'
+    if NDJSON in request.headers.get("accept", ""):
+        return Response("".join(f"{line}\n" for _, line in entries), headers=headers, media_type=NDJSON)
+    body = f'{{"events":[{",".join(line for _, line in entries)}],"next":{to_json(more).decode()}}}'
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/events/{which}",
+    response_model=shapes.Event,
+    responses={200: {"content": {CLOUDEVENT: {}}}, **shapes.problems(404)},
+    dependencies=[Depends(reader)],
+)
+def event(request: Request, here: TheHouse, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
+    """An entry's exact bytes, by position or id; ``Link`` names what corrects it.
+
+    ``disclose`` adds what opens its commitments: for each pointer the salt and the name.
+    """
+    if isinstance(which, int) and not 1 <= which < 2**63:
+        raise NotFound(f"there is no entry {which}")
+    line, corrections, disclosures = here.reads.event(which)
+    headers = {"ETag": f'"{which}-{len(corrections)}"', "Cache-Control": "no-cache"}
+    if corrections:
+        headers["Link"] = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections)
+    if query.disclose:
+        opened = {
+            one.pointer: {"salt": urlsafe_b64encode(one.salt).rstrip(b"=").decode(), "value": one.value}
+            for one in disclosures
+        }
+        line = f'{line[:-1]},"disclosures":{to_json(opened).decode()}}}'
+    elif headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(line, headers=headers, media_type=CLOUDEVENT)
+
+
+def _relation(type_: str) -> str:
+    return "successor-version" if type_ == "entry.superseded" else "related"
+
+
+@router.get("/event-types", response_model=shapes.EventTypes, responses=shapes.problems(), tags=["event types"])
+def event_types() -> Response:
+    """Every type of event that can be appended."""
+    return Response(_types(), media_type="application/json")
+
+
+@cache
+def _types() -> bytes:
+    items = [
+        {
+            "type": type_, "kind": type_.partition(".")[0], "opens": fact.opens, "description": fact.__doc__,
+            "dataschema": f"/v1/event-types/{type_}/{SCHEMA_VERSION}",
+        }
+        for type_, fact in FACTS.items()
+    ]  # fmt: skip
+    return to_json({"items": items})
+
+
+@router.get(
+    "/event-types/{type}/{version}", response_model=dict[str, Any], responses=shapes.problems(404), tags=["event types"]
+)
+def event_type_version(type: str, version: int) -> Response:
+    """The JSON Schema of an event's data, in one version."""
+    if version != SCHEMA_VERSION:
+        raise NotFound(f"{type} has no version {version}; the newest is {SCHEMA_VERSION}")
+    return event_type(type)
+
+
+@router.get("/event-types/{type}", response_model=dict[str, Any], responses=shapes.problems(404), tags=["event types"])
+def event_type(type: str) -> Response:
+    """The JSON Schema of an event's data."""
+    if type not in FACTS:
+        raise NotFound(f"there is no type of event {type!r}; /v1/event-types lists them")
+    return Response(_schema(type), media_type="application/schema+json")
+
+
+@cache
+def _schema(type_: str) -> bytes:
+    schema = TypeAdapter(FACTS[type_]).json_schema()
+    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)

@@ -1,0 +1,169 @@
+"""What comes in beside the body: query parameters and headers, with their limits."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ledger.dates import INSTANT
+from ledger.errors import Fault, Invalid
+from ledger.facts.base import PRINTABLE, SLUG, Subject
+from projections.read import Asked, Basis, Filters
+
+MAX_PAGE = 1_000
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
+TOKEN = re.compile(r"[!-~]{1,255}")
+
+MAX_POSITION = 2**62
+
+
+def _only(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    """Texts that the parser behind would read otherwise, such as a number for a date, are no such thing here."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            raise ValueError(f"this is no {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+Instant = Annotated[datetime, _only(INSTANT, "time as in RFC 3339, such as 2026-06-01T00:00:00Z")]
+Day = Annotated[date, _only(ISO_DAY, "date such as 2026-06-01")]
+Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
+Ref = Annotated[str, Field(pattern=Subject.pattern())]
+Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+
+
+class Query(BaseModel):
+    """Parameters that are not known are refused: a misspelt filter must not read as no filter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AtBasis(Query):
+    """When: ``known_at`` is a position or a time of the ledger, ``valid_at`` a day of the world. Both are now by default."""
+
+    known_at: Annotated[Position | Instant | None, Field(union_mode="left_to_right")] = None
+    valid_at: Day | None = None
+    min_position: Position = 0
+
+    def asked(self) -> Asked:
+        if isinstance(self.known_at, datetime) and self.known_at > datetime.now(UTC):
+            detail = f"known_at lies ahead: nothing is known at {self.known_at} yet"
+            raise Invalid(detail, [Fault("known_at", detail, "future_known_at")])
+        return Asked(self.known_at, self.valid_at, self.min_position)
+
+
+class Paged(AtBasis):
+    limit: Limit = 50
+    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+
+
+class ListQuery(Paged):
+    """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters."""
+
+    status: Code | None = None
+    kind: Code | None = None
+    area: Code | None = None
+    party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
+    ref: Ref | None = None
+    text: Search | None = None
+    due_before: Day | None = None
+    overdue: bool | None = None
+    sort: Literal["id", "-id", "due", "-due"] = "id"
+
+    def filters(self) -> Filters:
+        return Filters(
+            self.status, self.kind, self.area, self.party, self.ref, self.text, self.due_before, self.overdue
+        )
+
+    def fingerprint(self) -> str:
+        return repr((self.filters(), self.sort))
+
+
+class LogQuery(AtBasis):
+    """``known_at`` ends the log there; ``valid_at`` changes nothing, as an entry is recorded whatever the day."""
+
+    after: Position = 0
+    limit: Limit = 100
+    type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)] | None = None
+    subject: Ref | None = None
+
+
+class EventQuery(Query):
+    disclose: bool = False
+
+
+class Cursor(BaseModel):
+    """Where the next page starts, and the basis that all pages of the sequence share."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    known_at: Position
+    valid_at: date
+    of: Annotated[str, Field(max_length=600)]
+    after: tuple[Any, ...]
+
+    def encode(self) -> str:
+        return urlsafe_b64encode(self.model_dump_json().encode()).rstrip(b"=").decode()
+
+
+def next_cursor(basis: Basis, of: str, after: tuple[Any, ...] | None) -> str | None:
+    return (
+        Cursor(known_at=basis.known_at, valid_at=basis.valid_at, of=_short(of), after=after).encode() if after else None
+    )
+
+
+def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
+    """The basis and the place that a page starts from. Raises Invalid for a cursor that is not of this list."""
+    if query.cursor is None:
+        return query.asked(), None
+    try:
+        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        cursor = Cursor.model_validate_json(urlsafe_b64decode(padded.encode("ascii")))
+        after = shape.validate_python(cursor.after)
+    except (ValueError, ValidationError):
+        raise _bad_cursor("the cursor is none of ours: take it from the page before, as it is") from None
+    if cursor.of != _short(of):
+        raise _bad_cursor("the cursor belongs to a list with other filters: start that list anew")
+    return Asked(cursor.known_at, cursor.valid_at, query.min_position), after
+
+
+def _bad_cursor(detail: str) -> Invalid:
+    return Invalid(detail, [Fault("cursor", detail, "bad_cursor")])
+
+
+def _short(of: str) -> str:
+    return blake2b(of.encode(), digest_size=9).hexdigest()
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """The value of an Idempotency-Key header: a structured-field string, or the bare token that many send."""
+    if header is None:
+        return None
+    if QUOTED.fullmatch(header) and len(header) > 2:
+        return re.sub(r"\\(.)", r"\1", header[1:-1])
+    if not header.startswith('"') and TOKEN.fullmatch(header):
+        return header
+    detail = "Idempotency-Key is a quoted string of up to 255 visible characters"
+    raise Invalid(detail, [Fault("Idempotency-Key", detail, "bad_header")])
+
+
+def expected_version(header: str | None) -> int | None:
+    """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``."""
+    if header is None or header.strip() == "*":
+        return None
+    match = re.fullmatch(r'\s*(?:W/)?"v(\d{1,9})(?:-[0-9a-f]*)?"\s*', header)
+    if match is None:
+        detail = 'If-Match is the ETag of the stream\'s state, such as "v17"'
+        raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
+    return int(match[1])

@@ -1,0 +1,98 @@
+"""The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from api import shapes
+from api.house import TheHouse, answer, reader
+from api.params import AtBasis, ListQuery, Paged, Slug, next_cursor, resume
+from ledger.facts import KINDS, Subject
+from projections.read import Basis, Shown, Whole, etag
+
+PLURALS = {
+    "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
+    "party": "parties", "source": "sources", "participation": "participation",
+}  # fmt: skip
+LIST_PLACE = TypeAdapter(tuple[str, str])
+TIMELINE_PLACE = TypeAdapter(tuple[date, int, int])
+
+
+def shown_json(shown: Shown) -> str:
+    """The stored document with what depends on the stream: who it is of, and its version."""
+    subject = Subject(shown.subject)
+    if shown.lane:
+        head = f'{{"agreement":"{subject}","party":"{shown.lane}",'
+    else:
+        head = f'{{"subject":"{subject}","id":"{subject.id}",'
+    return f'{head}"version":{shown.version},{shown.doc[1:]}'
+
+
+def whole_json(whole: Whole, basis: Basis) -> bytes:
+    related = "".join(f',"{PLURALS[kind]}":{_array(group)}' for kind, group in whole.related.items())
+    return f'{shown_json(whole.state)[:-1]}{related},"basis":{_basis(basis)}}}'.encode()
+
+
+def _array(group: Sequence[Shown]) -> str:
+    return f"[{','.join(shown_json(one) for one in group)}]"
+
+
+def _basis(basis: Basis) -> str:
+    return to_json(basis._asdict()).decode()
+
+
+def _page(request: Request, items: str, cursor: str | None, basis: Basis, tag: str | None = None) -> Response:
+    body = f'{{"items":{items},"next":{to_json(cursor).decode()},"basis":{_basis(basis)}}}'
+    link = {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'} if cursor else {}
+    return answer(request, body.encode(), basis, tag, **link)
+
+
+def _routes(kind: str) -> APIRouter:
+    """The reads of one kind of stream. They are the same for every kind."""
+    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]], dependencies=[Depends(reader)])
+    found: dict[str, Any] = {"responses": shapes.problems(404)}
+
+    @router.get("", response_model=shapes.StatePage, responses=shapes.problems(), operation_id=f"list_{kind}")
+    def list_states(request: Request, here: TheHouse, query: Annotated[ListQuery, Query()]) -> Response:
+        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
+        asked, after = resume(query, query.fingerprint() + kind, LIST_PLACE)
+        shown, more, basis = here.reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
+        cursor = next_cursor(basis, query.fingerprint() + kind, more)
+        return _page(request, _array(shown), cursor, basis, None if cursor else etag(None, *shown))
+
+    @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
+    def show(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """The whole state, with everything that belongs to it, on a day, as known at a position."""
+        whole, basis = here.reads.whole(Subject(f"{kind}:{id}"), query.asked())
+        return answer(request, whole_json(whole, basis), basis, whole.etag)
+
+    @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
+    def timeline(request: Request, here: TheHouse, id: Slug, query: Annotated[Paged, Query()]) -> Response:
+        """The facts about it, its own and those of others that mention it, in the order in which they count."""
+        subject = Subject(f"{kind}:{id}")
+        asked, after = resume(query, f"timeline {subject}", TIMELINE_PLACE)
+        facts, more, basis = here.reads.timeline(subject, asked, after, query.limit)
+        items = ",".join(f'{{"day":"{day.isoformat()}","event":{line}}}' for day, line in facts)
+        return _page(request, f"[{items}]", next_cursor(basis, f"timeline {subject}", more), basis)
+
+    @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
+    def history(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
+        entries, basis = here.reads.history(Subject(f"{kind}:{id}"), query.asked())
+        body = f'{{"items":[{",".join(_history_item(*one) for one in entries)}],"basis":{_basis(basis)}}}'
+        return answer(request, body.encode(), basis)
+
+    return router
+
+
+def _history_item(line: str, corrections: Sequence[dict[str, Any]]) -> str:
+    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
+    return f'{{"event":{line},"struck":{str(struck).lower()},"corrections":{to_json(corrections).decode()}}}'
+
+
+routers = [_routes(kind) for kind in KINDS]

@@ -1,0 +1,179 @@
+"""The answers, as OpenAPI tells of them. The service sends documents that are built already; tests hold them to this."""
+
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Anomaly(BaseModel):
+    """Something odd that was accepted."""
+
+    code: str
+    detail: str
+
+
+class AppendedEvent(BaseModel):
+    id: str
+    position: int
+    subject: str
+    version: int
+    anomalies: list[Anomaly]
+
+
+class Appended(BaseModel):
+    """What became of each event; ``position`` is the last one's."""
+
+    position: int
+    events: list[AppendedEvent]
+
+
+class Event(BaseModel):
+    """An entry: a CloudEvents 1.0 JSON object. Other attributes of the standard may stand in it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sequence: str
+    recordedtime: datetime
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    streamversion: int
+    dataschema: str
+    datacontenttype: str
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """Entries in the order of the log; ``next`` is the position to go on after, null at the end."""
+
+    events: list[Event]
+    next: str | None
+
+
+class BasisShape(BaseModel):
+    """What the answer rests on."""
+
+    known_at: int
+    known_at_time: datetime | None
+    valid_at: date
+
+
+class State(BaseModel):
+    """A stream's state. Each kind has fields of its own beside these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    subject: str
+    id: str
+    status: str
+    version: int
+    unknown: dict[str, str]
+    alternatives: dict[str, Any]
+    anomalies: list[dict[str, Any]]
+    disputed: bool
+    provenance: dict[str, list[int]]
+
+
+class WholeState(State):
+    basis: BasisShape
+
+
+class StatePage(BaseModel):
+    items: list[State]
+    next: str | None
+    basis: BasisShape
+
+
+class TimelineItem(BaseModel):
+    """A fact, and the day that it counts from."""
+
+    day: date
+    event: Event
+
+
+class TimelinePage(BaseModel):
+    items: list[TimelineItem]
+    next: str | None
+    basis: BasisShape
+
+
+class HistoryItem(BaseModel):
+    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why."""
+
+    event: Event
+    struck: bool
+    corrections: list[dict[str, Any]]
+
+
+class History(BaseModel):
+    items: list[HistoryItem]
+    basis: BasisShape
+
+
+class EventType(BaseModel):
+    """A type of event: whether it may open a stream, and where its JSON Schema is."""
+
+    type: str
+    kind: str
+    opens: bool
+    description: str
+    dataschema: str
+
+
+class EventTypes(BaseModel):
+    items: list[EventType]
+
+
+class FaultShape(BaseModel):
+    pointer: str
+    detail: str
+    code: str
+
+
+class ProblemShape(BaseModel):
+    """RFC 9457. ``errors`` names each place in the input that is wrong."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    rule: str | None = None
+    errors: list[FaultShape] = []
+
+
+class ProjectionHealth(BaseModel):
+    name: str
+    position: int
+    lag: int
+    error: str | None
+    error_position: int | None
+
+
+class Health(BaseModel):
+    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one."""
+
+    status: str
+    head: int
+    projections: list[ProjectionHealth]
+
+
+class Ready(BaseModel):
+    ready: bool
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem documents that an operation may answer with."""
+    return {
+        status: {
+            "model": ProblemShape,
+            "content": {"application/problem+json": {}},
+            "description": "A problem document",
+        }
+        for status in sorted({*statuses, 401, 422, 503})
+    }

@@ -1,0 +1,83 @@
+"""What the command line shows: tables and bars to people, plain text to pipes. Data goes to stdout, the rest to stderr."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from pydantic_core import to_json
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+PLAIN_EVERY_S = 1.0
+
+
+def say(text: str) -> None:
+    """A remark, which is no data."""
+    err.print(text, markup=False)
+
+
+def write(text: str) -> None:
+    """Data, as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for people, a JSON object a line for a pipe."""
+    if not out.is_terminal:
+        for row in rows:
+            write(to_json(dict(zip(columns, row, strict=True))).decode())
+        return
+    table = Table(*columns, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(table)
+
+
+def show_json(text: str) -> None:
+    if out.is_terminal:
+        out.print_json(text)
+    else:
+        write(text)
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left on a terminal, a line now and then elsewhere. Takes how much is done in all."""
+    if err.is_terminal:
+        with _bar() as bar:
+            task = bar.add_task(title, total=total, rate="")
+            started = monotonic()
+
+            def advance(done: int) -> None:
+                bar.update(task, completed=done, rate=f"{done / max(monotonic() - started, 0.001):,.0f}/s")
+
+            yield advance
+    else:
+        yield _plain(title, total)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), console=err,
+    )  # fmt: skip
+
+
+def _plain(title: str, total: int | None) -> Callable[[int], None]:
+    started = said = monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal said
+        if monotonic() - said < PLAIN_EVERY_S and done != total:
+            return
+        said = monotonic()
+        rate = done / max(said - started, 0.001)
+        left = f" of {total:,}, {(total - done) / max(rate, 0.001):,.0f} s left" if total else ""
+        say(f"{title}: {done:,}{left} ({rate:,.0f}/s)")
+
+    return advance

@@ -1,0 +1,285 @@
+"""Questions to the projections, each at a basis: a day in the world, and a position up to which the ledger is known."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from time import monotonic, sleep
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from ledger.disclosure import Disclosure
+from ledger.entry import read_line
+from ledger.errors import Fault, Invalid, NotFound, NotYet, Unavailable
+from ledger.facts import Subject
+from ledger.postgres import Connection, Pool, queries
+from ledger.service import read_disclosures
+
+SQL = queries("projections", "read.sql")
+WAIT_S = 2.0
+LAST_DAY = date.max - timedelta(days=1)
+
+RELATED = {
+    "initiative": ("initiative", "agreement", "meeting", "milestone"),
+    "agreement": ("participation", "agreement", "meeting", "milestone"),
+    "meeting": ("meeting", "milestone"),
+}
+"""What else belongs to the state of a stream: the kinds of those that refer to it, and an agreement's parties."""
+
+SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
+    "id": ("''::text", ">", "asc"),
+    "-id": ("''::text", "<", "desc"),
+    "due": ("coalesce(due, 'infinity')", ">", "asc"),
+    "-due": ("coalesce(due, '-infinity')", "<", "desc"),
+}
+
+
+class Basis(NamedTuple):
+    """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``."""
+
+    known_at: int
+    known_at_time: datetime | None
+    valid_at: date
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reader asked for: the basis (``None`` is now), and a position that must have been projected."""
+
+    known_at: int | datetime | None = None
+    valid_at: date | None = None
+    min_position: int = 0
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a list is narrowed. Each may be absent."""
+
+    status: str | None = None
+    category: str | None = None
+    area: str | None = None
+    party: str | None = None
+    ref: str | None = None
+    text: str | None = None
+    due_before: date | None = None
+    overdue: bool | None = None
+
+
+class Shown(NamedTuple):
+    """One state as stored: its document, the stream's version, and what identifies the row."""
+
+    subject: str
+    lane: str
+    known_from: int
+    valid_from: date
+    doc: str
+    version: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.subject}\0{self.lane}\0{self.known_from}\0{self.valid_from}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A state with all that belongs to it, by kind."""
+
+    state: Shown
+    related: dict[str, list[Shown]] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        return etag(self.state, *(one for group in self.related.values() for one in group))
+
+
+def etag(first: Shown | None, *others: Shown) -> str:
+    """A weak validator: equal for two answers that say the same, though the ledger may have grown in between."""
+    rows = [one for one in (first, *others) if one]
+    digest = blake2b("\n".join(f"{row.key}\0{row.version}" for row in rows).encode(), digest_size=12).hexdigest()
+    return f'W/"v{first.version if first else 0}-{digest}"'
+
+
+class Reads:
+    """Answers questions. Every method takes a connection from the pool for as long as it runs."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Raises Unavailable, also for what is lost on the way."""
+        try:
+            with self.pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+        except psycopg.errors.UndefinedTable:
+            raise NotYet("the projections are not built yet: is the follower running?") from None
+
+    def basis(self, connection: Connection, asked: Asked) -> Basis:
+        """The basis that is meant. Raises Invalid for one that lies ahead, NotYet where the projections are behind."""
+        size, position, _ = self._standing(connection)
+        known_at = self._known_at(connection, asked, size, position)
+        self._wait(connection, max(known_at, asked.min_position), position)
+        valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
+        row = connection.execute(SQL["recorded_at"], {"position": known_at}).fetchone()
+        return Basis(known_at, row[0] if row else None, valid_at)
+
+    def _known_at(self, connection: Connection, asked: Asked, size: int, position: int) -> int:
+        match asked.known_at:
+            case None:
+                return max(position, min(asked.min_position, size))
+            case datetime() as time:
+                row = connection.execute(SQL["position_at"], {"time": time}).fetchone()
+                return int(row[0]) if row else 0
+            case known_at if known_at > size:
+                detail = (
+                    f"known_at is {known_at}, and the ledger has {size} entries: nothing is known at that position yet"
+                )
+                raise Invalid(detail, [Fault("known_at", detail, "future_known_at")])
+            case known_at:
+                return known_at
+
+    def _standing(self, connection: Connection) -> tuple[int, int, int | None]:
+        row = connection.execute(SQL["standing"]).fetchone()
+        if row is None:
+            raise NotYet("the projections are not built yet: is the follower running?")
+        return row[0], row[1], row[2]
+
+    def _wait(self, connection: Connection, wanted: int, position: int) -> None:
+        """Until the projections have seen what is wanted, or the reader has waited long enough."""
+        deadline = monotonic() + WAIT_S
+        while position < wanted:
+            if monotonic() > deadline:
+                raise NotYet(f"the projections have seen {position} entries, not yet {wanted}: ask again")
+            sleep(0.01)
+            _, position, _ = self._standing(connection)
+
+    def whole(self, subject: Subject, asked: Asked) -> tuple[Whole, Basis]:
+        """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
+        with self.connection() as connection:
+            basis = self.basis(connection, asked)
+            given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
+            row = connection.execute(SQL["state"], given).fetchone()
+            if row is None:
+                raise NotFound(
+                    f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at} of the ledger"
+                )
+            kinds = RELATED.get(subject.kind, ())
+            related: dict[str, list[Shown]] = {kind: [] for kind in kinds}
+            if kinds:
+                for kind, *shown in connection.execute(SQL["related"], given | {"kinds": list(kinds)}):
+                    related[kind].append(Shown(*shown))
+            return Whole(Shown(*row), related), basis
+
+    def page(
+        self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
+    ) -> tuple[list[Shown], tuple[str, str] | None, Basis]:
+        """A page of a list, where the next one starts (None at the end), and the basis of both."""
+        key, beyond, direction = SORTS[sort]
+        query = SQL["list"].format(key=key, beyond=beyond, direction=direction)
+        with self.connection() as connection:
+            basis = self.basis(connection, asked)
+            after_key, after_subject = after or (None, None)
+            rows = connection.execute(query, {
+                **vars(filters), "kind": kind, "known_at": basis.known_at, "valid_at": basis.valid_at,
+                "text": _pattern(filters.text), "after_key": after_key, "after_subject": after_subject,
+                "limit": limit + 1,
+            }).fetchall()  # fmt: skip
+        shown = [Shown(*row[:6]) for row in rows[:limit]]
+        more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
+        return shown, more, basis
+
+    def timeline(
+        self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
+    ) -> tuple[list[tuple[date, str]], tuple[date, int, int] | None, Basis]:
+        """Day and line of the facts of a stream and of those that mention it, in valid order."""
+        with self.connection() as connection:
+            basis = self.basis(connection, asked)
+            day, rank, root = after or (None, None, None)
+            rows = connection.execute(SQL["timeline"], {
+                "subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at,
+                "after_day": day, "after_rank": rank, "after_root": root, "limit": limit + 1,
+            }).fetchall()  # fmt: skip
+        more = rows[limit - 1][:3] if len(rows) > limit else None
+        return [(row[0], row[4]) for row in rows[:limit]], more, basis
+
+    def history(self, subject: Subject, asked: Asked) -> tuple[list[tuple[str, list[dict[str, Any]]]], Basis]:
+        """Line and corrections of every entry of a stream, in the order of recording. Raises NotFound."""
+        with self.connection() as connection:
+            basis = self.basis(connection, asked)
+            rows = connection.execute(SQL["history"], {"subject": subject, "known_at": basis.known_at}).fetchall()
+        if not rows:
+            raise NotFound(f"nothing is recorded of {subject}, as of position {basis.known_at} of the ledger")
+        corrected = _corrections([body for (body,) in rows])
+        return [(body, corrected[number]) for number, (body,) in enumerate(rows)], basis
+
+    def log(
+        self, asked: Asked, after: int, limit: int, type_: str | None = None, subject: str | None = None
+    ) -> tuple[list[tuple[int, str]], int]:
+        """Position and line of the entries after a position, in order; and up to where the log was read.
+
+        The log does not wait for the projections. Raises NotYet where it is shorter than ``min_position``.
+        """
+        with self.connection() as connection:
+            size = self.size(connection)
+            if asked.min_position > size:
+                raise NotYet(f"the ledger has {size} entries, not yet {asked.min_position}: ask again")
+            upto = self._known_at(connection, asked, size, size)
+            given = {"after": after, "limit": limit, "type": type_, "subject": subject, "known_at": upto}
+            rows = connection.execute(SQL["log"], given).fetchall()
+            return [(position, body) for position, body in rows], upto
+
+    def size(self, connection: Connection) -> int:
+        row = connection.execute("select size from head").fetchone()
+        return int(row[0]) if row else 0
+
+    def event(self, which: int | UUID) -> tuple[str, list[tuple[int, str]], list[Disclosure]]:
+        """An entry's line, position and type of what corrects it, and what opens its commitments. Raises NotFound."""
+        position, entry_id = (which, None) if isinstance(which, int) else (None, which)
+        with self.connection() as connection:
+            row = connection.execute(SQL["event"], {"position": position, "entry_id": entry_id}).fetchone()
+            if row is None:
+                raise NotFound(f"there is no entry {which}")
+            entry = read_line(row[2])
+            given = {"stream": row[1], "position": row[0], "entry_id": entry.id}
+            corrections = connection.execute(SQL["corrections"], given).fetchall()
+            opened = read_disclosures(connection, [entry.id]).get(entry.id, [])
+        return row[2], [(at, type_) for at, type_ in corrections], opened
+
+
+def _pattern(text: str | None) -> str | None:
+    """A pattern for LIKE that finds the text as it is, whatever it holds."""
+    if text is None:
+        return None
+    for special in "\\%_":
+        text = text.replace(special, "\\" + special)
+    return f"%{text.casefold()}%"
+
+
+def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """For each line of a stream, what was recorded to correct it: by what, by whom, when and why."""
+    entries = [read_line(line) for line in lines]
+    positions = {entry.id: entry.position for entry in entries}
+    found: dict[int, list[dict[str, Any]]] = {}
+    for entry in entries:
+        if entry.type.startswith("entry."):
+            target = entry.data["target"]
+            position = target if isinstance(target, int) else positions.get(target) or 0
+            why = {
+                name: entry.data[name]
+                for name in ("reason_code", "reason", "text", "ground", "outcome")
+                if name in entry.data
+            }
+            by = {
+                "position": entry.position,
+                "type": entry.type,
+                "recordedtime": entry.recorded_at,
+                "authid": entry.authid,
+            }
+            found.setdefault(position, []).append(by | why)
+    return [found.get(entry.position or 0, []) for entry in entries]
