@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ledger.errors import Refused
 from ledger.facts import Anomaly, Correction, Fact, Subject
 from ledger.facts.correction import DisputeResolved, Superseded, Voided
+from ledger.facts.state import AFTER_END
 from ledger.history import History, Opening, Recorded
 
 
@@ -20,7 +21,9 @@ def admit(
     after = history.copy()
     after.record(new, openings)
     for broken in sorted(after.violations() - history.violations()):
-        raise Refused(broken.rule, f"{subject}: {broken.detail}", subject)
+        # An end may be recorded after what, undated or dated later, comes to lie behind it: that is flagged.
+        if broken.rule != AFTER_END or broken.position == new.position:
+            raise Refused(broken.rule, f"{subject}: {broken.detail}", subject)
     return after, after.anomalies(new.position)
 
 

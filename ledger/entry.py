@@ -47,12 +47,13 @@ class Entry:
     causationid: str | None = None
     time: str | None = None
     disclosures: tuple[Disclosure, ...] = field(default=(), repr=False)
+    has_persons: bool = True
     position: int | None = None
     recorded_at: datetime | None = None
 
     def fact(self, names: Mapping[str, str] | None = None) -> Fact:
         """The fact that the entry records; ``names`` are its disclosures, by pointer."""
-        data = unseal(self.data, self.id, names or {})
+        data = unseal(self.data, self.id, names or {}) if self.has_persons else self.data
         return FACTS[self.type].model_validate(data, context={"stored": True})
 
     def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
@@ -99,6 +100,7 @@ def read_line(line: bytes | str) -> Entry:
     """The entry that a stored line tells. Raises Invalid if it is no line of a ledger."""
     try:
         told = from_json(line)
+        sealed = (b'{"commitment":' if isinstance(line, bytes) else '{"commitment":') in line  # type: ignore[operator]
         return Entry(
             originator_id=Subject(told["subject"]),
             originator_version=told["streamversion"],
@@ -111,6 +113,7 @@ def read_line(line: bytes | str) -> Entry:
             correlationid=told.get("correlationid"),
             causationid=told.get("causationid"),
             time=told.get("time"),
+            has_persons=sealed,
             position=int(told["sequence"]),
             recorded_at=datetime.fromisoformat(told["recordedtime"]),
         )

@@ -16,6 +16,7 @@ from ledger.codes import AnomalyCode
 from ledger.dates import PartialDate
 from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
+from ledger.facts.state import AFTER_END
 
 Place = tuple[date, int, int]
 
@@ -156,19 +157,21 @@ class History:
 
     def _fold(self, live: Live) -> None:
         fact, main = live.fact, self.state()
-        lanes = self.kind.lanes(fact)
-        for lane in lanes:
-            state = self.state(lane).before(live)
-            if main.status in self.kind.ended and not fact.outlasts:
-                state.violate("after_end", f"it is {main.status}: only a correction or what reopens it can follow")
+        states = {lane: self.state(lane).before(live) for lane in self.kind.lanes(fact)}
+        for lane, state in states.items():
             (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
-            if lane == lanes[0]:
-                self._flag(state, live)
+        first, *others = states.values()
+        self._flag(first, live)
+        if MAIN in states:
+            self.kind.reconcile(first, others)
+        elif main.status is None:
+            states[MAIN] = main.before(live)
+            states[MAIN].status = self.kind.statuses[0]
+        elif main.status in self.kind.ended and not fact.outlasts:
+            first.violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
+            first.flag(AnomalyCode.date_order, f"it was {main.status} by then")
+        for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
-        if MAIN not in lanes and main.status is None and fact.opens:
-            state = main.before(live)
-            state.status = self.kind.statuses[0]
-            self.lanes.setdefault(MAIN, []).append(Step(live.place, state))
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())
@@ -182,7 +185,7 @@ def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
     found = [
         Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
-        for subject in sorted(fact.mentions())
+        for subject in sorted(fact.mentions)
         if subject not in openings or openings[subject].position > new.position
     ]
     first = fact.occurred.earliest if fact.occurred else None

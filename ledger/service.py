@@ -56,6 +56,11 @@ class Answer(NamedTuple):
     anomalies: tuple[Anomaly, ...]
     repeated: bool
 
+    def at(self, position: int) -> "Answer":
+        """The answer, once the position is known."""
+        flagged = tuple(anomaly._replace(position=position) for anomaly in self.anomalies)
+        return self._replace(position=position, anomalies=flagged)
+
 
 @dataclass(frozen=True)
 class World:
@@ -131,7 +136,7 @@ class Ledger(Application[str]):
     def _save(self, decided: Sequence[tuple[Answer, Entry | None]]) -> list[Answer]:
         recordings = self.save(*(entry for _, entry in decided if entry is not None))
         positions = iter([recording.notification.id for recording in recordings])
-        return [answer if entry is None else answer._replace(position=next(positions)) for answer, entry in decided]
+        return [answer if entry is None else answer.at(next(positions)) for answer, entry in decided]
 
     def _decide(self, given: Sequence[tuple[str, Draft]], actor: Actor) -> list[tuple[Answer, Entry | None]]:
         """An answer for each draft, and the entry to record; none for what is recorded already."""
@@ -188,7 +193,7 @@ class Ledger(Application[str]):
 
     def _world(self, connection: Connection, given: Sequence[tuple[str, Draft]]) -> World:
         streams = {draft.subject: self.known.get(draft.subject) for _, draft in given}
-        mentioned = streams.keys() | {subject for _, draft in given for subject in draft.fact.mentions()}
+        mentioned = streams.keys() | {subject for _, draft in given for subject in draft.fact.mentions}
         ids = [UUID(entry_id) for entry_id, _ in given]
         with connection.pipeline():
             newer = connection.execute(SQL["load"], {
@@ -214,7 +219,7 @@ class Ledger(Application[str]):
         if not newer:
             return
         recorded = [entry.recorded() for entry in newer]
-        openings = read_openings(connection, {subject for one in recorded for subject in one.fact.mentions()})
+        openings = read_openings(connection, {subject for one in recorded for subject in one.fact.mentions})
         fresh: dict[Subject, History] = {}
         for entry, one in zip(newer, recorded, strict=True):
             subject = entry.originator_id

@@ -134,7 +134,7 @@ class Follower:
 
     def _openings(self, entries: Sequence[tuple[Entry, Recorded]]) -> dict[Subject, Opening]:
         """The first entries of every stream mentioned. Once known they never change."""
-        mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions()}
+        mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions}
         if len(self.openings) > KNOWN_OPENINGS:
             self.openings = {}
         self.openings |= read_openings(self.connection, mentioned - self.openings.keys())

@@ -88,7 +88,8 @@ class Projector:
     ) -> None:
         if len(old) == len(new) and (not new or old[-1] is new[-1]):
             return
-        before, after = segments(old), segments(new)
+        start = _unchanged(old, new)
+        before, after = segments(old[start:]), segments(new[start:])
         same = _common_prefix(before, after)
         kept = [one for one in before[same:] if one in after[same:]]
         for segment in before[same:]:
@@ -111,10 +112,19 @@ class Projector:
                     self.changes.close_timeline(live, new.position)
             opened = [live for live in history.lives if live.position not in was]
         for live in opened:
-            mentions = sorted(live.fact.mentions())
+            mentions = sorted(live.fact.mentions)
             self.changes.timeline[live.position] = [
                 subject, live.day, live.rank, live.root, live.position, mentions, new.position, FOREVER,
             ]  # fmt: skip
+
+
+def _unchanged(old: Sequence[Step], new: Sequence[Step]) -> int:
+    """How many steps at the start cannot have changed a segment: all before the last day that both tell alike."""
+    alike = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a is not b), min(len(old), len(new)))
+    last_day = old[alike - 1].place[0] if alike else None
+    while alike and old[alike - 1].place[0] == last_day:
+        alike -= 1
+    return alike
 
 
 def _common_prefix(before: Sequence[Segment], after: Sequence[Segment]) -> int:

@@ -32,7 +32,7 @@ def segments(steps: Sequence[Step]) -> list[Segment]:
 
 def _parts(day: date, end: date, state: State) -> Iterator[Segment]:
     """A scheduled milestone becomes overdue without a fact: its segment falls in two."""
-    late = overdue_from(state)
+    late = overdue_from(state) if "due" in state.fields else None
     if late is None or late >= end:
         yield Segment(day, end, state)
     elif late <= day:

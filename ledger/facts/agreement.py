@@ -12,6 +12,7 @@ from pydantic import Field
 from ledger.codes import (
     AgreementRelation,
     Ambit,
+    AnomalyCode,
     Binding,
     ConsentMethod,
     Ground,
@@ -311,6 +312,15 @@ def _party(state: State, fact: Fact, lane: str) -> None:
             state.set("consent", fact.own())
 
 
+def reconcile(main: State, others: list[State]) -> None:
+    """Two dates for a party's signature are two dates for the instrument's."""
+    for party in others:
+        known = party.alternatives.get("signed_on")
+        if known and known[-1]["position"] == main.now.position and "dates/signed" not in main.alternatives:
+            main.flag(AnomalyCode.source_conflict, "another entry dates a signature differently")
+            main.alternatives["dates/signed"] = known
+
+
 def _sign(state: State, fact: Fact, signatory: Signatory) -> None:
     """Two dates for one party's signature are a conflict of the sources, whatever the day of each."""
     known = state.fields.get("signed_on")
@@ -362,6 +372,7 @@ AGREEMENT = Kind(
     ),
     evolve=evolve,
     lanes=lanes,
+    reconcile=reconcile,
 )  # fmt: skip
 
 PARTICIPATION = Kind(
@@ -377,5 +388,4 @@ PARTICIPATION = Kind(
     },
     fields=(),
     evolve=evolve,
-    any_opens=True,
 )

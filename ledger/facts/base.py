@@ -4,6 +4,7 @@ A fact is a frozen pydantic model; its ``type`` is the storage format and never 
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from iso3166 import countries_by_alpha2
@@ -205,9 +206,10 @@ class Fact(Part):
         given = self.model_dump(exclude=COMMON, exclude_none=True)
         return {field: value for field, value in given.items() if value != ()}
 
-    def mentions(self) -> set[Subject]:
+    @cached_property
+    def mentions(self) -> frozenset[Subject]:
         """Every subject that the fact refers to, its sources included."""
-        return set(subjects(self.model_dump(exclude_none=True)))
+        return frozenset(subjects(self.model_dump(exclude_none=True)))
 
 
 COMMON = set(Fact.model_fields)
@@ -215,11 +217,12 @@ COMMON = set(Fact.model_fields)
 
 def subjects(value: Any) -> Iterator[Subject]:
     """The subjects that stand anywhere in a dumped fact or a state."""
-    if isinstance(value, Subject):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from subjects(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from subjects(item)
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+        elif isinstance(one, Subject):
+            yield one

@@ -97,13 +97,13 @@ class Held(_Descriptive, type="meeting.held", opens=True):
         return self
 
 
-class AttendanceRecorded(Fact, type="meeting.attendance_recorded"):
+class AttendanceRecorded(Fact, type="meeting.attendance_recorded", describes=True):
     """Who was there."""
 
     participants: tuple[Participant, ...] = Field(min_length=1, max_length=500)
 
 
-class TopicDiscussed(Fact, type="meeting.topic_discussed"):
+class TopicDiscussed(Fact, type="meeting.topic_discussed", describes=True):
     """What was talked about: an area, and the thing it was about."""
 
     topic: Area
@@ -112,7 +112,7 @@ class TopicDiscussed(Fact, type="meeting.topic_discussed"):
     emphasis: Name | None = None
 
 
-class StatementMade(Fact, type="meeting.statement_made"):
+class StatementMade(Fact, type="meeting.statement_made", describes=True):
     """Somebody said something there: praised, emphasised, announced."""
 
     speakers: tuple[Participant, ...] = Field(default=(), max_length=100)
@@ -121,7 +121,7 @@ class StatementMade(Fact, type="meeting.statement_made"):
     text: Text | None = None
 
 
-class OutcomeRecorded(Fact, type="meeting.outcome_recorded"):
+class OutcomeRecorded(Fact, type="meeting.outcome_recorded", describes=True):
     """Something came of it."""
 
     kind: OutcomeKind

@@ -16,6 +16,9 @@ from ledger.facts.base import Fact
 MAIN = ""
 """The lane that every stream has."""
 
+AFTER_END = "after_end"
+"""The rule that what has ended is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -123,7 +126,7 @@ class State:
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it."""
         self.fields[name] = [*self.fields.get(name, ()), item]
-        self.provenance[name] = (*self.provenance.get(name, ()), self.now.position)
+        self._credit(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
         """The field is a list of things with a key: add this one, or bring the one of its key up to date."""
@@ -131,7 +134,12 @@ class State:
         at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
         items[at:] = [{**(items[at] if at < len(items) else {}), **item}, *items[at + 1 :]]
         self.fields[name] = items
-        self.provenance[name] = (*self.provenance.get(name, ()), self.now.position)
+        self._credit(name)
+
+    def _credit(self, name: str) -> None:
+        known = self.provenance.get(name, ())
+        if self.now.position not in known:
+            self.provenance[name] = (*known, self.now.position)
 
     def date(self, name: str, *, first: bool = False) -> None:
         """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps an earlier date."""
@@ -149,6 +157,10 @@ class State:
         self.violations = (*self.violations, Violation(rule, self.now.position, detail))
 
 
+def _nothing(main: State, others: list[State]) -> None:
+    pass
+
+
 def _one_lane(fact: Fact) -> tuple[str, ...]:
     return (MAIN,)
 
@@ -158,7 +170,7 @@ class Kind:
     """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
 
     ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
-    ``any_opens`` is for lanes that need no opening fact.
+    ``reconcile`` shows on the main lane what a fact did to the others.
     """
 
     name: str
@@ -169,7 +181,7 @@ class Kind:
     fields: tuple[str, ...]
     evolve: Callable[[State, Fact, str], None]
     lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
-    any_opens: bool = False
+    reconcile: Callable[[State, list[State]], None] = _nothing
 
     def rank(self, fact: Fact) -> int:
         return self.facts.index(type(fact))
@@ -179,6 +191,8 @@ class Kind:
         rule = self.lifecycle.get(type(fact))
         if state.status is None:
             self._open(state, fact, rule)
+        elif state.status in self.ended and not fact.outlasts:
+            self._refuse_after_end(state, fact, rule)
         elif rule and self._repeats(state, fact, rule):
             state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
         elif rule:
@@ -191,13 +205,20 @@ class Kind:
         return rule.once and state.status == rule.to and known
 
     def _open(self, state: State, fact: Fact, rule: Step | None) -> None:
-        if not (fact.opens or self.any_opens):
+        """The first fact in valid order. It need not be one that opens a stream: that one may be undated."""
+        if fact.describes and not fact.opens:
             return
         state.status = rule.to if rule else self.statuses[0]
         if rule and not fact.describes:
             state.date(fact.short_type)
-            if rule.after and not rule.after & {"", state.status}:
+            if not fact.opens or (rule.after and state.status not in rule.after):
                 state.flag(AnomalyCode.missing_predecessor, f"nothing is known before it was {state.status}")
+
+    def _refuse_after_end(self, state: State, fact: Fact, rule: Step | None) -> None:
+        """What happens after the end is refused at an append; a mere mention that lies there is nothing odd."""
+        state.violate(AFTER_END, f"it is {state.status}: only a correction or what reopens it can follow")
+        if rule or not fact.opens:
+            state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")
 
     def _move(self, state: State, rule: Step) -> None:
         ranks = {status: rank for rank, status in enumerate(self.statuses)}

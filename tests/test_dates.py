@@ -1,0 +1,286 @@
+"""What a partial date allows: from which day to which."""
+
+import json
+import re
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edtf import parse_edtf
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from ledger.dates import Bounds, Day, InvalidDate, PartialDate, bounds_of
+
+FEW = settings(deadline=None, max_examples=60)
+DAYS = st.dates(date(1, 1, 1), date(9999, 12, 31))
+MARKS = st.sampled_from(["", "?", "~", "%"])
+
+UNKNOWN_END = {"/2006", "2004-06-01/", "1984-06-02?/"}
+"""Intervals with an unknown end: the vectors pad it by ten years, and here it bounds nothing."""
+NOT_READ = {"1952-23~/1953", "?2004-06~-10/2004-06-%11"}
+"""The only valid vectors that are not read: a season with a mark, and a mark both before and behind the year."""
+BLANKS = {"[1667,1668, 1670..1672]", "{-1667,1668, 1670..1672}"}
+"""One source takes the blank after a comma for an error, the other writes it in its valid examples."""
+
+
+def parts(day: date) -> Day:
+    return (day.year, day.month, day.day)
+
+
+def struct(moment: Any) -> Day:
+    return (moment[0], moment[1], moment[2])
+
+
+@given(DAYS, st.sampled_from([10, 7, 4]))
+@settings(deadline=None, max_examples=30)
+def test_fast_path_and_library_agree(day: date, length: int) -> None:
+    """A day, a month and a year mean what the library takes them to mean, though it is not asked."""
+    text = day.isoformat()[:length]
+    parsed = parse_edtf(text)
+    assert bounds_of(text) == (struct(parsed.lower_strict()), struct(parsed.upper_strict()))
+
+
+@given(DAYS, DAYS)
+@settings(deadline=None, max_examples=30)
+def test_intervals_and_library_agree(one: date, other: date) -> None:
+    """An interval of days means what the library takes it to mean."""
+    first, last = sorted((one, other))
+    parsed = parse_edtf(f"{first}/{last}")
+    assert bounds_of(f"{first}/{last}") == (struct(parsed.lower_strict()), struct(parsed.upper_strict()))
+
+
+@given(DAYS, MARKS)
+@FEW
+def test_narrower_lies_within_wider(day: date, mark: str) -> None:
+    """A day lies in its month, the month in its year, the year in its decade and century, whatever marks they bear."""
+    text = day.isoformat()
+    wider = [text, text[:7], text[:4], f"{text[:3]}X", f"{text[:2]}XX", f"../{text}", f"{text}/.."]
+    bounds = [bounds_of(wider[0] + mark), bounds_of(wider[1] + mark), *(bounds_of(one) for one in wider[2:5])]
+    for inner, outer in zip(bounds, bounds[1:], strict=False):
+        assert inner.earliest is not None
+        assert outer.earliest is not None
+        assert inner.latest is not None
+        assert outer.latest is not None
+        assert outer.earliest <= inner.earliest <= inner.latest <= outer.latest
+    assert bounds[0] == (parts(day), parts(day))
+    assert bounds_of(wider[5]) == (None, parts(day))
+    assert bounds_of(wider[6]) == (parts(day), None)
+
+
+@given(st.text("0123456789-XTZ/.~?%[]{},YSE: +", max_size=20) | st.text(max_size=12))
+@settings(deadline=None, max_examples=300)
+@example("[2025..2020]")
+@example("{2019..2017}")
+@example("-01XX")
+@example("Y1E99999")
+def test_any_text_is_a_date_or_refused(text: str) -> None:
+    """Whatever is typed either has bounds in their order, or is refused as no date; nothing else can come of it."""
+    try:
+        bounds = bounds_of(text)
+    except InvalidDate:
+        return
+    assert bounds.earliest is None or bounds.latest is None or bounds.earliest <= bounds.latest
+    assert PartialDate(text).bounds == bounds
+
+
+@pytest.mark.parametrize("text", ["[2025..2020]", "{2019..2017}", "[2024-06..2024-05]"])
+def test_sets_run_forward(text: str) -> None:
+    """A range within a set ends after it starts, as an interval does."""
+    with pytest.raises(InvalidDate):
+        bounds_of(text)
+
+
+@pytest.mark.parametrize("text", ["Y1E9999", "Y1E99999", "Y-1E999999999"])
+@pytest.mark.timeout(3)
+def test_exponents_stay_small(text: str) -> None:
+    """A year of more digits than a computer should write is refused, and at once."""
+    with pytest.raises(InvalidDate):
+        bounds_of(text)
+
+
+MASKS = st.tuples(
+    st.sampled_from(["2024", "202X", "-000X", "199X", "0004"]),
+    st.sampled_from(["02", "XX", "0X", "1X", "X1", "11"]),
+    st.sampled_from(["29", "XX", "3X", "31", "X9", "0X", "15"]),
+)
+
+
+@given(MASKS)
+@settings(deadline=None, max_examples=60)
+@example(("199X", "02", "29"))
+@example(("199X", "02", "XX"))
+def test_masks_by_looking_at_each_day(mask: tuple[str, str, str]) -> None:
+    """A mask means the first and the last real day that looks like it; without one it is refused."""
+    negative = mask[0].startswith("-")
+    # A year before 1 is looked at 400 years later, where the calendar is the same.
+    shift = 400 if negative else 0
+    pattern = re.compile("-".join(part.lstrip("-").replace("X", r"\d") for part in mask))
+    years = (-9, 0) if negative else (1, 2030)
+    found = []
+    day = date(years[0] + shift, 1, 1)
+    while day.year <= years[1] + shift:
+        if pattern.fullmatch(f"{abs(day.year - shift):04d}-{day.month:02d}-{day.day:02d}"):
+            found.append((day.year - shift, day.month, day.day))
+        day += timedelta(days=1)
+    if found:
+        assert bounds_of("-".join(mask)) == (found[0], found[-1])
+    else:
+        with pytest.raises(InvalidDate):
+            bounds_of("-".join(mask))
+
+
+def test_leap_day_of_a_masked_year() -> None:
+    """The 29th of February of an unknown year is one of those that had it."""
+    assert bounds_of("199X-02-29") == ((1992, 2, 29), (1996, 2, 29))
+    assert bounds_of("XXXX-02-29") == ((0, 2, 29), (9996, 2, 29))
+
+
+OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(st.datetimes(timezones=OFFSETS), st.booleans())
+@FEW
+def test_instants(moment: datetime, fraction: bool) -> None:
+    """An RFC 3339 instant is the one day that it names in its own offset, and is known for an instant."""
+    text = moment.isoformat(timespec="microseconds" if fraction else "seconds")
+    read = PartialDate(text)
+    assert read.is_instant
+    assert read.earliest == read.latest == moment.date()
+    assert not PartialDate(text[:10]).is_instant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-02-30T10:00:00Z", "2024-06-10T24:00:00Z", "2024-06-10T29:00:00Z", "2024-06-10T10:60:00Z",
+        "2024-06-10T10:00:00+24:00", "2024-06-10T10:00:00+05:60", "2024-06-10T10:00:00z", "2024-06-10 10:00:00Z",
+        "2024-06-10T10:00Z", "2024-06-10T10:00:00,5Z", "2024-06-10T10:00:00.Z", "2024-06-10T25:30:01",
+    ],
+)  # fmt: skip
+def test_impossible_instants(text: str) -> None:
+    """A time that no clock shows, or that is not written as RFC 3339 has it, is refused."""
+    with pytest.raises(InvalidDate):
+        bounds_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-06-31", "2023-02-29", "1900-02-29", "2024-13", "2024-00", "2024-13-01", "2024-00-10", "2024-06-00",
+        "2024-06-31~", "2023-02-29?", "20XX-06-31", "1950-02-3X", "2024-06-31/2024-07", "2024-06/2024-06-31",
+        "[2023-02-30..2024]", "-0000", "-0000-01-01", "/", "2024-02-29/2023", "2024-09/2024-08",
+        "2024-9-1", "24-09-01", "2024/09/01", "10.09.2024", "20240910", "2024-W37", "2024-254", "September 2024",
+        "yesterday", "", " ", "2024 ", " 2024", "2024-09\n", "2024-09-10\x00", "\u0662\u0660\u0662\u0664", "2024/2025/2026",
+    ],
+)  # fmt: skip
+def test_impossible_dates(text: str) -> None:
+    """What no calendar has, and what is not written as a date, is refused and never guessed at."""
+    with pytest.raises(InvalidDate):
+        bounds_of(text)
+
+
+@pytest.mark.parametrize("text", ["{1960,1961}/1970", "1950/[1960..1962]"])
+def test_no_sets_in_intervals(text: str) -> None:
+    """An interval runs between two dates; a set of dates is no end of it."""
+    with pytest.raises(InvalidDate):
+        bounds_of(text)
+
+
+class Dated(BaseModel):
+    day: PartialDate
+
+
+def test_refused_with_a_pointer() -> None:
+    """In a model an impossible date is an error of its field, not of the program; a possible one keeps its text."""
+    assert Dated(day=PartialDate("2024-09?")).model_dump_json() == '{"day":"2024-09?"}'
+    with pytest.raises(ValidationError) as error:
+        Dated.model_validate({"day": "2024-06-31"})
+    assert [fault["loc"] for fault in error.value.errors()] == [("day",)]
+    assert "2024-06-31" in error.value.errors()[0]["msg"]
+    for other in (20240910, 2024.5, None, ["2024"], "2024-09-10/" * 20):
+        with pytest.raises(ValidationError):
+            Dated.model_validate({"day": other})
+
+
+@pytest.mark.parametrize(
+    ("text", "earliest", "latest"),
+    [
+        ("2024-09-10", date(2024, 9, 10), date(2024, 9, 10)),
+        ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
+        ("2024-09?", date(2024, 9, 1), date(2024, 9, 30)),
+        ("2024-09~", date(2024, 9, 1), date(2024, 9, 30)),
+        ("1964-XX-16", date(1964, 1, 16), date(1964, 12, 16)),
+        ("2024-09-09/2024-09-10", date(2024, 9, 9), date(2024, 9, 10)),
+        ("../2024-06", None, date(2024, 6, 30)),
+        ("2024-06/..", date(2024, 6, 1), None),
+        ("/2024", None, date(2024, 12, 31)),
+        ("../..", None, None),
+        ("-0044-03-15", date.min, date.min),
+        ("Y20240", date.max, date.max),
+    ],
+)
+def test_days_of_the_calendar(text: str, earliest: date | None, latest: date | None) -> None:
+    """The bounds as days; a year that the calendar type cannot hold reads as its edge, an open side as none."""
+    assert (PartialDate(text).earliest, PartialDate(text).latest) == (earliest, latest)
+
+
+def _vectors(shared: Path, name: str) -> Any:
+    return json.loads((shared / "edtf" / name).read_text())
+
+
+def _day(text: str) -> Day | None:
+    if text in ("inf", "-inf"):
+        return None
+    year, month, day = text[1:].split("-") if text[0] == "-" else text.split("-")
+    return (-int(year) if text[0] == "-" else int(year), int(month), int(day))
+
+
+def test_vectors_of_python_edtf(shared: Path) -> None:
+    """Every example of python-edtf has its strict bounds, but for unknown ends, which are not padded here."""
+    examples = _vectors(shared, "python-edtf-vectors.json")["EXAMPLES"]
+    wrong = {}
+    for text, values in examples:
+        # one value, or three with the fuzzy ones, where both bounds are the same day
+        lower, upper = (values[0], values[0]) if len(values) in (1, 3) else values[:2]
+        told = Bounds(_day(lower), _day(upper))
+        if text in UNKNOWN_END:
+            told = Bounds(None, told.latest) if text.startswith("/") else Bounds(told.earliest, None)
+        if bounds_of(text) != told:
+            wrong[text] = (bounds_of(text), told)
+    assert not wrong
+    assert {text for text, _ in examples} > UNKNOWN_END
+    assert len(examples) == 90
+
+
+def test_bad_vectors_of_python_edtf(shared: Path) -> None:
+    """Nothing that python-edtf calls bad is a date."""
+    bad = [text for text in _vectors(shared, "python-edtf-vectors.json")["BAD_EXAMPLES"] if text is not None]
+    assert [text for text in bad if _is_date(text)] == []
+    assert len(bad) == 16
+
+
+def test_valid_vectors_of_edtf_validate(shared: Path) -> None:
+    """Of the intervals that edtf-validate calls valid all are read but two."""
+    tables = _vectors(shared, "edtf-validate-vectors.json")
+    valid = [text for level in (0, 1, 2) for text in tables[f"L{level}_Intervals"]]
+    assert {text for text in valid if not _is_date(text)} == NOT_READ
+    assert len(valid) == 101
+
+
+def test_invalid_vectors_of_edtf_validate(shared: Path) -> None:
+    """Nothing that edtf-validate calls invalid is a date, but for two sets with a blank behind a comma."""
+    tables = _vectors(shared, "edtf-validate-vectors.json")
+    invalid = [text for name, texts in tables.items() if name.startswith("invalid") for text in texts]
+    assert {text for text in invalid if _is_date(text)} == BLANKS
+    assert len(invalid) == 56
+
+
+def _is_date(text: str) -> bool:
+    try:
+        bounds_of(text)
+    except InvalidDate:
+        return False
+    return True

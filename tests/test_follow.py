@@ -1,0 +1,592 @@
+"""The rows are what the entries add up to, however they were got there."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger.draft import read_body
+from ledger.entry import StoredLine
+from ledger.errors import Refused
+from ledger.postgres import Connection, Embedded, Place
+from ledger.service import Answer, Ledger
+from projections import follow as follow_module
+from projections import rows as rows_module
+from projections.follow import Follower, follow, read_progress, rebuild
+from tests.conftest import CLERK
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+
+Given = Callable[..., list[Answer]]
+Rows = list[tuple[Any, ...]]
+
+
+def rows(connection: Connection) -> tuple[Rows, Rows]:
+    """Every row, whatever the order in which they were written."""
+    states = connection.execute("""
+        select kind, subject, lane, valid_from::text, valid_to::text, known_from, known_to, status, category, areas,
+               refs, due::text, label, doc::text
+          from states
+         order by subject, lane, known_from, valid_from""").fetchall()
+    timeline = connection.execute("""
+        select subject, day::text, rank, root, position, mentions, known_from, known_to
+          from timeline
+         order by position, known_from""").fetchall()
+    return states, timeline
+
+
+def catch_up(follower: Follower) -> None:
+    while follower.step():
+        pass
+
+
+@pytest.fixture
+def beside(place: Place, server: Embedded) -> Callable[[str], Any]:
+    """``with beside(name) as connection``: tables of their own, next to the live ones, to project into."""
+
+    @contextmanager
+    def schema(name: str) -> Iterator[Connection]:
+        full = sql.Identifier(f"{place.schema}_{name}")
+        with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
+            owner.execute(sql.SQL("drop schema if exists {} cascade").format(full))
+            role = psycopg.conninfo.conninfo_to_dict(place.dsn)["user"]
+            owner.execute(sql.SQL("create schema {} authorization {}").format(full, sql.Identifier(str(role))))
+        with place.connect(f"{place.schema}_{name}") as connection:
+            yield connection
+
+    return schema
+
+
+@pytest.fixture
+def rebuilt(beside: Callable[[str], Any]) -> Callable[[], tuple[Rows, Rows]]:
+    """``rebuilt()``: the rows as they come out when everything is projected anew."""
+
+    def build() -> tuple[Rows, Rows]:
+        with beside("anew") as connection:
+            builder = Follower(connection)
+            builder.create()
+            catch_up(builder)
+            return rows(connection)
+
+    return build
+
+
+# --- histories at random
+
+
+DATES = [None, "2019", "2020-05", "2021-03-04", "2022?", "2023-01/2023-06", "2024-02-29", "2031-01-01"]
+
+
+class Teller:
+    """Tells a history at random, the same for the same seed: a few streams of each kind, and many mistakes."""
+
+    def __init__(self, ledger: Ledger, seed: int) -> None:
+        self.ledger = ledger
+        self.chance = random.Random(seed)
+        self.told: list[Answer] = []
+
+    def tell(self, count: int) -> None:
+        while count:
+            try:
+                self.told += self.ledger.append(read_body(self._event()), CLERK)
+                count -= 1
+            except Refused:
+                continue
+
+    def _event(self) -> dict[str, Any]:
+        if self.told and self.chance.random() < 0.3:
+            return self._correction(self.chance.choice(self.told))
+        made = self.chance.choice([self._agreement, self._initiative, self._milestone, self._party])()
+        return event(made.pop("type"), made.pop("subject"), self.chance.choice(DATES), **made)
+
+    def _slug(self, kind: str) -> str:
+        return f"{kind}:{self.chance.choice('ab')}"
+
+    def _agreement(self) -> dict[str, Any]:
+        party = self._slug("party")
+        person = self.chance.choice([{}, {"person": "A. Canary"}])
+        more: dict[str, dict[str, Any]] = {
+            "mentioned": {"title": self.chance.choice(["One", "Two"])},
+            "signed": {"signatories": [{"party": party, **person}, {"party": "party:usa"}]},
+            "consented": {"party": party, "method": "ratification"},
+            "entered_into_force": self.chance.choice([{}, {"party": party}]),
+            "suspended": self.chance.choice([{}, {"party": party}]),
+            "resumed": {},
+            "described": {"title": self.chance.choice(["One", "Two", "Three"])},
+            "declared": {"party": party, "text": "It is understood so."},
+            "party_withdrew": {"party": party},
+            "expired": {},
+            "revived": {"reason": "They agreed."},
+        }
+        return self._one_of("agreement", more)
+
+    def _initiative(self) -> dict[str, Any]:
+        common = {"name": self.chance.choice(["One", "Two"]), "kind": "programme", "areas": ["cyber"]}
+        more: dict[str, dict[str, Any]] = {
+            "reported": common,
+            "launched": common,
+            "party_joined": {"party": self._slug("party"), "role": "lead"},
+            "party_left": {"party": self._slug("party")},
+            "suspended": {"reason": "No money."},
+            "resumed": {},
+            "closed": {"reason": "Done."},
+            "reopened": {"reason": "Not done."},
+            "described": {"objective": self.chance.choice(["This.", "That."])},
+        }
+        return self._one_of("initiative", more)
+
+    def _milestone(self) -> dict[str, Any]:
+        due = self.chance.choice(["2020", "2022-06", "2030-01-01"])
+        more: dict[str, dict[str, Any]] = {
+            "reported": {"title": "A milestone"},
+            "scheduled": {"title": "A milestone", "due": due},
+            "rescheduled": {"due": due},
+            "partially_met": {"share": 0.5},
+            "met": {},
+            "reopened": {"reason": "Not so."},
+        }
+        return self._one_of("milestone", more)
+
+    def _party(self) -> dict[str, Any]:
+        more: dict[str, dict[str, Any]] = {
+            "registered": {"name": "A state", "kind": "state"},
+            "renamed": {"name": self.chance.choice(["One", "Two"])},
+            "described": {"short_name": self.chance.choice(["1", "2"])},
+        }
+        return self._one_of("party", more)
+
+    def _one_of(self, kind: str, more: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        name = self.chance.choice(list(more))
+        return {"type": f"{kind}.{name}", "subject": self._slug(kind), **more[name]}
+
+    def _correction(self, answer: Answer) -> dict[str, Any]:
+        kind = answer.subject.partition(":")[0]
+        makers = {"agreement": self._agreement, "initiative": self._initiative, "milestone": self._milestone}
+        replacement = makers.get(kind, self._party)()
+        new = {"type": replacement.pop("type"), "occurred": self.chance.choice(DATES), "sources": THX_CITED}
+        replacement.pop("subject")
+        new = {name: value for name, value in new.items() if value} | {"data": replacement}
+        reason = {"reason_code": "transcription_error", "reason": "A slip."}
+        more: dict[str, dict[str, Any]] = {
+            "voided": reason,
+            "superseded": {"replacement": new, **reason},
+            "disputed": {"by": "source:thx", "ground": "It says otherwise."},
+            "dispute_resolved": {"outcome": "rejected"},
+            "annotated": {"text": "A remark."},
+        }
+        name = self.chance.choice(["voided", "superseded", "superseded", "disputed", "dispute_resolved", "annotated"])
+        return event(f"entry.{name}", answer.subject, sources=[], target=answer.position, **more[name])
+
+
+THX_CITED = [{"source": "source:thx"}]
+
+
+@pytest.fixture
+def teller(ledger: Ledger, given: Given) -> Teller:
+    given(THX, USA)
+    return Teller(ledger, seed=20_261_122)
+
+
+# --- a rebuild equals the live state
+
+
+def test_after_each_step_the_rows_equal_those_of_a_rebuild(
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+) -> None:
+    """At any moment the live rows are, row for row, what a rebuild from position 1 makes, over any history."""
+    for _ in range(25):
+        teller.tell(6)
+        catch_up(follower)
+        assert rows(reader) == rebuilt()
+    states, timeline = rows(reader)
+    assert {"agreement", "participation", "initiative", "milestone", "party"} <= {row[0] for row in states}
+    assert any(row[7] != rows_module.FOREVER for row in timeline)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1_000])
+def test_the_size_of_the_batches_makes_no_difference(
+    batch: int, teller: Teller, beside: Callable[[str], Any], rebuilt: Callable[[], tuple[Rows, Rows]]
+) -> None:
+    """Whether entries are projected one by one or many at once, the rows are the same."""
+    teller.tell(100)
+    with beside("batches") as connection:
+        follower = Follower(connection, batch=batch)
+        follower.create()
+        catch_up(follower)
+        assert rows(connection) == rebuilt()
+        progress = read_progress(connection)
+    assert progress is not None
+    assert progress.position == 102
+
+
+def test_a_new_follower_goes_on_where_the_last_one_stopped(
+    teller: Teller, follower: Follower, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+) -> None:
+    """Any number of followers, one after the other and each without memory, write what one would have written."""
+    for _ in range(15):
+        teller.tell(4)
+        with place.connect() as connection:
+            successor = Follower(connection, batch=3)
+            assert successor.step() == 3
+    catch_up(follower)
+    assert rows(reader) == rebuilt()
+
+
+def test_little_memory_makes_no_difference(
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
+    monkeypatch.setattr(rows_module, "CACHED_FACTS", 5)
+    monkeypatch.setattr(follow_module, "KNOWN_OPENINGS", 2)
+    follower.batch = 4
+    for _ in range(10):
+        teller.tell(8)
+        catch_up(follower)
+        assert follower.projector.facts == sum(len(one.recorded) for one in follower.projector.histories.values())
+        assert len(follower.projector.histories) < 4
+    monkeypatch.undo()
+    assert rows(reader) == rebuilt()
+
+
+def test_a_rebuild_puts_the_same_rows_in_the_place_of_the_live_ones(
+    teller: Teller, follower: Follower, place: Place, reader: Connection
+) -> None:
+    """A rebuild changes no row, and the follower goes on from it."""
+    teller.tell(60)
+    catch_up(follower)
+    before = rows(reader)
+    assert rebuild(place) == 62
+    assert rows(reader) == before
+    teller.tell(20)
+    catch_up(follower)
+    after = rows(reader)
+    rebuild(place)
+    assert rows(reader) == after
+
+
+def test_what_another_version_built_is_built_again(
+    teller: Teller, follower: Follower, place: Place, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the rows were made by another version, the follower rebuilds them by itself before it goes on."""
+    teller.tell(20)
+    catch_up(follower)
+    right = rows(reader)
+    reader.execute("update states set status = 'as it was called before'")
+    monkeypatch.setattr(follow_module, "VERSION", follow_module.VERSION + 1)
+    with following(place):
+        _wait_until(lambda: rows(reader) == right)
+
+
+# --- both clocks
+
+
+def test_no_two_rows_hold_at_once(teller: Teller, follower: Follower, reader: Connection) -> None:
+    """For one lane, on one day, at one position, one state holds at most; and no row holds never."""
+    teller.tell(150)
+    catch_up(follower)
+    twice = reader.execute("""
+        select one.subject, one.lane, one.valid_from, one.known_from, two.valid_from, two.known_from
+          from states as one
+          join states as two on two.subject = one.subject and two.lane = one.lane and two.ctid > one.ctid
+         where one.valid_from < two.valid_to and two.valid_from < one.valid_to
+           and one.known_from < two.known_to and two.known_from < one.known_to""").fetchall()  # fmt: skip
+    assert twice == []
+    assert reader.execute("select from states where valid_from >= valid_to or known_from >= known_to").fetchall() == []
+    assert reader.execute("select from timeline where known_from >= known_to").fetchall() == []
+    assert reader.execute("select from timeline group by position having count(*) > 1").fetchall() == []
+
+
+def test_from_its_first_day_on_a_lane_has_a_state_on_every_day(
+    teller: Teller, follower: Follower, reader: Connection
+) -> None:
+    """As known at any position, the states of a lane follow on one another without a gap, and the last has no end."""
+    teller.tell(150)
+    catch_up(follower)
+    gaps = reader.execute("""
+        with at as (select generate_series(1, (select position from progress)) as known),
+        told as (
+            select known, subject, lane, valid_to,
+                   lead(valid_from, 1, '9999-12-31') over (partition by known, subject, lane order by valid_from) as next
+              from at join states on known_from <= known and known < known_to
+        )
+        select * from told where valid_to <> next""").fetchall()  # fmt: skip
+    assert gaps == []
+
+
+def test_rows_begin_and_end_with_the_entries_of_their_own_stream(
+    teller: Teller, follower: Follower, reader: Connection
+) -> None:
+    """What the ledger believed of a subject changes only with an entry of that subject."""
+    teller.tell(150)
+    catch_up(follower)
+    strays = reader.execute("""
+        select states.subject, known_from, known_to from states
+         where not exists (select from entries where stream = subject and position = known_from)
+            or known_to <> 9223372036854775807
+           and not exists (select from entries where stream = subject and position = known_to)""").fetchall()  # fmt: skip
+    assert strays == []
+
+
+def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: Follower, reader: Connection) -> None:
+    """What concerns one party of an agreement stands in that party's row, and moves neither the others nor the whole."""
+    given(
+        THX, USA, INDIA,
+        event("agreement.signed", "agreement:mou", "2020-01-01",
+              signatories=[{"party": "party:usa"}, {"party": "party:ind"}]),
+        event("agreement.entered_into_force", "agreement:mou", "2021-01-01", party="party:usa"),
+        event("agreement.consented", "agreement:mou", "2022-01-01", party="party:third", method="accession"),
+    )  # fmt: skip
+    catch_up(follower)
+    found = reader.execute("""
+        select kind, lane, status, valid_from::text, valid_to::text from states
+         where subject = 'agreement:mou' and known_to = 9223372036854775807
+         order by lane, valid_from""").fetchall()  # fmt: skip
+    assert found == [
+        ("agreement", "", "signed", "2020-01-01", "9999-12-31"),
+        ("participation", "party:ind", "signatory", "2020-01-01", "9999-12-31"),
+        ("participation", "party:third", "bound", "2022-01-01", "9999-12-31"),
+        ("participation", "party:usa", "signatory", "2020-01-01", "2021-01-01"),
+        ("participation", "party:usa", "in_force", "2021-01-01", "9999-12-31"),
+    ]
+
+
+# --- what goes wrong on the way
+
+
+def test_a_step_that_is_rolled_back_changes_nothing(
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A step that fails after it has written leaves rows and progress as they were, and the next does the work once."""
+    teller.tell(30)
+    catch_up(follower)
+    before = rows(reader), read_progress(reader)
+    teller.tell(30)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("at the last moment")
+
+    monkeypatch.setattr(follower, "_advance", fail)
+    with pytest.raises(RuntimeError):
+        follower.step()
+    assert (rows(reader), read_progress(reader)) == before
+    monkeypatch.undo()
+    assert follower.step() == 30
+    assert rows(reader) == rebuilt()
+
+
+def test_a_connection_that_dies_within_a_step_changes_nothing(
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]], server: Embedded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A follower whose connection is killed between its rows and its commit leaves nothing behind."""
+    teller.tell(30)
+    advance = follower._advance
+
+    def die(*given: Any) -> None:
+        with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
+            owner.execute("select pg_terminate_backend(%s, 5000)", [follower.connection.info.backend_pid])
+        advance(*given)
+
+    monkeypatch.setattr(follower, "_advance", die)
+    with pytest.raises(psycopg.OperationalError):
+        follower.step()
+    assert rows(reader) == ([], [])
+    with Place(server.place.dsn, "unused").connect() as _, reader.cursor():
+        successor = Follower(reader)
+        catch_up(successor)
+    assert rows(reader) == rebuilt()
+
+
+def test_two_followers_at_once_do_no_harm(
+    teller: Teller, follower: Follower, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+) -> None:
+    """Followers that work at the same time take turns: each entry is projected once."""
+    teller.tell(120)
+    done: list[int] = []
+
+    def work() -> None:
+        with place.connect() as connection:
+            one = Follower(connection, batch=5)
+            while count := one.step():
+                done.append(count)
+
+    threads = [Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(done) == 122
+    assert rows(reader) == rebuilt()
+
+
+@contextmanager
+def following(place: Place, followers: int = 1) -> Iterator[list[Thread]]:
+    """Followers that run by themselves for as long as the block does."""
+    stop = Event()
+    threads = [Thread(target=follow, args=(place, stop), daemon=True) for _ in range(followers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    pause = Event()
+    for _ in range(400):
+        if true():
+            return
+        pause.wait(0.05)
+    raise AssertionError("what was waited for did not come true")
+
+
+def _position(reader: Connection) -> int:
+    progress = read_progress(reader)
+    return progress.position if progress else 0
+
+
+def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
+    teller: Teller, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]], server: Embedded
+) -> None:
+    """One of several running followers projects; where its connection is killed, it or another goes on."""
+    with following(place, 2):
+        for number in range(1, 4):
+            teller.tell(10)
+            _wait_until(lambda upto=2 + 10 * number: _position(reader) == upto)  # type: ignore[misc]
+            with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
+                owner.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger' and pid <> %s",
+                    [reader.info.backend_pid],
+                )
+    assert rows(reader) == rebuilt()
+
+
+def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
+    teller: Teller, place: Place, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild succeeds while a follower is at work, however long the follower has waited for it."""
+    teller.tell(20)
+    swap = follow_module._swap
+
+    def swap_late(connection: Connection, there: Place) -> None:
+        teller.tell(1)  # the follower wakes, and waits
+        _wait_until(lambda: _waits_long(reader))
+        swap(connection, there)
+
+    with following(place) as (thread,):
+        _wait_until(lambda: _position(reader) == 22)
+        monkeypatch.setattr(follow_module, "_swap", swap_late)
+        rebuild(place)
+        _wait_until(lambda: _position(reader) == 23)
+        assert thread.is_alive()
+
+
+def _waits_long(reader: Connection) -> bool:
+    """Whether somebody has waited for a lock for longer than the server takes to look for a deadlock."""
+    row = reader.execute("""
+        select from pg_locks
+         where not granted and clock_timestamp() - waitstart > current_setting('deadlock_timeout')::interval * 1.2
+        """).fetchone()
+    return row is not None
+
+
+# --- an entry that cannot be projected
+
+
+def _line(type_: str, subject: str, data: dict[str, Any], /, **other: Any) -> StoredLine:
+    entry_id = str(uuid4())
+    told = {
+        "specversion": "1.0", "id": entry_id, "source": "/ledgers/partnerships", "type": type_, "subject": subject,
+        "streamversion": 1, "authtype": "system", "authid": "x", "data": data, **other,
+    }  # fmt: skip
+    state = json.dumps({name: value for name, value in told.items() if value is not None}, separators=(",", ":"))
+    return StoredLine(subject, 1, type_, state.encode(), entry_id=entry_id)
+
+
+COMMITMENT = {"commitment": "A" * 43}
+POISON = {
+    "an unknown type": _line("party.from_the_future", "party:x", {}),
+    "an unreadable fact": _line("party.registered", "party:x", {"kind": 1}),
+    "an unknown kind of subject": _line("party.registered", "place:x", {"name": "X", "kind": "state"}),
+    "no subject, and a commitment": _line("party.registered", "party:x", {"name": COMMITMENT}, subject=None),
+    "a source published on no date": _line(
+        "source.registered", "source:x", {"kind": "news_article", "title": "X", "published": "no date"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", POISON)
+def test_an_entry_that_cannot_be_projected_stops_the_projection_and_nothing_else(
+    kind: str, given: Given, ledger: Ledger, place: Place, reader: Connection
+) -> None:
+    """The projection stops before such an entry and names it; the follower lives on, and the ledger goes on recording."""
+    given(THX, USA)
+    ledger.recorder.insert_events([POISON[kind]])
+    (answer,) = given(event("agreement.mentioned", "agreement:x", title="X", sources=[{"source": "source:x"}]))
+    assert answer.position == 4
+    with following(place) as (thread,):
+        _wait_until(lambda: (read_progress(reader) or (0,) * 4)[3] is not None or not thread.is_alive())
+        assert thread.is_alive()
+    progress = read_progress(reader)
+    assert progress is not None
+    assert (progress.position, progress.error_position) == (2, 3)
+    assert progress.error
+    assert given(INDIA)[0].position == 5
+    assert [row[4] for row in rows(reader)[1]] == [1, 2]
+
+
+def test_an_entry_that_fails_halfway_leaves_no_row(
+    given: Given, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Where an entry fails after some of its rows were made, none is written, and a better version makes them all."""
+    given(THX, USA, INDIA)
+    given(event("agreement.signed", "agreement:mou", "2020", signatories=[{"party": "party:usa"}, {"party": "party:ind"}]))
+    given(INDUS_X)
+    make = rows_module._row
+
+    def fail(*parts: Any) -> list[Any]:
+        if parts[3] == "party:ind":
+            raise ValueError("this version cannot do it")
+        return make(*parts)
+
+    monkeypatch.setattr(rows_module, "_row", fail)
+    catch_up(follower)
+    progress = read_progress(reader)
+    assert progress is not None
+    assert (progress.position, progress.error_position) == (3, 4)
+    assert reader.execute("select from states where known_from > 3").fetchall() == []
+    monkeypatch.undo()
+    catch_up(follower)
+    assert rows(reader) == rebuilt()
+    assert read_progress(reader) == follow_module.Progress(follow_module.VERSION, 5)
+
+
+def test_a_rebuild_that_is_broken_off_changes_nothing(
+    teller: Teller, follower: Follower, place: Place, reader: Connection
+) -> None:
+    """Readers keep the old rows until the new ones are complete, and the next rebuild starts afresh."""
+    teller.tell(30)
+    catch_up(follower)
+    before = rows(reader)
+
+    def break_off(position: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(place, break_off)
+    assert rows(reader) == before
+    rebuild(place)
+    assert rows(reader) == before

@@ -1,0 +1,579 @@
+"""The history of a stream: valid order, whatever the order of recording; and what was known when."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
+from pydantic_core import to_json
+
+from ledger.dates import PartialDate
+from ledger.errors import Refused
+from ledger.facts import FACTS, KINDS, Correction, Fact
+from ledger.history import History, Opening, Recorded, counts_from
+from projections.rows import FOREVER, Projector
+from projections.segments import document, kind_of, segments
+from tests.examples import event
+from tests.minimal import MINIMAL, NEEDED, SUBJECTS, TODAY, Stream, entry_id, fact_of, given, opener, world_types
+
+SLOW = settings(deadline=None, max_examples=60)
+BEFORE = date(2010, 1, 1)
+
+
+def recorded(facts: Sequence[Fact], first: int = 1) -> list[Recorded]:
+    return [Recorded(position, entry_id(position), TODAY, fact) for position, fact in enumerate(facts, first)]
+
+
+def history(kind: str, entries: Sequence[Recorded]) -> History:
+    built = History(KINDS[kind])
+    for entry in entries:
+        built.record(entry, {})
+    return built
+
+
+def plain(value: Any, names: dict[int, str]) -> Any:
+    """A state's fields with entries named by what they say, not by where they stand in the log."""
+    if isinstance(value, dict):
+        return {k: names[v] if k == "position" else plain(v, names) for k, v in value.items()}
+    return [plain(one, names) for one in value] if isinstance(value, list) else value
+
+
+def told(built: History) -> dict[str, list[Any]]:
+    """The states of every lane over valid time, without positions."""
+    names = {one.position: f"{one.fact.type} {one.fact.occurred}" for one in built.recorded.values()}
+    return {
+        lane: [
+            (one.valid_from, one.valid_to, one.overdue, one.state.status, plain(_json(one.state.fields), names))
+            for one in segments(steps)
+        ]
+        for lane, steps in sorted(built.lanes.items())
+        if segments(steps)
+    }
+
+
+def _json(value: Any) -> Any:
+    return json.loads(to_json(value))
+
+
+@st.composite
+def partial(draw: st.DrawFn) -> str:
+    """A date with a last day, before everything was recorded."""
+    day = (BEFORE + timedelta(days=draw(st.integers(0, 1_200)))).isoformat()
+    return draw(st.sampled_from([day, day, day[:7], day[:4], day + "~", f"../{day}"]))
+
+
+@st.composite
+def dated_facts(draw: st.DrawFn, sizes: tuple[int, int] = (2, 9)) -> tuple[str, list[Fact]]:
+    """Dated facts of one stream. No two of them say the same on the same day, and a party signs once."""
+    kind = draw(st.sampled_from(["initiative", "agreement", "agreement", "meeting", "milestone", "party"]))
+    types = draw(st.lists(st.sampled_from(sorted(world_types(kind))), min_size=sizes[0], max_size=sizes[1]))
+    types += [opener(f"{kind}.described")["type"]]
+    facts: dict[tuple[str, Any], Fact] = {}
+    for type_ in types:
+        fact = fact_of(MINIMAL[type_] | {"occurred": draw(partial())})
+        if draw(st.integers(0, 4)) == 0:
+            fact = fact_of(MINIMAL[type_] | {"occurred": str(fact.occurred), "effective": draw(partial())})
+        signs = type_ == "agreement.signed"
+        facts.setdefault((type_, None if signs else counts_from(fact, TODAY)), fact)
+    return kind, list(facts.values())
+
+
+@given_any(dated_facts(), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=150)
+def test_order_of_recording_does_not_matter(case: tuple[str, list[Fact]], dice: random.Random) -> None:
+    """Dated facts add up to the same states on every day, in whatever order they were recorded."""
+    kind, facts = case
+    shuffled = dice.sample(facts, len(facts))
+    assert told(history(kind, recorded(facts))) == told(history(kind, recorded(shuffled)))
+
+
+@given_any(dated_facts(), st.randoms(use_true_random=False))
+@SLOW
+def test_one_more_fact_is_as_if_it_had_been_there(case: tuple[str, list[Fact]], dice: random.Random) -> None:
+    """Folding from a fact's place gives what folding everything gives, anomalies and provenance included."""
+    kind, facts = case
+    entries = recorded(facts)
+    step_by_step = history(kind, entries)
+    at_once = History(KINDS[kind])
+    for entry in entries:
+        at_once.record(entry, {})
+    at_once.lanes.clear()
+    for live in at_once.lives:
+        at_once._fold(live)
+    assert shown(step_by_step) == shown(at_once)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[Recorded]:
+    """A stream with corrections, as admission lets it come about; undated facts, and facts of each day, included."""
+    kind = draw(st.sampled_from(["initiative", "agreement", "agreement", "meeting", "milestone"]))
+    stream = given(opener(f"{kind}.described", "2010"))
+    types = [*world_types(kind), *(["entry.voided", "entry.superseded", "entry.disputed", "entry.annotated"] * 3)]
+    for number in range(draw(st.integers(1, 12))):
+        type_ = draw(st.sampled_from(types))
+        on = BEFORE + timedelta(days=1_300 + number)
+        occurred = draw(st.none() | partial())
+        body: dict[str, Any] = {"type": type_, "sources": MINIMAL[type_]["sources"], "data": dict(NEEDED[type_])}
+        if type_.startswith("entry."):
+            body["data"]["target"] = draw(st.sampled_from(sorted(stream.history.recorded)))
+        else:
+            body["occurred"] = occurred
+        if type_ == "entry.superseded":
+            instead = draw(st.sampled_from([one for one in world_types(kind) if one != "agreement.signed"]))
+            body["data"]["replacement"] = {
+                "type": instead, "occurred": occurred, "sources": MINIMAL["milestone.met"]["sources"],
+                "data": NEEDED[instead],
+            }  # fmt: skip
+        try:
+            stream.append(body, on)
+        except Refused:
+            continue
+    return list(stream.history.recorded.values())
+
+
+def shown(built: History) -> dict[tuple[str, date], Any]:
+    return {
+        (lane, one.valid_from): (one.valid_to, document(kind_of(built.kind, lane), one))
+        for lane, steps in built.lanes.items()
+        for one in segments(steps)
+    }
+
+
+@given_any(logs(), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=100)
+def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
+    """What the rows say was known at an entry is what the entries up to it add up to, and no row says it twice."""
+    subject = SUBJECTS[entries[0].fact.type.partition(".")[0]]
+    stream = Stream(subject)
+    projector = Projector()
+    rows: list[list[Any]] = []
+    timeline: list[list[Any]] = []
+    for number, entry in enumerate(entries):
+        projector.project(stream.subject, entry, {})
+        if number == len(entries) - 1 or dice.random() < 0.5:
+            changes = projector.take_changes()
+            for row in rows:
+                if row[6] == FOREVER and (row[1], row[2], row[3]) in changes.closed:
+                    row[6] = changes.closed[row[1], row[2], row[3]]
+            for row in timeline:
+                if row[7] == FOREVER and row[4] in changes.closed_timeline:
+                    row[7] = changes.closed_timeline[row[4]]
+            rows += [*changes.done, *changes.states.values()]
+            timeline += [*changes.done_timeline, *changes.timeline.values()]
+    for number, entry in enumerate(entries, 1):
+        known = history(stream.subject.kind, entries[:number])
+        believed = [row for row in rows if row[5] <= entry.position < row[6]]
+        assert {(row[2], row[3]): (row[4], row[13].encode()) for row in believed} == shown(known)
+        assert len(believed) == len(shown(known))
+        lives = [row[1:5] for row in timeline if row[6] <= entry.position < row[7]]
+        assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
+    assert all(row[5] < row[6] and row[3] < row[4] for row in rows)
+
+
+@given_any(logs())
+@SLOW
+def test_copies_go_their_own_way(entries: list[Recorded]) -> None:
+    """What is recorded in a copy leaves the original as it was, and the other way round."""
+    kind = entries[0].fact.type.partition(".")[0]
+    original = history(kind, entries[:-1])
+    before = (original.version, shown(original), list(original.lives), dict(original.struck), dict(original.ids))
+    likes = {like: list(roots) for like, roots in original.likes.items()}
+    twin = original.copy()
+    twin.record(entries[-1], {})
+    assert before == (original.version, shown(original), original.lives, original.struck, original.ids)
+    assert original.likes == likes
+    assert entries[-1].position not in original.recorded
+    assert twin.version == original.version + 1
+    assert shown(twin) == shown(history(kind, entries))
+
+
+# type, occurred, effective, recorded on -> the day it counts from
+COUNTS: list[tuple[str, str | None, str | None, str]] = [
+    ("agreement.signed", "2024-09-10", None, "2024-09-10"),
+    ("agreement.signed", "2024-09", None, "2024-09-30"),
+    ("agreement.signed", "2024", None, "2024-12-31"),
+    ("agreement.signed", "2024-09?", None, "2024-09-30"),
+    ("agreement.signed", "2024-09-10T23:30:00-05:00", None, "2024-09-10"),
+    ("agreement.signed", "2024-09-09/2024-09-12", None, "2024-09-12"),
+    ("agreement.signed", "../2024-06", None, "2024-06-30"),
+    ("agreement.signed", None, None, "2025-06-01"),
+    ("agreement.signed", "2024-09/..", None, "2025-06-01"),
+    ("agreement.signed", "2024-09/", None, "2025-06-01"),
+    ("agreement.signed", "../..", None, "2025-06-01"),
+    ("agreement.signed", "2025-06", None, "2025-06-01"),
+    ("agreement.signed", "2026-01-01", None, "2025-06-01"),
+    ("agreement.signed", "2024-09-10", "2024-10-01", "2024-10-01"),
+    ("agreement.signed", "2024-09-10", "2024-01-01", "2024-01-01"),
+    ("agreement.signed", "2024-09-10", "2030", "2030-12-31"),
+    ("agreement.signed", None, "2030-01-01", "2030-01-01"),
+    ("agreement.signed", "2024-09-10", "2024/..", "2025-06-01"),
+    ("agreement.described", None, None, "0001-01-01"),
+    ("agreement.described", "2024-09", None, "2024-09-30"),
+    ("agreement.described", None, "2030-01-01", "2030-01-01"),
+    ("initiative.described", None, None, "0001-01-01"),
+    ("meeting.described", None, None, "0001-01-01"),
+    ("milestone.described", None, None, "0001-01-01"),
+    ("party.described", None, None, "0001-01-01"),
+    ("party.registered", None, None, "0001-01-01"),
+    ("party.renamed", None, None, "2025-06-01"),
+    ("source.registered", None, None, "0001-01-01"),
+    ("source.described", None, None, "0001-01-01"),
+    ("source.retracted", None, None, "2025-06-01"),
+    ("initiative.reported", None, None, "2025-06-01"),
+    ("agreement.mentioned", None, None, "2025-06-01"),
+    ("milestone.reported", None, None, "2025-06-01"),
+    ("meeting.held", None, None, "2025-06-01"),
+]
+
+
+@pytest.mark.parametrize(("type_", "occurred", "effective", "day"), COUNTS)
+def test_counts_from(type_: str, occurred: str | None, effective: str | None, day: str) -> None:
+    """A fact counts from the latest day that its effect, else its date, allows; else from when it was recorded."""
+    fact = fact_of(MINIMAL[type_] | {"occurred": occurred, "effective": effective})
+    assert counts_from(fact, TODAY) == date.fromisoformat(day)
+
+
+def test_what_holds_at_all_times() -> None:
+    """Only what describes holds at all times when undated: registrations of parties and sources, and descriptions."""
+    undated = {
+        type_ for type_ in FACTS if counts_from(fact_of(MINIMAL[type_] | {"occurred": None}), TODAY) == date.min
+    }
+    kinds = ("source", "party", "initiative", "agreement", "meeting", "milestone")
+    assert undated == {"party.registered", "source.registered", *(f"{kind}.described" for kind in kinds)}
+
+
+@given_any(partial(), st.none() | partial(), st.dates(date(2000, 1, 1), date(2030, 1, 1)))
+@SLOW
+def test_no_act_counts_from_a_later_day_than_its_record(occurred: str, effective: str | None, on: date) -> None:
+    """An act never counts from a day after its record, unless it says that its effect begins then."""
+    fact = fact_of(MINIMAL["agreement.signed"] | {"occurred": occurred, "effective": effective})
+    day = counts_from(fact, on)
+    latest = PartialDate(effective or occurred).latest
+    assert latest is not None
+    assert day == (latest if effective else min(latest, on))
+
+
+def test_same_day_in_lifecycle_order() -> None:
+    """Facts of one day follow the lifecycle, in whatever order they were recorded."""
+    day = "2020-05-05"
+    backwards = given(
+        event("agreement.terminated", "agreement:pact", day, ground="consent"),
+        event("agreement.entered_into_force", "agreement:pact", day),
+        event("agreement.signed", "agreement:pact", day, signatories=[{"party": "party:usa"}]),
+        event("agreement.mentioned", "agreement:pact", day, title="A pact"),
+    )
+    assert [live.fact.short_type for live in backwards.history.lives] == [
+        "mentioned", "signed", "entered_into_force", "terminated",
+    ]  # fmt: skip
+    assert backwards.status(day) == "terminated"
+    assert backwards.codes(day) == []
+    assert backwards.status("2020-05-04") is None
+
+
+def test_same_day_and_act_in_order_of_recording() -> None:
+    """Two facts of one type and day stand in the order in which they were recorded."""
+    stated = [
+        event("initiative.objective_stated", "initiative:bridge", day, text=text)
+        for day, text in [("2020-05", "first"), ("2020-05-31", "second"), ("2020-04", "earlier")]
+    ]
+    stream = given(MINIMAL["initiative.reported"] | {"occurred": "2020"}, *stated)
+    assert [one["text"] for one in stream.at("2021-01-01").fields["objectives"]] == ["earlier", "first", "second"]
+    assert stream.status("2020-06-01") is None, "it is reported at the end of 2020 at the latest"
+
+
+def test_effect_may_lie_ahead() -> None:
+    """What takes effect later changes nothing until then, and is no act ahead of its time."""
+    stream = given(MINIMAL["agreement.mentioned"])
+    flagged = stream.append(
+        event("agreement.entered_into_force", "agreement:pact", "2025-05-01", effective="2026-01-01")
+    )
+    assert flagged == []
+    assert stream.status("2025-12-31") == "mentioned"
+    assert stream.status("2026-01-01") == "in_force"
+    assert stream.at("2026-01-01").fields["effective"] == {"entered_into_force": "2026-01-01"}
+
+
+def test_effect_may_lie_back() -> None:
+    """What takes effect retroactively holds from then on."""
+    stream = given(MINIMAL["agreement.mentioned"] | {"occurred": "2019"})
+    stream.append(event("agreement.entered_into_force", "agreement:pact", "2025-05-01", effective="2020-01-01"))
+    assert stream.status("2019-12-31") == "mentioned"
+    assert stream.status("2020-01-01") == "in_force"
+
+
+def test_first_date_of_an_act_is_kept() -> None:
+    """A later signature leaves the day on which the agreement was signed as it was."""
+    stream = given(
+        event("agreement.signed", "agreement:pact", "2020-01-01", signatories=[{"party": "party:usa"}]),
+        event("agreement.signed", "agreement:pact", "2021-01-01", signatories=[{"party": "party:ind"}]),
+    )
+    assert stream.at("2022-01-01").fields["dates"] == {"signed": "2020-01-01"}
+    assert stream.at("2022-01-01", "party:ind").fields["dates"] == {"signed": "2021-01-01"}
+
+
+def test_signature_after_entry_into_force() -> None:
+    """A fact never moves the status backwards: a signature after entry into force is added, and flagged."""
+    stream = given(
+        event("agreement.signed", "agreement:pact", "2020-01-01", signatories=[{"party": "party:usa"}]),
+        event("agreement.entered_into_force", "agreement:pact", "2020-06-01"),
+    )
+    flagged = stream.append(event("agreement.signed", "agreement:pact", "2021-01-01", signatories=[{"party": "party:ind"}]))
+    assert [anomaly.code for anomaly in flagged] == ["date_order"]
+    assert stream.status("2021-01-01") == "in_force"
+    assert stream.status("2021-01-01", "party:ind") == "signatory"
+    assert stream.codes("2020-12-31") == []
+
+
+RANKS = {
+    "initiative": ["reported", "identified", "active", "finalising", "closed"],
+    "agreement": ["mentioned", "negotiating", "adopted", "signed", "provisional", "in_force", "terminated"],
+    "meeting": ["proposed", "scheduled", "held"],
+    "milestone": ["reported", "scheduled", "met"],
+}
+TURNS = {"initiative.resumed", "initiative.reopened", "agreement.resumed", "agreement.revived", "milestone.reopened"}
+"""What leads back by its meaning."""
+
+
+def _statuses(built: History) -> Iterator[tuple[str, str, str]]:
+    steps = built.lanes[""]
+    for before, after in zip(steps, steps[1:], strict=False):
+        if before.state.status and after.state.status:
+            yield before.state.status, after.state.now.fact.type, after.state.status
+
+
+@given_any(dated_facts((3, 10)))
+@settings(deadline=None, max_examples=150)
+def test_status_never_goes_back(case: tuple[str, list[Fact]]) -> None:
+    """No fact leads to an earlier status of its lane, but those that mean to: resumed, reopened, revived."""
+    kind, facts = case
+    order = RANKS.get(kind, [])
+    for before, type_, after in _statuses(history(kind, recorded(facts))):
+        if before in order and after in order and type_ not in TURNS:
+            assert order.index(before) <= order.index(after), f"{type_} led from {before} to {after}"
+
+
+def test_held_stays_held() -> None:
+    """A meeting that took place is not cancelled or put off by a later report: the report is flagged."""
+    for type_ in ("meeting.cancelled", "meeting.postponed", "meeting.proposed", "meeting.confirmed"):
+        stream = given(event("meeting.held", "meeting:talks", "2024-05-01", title="Talks"))
+        flagged = stream.append(MINIMAL[type_] | {"occurred": "2024-06-01"})
+        assert stream.status() == "held"
+        assert [anomaly.code for anomaly in flagged] == ["date_order"]
+
+
+def test_revived_talks_are_talks() -> None:
+    """Talks that were abandoned and came back to life are talks, and no agreement in force."""
+    stream = given(
+        event("agreement.negotiation_opened", "agreement:pact", "2020"),
+        event("agreement.negotiation_abandoned", "agreement:pact", "2021"),
+        event("agreement.revived", "agreement:pact", "2022", reason="A new government"),
+    )
+    assert stream.status("2021-12-31") == "abandoned"
+    assert stream.status("2022-12-31") == "negotiating"
+
+
+def test_provisional_application() -> None:
+    """An agreement that all apply provisionally is provisional until it is in force; one party's doing is its own."""
+    signed = event("agreement.signed", "agreement:pact", "2020-01-01", signatories=[{"party": "party:usa"}])
+    one = given(signed, event("agreement.provisionally_applied", "agreement:pact", "2020-02-01", party="party:usa"))
+    assert one.status("2020-02-01") == "signed"
+    assert one.at("2020-02-01", "party:usa").fields["provisionally_applied"] is True
+    stream = given(signed, event("agreement.provisionally_applied", "agreement:pact", "2020-02-01"))
+    assert stream.status("2020-01-31") == "signed"
+    assert stream.status("2020-02-01") == "provisional"
+    ended = event("agreement.provisional_application_ended", "agreement:pact", "2020-03-01")
+    stream.append(event("agreement.entered_into_force", "agreement:pact", "2020-04-01"))
+    assert stream.status("2020-04-01") == "in_force"
+    stream.append(ended)
+    assert stream.status("2020-03-15") != "provisional"
+
+
+def test_two_lanes() -> None:
+    """What binds a party says nothing of the instrument: entry into force is never a count of consents."""
+    parties = ["party:usa", "party:ind"]
+    stream = given(
+        event("agreement.signed", "agreement:pact", "2020-01-01", signatories=[{"party": one} for one in parties])
+    )
+    for number, party in enumerate([*parties, "party:acme"], 2):
+        stream.append(
+            event("agreement.consented", "agreement:pact", f"2020-0{number}-01", party=party, method="ratification")
+        )
+    assert stream.status("2020-12-31") == "signed"
+    assert [stream.status("2020-12-31", one) for one in parties] == ["bound", "bound"]
+    assert [stream.status("2020-02-28", one) for one in parties] == ["bound", "signatory"]
+    assert stream.status("2020-12-31", "party:acme") == "bound", "bound without signature is normal"
+    assert stream.codes("2020-12-31", "party:acme") == []
+    stream.append(event("agreement.entered_into_force", "agreement:pact", "2021-01-01"))
+    assert stream.status("2021-12-31") == "in_force"
+    assert stream.status("2021-12-31", "party:usa") == "bound"
+    stream.append(event("agreement.entered_into_force", "agreement:pact", "2021-02-01", party="party:usa"))
+    stream.append(event("agreement.party_withdrew", "agreement:pact", "2022-01-01", party="party:usa"))
+    assert stream.status("2021-12-31", "party:usa") == "in_force"
+    assert stream.status("2022-01-01", "party:usa") == "withdrawn"
+    assert stream.status("2022-01-01") == "in_force"
+    assert stream.status("2022-01-01", "party:ind") == "bound"
+
+
+def test_opened_by_a_party() -> None:
+    """An agreement first known by one party's act is mentioned, and nothing more is said of it."""
+    for type_ in ("agreement.consented", "agreement.entered_into_force", "agreement.provisionally_applied"):
+        stream = given(event(type_, "agreement:pact", "2020-01-01", **{"party": "party:ind", **NEEDED[type_]}))
+        assert stream.status("2020-01-01") == "mentioned"
+        assert stream.status("2020-01-01", "party:ind") is not None
+        assert stream.status("2020-01-01", "party:usa") is None
+
+
+def test_two_dates_of_one_signature() -> None:
+    """Where sources date one party's signature differently, both dates are kept and the difference is flagged."""
+    stream = given(
+        event("agreement.signed", "agreement:pact", "2020-01-01", signatories=[{"party": "party:usa"}]),
+        event("agreement.signed", "agreement:pact", "2020-01-03", signatories=[{"party": "party:usa"}]),
+    )
+    state = stream.at("2021-01-01", "party:usa")
+    assert [one["value"] for one in state.alternatives["signed_on"]] == ["2020-01-01", "2020-01-03"]
+    assert state.fields["signed_on"] == "2020-01-03"
+    assert "source_conflict" in stream.codes("2021-01-01", "party:usa")
+
+
+def _described(day: str, **fields: Any) -> dict[str, Any]:
+    return event("agreement.described", "agreement:pact", day, **fields)
+
+
+def test_sources_disagree() -> None:
+    """Two values for one day coexist: the later recorded is current, both are listed, the state is flagged."""
+    stream = given(MINIMAL["agreement.mentioned"] | {"occurred": "2019"})
+    stream.append(_described("2020-01-01", subject_matter="Rivers", ambit="regional"))
+    flagged = stream.append(_described("2020-01-01", subject_matter="Lakes", ambit="regional"))
+    assert [anomaly.code for anomaly in flagged] == ["source_conflict"]
+    state = stream.at("2020-01-01")
+    assert state.fields["subject_matter"] == "Lakes"
+    assert state.alternatives == {
+        "subject_matter": ({"value": "Rivers", "position": 102}, {"value": "Lakes", "position": 103})
+    }
+    assert state.provenance["subject_matter"] == (102, 103)
+    assert state.provenance["ambit"] == (103,), "where they agree nothing is in conflict"
+    assert stream.codes("2019-12-31") == []
+
+
+def test_later_recorded_is_current_whatever_its_rank() -> None:
+    """On one day the later recorded value is current, even where its fact comes first in the lifecycle."""
+    stream = given(_described("2020-01-01", title="Recorded second") | {"type": "agreement.mentioned"})
+    early = event("agreement.mentioned", "agreement:pact", "2020-01-01", title="Recorded last")
+    late = event("agreement.described", "agreement:pact", "2020-01-01", title="Recorded between")
+    stream.append(late)
+    stream.append(early)
+    assert stream.at("2020-01-01").fields["title"] == "Recorded last"
+
+
+def test_a_later_day_ends_the_conflict() -> None:
+    """A value of a later day is no party to an earlier conflict: the old alternatives go with the old value."""
+    stream = given(MINIMAL["agreement.mentioned"] | {"occurred": "2019"})
+    for day, value in [("2020-01-01", "A"), ("2020-01-01", "B"), ("2021-01-01", "C")]:
+        stream.append(_described(day, subject_matter=value))
+    assert stream.at("2020-06-01").alternatives.keys() == {"subject_matter"}
+    assert stream.at("2021-01-01").fields["subject_matter"] == "C"
+    assert stream.at("2021-01-01").alternatives == {}
+
+
+def test_each_conflict_is_of_its_day() -> None:
+    """A second conflict is between the values of its own day, and its latest recorded value is current."""
+    stream = given(MINIMAL["agreement.mentioned"] | {"occurred": "2019"})
+    for day, value in [("2021-01-01", "C"), ("2021-01-01", "D"), ("2020-01-01", "A"), ("2020-01-01", "B")]:
+        stream.append(_described(day, subject_matter=value))
+    assert stream.at("2020-06-01").fields["subject_matter"] == "B"
+    state = stream.at("2021-01-01")
+    assert state.fields["subject_matter"] == "D"
+    assert [one["value"] for one in state.alternatives["subject_matter"]] == ["C", "D"]
+
+
+def test_parties_leave_and_return() -> None:
+    """A party that left and joined again takes part again."""
+    stream = given(
+        event("initiative.launched", "initiative:bridge", "2020", name="A bridge", kind="other"),
+        event("initiative.party_joined", "initiative:bridge", "2021", party="party:usa", role="lead"),
+        event("initiative.party_joined", "initiative:bridge", "2021", party="party:ind", role="funder"),
+        event("initiative.party_left", "initiative:bridge", "2022", party="party:usa"),
+        event("initiative.party_joined", "initiative:bridge", "2023", party="party:usa", role="observer"),
+    )
+    assert stream.at("2022-12-31").fields["parties"][0] == {"party": "party:usa", "role": "lead", "left": "2022"}
+    assert stream.at("2023-12-31").fields["parties"] == [
+        {"party": "party:usa", "role": "observer"},
+        {"party": "party:ind", "role": "funder"},
+    ]
+
+
+def test_claims_change_no_status() -> None:
+    """A claim is kept with how it was made, and changes no status whatever it says."""
+    stream = given(MINIMAL["initiative.reported"] | {"occurred": "2020"})
+    claim = event("initiative.claim_recorded", "initiative:bridge", "2021", modality="author_claim", text="It is closed")
+    stream.append(claim)
+    assert stream.status("2022-01-01") == "reported"
+    assert stream.at("2022-01-01").fields["claims"] == [
+        {"text": "It is closed", "modality": "author_claim", "position": 102}
+    ]
+
+
+def test_reported_is_not_met() -> None:
+    """A source that speaks of a milestone has not said that it was reached."""
+    stream = given(MINIMAL["milestone.reported"], MINIMAL["milestone.evidence_added"])
+    assert stream.status() == "reported"
+
+
+def test_commitments_are_kept_by_name() -> None:
+    """A commitment is made, revised and fulfilled under its name; another one stays as it is."""
+
+    def commitment(act: str, day: str, name: str, **more: Any) -> dict[str, Any]:
+        return event(f"initiative.commitment_{act}", "initiative:bridge", day, commitment=name, **more)
+
+    stream = given(
+        MINIMAL["initiative.reported"] | {"occurred": "2019"},
+        commitment("made", "2020", "steel", strength="pledge", amount="5", **{"from": "party:usa"}),
+        commitment("made", "2020", "stone", strength="firm"),
+        commitment("revised", "2021", "steel", amount="7"),
+        commitment("fulfilled", "2022", "steel"),
+    )
+    steel = {"commitment": "steel", "strength": "pledge", "from": "party:usa"}
+    stone = {"commitment": "stone", "strength": "firm", "status": "made"}
+    for day, expected in [
+        ("2020-12-31", steel | {"amount": "5", "status": "made"}),
+        ("2021-12-31", steel | {"amount": "7", "status": "revised"}),
+        ("2022-12-31", steel | {"amount": "7", "status": "fulfilled"}),
+    ]:
+        assert stream.at(day).fields["commitments"] == [expected, stone]
+
+
+def test_entries_by_position_and_id() -> None:
+    """A history knows its entries by position and by id, and knows none that it does not have."""
+    facts = [fact_of(MINIMAL["initiative.objective_stated"] | {"occurred": f"20{n}"}) for n in (13, 11, 12)]
+    built = history("initiative", recorded(facts, 101))
+    assert [live.position for live in built.lives] == [102, 103, 101]
+    for position in (101, 102, 103):
+        found = built.find(position)
+        assert found is not None
+        assert found.position == position
+        assert built.find(entry_id(position)) == found
+    assert built.find(100) is None
+    assert built.find(entry_id(100)) is None
+
+
+def test_openings_of_others() -> None:
+    """A stream that was opened later does not answer for a reference made before."""
+    fact = fact_of(MINIMAL["initiative.related"])
+    at = {subject: Opening(5) for subject in fact.mentions()}
+    early, late = History(KINDS["initiative"]), History(KINDS["initiative"])
+    early.record(Recorded(4, entry_id(4), TODAY, fact), at)
+    late.record(Recorded(6, entry_id(6), TODAY, fact), at)
+    assert {anomaly.code.value for anomaly in early.marks[4]} == {"dangling_reference"}
+    assert late.marks[6] == ()
+
+
+def test_corrections_are_no_facts_of_the_world() -> None:
+    """A correction is an entry of the stream's version, and never one of its live facts."""
+    stream = given(MINIMAL["initiative.reported"], MINIMAL["entry.annotated"])
+    assert stream.history.version == 2
+    assert [isinstance(live.fact, Correction) for live in stream.history.lives] == [False]

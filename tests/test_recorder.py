@@ -1,0 +1,352 @@
+"""The recorder keeps the promises of the library's interface, on every PostgreSQL that is supported."""
+
+import json
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from queue import SimpleQueue
+from threading import Event, Thread
+from types import ModuleType
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
+
+from ledger import recorder as recorder_module
+from ledger.entry import StoredLine
+from ledger.errors import Unavailable
+from ledger.postgres import Place, Pool
+from ledger.recorder import EntryRecorder
+from tests.servers import Home
+
+if find_spec("Crypto") is None:  # the library's module of test cases imports a cipher that none of these uses
+    _cipher = ModuleType("eventsourcing.cipher")
+    _cipher.__dict__["AESCipher"] = None
+    sys.modules[_cipher.__name__] = _cipher
+    from eventsourcing.tests import persistence as library
+
+    del sys.modules[_cipher.__name__]
+else:
+    from eventsourcing.tests import persistence as library
+
+pytest_plugins = ["tests.servers"]
+
+
+def line(stream: str, version: int, note: str = "", entry_id: str = "") -> StoredLine:
+    """A line as the recorder takes it; no more of an entry than the recorder looks at."""
+    state = json.dumps({"specversion": "1.0", "data": {"note": note}}, separators=(",", ":")).encode()
+    return StoredLine(stream, version, "agreement.mentioned", state, entry_id=entry_id or str(uuid4()))
+
+
+# --- the library's own cases
+
+
+class OpaqueRecorder(EntryRecorder):
+    """Takes the library's opaque states, which are no lines, and gives them back: each wrapped in a line."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        lines = []
+        for event in stored_events:
+            state = json.dumps({"specversion": "1.0", "data": b64encode(event.state).decode()}).encode()
+            version = event.originator_version + 1  # ours start at 1
+            lines.append(StoredLine(str(event.originator_id), version, event.topic, state, entry_id=str(uuid4())))
+        return super().insert_events(lines, **kwargs)
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        above, upto = (None if bound is None else bound + 1 for bound in (gt, lte))
+        found = super().select_events(originator_id, gt=above, lte=upto, desc=desc, limit=limit)
+        return [
+            replace(event, originator_version=event.originator_version - 1, state=_unwrapped(event)) for event in found
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        found = super().select_notifications(start, limit, stop, topics, inclusive_of_start=inclusive_of_start)
+        return [
+            replace(
+                one,
+                originator_id=UUID(str(one.originator_id)),
+                originator_version=one.originator_version - 1,
+                state=_unwrapped(one),
+            )
+            for one in found
+        ]
+
+
+class AggregateOnlyRecorder(OpaqueRecorder):
+    """A recorder of aggregates knows of no positions."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+        super().insert_events(stored_events, **kwargs)
+
+
+def _unwrapped(event: StoredEvent) -> bytes:
+    return b64decode(json.loads(event.state)["data"])
+
+
+class AggregateCases(library.AggregateRecorderTestCase):
+    __test__ = False
+    create: Callable[[], AggregateOnlyRecorder]
+
+    def create_recorder(self) -> AggregateOnlyRecorder:
+        return self.create()
+
+
+class ApplicationCases(library.ApplicationRecorderTestCase[OpaqueRecorder]):
+    __test__ = False
+    create: Callable[[], OpaqueRecorder]
+
+    def create_recorder(self) -> OpaqueRecorder:
+        return self.create()
+
+
+@pytest.mark.parametrize("case", ["test_insert_and_select", "test_performance"])
+def test_it_passes_the_librarys_cases_for_recorders_of_aggregates(case: str, home: Home) -> None:
+    """What the library asks of every recorder of aggregates holds for ours."""
+    with home.place.pool(4) as pool:
+        cases = AggregateCases(case)
+        recorder = AggregateOnlyRecorder(home.place, pool)
+        cases.create = lambda: recorder
+        cases.debug()
+        recorder.close()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "test_insert_select",
+        "test_performance",
+        "test_concurrent_no_conflicts",
+        "test_concurrent_throughput",
+        "optional_test_insert_subscribe",
+    ],
+)
+def test_it_passes_the_librarys_cases_for_recorders_of_applications(case: str, home: Home) -> None:
+    """What the library asks of every recorder of applications holds for ours, subscriptions included."""
+    with home.place.pool(4) as pool:
+        cases = ApplicationCases(case)
+        recorder = OpaqueRecorder(home.place, pool)
+        cases.create = lambda: recorder
+        cases.debug()
+        recorder.close()
+
+
+# --- group commit
+
+
+@pytest.fixture
+def alone(place: Place, pool: Pool) -> Iterator[EntryRecorder]:
+    """A recorder on the embedded server, where the server makes no difference."""
+    opened = EntryRecorder(place, pool)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def recorder(home: Home) -> Iterator[EntryRecorder]:
+    with home.place.pool(4) as pool:
+        opened = EntryRecorder(home.place, pool)
+        yield opened
+        opened.close()
+
+
+def test_one_callers_conflict_fails_no_other(home: Home, recorder: EntryRecorder) -> None:
+    """Of the callers whose lines are written together, only the one whose stream has moved on is refused."""
+    recorder.insert_events([line("agreement:a", 1)])
+    with home.owner() as owner, owner.transaction():
+        owner.execute("select from head for update")  # the next writer waits, and the others gather behind it
+        first = recorder.committer.submit([line("agreement:b", 1)])
+        _wait_for_waiting_writer(home)
+        stale = recorder.committer.submit([line("agreement:c", 1), line("agreement:a", 1)])
+        others = [recorder.committer.submit([line("agreement:d", n), line("agreement:e", n)]) for n in (1, 2)]
+    assert first.result(20) == [2]
+    with pytest.raises(IntegrityError):
+        stale.result(20)
+    assert [other.result(20) for other in others] == [[3, 4], [5, 6]]
+    assert recorder.select_events("agreement:c") == []
+
+
+def test_waiting_callers_share_one_transaction(home: Home, recorder: EntryRecorder) -> None:
+    """Lines that gather while another transaction is at work are recorded together, at one time."""
+    with home.owner() as owner, owner.transaction():
+        owner.execute("select from head for update")
+        first = recorder.committer.submit([line("agreement:a", 1)])
+        _wait_for_waiting_writer(home)
+        others = [recorder.committer.submit([line(f"agreement:b{n}", 1)]) for n in range(20)]
+    assert first.result(20) == [1]
+    assert sorted(position for other in others for position in other.result(20)) == list(range(2, 22))
+    with home.owner() as owner:
+        written = owner.execute("select count(distinct xmin::text) from entries where position > 1").fetchone()
+    assert written == (1,)
+
+
+def test_a_connection_killed_while_its_statement_waits_loses_nothing(home: Home, recorder: EntryRecorder) -> None:
+    """Where the connection dies before the statement is done, the line is recorded once, on a new connection."""
+    with home.owner() as owner, owner.transaction():
+        owner.execute("select from head for update")
+        waiting = recorder.committer.submit([line("agreement:a", 1)])
+        pid = _wait_for_waiting_writer(home)
+        with home.owner() as other:
+            other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+    assert waiting.result(20) == [1]
+    assert len(recorder.select_notifications(None, 10)) == 1
+
+
+def test_the_bytes_are_kept_as_they_were_given(recorder: EntryRecorder) -> None:
+    """A line comes back byte for byte, with its position and time in front: spaces, order, repeats and escapes too."""
+    given = '{"specversion" :  "1.0",  "b":1.00,"a":1e2, "b":"\\u00e9\u00e9\\/", "c":[ ]\t}'
+    recorder.insert_events([StoredLine("agreement:a", 1, "t", given.encode(), entry_id=str(uuid4()))])
+    (read,) = recorder.select_events("agreement:a")
+    front, _, rest = read.state.decode().partition('Z",')
+    assert rest == given[1:]
+    assert front.startswith('{"sequence":"00000000000000000001","recordedtime":"20')
+
+
+def test_closing_records_what_waits(home: Home, recorder: EntryRecorder) -> None:
+    """What was handed in before the recorder is closed is recorded, and answered."""
+    with home.owner() as owner, owner.transaction():
+        owner.execute("select from head for update")
+        promised = [recorder.committer.submit([line(f"agreement:a{n}", 1)]) for n in range(10)]
+        closing = Thread(target=recorder.close)
+        closing.start()
+    closing.join(20)
+    assert sorted(one.result(0)[0] for one in promised) == list(range(1, 11))
+
+
+def test_after_closing_a_caller_is_told_so(alone: EntryRecorder) -> None:
+    """Whoever records with a closed recorder is told that it is unavailable, and does not wait for ever."""
+    alone.close()
+    promised = alone.committer.submit([line("agreement:a", 1)])
+    with pytest.raises(Unavailable):
+        promised.result(5)
+
+
+def test_many_callers_do_not_wait_one_after_the_other(alone: EntryRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away, the callers of one batch share the time for settling: each is not given its own."""
+    monkeypatch.setattr(recorder_module, "SETTLE_S", 0.5)
+    go, tried = Event(), SimpleQueue[None]()
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        tried.put(None)
+        go.wait(20)
+        raise psycopg.OperationalError("there is no database")
+
+    monkeypatch.setattr(recorder_module.psycopg, "connect", refuse)
+    first = alone.committer.submit([line("agreement:a", 1)])
+    tried.get(timeout=20)
+    others = [alone.committer.submit([line(f"agreement:b{n}", 1)]) for n in range(60)]
+    go.set()
+    for promised in [first, *others]:
+        with pytest.raises(Unavailable):
+            promised.result(60)
+    assert tried.qsize() < 30  # 0.5 s for the first batch and as much for the second, with 0.1 s between attempts
+
+
+# --- subscriptions
+
+
+def test_a_subscription_gives_what_is_recorded_later(recorder: EntryRecorder) -> None:
+    """A subscription goes on from the past to the future, in order and without a gap."""
+    recorder.insert_events([line("agreement:a", n) for n in range(1, 4)])
+    seen = SimpleQueue[int]()
+    subscription = recorder.subscribe(gt=1)
+    reading = Thread(target=lambda: [seen.put(notification.id) for notification in subscription], daemon=True)
+    reading.start()
+    assert [seen.get(timeout=20) for _ in range(2)] == [2, 3]
+    recorder.insert_events([line("agreement:b", 1)])
+    assert seen.get(timeout=20) == 4
+    subscription.stop()
+    reading.join(20)
+    assert not reading.is_alive()
+
+
+def test_a_subscription_that_is_stopped_by_another_thread_ends_quietly(home: Home, recorder: EntryRecorder) -> None:
+    """Stopping a subscription that waits ends it, without an error and without leaving a connection behind."""
+    failures = SimpleQueue[BaseException]()
+
+    def read(subscription: Iterator[Notification]) -> None:
+        try:
+            list(subscription)
+        except BaseException as error:
+            failures.put(error)
+
+    subscriptions = [recorder.subscribe(gt=None) for _ in range(8)]
+    threads = [Thread(target=read, args=(one,), daemon=True) for one in subscriptions]
+    for thread in threads:
+        thread.start()
+    _wait_until(lambda: _listening(home) == 8)
+    for subscription in subscriptions:
+        subscription.stop()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert failures.empty()
+    _wait_until(lambda: _listening(home) == 0)
+
+
+def test_a_subscription_outlives_its_connections(alone: EntryRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscriber whose connection dies while it reads sees every entry all the same."""
+    alone.insert_events([line("agreement:a", 1)])
+    select, dies = alone.select_notifications, [True]
+
+    def select_or_die(*args: Any, **kwargs: Any) -> Sequence[Notification]:
+        if dies.pop() if dies else False:
+            raise psycopg.OperationalError("terminating connection due to administrator command")
+        return select(*args, **kwargs)
+
+    monkeypatch.setattr(alone, "select_notifications", select_or_die)
+    with alone.subscribe(gt=None) as subscription:
+        assert next(subscription).id == 1
+
+
+def _listening(home: Home) -> int:
+    with home.owner() as owner:
+        row = owner.execute("""
+            select count(*) from pg_stat_activity
+             where application_name = 'ledger' and query like %s""", [f"listen%{home.place.channel}%"]).fetchone()  # fmt: skip
+    return int(row[0]) if row else 0
+
+
+def _wait_for_waiting_writer(home: Home) -> int:
+    """Wait until a writer waits for its turn; returns its process."""
+    found: list[int] = []
+
+    def waits() -> bool:
+        with home.owner() as owner:
+            found[:] = [
+                row[0] for row in owner.execute("""
+                    select pid from pg_stat_activity
+                     where application_name = 'ledger' and wait_event_type = 'Lock'""")
+            ]  # fmt: skip
+        return bool(found)
+
+    _wait_until(waits)
+    return found[0]
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    pause = Event()
+    for _ in range(400):
+        if true():
+            return
+        pause.wait(0.05)
+    raise AssertionError("what was waited for did not come true")
