@@ -10,8 +10,6 @@ from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
 
-from pydantic_core import to_json
-
 from ledger.codes import AnomalyCode
 from ledger.dates import PartialDate
 from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
@@ -135,13 +133,13 @@ class History:
 
     def _insert(self, live: Live) -> None:
         insort(self.lives, live, key=lambda one: one.place)
-        insort(self.likes.setdefault(likeness(live.fact), []), live.root)
+        insort(self.likes.setdefault(live.fact.likeness, []), live.root)
         self._refold(live.place)
 
     def _remove(self, live: Live | None) -> None:
         if live is not None:
             self.lives.remove(live)
-            self.likes[likeness(live.fact)].remove(live.root)
+            self.likes[live.fact.likeness].remove(live.root)
             self._refold(live.place)
 
     def _swap(self, old: Live, new: Live) -> None:
@@ -175,7 +173,7 @@ class History:
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())
-        first = self.likes[likeness(live.fact)][0]
+        first = self.likes[live.fact.likeness][0]
         if first < live.root:
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
@@ -212,8 +210,3 @@ def counts_from(fact: Fact, recorded_on: date) -> date:
     if fact.occurred:
         return min(fact.occurred.latest or recorded_on, recorded_on)
     return date.min if fact.describes else recorded_on
-
-
-def likeness(fact: Fact) -> bytes:
-    """Equal for two facts that say the same of the same day, whoever says it."""
-    return to_json([fact.type, fact.occurred, fact.effective, fact.own()])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger.entry import Entry, read_line
-from ledger.errors import Unavailable
+from ledger.errors import Unavailable, Unprojectable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, Listener, Place, queries
@@ -74,12 +74,18 @@ class Follower:
 
     def step(self) -> int:
         """Project one batch; returns how many entries. 0 where nothing is new, or where an entry stops it."""
+        if not self._is_behind():
+            return 0
         try:
             with self.connection.transaction():
                 return self._step()
         except BaseException:
             self._forget()  # memory may hold what was rolled back
             raise
+
+    def _is_behind(self) -> bool:
+        row = self.connection.execute(SQL["behind"]).fetchone()
+        return row is not None and bool(row[0])
 
     def _step(self) -> int:
         self._check_position()
@@ -255,8 +261,17 @@ def rebuild(place: Place, report: Callable[[int], None] = lambda position: None)
             _wait_for_follower(connection, place)
             while builder.step():
                 report(builder.position)
+            _check_complete(connection)
             _swap(connection, place)
         return builder.position
+
+
+def _check_complete(connection: Connection) -> None:
+    progress = read_progress(connection)
+    if progress is not None and progress.error_position is not None:
+        raise Unprojectable(
+            f"entry {progress.error_position} cannot be projected ({progress.error}): the projections stay as they are"
+        )
 
 
 def _wait_for_follower(connection: Connection, place: Place) -> None:

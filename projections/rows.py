@@ -112,7 +112,7 @@ class Projector:
                     self.changes.close_timeline(live, new.position)
             opened = [live for live in history.lives if live.position not in was]
         for live in opened:
-            mentions = sorted(live.fact.mentions)
+            mentions = _array(sorted(live.fact.mentions))
             self.changes.timeline[live.position] = [
                 subject, live.day, live.rank, live.root, live.position, mentions, new.position, FOREVER,
             ]  # fmt: skip
@@ -137,11 +137,19 @@ def _common_prefix(before: Sequence[Segment], after: Sequence[Segment]) -> int:
 
 def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
     state = segment.state
-    return [
-        name, subject, lane, segment.valid_from, segment.valid_to, 0, FOREVER, state.status, _category(state),
-        list(state.fields.get("areas", ())), sorted(set(subjects(state.fields))), _due(state), _label(subject, state),
-        document(kind, segment).decode(),
-    ]  # fmt: skip
+    if state.shown is None:
+        areas, refs = state.fields.get("areas", ()), sorted(set(subjects(state.fields)))
+        state.shown = (_category(state), _array(areas), _array(refs), _due(state), _label(subject, state), {})
+    *shown, documents = state.shown
+    if segment.overdue not in documents:
+        documents[segment.overdue] = document(kind, segment).decode()
+    span = (segment.valid_from, segment.valid_to, 0, FOREVER)
+    return [name, subject, lane, *span, state.status, *shown, documents[segment.overdue]]
+
+
+def _array(words: Iterable[str]) -> str:
+    """A Postgres array of codes or subjects: none of them has a character that would need quoting."""
+    return "{" + ",".join(words) + "}"
 
 
 def _category(state: State) -> str | None:

@@ -59,6 +59,12 @@ select version,
        error_position
   from progress
 
+-- name: behind
+-- Is there anything that the rows do not show?
+select head.size > progress.position
+  from head,
+       progress
+
 -- name: lock_progress
 select version,
        position

@@ -263,9 +263,7 @@ def _instrument(state: State, fact: Fact) -> None:
     AGREEMENT.advance(state, fact)
     match fact:
         case _Descriptive():
-            state.describe(
-                {k: v for k, v in fact.own().items() if k not in ("signatories", "places", "forum", "place")}
-            )
+            state.describe({k: v for k, v in fact.own.items() if k not in ("signatories", "places", "forum", "place")})
             for name in ("places", "forum", "place"):
                 if given := getattr(fact, name, None):
                     state.set(name, given)
@@ -276,7 +274,7 @@ def _instrument(state: State, fact: Fact) -> None:
         case Extended() | Renewed():
             state.set("end", fact.new_end)
         case Amended() | Supplemented() | Upgraded() | Superseded() | Related() | Registered():
-            state.add(_CHANGES[type(fact)], fact.own() | {"occurred": fact.occurred})
+            state.add(_CHANGES[type(fact)], {**fact.own, "occurred": fact.occurred})
         case Terminated() | Suspended():
             state.set("ground", fact.ground)
         case Revived():
@@ -305,11 +303,11 @@ def _party(state: State, fact: Fact, lane: str) -> None:
         case ProvisionallyApplied() | ProvisionalApplicationEnded():
             state.set("provisionally_applied", isinstance(fact, ProvisionallyApplied))
         case Reserved() | Objected() | Declared() | ReservationWithdrawn():
-            state.add(_ACTS[type(fact)], fact.own() | {"occurred": fact.occurred})
+            state.add(_ACTS[type(fact)], {**fact.own, "occurred": fact.occurred})
         case WithdrawalNotified() | WithdrawalRevoked():
             state.set("withdrawal_notified", isinstance(fact, WithdrawalNotified))
         case Consented():
-            state.set("consent", fact.own())
+            state.set("consent", fact.own)
 
 
 def reconcile(main: State, others: list[State]) -> None:

@@ -3,7 +3,7 @@
 A fact is a frozen pydantic model; its ``type`` is the storage format and never changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
@@ -19,7 +19,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, core_schema, to_json
 
 from ledger.codes import Modality
 from ledger.dates import PartialDate
@@ -201,10 +201,16 @@ class Fact(Part):
         """The type without its kind: "signed" of "agreement.signed"."""
         return self.type.partition(".")[2]
 
-    def own(self) -> dict[str, Any]:
+    @cached_property
+    def own(self) -> Mapping[str, Any]:
         """The fact's own fields that are given, as JSON values."""
         given = self.model_dump(exclude=COMMON, exclude_none=True)
         return {field: value for field, value in given.items() if value != ()}
+
+    @cached_property
+    def likeness(self) -> bytes:
+        """Equal for two facts that say the same of the same day, whoever says it."""
+        return to_json([self.type, self.occurred, self.effective, self.own])
 
     @cached_property
     def mentions(self) -> frozenset[Subject]:
@@ -220,9 +226,10 @@ def subjects(value: Any) -> Iterator[Subject]:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, dict):
+        sort = one.__class__  # by class, not isinstance: this walks over every value of every state
+        if sort is dict:
             waiting.extend(one.values())
-        elif isinstance(one, (list, tuple)):
+        elif sort is list or sort is tuple:
             waiting.extend(one)
-        elif isinstance(one, Subject):
+        elif sort is not str and isinstance(one, Subject):
             yield one

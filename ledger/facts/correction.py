@@ -51,7 +51,7 @@ class Replacement(Part):
             fact = read.fact(info.context)
         except ValidationError as error:
             raise ValueError("; ".join(_said(one) for one in error.errors())) from None
-        return read.model_copy(update={"data": fact.own()})
+        return read.model_copy(update={"data": fact.own})
 
     def fact(self, context: dict[str, Any] | None = None) -> Fact:
         common = self.model_dump(include=COMMON)

@@ -175,25 +175,24 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     INITIATIVE.advance(state, fact)
     match fact:
         case Reported() | Launched() | Described():
-            described = fact.own()
-            for party in described.pop("parties", ()):
+            for party in fact.own.get("parties", ()):
                 state.merge("parties", "party", party)
-            state.describe(described)
+            state.describe({name: value for name, value in fact.own.items() if name != "parties"})
         case Planned():
-            for name, value in fact.own().items():
+            for name, value in fact.own.items():
                 state.set(name, value)
         case PartyJoined():
-            state.merge("parties", "party", fact.own())
+            state.merge("parties", "party", fact.own)
         case PartyLeft():
             state.merge("parties", "party", {"party": fact.party, "left": fact.occurred or "undated"})
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
             status = {"status": fact.short_type.removeprefix("commitment_")}
-            state.merge("commitments", "commitment", fact.own() | status)
+            state.merge("commitments", "commitment", {**fact.own, **status})
         case ObjectiveStated() | ClaimRecorded():
             said = {"text": fact.text, "modality": fact.modality, "position": state.now.position}
             state.add("objectives" if isinstance(fact, ObjectiveStated) else "claims", said)
         case Related():
-            state.add("relations", fact.own())
+            state.add("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
             state.set("reason", fact.reason)
 

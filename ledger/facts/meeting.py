@@ -136,12 +136,12 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     MEETING.advance(state, fact)
     match fact:
         case _Descriptive():
-            state.describe(fact.own())
+            state.describe(fact.own)
         case AttendanceRecorded():
-            for participant in fact.own()["participants"]:
+            for participant in fact.own["participants"]:
                 state.add("participants", participant)
         case TopicDiscussed() | StatementMade() | OutcomeRecorded():
-            state.add(_MINUTES[type(fact)], fact.own() | {"position": state.now.position})
+            state.add(_MINUTES[type(fact)], {**fact.own, "position": state.now.position})
         case Rescheduled():
             state.add("previous_starts", fact.previous_start or state.fields.get("start"))
             state.set("start", fact.start)

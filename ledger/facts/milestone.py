@@ -89,7 +89,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     MILESTONE.advance(state, fact)
     match fact:
         case _Descriptive():
-            state.describe({name: value for name, value in fact.own().items() if not name.startswith("due")})
+            state.describe({name: value for name, value in fact.own.items() if not name.startswith("due")})
     match fact:
         case Scheduled() | Rescheduled() | PartiallyMet() | NotMet() | Reopened() | Withdrawn():
             for name in ("due", "due_after", "share", "text", "reviewed_on", "reason"):

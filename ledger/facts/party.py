@@ -49,12 +49,12 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     PARTY.advance(state, fact)
     match fact:
         case Registered() | Described():
-            state.describe(fact.own())
+            state.describe(fact.own)
         case Renamed():
             state.add("former_names", state.fields.get("name"))
             state.set("name", fact.name)
         case Succeeded():
-            state.set("succeeded_by", fact.own())
+            state.set("succeeded_by", fact.own)
 
 
 PARTY = Kind(

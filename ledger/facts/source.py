@@ -53,7 +53,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     SOURCE.advance(state, fact)
     match fact:
         case Registered() | Described():
-            state.describe(fact.own())
+            state.describe(fact.own)
         case Retracted():
             state.set("reason", fact.reason)
 

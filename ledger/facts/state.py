@@ -87,6 +87,8 @@ class State:
     violations: tuple[Violation, ...] = ()
     disputed: tuple[int, ...] = ()
     live: Live | None = None
+    shown: Any = field(default=None, compare=False)
+    """Room for a reader to keep what it makes of this state: a state is shown many times, and never changes."""
 
     def before(self, live: Live) -> "State":
         """A working copy, on which the fact ``live`` is to be put."""

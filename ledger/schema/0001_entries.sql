@@ -28,7 +28,7 @@ create table head (
     recorded_at timestamptz not null
 );
 
-insert into head (size, recorded_at) values (0, '-infinity');
+insert into head (size, recorded_at) values (0, '0001-01-01T00:00:00Z');
 
 create table disclosures (
     entry_id uuid  not null references entries (entry_id),
