@@ -7,7 +7,7 @@ order and proofs as they are.
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
 from ledger.facts import Person
@@ -43,6 +43,18 @@ def seal(
     values = [value for value, _ in parts]
     opened_all = [one for _, several in parts for one in several]
     return (dict(zip(keys, values, strict=True)) if isinstance(data, dict) else values), opened_all
+
+
+def keep_erased(data: Any, stored: Any, known: Container[str], pointer: str = "/data") -> Any:
+    """``data`` with the stored commitments of those persons whose disclosure is erased: nobody can make them again."""
+    if isinstance(stored, dict) and isinstance(data, dict):
+        if stored.keys() == data.keys() == {"commitment"}:
+            return data if pointer in known else stored
+        return {key: keep_erased(value, stored.get(key), known, f"{pointer}/{key}") for key, value in data.items()}
+    if isinstance(stored, list) and isinstance(data, list) and len(stored) == len(data):
+        pairs = enumerate(zip(data, stored, strict=True))
+        return [keep_erased(value, old, known, f"{pointer}/{i}") for i, (value, old) in pairs]
+    return data
 
 
 def unseal(data: Any, entry_id: str, names: Mapping[str, str], pointer: str = "/data") -> Any:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from ledger.disclosure import Disclosure, seal, unseal
-from ledger.errors import Fault, Invalid, TooLarge
+from ledger.errors import Fault, Invalid, TooLarge, Unreadable
 from ledger.facts import FACTS, Fact, Subject
 from ledger.history import Recorded
 
@@ -54,7 +54,12 @@ class Entry:
     def fact(self, names: Mapping[str, str] | None = None) -> Fact:
         """The fact that the entry records; ``names`` are its disclosures, by pointer."""
         data = unseal(self.data, self.id, names or {}) if self.has_persons else self.data
-        return FACTS[self.type].model_validate(data, context={"stored": True})
+        try:
+            return FACTS[self.type].model_validate(data, context={"stored": True})
+        except (KeyError, ValidationError):
+            raise Unreadable(
+                f"entry {self.position} is a {self.type} that this version of the ledger cannot read"
+            ) from None
 
     def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
         assert self.position is not None

@@ -9,7 +9,7 @@
     ├── NotFound         nothing is known under that name, there and then
     ├── Denied           the key is missing, unknown or revoked, or its role does not allow this
     ├── NotYet           the projections have not seen what the reader asks to see
-    ├── Unprojectable    an entry stops a rebuild: the code does not know what to make of it
+    ├── Unreadable       an entry is there that this version of the code does not know what to make of
     ├── Unavailable      the database cannot be reached, or the outcome is not known; try again with the same ids
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
@@ -88,7 +88,7 @@ class NotYet(LedgerError):
     pass
 
 
-class Unprojectable(LedgerError):
+class Unreadable(LedgerError):
     pass
 
 

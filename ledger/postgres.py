@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -31,6 +31,14 @@ Pool = ConnectionPool[Connection]
 
 NAMED_BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 HANDLES = ".handle_pids.json"
+PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""How long a peer that has gone silent is believed to be there, in seconds (tcp_user_timeout in milliseconds)."""
 
 
 def queries(package: str, name: str) -> dict[str, LiteralString]:
@@ -61,8 +69,14 @@ class Place:
     def conninfo(self, *search_path: str) -> str:
         """A connection string whose names are looked up in the given schemas, the ledger's own last."""
         path = ",".join((*(search_path or (self.projections,)), self.schema))
-        options = f"-c search_path={path} -c timezone=UTC -c synchronous_commit=on"
-        return make_conninfo(self.dsn, options=options, application_name="ledger", connect_timeout=5)
+        settings = {
+            "search_path": path,
+            "timezone": "UTC",
+            "synchronous_commit": "on",
+            "default_transaction_isolation": r"read\ committed",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        return make_conninfo(self.dsn, options=options, application_name="ledger", **PATIENCE)
 
     def connect(self, *search_path: str) -> Connection:
         """One autocommit connection. Raises Unavailable."""
@@ -84,10 +98,13 @@ class Listener:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.connection: Connection | None = None
+        self.stopped = False
 
     def wait(self, timeout_s: float) -> None:
         """Returns on a notice, or when time is up."""
         try:
+            if self.stopped:
+                return
             if self.connection is None or self.connection.closed:
                 self.connection = self.place.connect()
                 self.connection.execute(sql.SQL("listen {}").format(sql.Identifier(self.place.channel)))
@@ -95,10 +112,16 @@ class Listener:
             for _ in self.connection.notifies(timeout=timeout_s, stop_after=1):
                 pass
         except (psycopg.Error, Unavailable):
-            self.close()
+            self._disconnect()
             sleep(timeout_s)
+        if self.stopped:
+            self._disconnect()
 
     def close(self) -> None:
+        self.stopped = True
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self.connection is not None:
             self.connection.close()
 
@@ -130,7 +153,8 @@ def _ensure_service(owner: Connection, place: Place) -> None:
     role = sql.Identifier(_user(place))
     if not owner.execute("select 1 from pg_roles where rolname = %s", [given["user"]]).fetchone():
         password = sql.SQL(" password {}").format(given["password"]) if given.get("password") else sql.SQL("")
-        owner.execute(sql.SQL("create role {} login").format(role) + password)
+        with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # roles are the cluster's
+            owner.execute(sql.SQL("create role {} login").format(role) + password)
 
 
 def _user(place: Place) -> str:
@@ -182,16 +206,32 @@ def check_schema(connection: Connection, place: Place) -> None:
             "the service's role could change entries: give LEDGER_DSN a role of its own, LEDGER_OWNER_DSN the owner, "
             "and run `ledger migrate`"
         )
+    if not is_guarded(connection):
+        raise Misconfigured("the trigger that guards entries was dropped or disabled: restore it before going on")
 
 
 def may_change(connection: Connection) -> bool:
-    """Whether the connected role could alter entries or the trigger that guards them."""
+    """Whether the connected role could alter entries, or the trigger that guards them."""
     row = connection.execute("""
         select pg_has_role(current_user, relowner, 'member')
-            or has_table_privilege('entries', 'update') or has_table_privilege('entries', 'delete')
+            or pg_has_role(current_user, nspowner, 'member')
+            or has_any_column_privilege('entries', 'update')
+            or has_table_privilege('entries', 'delete')
             or has_table_privilege('entries', 'truncate')
-        from pg_class where oid = 'entries'::regclass""").fetchone()
+          from pg_class
+          join pg_namespace on pg_namespace.oid = relnamespace
+         where pg_class.oid = 'entries'::regclass""").fetchone()
     return row is not None and bool(row[0])
+
+
+def is_guarded(connection: Connection) -> bool:
+    """Whether the trigger is there, and fires always."""
+    row = connection.execute("""
+        select from pg_trigger
+         where tgrelid = 'entries'::regclass
+           and tgname = 'entries_are_never_changed'
+           and tgenabled = 'A'""").fetchone()
+    return row is not None
 
 
 # --- the embedded server
@@ -206,7 +246,8 @@ class Embedded:
     def __init__(self, data: Path, schema: str) -> None:
         directory = data.expanduser().resolve() / "postgres"
         directory.parent.mkdir(parents=True, exist_ok=True)
-        _forget_dead_handles(directory / HANDLES)
+        with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
+            _forget_dead_handles(directory / HANDLES)
         self.server: PostgresServer = get_server(directory)
         socket = str(self.server.get_postmaster_info().socket_dir)
         self.owner_dsn = make_conninfo("", host=socket, user="postgres", dbname="ledger")
@@ -221,7 +262,8 @@ class Embedded:
     def ensure_running(self) -> None:
         """Start the server again if it died. Raises Unavailable while it cannot be started."""
         try:
-            self.server.ensure_postgres_running()
+            with PostgresServer._lock:
+                self.server.ensure_postgres_running()
         except Exception as error:
             raise Unavailable(f"the embedded server does not start: {error}") from None
 

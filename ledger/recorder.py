@@ -26,6 +26,7 @@ from eventsourcing.persistence import (
     StoredEvent,
     Subscription,
 )
+from psycopg_pool import PoolTimeout
 
 from ledger.entry import StoredLine
 from ledger.errors import Unavailable
@@ -34,6 +35,10 @@ from ledger.postgres import Connection, Listener, Place, Pool, queries
 SQL = queries("ledger", "recorder.sql")
 MAX_BATCH_LINES = 2_000
 SETTLE_S = 10.0
+RETRY_S = 0.1
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+"""The connection is gone, and with it the answer."""
+
 NOTIFY_EVERY_S = 0.02
 LAST = 2**63 - 1
 
@@ -55,12 +60,15 @@ class Committer:
         self.connection: Connection | None = None
         self.notified_at = 0.0
         self.owes_notice = False
+        self.closed = False
         self.thread = Thread(target=self._run, name="committer", daemon=True)
         self.thread.start()
 
     def submit(self, lines: Sequence[StoredLine]) -> "Future[list[int]]":
         job = Job(lines)
         self.jobs.put(job)
+        if self.closed:  # set before the last look into the queue: what comes later is refused here
+            self._refuse_waiting()
         return job.positions
 
     def close(self) -> None:
@@ -71,14 +79,30 @@ class Committer:
             self.connection.close()
 
     def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._serve(batch)
+        finally:
+            self.closed = True
+            self._refuse_waiting()
+
+    def _serve(self, batch: Sequence[Job]) -> None:
+        try:
+            self._record(batch, SETTLE_S)
+            self._notify()
+        except BaseException as error:  # whatever it is, no caller is left waiting
+            for job in batch:
+                if not job.positions.done():
+                    job.positions.set_exception(error)
+
+    def _refuse_waiting(self) -> None:
+        while True:
             try:
-                self._record(batch)
-                self._notify()
-            except BaseException as error:  # whatever it is, no caller is left waiting
-                for job in batch:
-                    if not job.positions.done():
-                        job.positions.set_exception(error)
+                job = self.jobs.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                job.positions.set_exception(Unavailable("the ledger is closed; nothing was recorded"))
 
     def _next_batch(self) -> list[Job] | None:
         """Everything that waits, up to a bound; waits for something where nothing does. None is the end."""
@@ -106,22 +130,26 @@ class Committer:
                 self._notify(at_once=True)
         return self.jobs.get()
 
-    def _record(self, batch: Sequence[Job]) -> None:
+    def _record(self, batch: Sequence[Job], settle_s: float) -> None:
         try:
             base = self._append([line for job in batch for line in job.lines])
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            self._settle(batch)
+        except LOST:
+            self._settle(batch, settle_s)
         except psycopg.Error as error:
             # The transaction is gone, so nothing of the batch is recorded. One caller's conflict is not another's.
-            if len(batch) > 1:
-                for job in batch:
-                    self._record([job])
-            else:
+            if len(batch) == 1:
                 batch[0].positions.set_exception(_translated(error))
+            else:
+                self._record_each(batch)
         else:
             for job in batch:
                 job.positions.set_result(list(range(base + 1, base + 1 + len(job.lines))))
                 base += len(job.lines)
+
+    def _record_each(self, batch: Sequence[Job]) -> None:
+        deadline = monotonic() + SETTLE_S
+        for job in batch:
+            self._record([job], max(deadline - monotonic(), 0))
 
     def _append(self, lines: Sequence[StoredLine]) -> int:
         """Write the lines; returns the position before the first. When it returns, they are recorded for good."""
@@ -129,26 +157,27 @@ class Committer:
         assert row is not None
         return int(row[0])
 
-    def _settle(self, batch: Sequence[Job]) -> None:
+    def _settle(self, batch: Sequence[Job], settle_s: float) -> None:
         """The connection died and the outcome is unknown: find it out by the ids, caller by caller.
 
         Appending again is safe even if the first attempt is still at work on the server: ids are unique, so only one
         of the two can ever commit, and the other is looked up.
         """
-        deadline = monotonic() + SETTLE_S
-        for job in batch:
-            while not job.positions.done():
-                try:
-                    self._disconnect()
-                    job.positions.set_result(self._found(job) or self._append_or_find(job))
-                except psycopg.OperationalError:
-                    if monotonic() > deadline:
-                        job.positions.set_exception(
-                            Unavailable("the database went away; whether it recorded is unknown")
-                        )
-                    sleep(0.1)
-                except psycopg.Error as error:
-                    job.positions.set_exception(_translated(error))
+        deadline = monotonic() + settle_s
+        waiting = deque(batch)
+        self._disconnect()
+        while waiting:
+            try:
+                waiting[0].positions.set_result(self._found(waiting[0]) or self._append_or_find(waiting[0]))
+                waiting.popleft()
+            except LOST:
+                self._disconnect()
+                if monotonic() > deadline:
+                    _give_up(waiting)
+                else:
+                    sleep(RETRY_S)
+            except psycopg.Error as error:
+                waiting.popleft().positions.set_exception(_translated(error))
 
     def _append_or_find(self, job: Job) -> list[int]:
         try:
@@ -160,10 +189,14 @@ class Committer:
         return list(range(base + 1, base + 1 + len(job.lines)))
 
     def _found(self, job: Job) -> list[int] | None:
-        """The positions of the job's lines, if they are recorded."""
+        """The positions of the job's lines, if they are recorded: these very lines, not others under their ids."""
         ids = [UUID(line.entry_id) for line in job.lines]
-        found: dict[UUID, int] = dict(self._connected().execute(SQL["find_ids"], {"entry_ids": ids}).fetchall())
-        return [found[entry_id] for entry_id in ids] if len(found) == len(ids) else None
+        rows = self._connected().execute(SQL["find_ids"], {"entry_ids": ids}).fetchall()
+        found: dict[UUID, tuple[int, str]] = {entry_id: (position, body) for entry_id, position, body in rows}
+        for entry_id, line in zip(ids, job.lines, strict=True):
+            if entry_id not in found or not found[entry_id][1].endswith(line.state[1:].decode()):
+                return None
+        return [found[entry_id][0] for entry_id in ids]
 
     def _connected(self) -> Connection:
         if self.connection is None or self.connection.closed:
@@ -181,8 +214,8 @@ class Committer:
             self.notified_at = monotonic()
             try:
                 self._connected().execute(SQL["notify"], {"channel": self.place.channel})
-            except psycopg.Error:
-                self._disconnect()  # the follower polls as well
+            except Exception:  # it is only a notice: the follower polls as well
+                self._disconnect()
 
 
 def _parameters(lines: Sequence[StoredLine]) -> dict[str, Any]:
@@ -200,9 +233,18 @@ def _parameters(lines: Sequence[StoredLine]) -> dict[str, Any]:
     }
 
 
+def _give_up(waiting: deque[Job]) -> None:
+    while waiting:
+        waiting.popleft().positions.set_exception(
+            Unavailable("the database went away, and whether it recorded is not known")
+        )
+
+
 def _translated(error: psycopg.Error) -> Exception:
-    """The library's word for what went wrong."""
-    return IntegrityError(str(error)) if isinstance(error, psycopg.IntegrityError) else error
+    """The library's word for a conflict; what else the server refuses, such as writing to a replica, is its state."""
+    if isinstance(error, psycopg.IntegrityError):
+        return IntegrityError(str(error))
+    return error if isinstance(error, psycopg.DataError) else Unavailable(f"the database refuses: {str(error).strip()}")
 
 
 class LogSubscription(Subscription["EntryRecorder"]):
@@ -220,7 +262,10 @@ class LogSubscription(Subscription["EntryRecorder"]):
         while not self._has_been_stopped:
             if self._waiting:
                 return self._waiting.popleft()
-            self._waiting.extend(self._pull())
+            try:
+                self._waiting.extend(self._pull())
+            except (psycopg.OperationalError, PoolTimeout):
+                sleep(self.POLL_S)  # the pool makes new connections; nothing is lost, as we go on from a position
             if self._waiting:
                 self._last_notification_id = self._waiting[-1].id
             else:
@@ -271,7 +316,7 @@ class EntryRecorder(ApplicationRecorder):
             "lte": lte if lte is not None else 2**31 - 1,
             "limit": limit,
         }
-        query = SQL["select_stream_backwards" if desc else "select_stream"]
+        query = SQL["select_stream"].format(direction="desc" if desc else "asc")
         with self.pool.connection() as connection:
             rows = connection.execute(query, given).fetchall()
         return [StoredEvent(originator_id, version, type_, body.encode()) for _, version, type_, body in rows]
@@ -286,9 +331,14 @@ class EntryRecorder(ApplicationRecorder):
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
         first = (start or 0) + (0 if inclusive_of_start else 1)
-        given = {"start": first, "stop": stop if stop is not None else LAST, "limit": limit, "types": list(topics)}
+        given = {
+            "start": first,
+            "stop": stop if stop is not None else LAST,
+            "limit": limit,
+            "types": list(topics) or None,
+        }
         with self.pool.connection() as connection:
-            rows = connection.execute(SQL["select_log_of_types" if topics else "select_log"], given).fetchall()
+            rows = connection.execute(SQL["select_log"], given).fetchall()
         return [
             Notification(
                 originator_id=stream, originator_version=version, topic=type_, state=body.encode(), id=position

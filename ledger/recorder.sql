@@ -41,9 +41,10 @@ select base
   from taken
 
 -- name: find_ids
--- At which positions do these ids stand?
+-- At which positions do these ids stand, and with which lines?
 select entry_id,
-       position
+       position,
+       body::text
   from entries
  where entry_id = any(%(entry_ids)b::uuid[])
 
@@ -60,23 +61,11 @@ select position,
  where stream = %(stream)s
    and version > %(gt)s
    and version <= %(lte)s
- order by version
- limit %(limit)s
-
--- name: select_stream_backwards
-select position,
-       version,
-       type,
-       body::text
-  from entries
- where stream = %(stream)s
-   and version > %(gt)s
-   and version <= %(lte)s
- order by version desc
+ order by version {direction}
  limit %(limit)s
 
 -- name: select_log
--- The log in order, from a position on.
+-- The log in order, from a position on; of some types, or of all.
 select position,
        stream,
        version,
@@ -85,19 +74,7 @@ select position,
   from entries
  where position >= %(start)s
    and position <= %(stop)s
- order by position
- limit %(limit)s
-
--- name: select_log_of_types
-select position,
-       stream,
-       version,
-       type,
-       body::text
-  from entries
- where position >= %(start)s
-   and position <= %(stop)s
-   and type = any(%(types)s)
+   and (%(types)s::text[] is null or type = any(%(types)s))
  order by position
  limit %(limit)s
 

@@ -7,7 +7,7 @@ database and decides again.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_bytes
 from threading import Lock
@@ -22,8 +22,8 @@ from psycopg_pool import PoolTimeout
 from uuid6 import uuid7
 
 from ledger.admission import admit
-from ledger.dates import PartialDate
-from ledger.disclosure import SALT_BYTES, Disclosure
+from ledger.dates import InvalidDate, PartialDate
+from ledger.disclosure import SALT_BYTES, Disclosure, keep_erased
 from ledger.draft import Draft
 from ledger.entry import Entry, LineMapper, make_entry, read_line
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
@@ -156,7 +156,8 @@ class Ledger(Application[str]):
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
         _check_digest(world, draft)
-        world.openings.setdefault(subject, Opening(new.position))
+        published = draft.fact.published if isinstance(draft.fact, Registered) else None
+        world.openings.setdefault(subject, Opening(new.position, published))
         after, anomalies = admit(history, new, world.openings, subject)
         world.histories[subject] = after
         entry = make_entry(
@@ -175,7 +176,7 @@ class Ledger(Application[str]):
             correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
             authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
         )  # fmt: skip
-        if again.line() != entry.line():
+        if replace(again, data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
             raise IdReused(entry_id)
         assert entry.position is not None
         anomalies = world.histories[draft.subject].anomalies(entry.position)
@@ -196,17 +197,17 @@ class Ledger(Application[str]):
         mentioned = streams.keys() | {subject for _, draft in given for subject in draft.fact.mentions}
         ids = [UUID(entry_id) for entry_id, _ in given]
         with connection.pipeline():
-            newer = connection.execute(SQL["load"], {
-                "streams": list(streams), "versions": [history.version for history in streams.values()],
-            })  # fmt: skip
-            openings = connection.execute(SQL["openings"], {"streams": list(mentioned)})
+            # The ids first: what is found under them is then in the streams that are read after it.
             entries = connection.execute(SQL["find_entries"], {"entry_ids": ids})
             opened = connection.execute(SQL["disclosures"], {"entry_ids": ids})
+            versions = [history.version for history in streams.values()]
+            newer = connection.execute(SQL["load"], {"streams": list(streams), "versions": versions})
+            openings = connection.execute(SQL["openings"], {"streams": list(mentioned)})
             digests = [digest for _, draft in given if (digest := getattr(draft.fact, "sha256", None))]
             holders = connection.execute(SQL["holders"], {"digests": digests}).fetchall() if digests else []
             world = World(
                 histories=streams,
-                openings={Subject(s): Opening(at, PartialDate(day) if day else None) for s, at, day in openings},
+                openings=_openings(openings.fetchall()),
                 entries={entry.id: entry for (body,) in entries for entry in [read_line(body)]},
                 disclosures=_by_entry(opened.fetchall()),
                 holders=dict(holders),
@@ -232,7 +233,19 @@ class Ledger(Application[str]):
 def read_openings(connection: Connection, subjects: set[Subject]) -> dict[Subject, Opening]:
     """The first entries of these streams, as far as there are any."""
     rows = connection.execute(SQL["openings"], {"streams": list(subjects)}).fetchall() if subjects else []
-    return {Subject(stream): Opening(position, PartialDate(day) if day else None) for stream, position, day in rows}
+    return _openings(rows)
+
+
+def _openings(rows: Sequence[tuple[Any, ...]]) -> dict[Subject, Opening]:
+    return {Subject(stream): Opening(position, _date(published)) for stream, position, published in rows}
+
+
+def _date(text: str | None) -> PartialDate | None:
+    """A date that this version cannot read bounds nothing."""
+    try:
+        return PartialDate(text) if text else None
+    except InvalidDate:
+        return None
 
 
 def read_disclosures(connection: Connection, entry_ids: Sequence[str]) -> dict[str, list[Disclosure]]:

@@ -8,18 +8,17 @@ from there. One follower runs for a ledger, by an advisory lock; the progress ro
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event
 from typing import Any, NamedTuple
 
 import psycopg
 
 from ledger.entry import Entry, read_line
-from ledger.errors import Unavailable, Unprojectable
+from ledger.errors import Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, Listener, Place, queries
-from ledger.service import read_disclosures, read_openings
+from ledger.service import read_openings
 from projections.rows import Changes, Projector
 
 SQL = queries("projections", "states.sql")
@@ -41,18 +40,17 @@ class Progress(NamedTuple):
     error_position: int | None = None
 
 
-class Moved(Exception):
-    """Somebody else has projected since: what is in memory may be behind."""
+TABLES = ("progress", "states", "timeline")
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Entries to be projected, and what else had to be read for them."""
+class Poison(NamedTuple):
+    """An entry that cannot be projected, and what the code stumbled over."""
 
-    entries: Sequence[tuple[Entry, Recorded]]
-    loaded: Sequence[tuple[Entry, Recorded]]
-    openings: dict[Subject, Opening]
-    poison: tuple[int, str] | None = None
+    position: int
+    error: str
+
+
+Read = tuple[Entry, Recorded]
 
 
 class Follower:
@@ -64,6 +62,7 @@ class Follower:
         self.projector = Projector()
         self.openings: dict[Subject, Opening] = {}
         self.position = -1
+        self.poison: Poison | None = None
 
     def create(self, *, indexes: bool = True) -> None:
         """Make the tables where they are missing; without indexes they fill faster."""
@@ -89,20 +88,15 @@ class Follower:
 
     def _step(self) -> int:
         self._check_position()
-        batch = self._read()
-        stopped_by = self._fold(batch)
-        done = [
-            recorded.position
-            for _, recorded in batch.entries
-            if stopped_by is None or recorded.position < stopped_by[0]
-        ]
-        if done or stopped_by:
-            self._write(self.projector.take_changes())
-            self._advance(done[-1] if done else self.position, stopped_by)
-        if stopped_by:
-            self._forget()
+        done, poison = self._project(self.batch)
+        if poison:
+            # What an entry half did to memory is not to be trusted: start again, and stop before it.
+            self.projector = Projector()
+            done, _ = self._project(poison.position - 1 - self.position)
+        self._write(self.projector.take_changes())
+        self._advance(done, poison)
         self.projector.forget()
-        return len(done)
+        return done
 
     def _check_position(self) -> None:
         row = self.connection.execute(SQL["lock_progress"]).fetchone()
@@ -115,48 +109,38 @@ class Follower:
         self.projector = Projector()
         self.position = -1
 
-    def _read(self) -> Batch:
-        rows = self.connection.execute(SQL["read_batch"], {"after": self.position, "limit": self.batch}).fetchall()
-        entries, poison = self._recorded(rows)
+    def _project(self, limit: int) -> tuple[int, Poison | None]:
+        """Project up to ``limit`` entries; returns how many, and the one that stopped it."""
+        rows = self.connection.execute(SQL["read_batch"], {"after": self.position, "limit": limit}).fetchall()
+        entries, poison = _recorded(rows)
         missing = self.projector.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
-        loaded: list[tuple[Entry, Recorded]] = []
-        if missing:
-            held = self.connection.execute(SQL["read_streams"], {"streams": missing, "upto": self.position}).fetchall()
-            loaded, _ = self._recorded([(0, body) for (body,) in held])
-        return Batch(entries, loaded, self._openings([*loaded, *entries]), poison)
-
-    def _recorded(self, rows: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Entry, Recorded]], tuple[int, str] | None]:
-        """Entries with their facts, up to one that cannot be read."""
-        opened = read_disclosures(self.connection, [read_line(b).id for _, b in rows if '{"commitment":' in b])
-        read = []
-        for position, body in rows:
+        held, broken = self._held(missing)
+        if broken:
+            return 0, Poison(self.position + 1, broken.error)
+        openings = self._openings([*held, *entries])
+        for entry, recorded in held:
+            self.projector.load(entry.originator_id, recorded, openings)
+        for done, (entry, recorded) in enumerate(entries):
             try:
-                entry = read_line(body)
-                names = {one.pointer: one.value for one in opened.get(entry.id, ())}
-                read.append((entry, entry.recorded(names)))
+                self.projector.project(entry.originator_id, recorded, openings)
             except Exception as error:
-                return read, (position, type(error).__name__)
-        return read, None
+                return done, Poison(recorded.position, type(error).__name__)
+        return len(entries), poison
 
-    def _openings(self, entries: Sequence[tuple[Entry, Recorded]]) -> dict[Subject, Opening]:
+    def _held(self, missing: Sequence[Subject]) -> tuple[list[Read], Poison | None]:
+        """What streams that are not in memory held before this batch."""
+        if not missing:
+            return [], None
+        given = {"streams": missing, "upto": self.position}
+        return _recorded(self.connection.execute(SQL["read_streams"], given).fetchall())
+
+    def _openings(self, entries: Sequence[Read]) -> dict[Subject, Opening]:
         """The first entries of every stream mentioned. Once known they never change."""
         mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions}
         if len(self.openings) > KNOWN_OPENINGS:
             self.openings = {}
         self.openings |= read_openings(self.connection, mentioned - self.openings.keys())
         return self.openings
-
-    def _fold(self, batch: Batch) -> tuple[int, str] | None:
-        """Project the batch; returns the position that stopped it, and why."""
-        for entry, recorded in batch.loaded:
-            self.projector.load(entry.originator_id, recorded, batch.openings)
-        for entry, recorded in batch.entries:
-            try:
-                self.projector.project(entry.originator_id, recorded, batch.openings)
-            except Exception as error:
-                log.exception("entry %d cannot be projected", recorded.position)
-                return recorded.position, type(error).__name__
-        return batch.poison
 
     def _write(self, changes: Changes) -> None:
         closed = changes.closed
@@ -177,12 +161,28 @@ class Follower:
                 for row in rows:
                     copy.write_row(row)
 
-    def _advance(self, position: int, stopped_by: tuple[int, str] | None) -> None:
+    def _advance(self, done: int, poison: Poison | None) -> None:
         """What is now true, once this commits: the rows show the first ``position`` entries."""
-        error_position, error = stopped_by or (None, None)
-        given = {"before": self.position, "position": position, "error": error, "error_position": error_position}
-        self.connection.execute(SQL["advance"], given)
-        self.position = position
+        if poison and poison != self.poison:
+            log.error("entry %d cannot be projected: %s", poison.position, poison.error)
+        given = {"before": self.position, "position": self.position + done, "error": poison.error if poison else None}
+        given["error_position"] = poison.position if poison else None
+        if done or poison != self.poison:
+            self.connection.execute(SQL["advance"], given)
+        self.position += done
+        self.poison = poison
+
+
+def _recorded(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple[list[Read], Poison | None]:
+    """Entries with their facts, up to one that cannot be read."""
+    read: list[Read] = []
+    for position, body, names in rows:
+        try:
+            entry = read_line(body)
+            read.append((entry, entry.recorded(names)))
+        except Exception as error:
+            return read, Poison(position, type(error).__name__)
+    return read, None
 
 
 def read_progress(connection: Connection) -> Progress | None:
@@ -200,15 +200,18 @@ def follow(place: Place, stop: Event) -> None:
         try:
             with place.connect() as connection:
                 _follow(place, connection, stop)
-        except (psycopg.Error, Unavailable) as error:
+        except (psycopg.OperationalError, Unavailable) as error:
             log.warning("the follower lost the database and tries again: %s", type(error).__name__)
+            stop.wait(POLL_S)
+        except Exception:
+            log.exception("the follower failed and tries again")
             stop.wait(POLL_S)
 
 
 def catch_up(place: Place) -> None:
     """Project what is recorded by now, unless a follower of its own is at it."""
-    with place.connect() as connection, _only_follower(place, connection) as locked:
-        if locked:
+    with place.connect() as connection, _only("follow", place, connection) as alone:
+        if alone:
             _prepare(place, connection)
             follower = Follower(connection)
             while follower.step():
@@ -216,8 +219,8 @@ def catch_up(place: Place) -> None:
 
 
 def _follow(place: Place, connection: Connection, stop: Event) -> None:
-    with _only_follower(place, connection) as locked:
-        if not locked:
+    with _only("follow", place, connection) as alone:
+        if not alone:
             stop.wait(POLL_S)
             return
         _prepare(place, connection)
@@ -239,9 +242,10 @@ def _prepare(place: Place, connection: Connection) -> None:
 
 
 @contextmanager
-def _only_follower(place: Place, connection: Connection) -> Iterator[bool]:
-    """Whether this is the follower of its ledger. The lock goes with the connection, whatever becomes of us."""
-    row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", [f"follow {place.schema}"]).fetchone()
+def _only(role: str, place: Place, connection: Connection) -> Iterator[bool]:
+    """Whether nobody else does this for the ledger. The lock goes with the connection, whatever becomes of us."""
+    name = f"{role} {place.schema}"
+    row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
     yield row is not None and bool(row[0])
 
 
@@ -250,7 +254,9 @@ def rebuild(place: Place, report: Callable[[int], None] = lambda position: None)
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
-    with place.connect(place.rebuild) as connection:
+    with place.connect(place.rebuild) as connection, _only("rebuild", place, connection) as alone:
+        if not alone:
+            raise Unavailable("another rebuild of this ledger is running")
         connection.execute("drop table if exists progress, states, timeline")
         builder = Follower(connection, batch=5_000)
         builder.create(indexes=False)
@@ -258,7 +264,7 @@ def rebuild(place: Place, report: Callable[[int], None] = lambda position: None)
             report(builder.position)
         connection.execute(SQL["create_indexes"])
         with connection.transaction():
-            _wait_for_follower(connection, place)
+            _hold_live(connection, place)
             while builder.step():
                 report(builder.position)
             _check_complete(connection)
@@ -269,19 +275,21 @@ def rebuild(place: Place, report: Callable[[int], None] = lambda position: None)
 def _check_complete(connection: Connection) -> None:
     progress = read_progress(connection)
     if progress is not None and progress.error_position is not None:
-        raise Unprojectable(
+        raise Unreadable(
             f"entry {progress.error_position} cannot be projected ({progress.error}): the projections stay as they are"
         )
 
 
-def _wait_for_follower(connection: Connection, place: Place) -> None:
-    """Hold the live progress row: from here to the swap the follower writes nothing."""
-    if connection.execute("select to_regclass(%s)", [f"{place.projections}.progress"]).fetchone() != (None,):
-        connection.execute(psycopg.sql.SQL("select from {} for update").format(_table(place.projections, "progress")))
+def _hold_live(connection: Connection, place: Place) -> None:
+    """From here to the swap nobody reads or writes the live tables; the progress first, as the follower does."""
+    for name in TABLES:
+        if connection.execute("select to_regclass(%s)", [f"{place.projections}.{name}"]).fetchone() != (None,):
+            lock = "lock table {} in access exclusive mode"
+            connection.execute(psycopg.sql.SQL(lock).format(_table(place.projections, name)))
 
 
 def _swap(connection: Connection, place: Place) -> None:
-    for name in ("progress", "states", "timeline"):
+    for name in TABLES:
         old, new = _table(place.projections, name), _table(place.rebuild, name)
         connection.execute(psycopg.sql.SQL("drop table if exists {}").format(old))
         target = psycopg.sql.Identifier(place.projections)

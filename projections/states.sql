@@ -109,17 +109,24 @@ copy states (
 copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
 
 -- name: read_batch
--- What was recorded after a position, in order.
+-- What was recorded after a position, in order; and the names of its persons, by pointer, as far as disclosed.
 select position,
-       body::text
+       body::text,
+       case when strpos(body::text, '{"commitment":') > 0
+            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
+       end
   from entries
  where position > %(after)s
  order by position
  limit %(limit)s
 
 -- name: read_streams
--- What these streams held at a position.
-select body::text
+-- What these streams held at a position, likewise.
+select position,
+       body::text,
+       case when strpos(body::text, '{"commitment":') > 0
+            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
+       end
   from entries
  where stream = any(%(streams)b::text[])
    and position <= %(upto)s

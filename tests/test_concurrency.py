@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing import get_context
 from threading import Event, Thread
 from typing import Any
@@ -13,6 +14,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ledger import recorder as recorder_module
 from ledger.draft import read_body
@@ -50,7 +53,7 @@ def check(home: Home, told: Told) -> None:
         ).fetchall()
         assert owner.execute("select size from head").fetchone() == (len(rows),)
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))
-    assert all(earlier[4] <= later[4] for earlier, later in zip(rows, rows[1:], strict=False))
+    assert all(earlier[4] <= later[4] for earlier, later in pairwise(rows))
     versions = Counter[str]()
     for position, stream, version, _, _, body in rows:
         versions[stream] += 1
@@ -154,14 +157,16 @@ def test_whatever_dies_the_order_has_no_gap_and_nothing_is_lost(home: Home) -> N
         ledger.append(read_body({"events": parties}), CLERK)
         reading = Thread(target=_tail, args=(home, done, seen))
         killing = Thread(target=_kill_now_and_then, args=(home, done, killed))
-        reading.start(), killing.start()
+        for thread in (reading, killing):
+            thread.start()
         recorder = ledger.recorder
         assert isinstance(recorder, EntryRecorder)
         with ThreadPoolExecutor(32) as threads:
             work = [threads.submit(_describe, ledger, n, 30) for n in range(16)]
             work += [threads.submit(_insert, recorder, n, 30) for n in range(16)]
         done.set()
-        reading.join(20), killing.join(20)
+        for thread in (reading, killing):
+            thread.join(20)
     for one in work:
         told |= one.result()
     check(home, told)
@@ -291,6 +296,24 @@ def test_a_server_that_is_gone_for_good_is_told_as_unavailable(delivered: bool, 
         (answer,) = _append(ledger, MARKED)
         assert (answer.position, answer.repeated) == (2, delivered)
     check(home, Told({answer.id: answer.position}))
+
+
+def test_a_server_that_takes_no_writes_is_told_as_unavailable(home: Home) -> None:
+    """Where the server has become a standby, or is read-only for another reason, the writer is told to try again."""
+    role = sql.Identifier(str(conninfo_to_dict(home.place.dsn)["user"]))
+    with home.owner() as owner:
+        owner.execute(sql.SQL("alter role {} set default_transaction_read_only = on").format(role))
+        try:
+            with (
+                home.place.pool(1) as pool,
+                Ledger(home.place, pool) as ledger,
+                pytest.raises(Unavailable),
+            ):
+                _append(ledger, USA)
+        finally:
+            owner.execute(sql.SQL("alter role {} reset default_transaction_read_only").format(role))
+    with home.place.pool(1) as pool, Ledger(home.place, pool) as ledger:
+        assert _append(ledger, USA)[0].position == 1
 
 
 def test_what_somebody_else_recorded_under_the_id_is_not_taken_for_ours(home: Home) -> None:

@@ -58,7 +58,9 @@ def recorded(home: Home) -> Iterator[Home]:
 
 def _rows(home: Home) -> list[tuple[object, ...]]:
     with home.owner() as owner:
-        return owner.execute("select position, stream, version, entry_id, recorded_at, body::text from entries").fetchall()
+        return owner.execute(
+            "select position, stream, version, entry_id, recorded_at, body::text from entries"
+        ).fetchall()
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -158,7 +160,10 @@ def _service(place: Place) -> str:
 
 @pytest.mark.parametrize(
     "statement",
-    ["alter table entries disable trigger entries_are_never_changed", "drop trigger entries_are_never_changed on entries"],
+    [
+        "alter table entries disable trigger entries_are_never_changed",
+        "drop trigger entries_are_never_changed on entries",
+    ],
 )
 def test_a_ledger_without_its_guard_is_not_served(statement: LiteralString, home: Home) -> None:
     """Where somebody took the trigger away, the service says so and does not start."""

@@ -250,7 +250,7 @@ def test_many_callers_do_not_wait_one_after_the_other(alone: EntryRecorder, monk
         go.wait(20)
         raise psycopg.OperationalError("there is no database")
 
-    monkeypatch.setattr(recorder_module.psycopg, "connect", refuse)
+    monkeypatch.setattr(psycopg, "connect", refuse)
     first = alone.committer.submit([line("agreement:a", 1)])
     tried.get(timeout=20)
     others = [alone.committer.submit([line(f"agreement:b{n}", 1)]) for n in range(60)]
@@ -269,7 +269,12 @@ def test_a_subscription_gives_what_is_recorded_later(recorder: EntryRecorder) ->
     recorder.insert_events([line("agreement:a", n) for n in range(1, 4)])
     seen = SimpleQueue[int]()
     subscription = recorder.subscribe(gt=1)
-    reading = Thread(target=lambda: [seen.put(notification.id) for notification in subscription], daemon=True)
+
+    def read() -> None:
+        for notification in subscription:
+            seen.put(notification.id)
+
+    reading = Thread(target=read, daemon=True)
     reading.start()
     assert [seen.get(timeout=20) for _ in range(2)] == [2, 3]
     recorder.insert_events([line("agreement:b", 1)])

@@ -209,8 +209,8 @@ class Fact(Part):
 
     @cached_property
     def likeness(self) -> bytes:
-        """Equal for two facts that say the same of the same day, whoever says it."""
-        return to_json([self.type, self.occurred, self.effective, self.own])
+        """Equal for two facts that say the same of the same day, whoever says it, and whoever the persons in it are."""
+        return to_json([self.type, self.occurred, self.effective, _impersonal(self.own)])
 
     @cached_property
     def mentions(self) -> frozenset[Subject]:
@@ -219,6 +219,15 @@ class Fact(Part):
 
 
 COMMON = set(Fact.model_fields)
+
+
+def _impersonal(value: Any) -> Any:
+    """The value without its persons: what is said of a fact must not change when one of them is erased."""
+    if isinstance(value, Person) or (isinstance(value, dict) and "commitment" in value and "pointer" in value):
+        return "person"
+    if isinstance(value, Mapping):
+        return {key: _impersonal(item) for key, item in value.items()}
+    return [_impersonal(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def subjects(value: Any) -> Iterator[Subject]:

@@ -74,24 +74,7 @@ class PartyLeft(Fact, type="initiative.party_left"):
     party: PartyRef
 
 
-class CommitmentMade(Fact, type="initiative.commitment_made"):
-    """Somebody committed to something within it; ``commitment`` names it from then on."""
-
-    commitment: Slug
-    strength: Strength
-    from_: PartyRef | None = Field(default=None, alias="from")
-    to: PartyRef | None = None
-    amount: Amount | None = None
-    currency: CurrencyCode | None = None
-    quantity: Amount | None = None
-    unit: Name | None = None
-    due: PartialDate | None = None
-    text: Text | None = None
-
-
-class CommitmentRevised(Fact, type="initiative.commitment_revised"):
-    """A commitment was changed: the fields given replace the earlier ones."""
-
+class _Commitment(Fact):
     commitment: Slug
     strength: Strength | None = None
     from_: PartyRef | None = Field(default=None, alias="from")
@@ -102,6 +85,16 @@ class CommitmentRevised(Fact, type="initiative.commitment_revised"):
     unit: Name | None = None
     due: PartialDate | None = None
     text: Text | None = None
+
+
+class CommitmentMade(_Commitment, type="initiative.commitment_made"):
+    """Somebody committed to something within it; ``commitment`` names it from then on."""
+
+    strength: Strength
+
+
+class CommitmentRevised(_Commitment, type="initiative.commitment_revised"):
+    """A commitment was changed: the fields given replace the earlier ones."""
 
 
 class CommitmentFulfilled(Fact, type="initiative.commitment_fulfilled"):

@@ -64,6 +64,27 @@ create trigger entries_are_never_changed
 -- always: not even session_replication_role goes round it
 alter table entries enable always trigger entries_are_never_changed;
 
+-- One document is one source. Whoever inserts holds head, so this sees all that was committed before.
+create function refuse_second_source() returns trigger language plpgsql as $$
+begin
+    if exists (
+        select from entries
+         where type in ('source.registered', 'source.described')
+           and body #>> '{{data,sha256}}' = new.body #>> '{{data,sha256}}'
+           and stream <> new.stream
+    ) then
+        raise exception 'another source holds the document with this sha256' using errcode = 'unique_violation';
+    end if;
+    return new;
+end
+$$;
+
+create trigger one_document_is_one_source
+    before insert on entries
+    for each row
+    when (new.type in ('source.registered', 'source.described'))
+    execute function refuse_second_source();
+
 grant usage on schema {schema} to {service};
 grant select, insert on entries to {service};
 grant select on head to {service};
@@ -74,5 +95,7 @@ grant update (revoked_at) on api_keys to {service};
 grant select on migrations to {service};
 
 -- What is derived belongs to the service: it may be dropped and rebuilt at any time.
-create schema {projections} authorization {service};
-create schema {rebuild} authorization {service};
+create schema {projections};
+create schema {rebuild};
+grant all on schema {projections} to {service};
+grant all on schema {rebuild} to {service};
