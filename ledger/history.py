@@ -4,10 +4,12 @@ Both sides of the house stand on it: an append is admitted against it, and the p
 """
 
 from bisect import bisect_left, insort
+from collections import OrderedDict
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import date
+from threading import Lock
 from typing import NamedTuple
 
 from ledger.codes import AnomalyCode
@@ -176,6 +178,41 @@ class History:
         first = self.likes[live.fact.likeness][0]
         if first < live.root:
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
+
+
+class Histories:
+    """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
+
+    def __init__(self, most_entries: int = 50_000) -> None:
+        self.most_entries = most_entries
+        self.entries = 0
+        self.lock = Lock()
+        self.kept: OrderedDict[Subject, tuple[History, int]] = OrderedDict()
+
+    def __contains__(self, subject: Subject) -> bool:
+        return subject in self.kept
+
+    def get(self, subject: Subject) -> History:
+        """The history as it was kept; one without entries where none is."""
+        with self.lock:
+            if subject not in self.kept:
+                return History.of(subject)
+            self.kept.move_to_end(subject)
+            return self.kept[subject][0]
+
+    def keep(self, subject: Subject, history: History) -> None:
+        """Keep it, unless a longer one is there."""
+        with self.lock:
+            known, entries = self.kept.get(subject, (history, 0))
+            if known.version <= history.version:
+                self.kept[subject] = (history, history.version)
+                self.entries += history.version - entries
+
+    def trim(self) -> None:
+        """Let go of those unused for longest, until the rest is within the bound."""
+        with self.lock:
+            while self.entries > self.most_entries and len(self.kept) > 1:
+                self.entries -= self.kept.popitem(last=False)[1][1]
 
 
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:

@@ -5,12 +5,10 @@ overtaken: ``(stream, version)`` and the ids are unique, so a writer who decided
 database and decides again.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_bytes
-from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -29,13 +27,12 @@ from ledger.entry import Entry, LineMapper, make_entry, read_line
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
 from ledger.facts import Anomaly, Subject
 from ledger.facts.source import Described, Registered
-from ledger.history import UNRECORDED, History, Opening, Recorded
+from ledger.history import UNRECORDED, Histories, History, Opening, Recorded
 from ledger.postgres import Connection, Place, Pool, queries
 from ledger.recorder import EntryRecorder
 
 SQL = queries("ledger", "service.sql")
 ATTEMPTS = 3
-CACHED_STREAMS = 2_000
 IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
 
 
@@ -88,7 +85,7 @@ class Ledger(Application[str]):
     ) -> None:
         self.place, self.pool, self.source = place, pool, f"/ledgers/{name}"
         self.clock, self.new_id, self.new_salt = clock, new_id, new_salt
-        self.known = _Cache(CACHED_STREAMS)
+        self.known = Histories()
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -227,7 +224,8 @@ class Ledger(Application[str]):
             fresh.setdefault(subject, world.histories[subject].copy()).record(one, openings)
         for subject, history in fresh.items():
             world.histories[subject] = history
-            self.known.put(subject, history)
+            self.known.keep(subject, history)
+        self.known.trim()
 
 
 def read_openings(connection: Connection, subjects: set[Subject]) -> dict[Subject, Opening]:
@@ -267,27 +265,3 @@ def _check_digest(world: World, draft: Draft) -> None:
         holder = world.holders.setdefault(draft.fact.sha256, draft.subject)
         if holder != draft.subject:
             raise Refused("duplicate_source", f"{holder} holds the document with this sha256: cite it", draft.subject)
-
-
-class _Cache:
-    """The histories of the streams written last. A history in it is never changed, only replaced by a longer one."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.lock = Lock()
-        self.histories: OrderedDict[Subject, History] = OrderedDict()
-
-    def get(self, subject: Subject) -> History:
-        with self.lock:
-            if subject in self.histories:
-                self.histories.move_to_end(subject)
-                return self.histories[subject]
-        return History.of(subject)
-
-    def put(self, subject: Subject, history: History) -> None:
-        with self.lock:
-            known = self.histories.get(subject)
-            if known is None or known.version < history.version:
-                self.histories[subject] = history
-            while len(self.histories) > self.size:
-                self.histories.popitem(last=False)

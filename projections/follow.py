@@ -95,7 +95,7 @@ class Follower:
             done, _ = self._project(poison.position - 1 - self.position)
         self._write(self.projector.take_changes())
         self._advance(done, poison)
-        self.projector.forget()
+        self.projector.histories.trim()
         return done
 
     def _check_position(self) -> None:

@@ -1,6 +1,5 @@
 """From entries to rows: what each entry closes and what it opens, in both clocks. Pure, and the same for a rebuild."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -8,11 +7,10 @@ from typing import Any
 
 from ledger.dates import PartialDate
 from ledger.facts import MAIN, Correction, Kind, Live, State, Subject, subjects
-from ledger.history import History, Opening, Recorded, Step
+from ledger.history import Histories, History, Opening, Recorded, Step
 from projections.segments import Segment, document, kind_of, segments
 
 FOREVER = 2**63 - 1
-CACHED_FACTS = 50_000
 
 StateKey = tuple[str, str, date]
 
@@ -48,8 +46,7 @@ class Projector:
     """Folds entries into histories and notes what changes. Streams it has folded last stay in memory, up to a bound."""
 
     def __init__(self) -> None:
-        self.histories: OrderedDict[Subject, History] = OrderedDict()
-        self.facts = 0
+        self.histories = Histories()
         self.changes = Changes()
 
     def missing(self, subjects: Iterable[Subject]) -> list[Subject]:
@@ -58,26 +55,20 @@ class Projector:
 
     def load(self, subject: Subject, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:
         """Take in an entry that was projected before; its rows are there already."""
-        self.histories.setdefault(subject, History.of(subject)).record(recorded, openings)
-        self.facts += 1
+        history = self.histories.get(subject)
+        history.record(recorded, openings)
+        self.histories.keep(subject, history)
 
     def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
         """Note what one more entry changes."""
-        history = self.histories.setdefault(subject, History.of(subject))
-        self.histories.move_to_end(subject)
-        self.facts += 1
+        history = self.histories.get(subject)
         lanes = {lane: list(steps) for lane, steps in history.lanes.items()}
         lives = list(history.lives) if isinstance(new.fact, Correction) else None
         history.record(new, openings)
+        self.histories.keep(subject, history)
         for lane, steps in history.lanes.items():
             self._note_states(history.kind, subject, lane, lanes.get(lane, []), steps, new.position)
         self._note_timeline(subject, history, lives, new)
-
-    def forget(self) -> None:
-        """Drop the streams unused for longest, until the rest is within the bound."""
-        while self.facts > CACHED_FACTS and len(self.histories) > 1:
-            _, history = self.histories.popitem(last=False)
-            self.facts -= len(history.recorded)
 
     def take_changes(self) -> Changes:
         changes, self.changes = self.changes, Changes()

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from ledger import history as history_module
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import Refused
@@ -243,14 +244,15 @@ def test_little_memory_makes_no_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
-    monkeypatch.setattr(rows_module, "CACHED_FACTS", 5)
+    monkeypatch.setattr(history_module.Histories.__init__, "__defaults__", (5,))
     monkeypatch.setattr(follow_module, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):
         teller.tell(8)
         catch_up(follower)
-        assert follower.projector.facts == sum(len(one.recorded) for one in follower.projector.histories.values())
-        assert len(follower.projector.histories) < 4
+        kept = follower.projector.histories
+        assert kept.entries == sum(len(history.recorded) for history, _ in kept.kept.values())
+        assert len(kept.kept) < 4
     monkeypatch.undo()
     assert rows(reader) == rebuilt()
 

@@ -1,20 +1,18 @@
 """The recorder keeps the promises of the library's interface, on every PostgreSQL that is supported."""
 
 import json
-import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from queue import SimpleQueue
 from threading import Event, Thread
-from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
+from eventsourcing.tests import persistence as library
 
 from ledger import recorder as recorder_module
 from ledger.entry import StoredLine
@@ -22,16 +20,6 @@ from ledger.errors import Unavailable
 from ledger.postgres import Place, Pool
 from ledger.recorder import EntryRecorder
 from tests.servers import Home
-
-if find_spec("Crypto") is None:  # the library's module of test cases imports a cipher that none of these uses
-    _cipher = ModuleType("eventsourcing.cipher")
-    _cipher.__dict__["AESCipher"] = None
-    sys.modules[_cipher.__name__] = _cipher
-    from eventsourcing.tests import persistence as library
-
-    del sys.modules[_cipher.__name__]
-else:
-    from eventsourcing.tests import persistence as library
 
 pytest_plugins = ["tests.servers"]
 
