@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ledger.errors import Refused
 from ledger.facts import Anomaly, Correction, Fact, Subject
-from ledger.facts.correction import DisputeResolved, Superseded, Voided
+from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
 from ledger.facts.state import AFTER_END
 from ledger.history import History, Opening, Recorded
 
@@ -20,6 +20,10 @@ def admit(
         _check_opening(history, fact, subject)
     after = history.copy()
     after.record(new, openings)
+    if isinstance(fact, Voided):
+        return after, after.anomalies(new.position)
+    if isinstance(fact, Superseded) and not any(live.fact.opens for live in after.lives):
+        raise Refused("cannot_open", f"{subject} would have no fact left that opens it", subject)
     for broken in sorted(after.violations() - history.violations()):
         # An end may be recorded after what, undated or dated later, comes to lie behind it: that is flagged.
         if broken.rule != AFTER_END or broken.position == new.position:
@@ -43,6 +47,8 @@ def _check_correction(history: History, fact: Correction, subject: Subject) -> N
         raise Refused("unknown_target", f"{subject} has no entry {fact.target} to correct", subject)
     if isinstance(fact, (Voided, Superseded)):
         _check_strike(history, fact, target, subject)
+    if isinstance(fact, Disputed) and not any(live.position == target.position for live in history.lives):
+        raise Refused("nothing_to_dispute", f"{target} is struck, or says nothing of the world", subject)
     if isinstance(fact, DisputeResolved) and not _is_disputed(history, target):
         raise Refused("no_open_dispute", f"{target} is not disputed", subject)
 

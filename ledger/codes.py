@@ -260,7 +260,7 @@ class MeetingMode(StrEnum):
 class Participation(StrEnum):
     """RFC 5545 ROLE."""
 
-    CHAIR = auto()
+    CHAIR = "CHAIR"
     REQ_PARTICIPANT = "REQ-PARTICIPANT"
     OPT_PARTICIPANT = "OPT-PARTICIPANT"
     NON_PARTICIPANT = "NON-PARTICIPANT"
@@ -270,10 +270,10 @@ class PartStat(StrEnum):
     """RFC 5545 PARTSTAT."""
 
     NEEDS_ACTION = "NEEDS-ACTION"
-    ACCEPTED = auto()
-    DECLINED = auto()
-    TENTATIVE = auto()
-    DELEGATED = auto()
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    TENTATIVE = "TENTATIVE"
+    DELEGATED = "DELEGATED"
 
 
 class OutcomeKind(StrEnum):

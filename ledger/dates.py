@@ -7,9 +7,9 @@ leave the bounds as they are: how far "about 1984" reaches is a judgement, and t
 
 import calendar
 import re
-from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import product
 from typing import Any, NamedTuple, Self
 
 from edtf import parse_edtf
@@ -34,7 +34,9 @@ class InvalidDate(ValueError):
 PLAIN = re.compile(r"(\d{4})(?:-(0\d|1[0-2])(?:-(\d\d))?)?", re.ASCII)
 MASKED = re.compile(r"((?!-0000)-?[\dX]{4})-([01X][\dX])(?:-([\dX]{2}))?", re.ASCII)
 INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-][0-2]\d:[0-5]\d)", re.ASCII)
-LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T[0-2]\d:[0-5]\d:[0-5]\d", re.ASCII)
+LOCAL_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII)
+HUGE = re.compile(r"E\d{2}", re.ASCII)
+NO_END = re.compile(r"[TY\[{]")
 
 
 class PartialDate(str):
@@ -102,7 +104,7 @@ def _instant(text: str, *parts: str) -> Bounds:
 
 def _interval(start: str, end: str) -> Bounds:
     """Each end read by itself; "" is an unknown end and ".." an open one: neither bounds anything."""
-    if "T" in start + end or "Y" in start + end:
+    if NO_END.search(start + end):
         raise InvalidDate(f"{start}/{end}: an interval is between days, months or years of four digits")
     ends = [Bounds(None, None) if side in ("", "..") else bounds_of(side) for side in (start, end)]
     first, last = ends[0].earliest, ends[1].latest if "X" in end else ends[1].earliest
@@ -113,17 +115,22 @@ def _interval(start: str, end: str) -> Bounds:
 
 def _masked(year: str, month: str, day: str | None) -> Bounds:
     """A date with unspecified digits: the first and the last real day that the mask allows."""
-    years = year.replace("X", "0"), year.replace("X", "9")
-    days = [d for y in dict.fromkeys(years) for d in _masked_days(int(y), month, day or "XX")]
-    if not days:
+    years = _years(year)
+    first = next((days[0] for y in years if (days := _masked_days(y, month, day or "XX"))), None)
+    last = next((days[-1] for y in reversed(years) if (days := _masked_days(y, month, day or "XX"))), None)
+    if first is None:
         raise InvalidDate(f"no day of the calendar looks like {year}-{month}-{day or 'XX'}")
-    return Bounds(min(days), max(days))
+    return Bounds(first, last)
 
 
-def _masked_days(year: int, month: str, day: str) -> Iterator[Day]:
-    for m in _numbers(month, 12):
-        for d in _numbers(day, _days_in(year, m)):
-            yield year, m, d
+def _years(mask: str) -> list[int]:
+    digits = [range(10) if digit == "X" else (int(digit),) for digit in mask.lstrip("-")]
+    years = sorted(int("".join(map(str, chosen))) for chosen in product(*digits))
+    return [-year for year in reversed(years)] if mask.startswith("-") else years
+
+
+def _masked_days(year: int, month: str, day: str) -> list[Day]:
+    return [(year, m, d) for m in _numbers(month, 12) for d in _numbers(day, _days_in(year, m))]
 
 
 def _numbers(mask: str, most: int) -> list[int]:
@@ -132,15 +139,18 @@ def _numbers(mask: str, most: int) -> list[int]:
 
 
 def _by_library(text: str) -> Bounds:
+    if HUGE.search(text):  # the library would work out the number
+        raise InvalidDate(f"{text!r} is further away than this ledger reaches")
     try:
         parsed = parse_edtf(LOCAL_TIME.sub(r"\1", text))
-        bounds = [_struct(parsed.lower_strict()), _struct(parsed.upper_strict())]
+        first, last = _struct(parsed.lower_strict()), _struct(parsed.upper_strict())
     except Exception:  # the library raises what its parts raise: KeyError, AttributeError, its own
         raise InvalidDate(f"{text!r} is not a date in EDTF, such as 2024-09-25, 2024-09, 2024? or ../2024-06") from None
     if text != text.strip():
         raise InvalidDate(f"{text!r} has blanks around it")
-    known = sorted(day for day in bounds if day)
-    return Bounds(*known) if len(known) == 2 else Bounds(*bounds)  # negative masked years come reversed
+    if first and last and first > last:
+        raise InvalidDate(f"{text} ends before it starts")
+    return Bounds(first, last)
 
 
 def _struct(moment: Any) -> Day | None:

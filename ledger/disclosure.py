@@ -14,6 +14,8 @@ from ledger.facts import Person
 
 SALT_BYTES = 32
 DOMAIN = b"ledger/commitment/v1"
+FACT_POINTERS = ("/data", "/data/replacement/data")
+"""Where a fact's own fields stand: one that has nothing but a field named ``commitment`` is no person."""
 
 
 class Disclosure(NamedTuple):
@@ -60,7 +62,7 @@ def keep_erased(data: Any, stored: Any, known: Container[str], pointer: str = "/
 def unseal(data: Any, entry_id: str, names: Mapping[str, str], pointer: str = "/data") -> Any:
     """Each commitment in stored ``data`` with its entry and pointer, and with the name where it is disclosed."""
     if isinstance(data, dict):
-        if data.keys() == {"commitment"}:
+        if data.keys() == {"commitment"} and pointer not in FACT_POINTERS:
             known = {"name": names[pointer]} if pointer in names else {}
             return {**data, "entry": entry_id, "pointer": pointer, **known}
         return {key: unseal(value, entry_id, names, f"{pointer}/{key}") for key, value in data.items()}

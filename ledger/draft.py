@@ -9,10 +9,13 @@ from pydantic_core import ErrorDetails, from_json
 from ledger.dates import PartialDate
 from ledger.errors import Fault, Invalid
 from ledger.facts import COMMON, FACTS, Citation, Fact, Subject
-from ledger.facts.base import Name, Text
+from ledger.facts.base import Text
 from ledger.facts.correction import EntryId
 
 MAX_EVENTS = 1_000
+
+Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+"""A CloudEvents attribute from outside: one line of visible characters."""
 
 
 class Envelope(BaseModel):
@@ -30,8 +33,8 @@ class Envelope(BaseModel):
     sources: tuple[Citation, ...] = Field(default=(), max_length=100)
     note: Text | None = None
     data: dict[str, Any] = Field(default_factory=dict)
-    correlationid: Name | None = None
-    causationid: Name | None = None
+    correlationid: Attribute | None = None
+    causationid: Attribute | None = None
 
 
 class Draft(NamedTuple):
@@ -114,10 +117,17 @@ def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:
 
 
 def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
-    parts = [str(part) for part in error["loc"] if not str(part).endswith(_BRANCHES)]
+    unknown = error["type"] == "extra_forbidden"  # then the last part is a name that the writer chose
+    *path, last = error["loc"] or ("",)
+    parts = [str(part) for part in path if not _is_branch(part)]
+    parts += [str(last)] if last != "" and (unknown or not _is_branch(last)) else []
     inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
-    path = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
-    return Fault(inside + path, error["msg"].removeprefix("Value error, "), error["type"])
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return Fault(inside + pointer, error["msg"].removeprefix("Value error, "), error["type"])
+
+
+def _is_branch(part: int | str) -> bool:
+    return str(part).endswith(_BRANCHES)
 
 
 _BRANCHES = ("Person", "Sealed", "PartialDate", "constrained-str", "constrained-int", "]", ")")

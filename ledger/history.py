@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import date
+from itertools import takewhile
 from threading import Lock
 from typing import NamedTuple
 
@@ -85,11 +86,9 @@ class History:
 
     def anomalies(self, position: int) -> list[Anomaly]:
         """What the entry at ``position`` has been flagged with."""
-        return sorted({
-            anomaly
-            for steps in self.lanes.values() if steps
-            for anomaly in steps[-1].state.anomalies if anomaly.position == position
-        })  # fmt: skip
+        last = [steps[-1].state for steps in self.lanes.values() if steps]
+        shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
+        return sorted(shown | set(self.marks.get(position, ())))
 
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
@@ -117,21 +116,26 @@ class History:
                 self.struck[target.position] = new.position
                 self._remove(live)
                 first = self.recorded[live.root] if live else target
-                self._insert(self._live(fact.replacement.fact(), first, by=new.position))
+                self._insert(self._replacing(fact.replacement.fact(), first, new))
             case Disputed() if live:
                 self._swap(live, replace(live, disputed=(*live.disputed, new.position)))
             case DisputeResolved() if live:
                 self._swap(live, replace(live, disputed=()))
 
-    def _live(self, fact: Fact, first: Recorded, by: int | None = None) -> Live:
+    def _live(self, fact: Fact, first: Recorded) -> Live:
         return Live(
             fact=fact,
             day=counts_from(fact, first.recorded_on),
             rank=self.kind.rank(fact),
             root=first.position,
-            position=by or first.position,
+            position=first.position,
             recorded_on=first.recorded_on,
         )
+
+    def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> Live:
+        """The replacement has the first entry's place; a date it gives is held against the day of the correction."""
+        recorded_on = by.recorded_on if fact.occurred else first.recorded_on
+        return replace(self._live(fact, first._replace(recorded_on=recorded_on)), position=by.position)
 
     def _insert(self, live: Live) -> None:
         insort(self.lives, live, key=lambda one: one.place)
@@ -158,7 +162,9 @@ class History:
     def _fold(self, live: Live) -> None:
         fact, main = live.fact, self.state()
         states = {lane: self.state(lane).before(live) for lane in self.kind.lanes(fact)}
+        excused = main.status in self.kind.ended and self._goes_on(live)
         for lane, state in states.items():
+            state.excused = excused
             (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
         first, *others = states.values()
         self._flag(first, live)
@@ -172,6 +178,12 @@ class History:
             first.flag(AnomalyCode.date_order, f"it was {main.status} by then")
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
+
+    def _goes_on(self, live: Live) -> bool:
+        """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
+        later = self.lives[bisect_left(self.lives, live.place, key=lambda one: one.place) + 1 :]
+        of_the_day = takewhile(lambda one: one.day == live.day, later)
+        return any(one.fact.outlasts and type(one.fact) in self.kind.lifecycle for one in of_the_day)
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())

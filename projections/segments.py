@@ -25,7 +25,7 @@ class Segment(NamedTuple):
 
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
-    days = {step.state.now.day: step.state for step in steps if step.state.status is not None}
+    days = {step.state.now.day: step.state for step in steps if step.state.status and step.place[0] < END}
     ends = [*list(days)[1:], END]
     return [part for (day, state), end in zip(days.items(), ends, strict=False) for part in _parts(day, end, state)]
 

@@ -9,7 +9,7 @@ from ledger.admission import admit
 from ledger.disclosure import Disclosure
 from ledger.draft import read_draft
 from ledger.entry import Entry, make_entry, read_line
-from ledger.facts import FACTS, MAIN, Anomaly, Fact, State, Subject
+from ledger.facts import COMMON, FACTS, MAIN, Anomaly, Fact, State, Subject
 from ledger.history import UNRECORDED, History, Opening, Recorded
 from projections.segments import Segment, document, kind_of, segments
 from tests.examples import event
@@ -256,6 +256,12 @@ def opener(type_: str, occurred: str = "2000-01-01") -> dict[str, Any]:
 
 def fact_of(event: dict[str, Any]) -> Fact:
     return read_draft(event).fact
+
+
+def own(fact: Fact) -> dict[str, Any]:
+    """The fact's own fields that are given, as they are posted."""
+    given: dict[str, Any] = json.loads(fact.model_dump_json(exclude=COMMON, exclude_none=True))
+    return {name: value for name, value in given.items() if value != []}
 
 
 def make(event: dict[str, Any], number: int = 1, version: int = 1) -> Entry:

@@ -13,7 +13,7 @@ from ledger.errors import Refused
 from ledger.facts import FACTS, Subject
 from ledger.history import Opening
 from tests.examples import SOURCES, event
-from tests.minimal import FULL, MINIMAL, NEEDED, PERSON, SUBJECTS, TODAY, Stream, given, opener, world_types
+from tests.minimal import FULL, MINIMAL, NEEDED, PERSON, SUBJECTS, TODAY, Stream, given, opener, own, world_types
 
 # VOCABULARY.md lists these, and says with dots that there are more of their sort.
 OPENERS = {
@@ -75,6 +75,7 @@ def flagged(stream: Stream, event_: dict[str, Any]) -> list[str]:
     kept = {
         anomaly
         for steps in stream.history.lanes.values()
+        if steps
         for anomaly in steps[-1].state.anomalies
         if anomaly.position == stream.position
     }
@@ -140,26 +141,17 @@ def test_after_the_end(kind: str, status: str) -> None:
         flagged(stream, MINIMAL[type_] | {"subject": stream.subject})
 
 
-def test_evidence_after_the_end() -> None:
-    """Evidence is no exception to the rule on what may follow a terminal state, which names its exceptions."""
-    late = MINIMAL["milestone.evidence_added"] | {"occurred": "2024"}
-    assert refused(ended("milestone", "met"), late) == "after_end"
-
-
 @pytest.mark.parametrize(("kind", "status"), [(kind, status) for kind, ends in ENDS.items() for status in ends])
 def test_before_the_end(kind: str, status: str) -> None:
     """What is dated before the end is let in after it: the past can always be told more fully."""
     for type_ in world_types(kind):
-        if type_.partition(".")[2] in ("registered", "retracted", "succeeded", "dissolved", "reopened", "revived"):
-            continue
+        if type_.endswith((".registered", ".reopened", ".revived")) or type_ in ENDS[kind][status]:
+            continue  # what must come first, what must come after, and what has been told
         stream = ended(kind, status)
         early = MINIMAL[type_] | {"occurred": "2005-05-05"}
-        try:
-            stream.append(early)
-        except Refused as error:
-            # what is an end itself, or has been told already, cannot come before what followed
-            assert error.rule in ("after_end", "repeated_act")
-            assert type_ in [*sum(ENDS[kind].values(), []), "agreement.adopted"], type_
+        version = stream.history.version
+        stream.append(early)
+        assert stream.history.version == version + 1
 
 
 def test_party_facts_after_the_end() -> None:
@@ -174,7 +166,8 @@ def test_party_facts_after_the_end() -> None:
 def test_a_party_that_withdrew_may_come_back() -> None:
     """A party's withdrawal ends nothing for good: it can consent again."""
     stream = given(
-        MINIMAL["agreement.consented"] | {"occurred": "2010"}, MINIMAL["agreement.party_withdrew"] | {"occurred": "2012"}
+        MINIMAL["agreement.consented"] | {"occurred": "2010"},
+        MINIMAL["agreement.party_withdrew"] | {"occurred": "2012"},
     )
     assert stream.status("2013-01-01", "party:ind") == "withdrawn"
     assert flagged(stream, MINIMAL["agreement.consented"] | {"occurred": "2014"}) == []
@@ -182,10 +175,13 @@ def test_a_party_that_withdrew_may_come_back() -> None:
 
 
 def test_backdated_end() -> None:
-    """An end that would come before what has been told is refused, and names the rule that it breaks."""
+    """An end that comes to lie before what was recorded is let in, and what lies behind it is flagged."""
     stream = given(MINIMAL["initiative.launched"] | {"occurred": "2010"}, MINIMAL["initiative.suspended"])
-    assert refused(stream, MINIMAL["initiative.closed"] | {"occurred": "2020"}) == "after_end"
-    assert flagged(stream, MINIMAL["initiative.closed"] | {"occurred": "2025-01-01"}) == []
+    assert flagged(stream, MINIMAL["initiative.closed"] | {"occurred": "2020"}) == []
+    assert stream.status("2020-12-30") == "active"
+    assert stream.status() == "closed"
+    assert [(one.code, one.position) for one in stream.at("2025-01-01").anomalies] == [("date_order", 102)]
+    assert stream.codes("2021-01-01") == []
 
 
 @pytest.mark.parametrize("kind", ["initiative", "milestone", "agreement"])
@@ -227,12 +223,12 @@ ONCE = {
 
 
 @pytest.mark.parametrize("type_", ONCE)
-@pytest.mark.parametrize("again", ["2015", "2011", None])
-def test_one_time_acts(type_: str, again: str | None) -> None:
+def test_one_time_acts(type_: str) -> None:
     """The same one-time act twice is refused as that, whatever date the second gives: the first is to be corrected."""
     stream = given(*(MINIMAL[one] | {"occurred": "2010"} for one in ONCE[type_]), MINIMAL[type_] | {"occurred": "2012"})
     repeated = {name: value for name, value in MINIMAL[type_].items() if name != "occurred"}
-    assert refused(stream, repeated | ({"occurred": again} if again else {})) == "repeated_act"
+    for again in ({"occurred": "2015"}, {"occurred": "2011"}, {"occurred": "2012"}, {}):
+        assert refused(stream, repeated | again) == "repeated_act", again
 
 
 def test_one_time_acts_of_parties() -> None:
@@ -317,7 +313,7 @@ def _named(value: Any) -> set[str]:
         return set().union(*(_named(one) for name, one in value.items() if name != "subject"))
     if isinstance(value, list):
         return set().union(*(_named(one) for one in value))
-    return {value} if isinstance(value, str) and value.partition(":")[0] in SUBJECTS else set()
+    return {value} if isinstance(value, str) and value.partition(":")[0] in SUBJECTS and ":" in value else set()
 
 
 def test_dangling_reference_of_a_correction() -> None:
@@ -387,7 +383,9 @@ def test_duplicate_suspect() -> None:
     stream = given(MINIMAL["initiative.reported"] | {"occurred": "2010"}, stated)
     assert flagged(stream, stated | {"data": {"text": "To cross the lake"}}) == []
     assert flagged(stream, stated | {"occurred": "2021"}) == []
-    assert flagged(stream, stated | {"sources": [{"source": "source:doc"}], "note": "So too here"}) == ["duplicate_suspect"]
+    assert flagged(stream, stated | {"sources": [{"source": "source:doc"}], "note": "So too here"}) == [
+        "duplicate_suspect"
+    ]
     assert stream.codes("2020-12-31") == ["duplicate_suspect"]
 
 
@@ -425,14 +423,15 @@ def test_refusals_change_nothing(acts: list[tuple[str, int]]) -> None:
     stream = Stream("agreement:pact")
     for type_, year in acts:
         before, version = snapshot(stream), stream.history.version
+        rule = None
         try:
             stream.append(MINIMAL[type_] | {"occurred": str(year)})
         except Refused as error:
-            assert error.rule in {"cannot_open", "after_end", "repeated_act"}
-            assert snapshot(stream) == before
-        else:
-            assert stream.history.version == version + 1
-            assert not stream.history.violations()
+            rule = error.rule
+        assert rule in {None, "cannot_open", "after_end", "repeated_act"}
+        assert stream.history.version == version + (rule is None)
+        assert (snapshot(stream) == before) == (rule is not None)
+        assert {broken.rule for broken in stream.history.violations()} <= {"after_end"}
 
 
 def test_admitted_and_stored_are_one() -> None:
@@ -444,4 +443,4 @@ def test_admitted_and_stored_are_one() -> None:
         if type_ not in ("source.registered", "party.registered"):
             stream.append(opener(type_))
         flagged(stream, example)
-        assert NEEDED[type_].keys() <= stream.history.recorded[stream.position].fact.own().keys()
+        assert NEEDED[type_].keys() <= own(stream.history.recorded[stream.position].fact).keys()

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_narrower_lies_within_wider(day: date, mark: str) -> None:
     text = day.isoformat()
     wider = [text, text[:7], text[:4], f"{text[:3]}X", f"{text[:2]}XX", f"../{text}", f"{text}/.."]
     bounds = [bounds_of(wider[0] + mark), bounds_of(wider[1] + mark), *(bounds_of(one) for one in wider[2:5])]
-    for inner, outer in zip(bounds, bounds[1:], strict=False):
+    for inner, outer in pairwise(bounds):
         assert inner.earliest is not None
         assert outer.earliest is not None
         assert inner.latest is not None
@@ -118,7 +119,7 @@ def test_masks_by_looking_at_each_day(mask: tuple[str, str, str]) -> None:
     # A year before 1 is looked at 400 years later, where the calendar is the same.
     shift = 400 if negative else 0
     pattern = re.compile("-".join(part.lstrip("-").replace("X", r"\d") for part in mask))
-    years = (-9, 0) if negative else (1, 2030)
+    years = sorted((int(mask[0].replace("X", "0")), int(mask[0].replace("X", "9"))))
     found = []
     day = date(years[0] + shift, 1, 1)
     while day.year <= years[1] + shift:

@@ -5,9 +5,9 @@ own (signatory, bound, in force, withdrawn), because an agreement may have two h
 one of them says nothing of the others: entry into force is a fact, never a count.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ledger.codes import (
     AgreementRelation,
@@ -76,6 +76,12 @@ class _AnyParty(Fact):
 
 class Mentioned(_Descriptive, type="agreement.mentioned", opens=True):
     """A source speaks of it; whether it was signed is not said."""
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if not (self.title or self.description):
+            raise ValueError("an agreement needs a title or a description")
+        return self
 
 
 class NegotiationOpened(_Descriptive, type="agreement.negotiation_opened", opens=True):
@@ -152,6 +158,12 @@ class Amended(Fact, type="agreement.amended"):
     by: AgreementRef | None = None
     text: Text | None = None
     rationale: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if not (self.by or self.text):
+            raise ValueError("say what amended it: another agreement, or a text")
+        return self
 
 
 class Supplemented(Fact, type="agreement.supplemented"):
@@ -347,7 +359,7 @@ AGREEMENT = Kind(
     name="agreement",
     facts=_FACTS,
     statuses=(
-        "mentioned", "negotiating", "abandoned", "adopted", "signed", "in_force", "suspended",
+        "mentioned", "negotiating", "abandoned", "adopted", "signed", "provisional", "in_force", "suspended",
         "terminated", "expired", "superseded",
     ),
     ended=frozenset({"abandoned", "terminated", "expired", "superseded"}),
@@ -356,13 +368,15 @@ AGREEMENT = Kind(
         NegotiationAbandoned: step("abandoned", "mentioned negotiating", once=True),
         Adopted: step("adopted", once=True),
         Signed: step("signed"),
+        ProvisionallyApplied: step("provisional"),
+        ProvisionalApplicationEnded: step("signed", "provisional", back=True),
         EnteredIntoForce: step("in_force", once=True),
         Suspended: step("suspended", "in_force"),
         Resumed: step("in_force", "suspended", back=True),
         Terminated: step("terminated", "in_force suspended", once=True),
         Expired: step("expired", "in_force suspended", once=True),
         Superseded: step("superseded", "in_force suspended signed", once=True),
-        Revived: step("in_force", "terminated expired superseded", back=True),
+        Revived: step("in_force", "abandoned terminated expired superseded", back=True, restores=True),
     },
     fields=(
         "title", "instrument_type", "binding", "ambit", "publicity", "parties", "initiatives", "subject_matter",

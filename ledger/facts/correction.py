@@ -48,14 +48,16 @@ class Replacement(Part):
         if clash := sorted(COMMON & read.data.keys()):
             raise ValueError(f"{', '.join(clash)} stands beside data, not in it")
         try:
-            fact = read.fact(info.context)
+            fact = read.fact(info.context or {})
         except ValidationError as error:
             raise ValueError("; ".join(_said(one) for one in error.errors())) from None
         return read.model_copy(update={"data": fact.own})
 
     def fact(self, context: dict[str, Any] | None = None) -> Fact:
         common = self.model_dump(include=COMMON)
-        return WORLD[self.type].model_validate(common | self.data, context=context or {"stored": True})
+        return WORLD[self.type].model_validate(
+            common | self.data, context={"stored": True} if context is None else context
+        )
 
 
 def _said(error: Any) -> str:

@@ -175,7 +175,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             for name, value in fact.own.items():
                 state.set(name, value)
         case PartyJoined():
-            state.merge("parties", "party", fact.own)
+            state.merge("parties", "party", {**fact.own, "left": None})
         case PartyLeft():
             state.merge("parties", "party", {"party": fact.party, "left": fact.occurred or "undated"})
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():

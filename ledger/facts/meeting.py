@@ -164,7 +164,7 @@ MEETING = Kind(
         TopicDiscussed, StatementMade, OutcomeRecorded, Described,
     ),
     # RFC 5545 STATUS: proposed TENTATIVE, scheduled CONFIRMED, cancelled CANCELLED; schema.org: postponed
-    statuses=("proposed", "scheduled", "postponed", "held", "cancelled"),
+    statuses=("proposed", "scheduled", "postponed", "cancelled", "held"),
     ended=frozenset({"cancelled"}),
     lifecycle={
         Proposed: step("proposed"),

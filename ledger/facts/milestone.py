@@ -122,7 +122,7 @@ MILESTONE = Kind(
         PartiallyMet: step("partiallyMet"),
         Met: step("met", once=True),
         NotMet: step("notMet", once=True),
-        Reopened: step("scheduled", "met notMet withdrawn", back=True),
+        Reopened: step("scheduled", "met notMet withdrawn", back=True, restores=True),
         Withdrawn: step("withdrawn", once=True),
     },
     fields=("title", "type", "of", "due"),

@@ -45,17 +45,19 @@ class Step(NamedTuple):
     """One line of a lifecycle: the status that a fact leads to, and what it expects to find.
 
     ``after`` lists the statuses it follows on (empty: any earlier one); ``once`` says that a second such act is no
-    news but a mistake; ``back`` that it may lead to an earlier status.
+    news but a mistake; ``back`` that it may lead to an earlier status; ``restores`` that this is the one before the end,
+    where that is known.
     """
 
     to: str
     after: frozenset[str] = frozenset()
     once: bool = False
     back: bool = False
+    restores: bool = False
 
 
-def step(to: str, after: str = "", *, once: bool = False, back: bool = False) -> Step:
-    return Step(to, frozenset(after.split()), once, back)
+def step(to: str, after: str = "", *, once: bool = False, back: bool = False, restores: bool = False) -> Step:
+    return Step(to, frozenset(after.split()), once, back, restores)
 
 
 class Anomaly(NamedTuple):
@@ -87,6 +89,10 @@ class State:
     violations: tuple[Violation, ...] = ()
     disputed: tuple[int, ...] = ()
     live: Live | None = None
+    before_end: str | None = None
+    excused: bool = False
+    """Whether a fact may stand after the end, because what reopens it is of the same day."""
+
     shown: Any = field(default=None, compare=False)
     """Room for a reader to keep what it makes of this state: a state is shown many times, and never changes."""
 
@@ -94,7 +100,7 @@ class State:
         """A working copy, on which the fact ``live`` is to be put."""
         return State(
             self.status, dict(self.fields), dict(self.provenance), dict(self.alternatives), dict(self.days),
-            self.anomalies, self.violations, self.disputed + live.disputed, live,
+            self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
         )  # fmt: skip
 
     @property
@@ -109,11 +115,16 @@ class State:
         self.days[name] = self.now.day
 
     def describe(self, values: Mapping[str, Any]) -> None:
-        """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current."""
+        """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
+
+        A value of a later day ends it, unless that is one of the two again.
+        """
         for name, value in values.items():
             if self.days.get(name) == self.now.day and self.fields[name] != value:
                 self.dispute(name, value)
             else:
+                if all(one["value"] != value for one in self.alternatives.get(name, ())):
+                    self.alternatives.pop(name, None)
                 self.set(name, value)
 
     def dispute(self, name: str, value: Any) -> None:
@@ -134,7 +145,8 @@ class State:
         """The field is a list of things with a key: add this one, or bring the one of its key up to date."""
         items = list(self.fields.get(name, ()))
         at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
-        items[at:] = [{**(items[at] if at < len(items) else {}), **item}, *items[at + 1 :]]
+        merged = {**(items[at] if at < len(items) else {}), **item}
+        items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
         self.fields[name] = items
         self._credit(name)
 
@@ -148,9 +160,13 @@ class State:
         fact = self.now.fact
         if first and self.fields.get("dates", {}).get(name):
             return
-        self.set("dates", {**self.fields.get("dates", {}), name: fact.occurred})
+        self._note("dates", name, fact.occurred)
         if fact.effective:
-            self.set("effective", {**self.fields.get("effective", {}), name: fact.effective})
+            self._note("effective", name, fact.effective)
+
+    def _note(self, field: str, name: str, value: Any) -> None:
+        self.fields[field] = {**self.fields.get(field, {}), name: value}
+        self._credit(field)
 
     def flag(self, code: AnomalyCode, detail: str) -> None:
         self.anomalies = (*self.anomalies, Anomaly(code, self.now.position, detail))
@@ -193,10 +209,11 @@ class Kind:
         rule = self.lifecycle.get(type(fact))
         if state.status is None:
             self._open(state, fact, rule)
-        elif state.status in self.ended and not fact.outlasts:
-            self._refuse_after_end(state, fact, rule)
         elif rule and self._repeats(state, fact, rule):
             state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
+        elif state.status in self.ended and not fact.outlasts:
+            if not state.excused:
+                self._refuse_after_end(state, fact, rule)
         elif rule:
             repeated = state.status == rule.to
             self._move(state, rule)
@@ -234,6 +251,10 @@ class Kind:
                     AnomalyCode.missing_predecessor, f"it was {state.status} and not {'/'.join(sorted(rule.after))}"
                 )
         if forward:
-            state.status = rule.to
+            before, state.status = state.status, rule.to
+            if rule.to in self.ended:
+                state.before_end = before
+            elif rule.restores and before in self.ended:
+                state.status = state.before_end or rule.to
         else:
             state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")
