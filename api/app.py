@@ -1,8 +1,13 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
+import re
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import cache, partial
+from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -10,16 +15,18 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid6 import uuid7
 
-from api import events, health, problems, reads
+from api import events, health, problems, reads, shapes
 from api.auth import ensure_admin_key
+from api.examples import READS
 from api.house import House
-from ledger.errors import Misconfigured
+from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
 from projections.read import Reads
 
 POOL_SIZE = 16
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DESCRIPTION = """
 What happened in partnerships between states and organisations, each fact an immutable, sourced entry; and what the
 state of each initiative is, was, and was known to be.
@@ -34,13 +41,24 @@ def build(settings: Settings, place: Place) -> FastAPI:
     app = FastAPIOffline(
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, place),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
     )  # fmt: skip
     problems.install(app)
-    app.add_middleware(RequestId)
+    app.add_middleware(Doorstep)
     for router in (events.router, *reads.routers, health.router):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
+    app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
     return app
+
+
+def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI document, with the shapes that the framework does not know of."""
+    document = plain()
+    document["components"]["schemas"] |= shapes.components()
+    for path, examples in READS.items():  # here, as the framework leaves out what is null
+        document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["examples"] = examples
+    return document
 
 
 def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -66,8 +84,26 @@ def from_environment() -> FastAPI:
     return build(settings, Place(settings.dsn.get_secret_value(), settings.schema_))
 
 
-class RequestId:
-    """Gives each request an id, the caller's own where it sends a sound one, and says it in the answer."""
+def listen(settings: Settings) -> socket.socket:
+    """The address to serve at, taken before anything is started. Raises Unavailable."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise Unavailable(f"cannot serve at {settings.host}, port {settings.port}: {error.strerror}") from None
+    # asyncio sets this only where it made the socket itself; without it every answer waits 40 ms for an ACK
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def serve_on(app: FastAPI, listener: socket.socket, log_level: str) -> None:
+    """Serve until interrupted."""
+    with suppress(KeyboardInterrupt):  # by now the service has stopped
+        uvicorn.Server(uvicorn.Config(app, log_level=log_level)).run(sockets=[listener])
+
+
+class Doorstep:
+    """What holds for every request: it has an id, the caller's own where that is sound; and HEAD is GET without a body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -77,11 +113,13 @@ class RequestId:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get("request-id", "")
-        scope["request_id"] = given if given.isalnum() and len(given) <= 64 else uuid7().hex
+        scope["request_id"] = given if REQUEST_ID.fullmatch(given) else uuid7().hex
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Request-Id"] = scope["request_id"]
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        # A copy: the server leaves the body out because it still knows that HEAD was asked for.
+        inner = dict(scope, method="GET") if scope["method"] == "HEAD" else scope
+        await self.app(inner, receive, send_with_id)

@@ -47,8 +47,10 @@ def create_key(connection: Connection, name: str, role: Role, key: str | None = 
     key = key or f"pl_{token_urlsafe(KEY_BYTES)}"
     try:
         connection.execute(SQL["create"], {"name": name, "key_sha256": digest(key), "role": role.name})
-    except psycopg.errors.UniqueViolation:
-        raise Invalid(f"there is a key for {name!r} already: revoke it first") from None
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.constraint_name == "api_keys_name":
+            raise Invalid(f"there is a key for {name!r} already: revoke it first") from None
+        raise Invalid("this very key is somebody's, or was revoked: take another") from None
     return key
 
 
@@ -63,10 +65,13 @@ def list_keys(connection: Connection) -> list[KeyRow]:
 
 
 def ensure_admin_key(connection: Connection, key: str, name: str = "admin") -> None:
-    """See to it that this very key is an admin's; another one of the same name is revoked."""
-    if find_key(connection, key) is None:
-        connection.execute(SQL["revoke"], {"name": name})
-        create_key(connection, name, Role.admin, key)
+    """See to it that this very key is an admin's; another one of the same name is revoked. Raises Invalid."""
+    with connection.transaction():
+        connection.execute(SQL["lock"])
+        holder = find_key(connection, key)
+        if holder is None or holder.role < Role.admin:
+            connection.execute(SQL["revoke"], {"name": name})
+            create_key(connection, name, Role.admin, key)
 
 
 def find_key(connection: Connection, key: str) -> Holder | None:

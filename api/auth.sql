@@ -2,6 +2,10 @@
 insert into api_keys (name, key_sha256, role)
 values (%(name)s, %(key_sha256)s, %(role)s)
 
+-- name: lock
+-- Several processes may start at once, each with the same key to see to.
+select pg_advisory_xact_lock(hashtext('api_keys ' || current_schemas(false)::text))
+
 -- name: revoke
 update api_keys
    set revoked_at = clock_timestamp()

@@ -1,14 +1,18 @@
 """The command line. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 4 not available or not set up."""
 
+import io
 import logging
 import os
 import signal
+import subprocess
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import psycopg
@@ -18,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api import demo as demonstration
 from api import doctor as checks
-from api.app import build
+from api.app import build, from_environment, listen, serve_on
 from api.auth import Role, create_key, list_keys, revoke_key
 from api.files import Line, Report, read_drafts, read_lines
 from api.params import AtBasis
@@ -92,12 +96,14 @@ def demo() -> None:
 @app.command()
 def serve() -> None:
     """Run the service. With the embedded server, the follower runs beside it as `ledger follow`."""
-    with opened() as at:
-        host, port, workers = at.settings.host, at.settings.port, at.settings.workers
-        if workers > 1:
-            uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers)
-        else:
-            uvicorn.run(build(at.settings, at.place), host=host, port=port)
+    settings = read_settings()
+    if settings.workers > 1:
+        from_environment()  # what is not set up is told here once, not by each process again and again
+        host, port, workers = settings.host, settings.port, settings.workers
+        uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers)
+        return
+    with listen(settings) as listener, opened() as at:
+        serve_on(build(at.settings, at.place), listener, log_level="info")
 
 
 @app.command()
@@ -159,7 +165,7 @@ def import_(
         _conclude(report, "nothing was recorded")
     with writing() as ledger:
         if dry_run:
-            _count(report, ledger.dry_run([line.draft for line in lines], CLERK))
+            _try(ledger, lines, report)
         else:
             with progress("import", len(lines)) as advance:
                 for start in range(0, len(lines), IMPORT_BATCH):
@@ -178,6 +184,22 @@ def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
         else:
             for line in lines:
                 _import(ledger, [line], report)
+
+
+def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
+    """What would happen, up to the first line that is refused: those after it may depend on it."""
+
+    def refusal(length: int) -> str:
+        try:
+            ledger.dry_run([line.draft for line in lines[:length]], CLERK)
+        except (Refused, TooLarge) as error:
+            return str(error)
+        return ""
+
+    sound = bisect_left(range(len(lines) + 1), True, lo=1, key=lambda length: bool(refusal(length))) - 1
+    _count(report, ledger.dry_run([line.draft for line in lines[:sound]], CLERK))
+    if sound < len(lines):
+        report.faults.append((lines[sound].number, f"{refusal(sound + 1)}; what follows was not tried"))
 
 
 def _count(report: Report, answers: list[Answer]) -> None:
@@ -315,20 +337,39 @@ def keys_revoke(name: str) -> None:
 def main() -> NoReturn:
     """Run a command; whatever goes wrong is one clear line."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_DFL:  # nohup's wish is left as it is
+            signal.signal(one, _leave)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # the export is the same bytes in every locale
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        finally:
+            sys.stdout.flush()
     except (Unavailable, Misconfigured, NotYet) as error:
         _fail(str(error), 4)
     except LedgerError as error:
         _fail(str(error), 1)
     except psycopg.Error as error:
         _fail(f"the database failed: {str(error).strip()}", 4)
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # whoever reads our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except (OSError, subprocess.SubprocessError) as error:
+        _fail(str(error), 4)
     sys.exit(0)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Told to go: stop what was started on the way out, as after Ctrl-C."""
+    sys.exit(128 + number)
 
 
 def _fail(text: str, code: int) -> NoReturn:
     err.print(f"ledger: {text}", markup=False, style="red")
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

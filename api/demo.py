@@ -3,10 +3,8 @@
 import logging
 from threading import Event, Thread
 
-import uvicorn
-
 import seeds
-from api.app import build
+from api.app import build, listen, serve_on
 from api.auth import Role, create_key, ensure_admin_key, revoke_key
 from api.terminal import say
 from ledger.draft import read_body
@@ -24,7 +22,7 @@ log = logging.getLogger("ledger.demo")
 def run(settings: Settings) -> None:
     """Start everything, serve until interrupted, stop everything."""
     stop = Event()
-    with embedded(settings.data, settings.schema_) as server:
+    with listen(settings) as listener, embedded(settings.data, settings.schema_) as server:
         key = _admin_key(server.place, settings)
         load_seed(server.place, settings.name)
         threads = [
@@ -34,8 +32,8 @@ def run(settings: Settings) -> None:
         for thread in threads:
             thread.start()
         try:
-            _welcome(settings, key)
-            _serve(settings, server.place)
+            _welcome(settings, listener.getsockname()[1], key)
+            serve_on(build(_public(settings), server.place), listener, log_level="warning")
         finally:
             stop.set()
             for thread in threads:
@@ -72,18 +70,14 @@ def _watch(server: Embedded, stop: Event) -> None:
             log.warning("%s", error)
 
 
-def _serve(settings: Settings, place: Place) -> None:
-    settings = settings.model_copy(update={"public_reads": _public(settings)})
-    uvicorn.run(build(settings, place), host=settings.host, port=settings.port, log_level="warning")
-
-
-def _public(settings: Settings) -> bool:
+def _public(settings: Settings) -> Settings:
     """In the demo everybody may read, unless the setting says otherwise."""
-    return settings.public_reads if "public_reads" in settings.model_fields_set else True
+    said = "public_reads" in settings.model_fields_set
+    return settings if said else settings.model_copy(update={"public_reads": True})
 
 
-def _welcome(settings: Settings, key: str) -> None:
-    address = f"http://{settings.host}:{settings.port}"
+def _welcome(settings: Settings, port: int, key: str) -> None:
+    address = f"http://{settings.host}:{port}"
     say(f"The partnership ledger is at {address}  (reference: {address}/docs)")
     say(f"  state of a programme   curl {address}/v1/initiatives/indus-x")
     say(f"  every entry, in order  curl {address}/v1/events")

@@ -1,6 +1,7 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,11 +13,12 @@ from pydantic_core import to_json
 
 from api import shapes
 from api.auth import Holder
-from api.examples import APPEND_ANSWERS, APPEND_BODIES
-from api.house import TheHouse, admin, json_body, reader
+from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
+from api.house import TheHouse, admin, answer, json_body, next_page, reader, tag_of
 from api.params import EventQuery, LogQuery, expected_version, idempotency_key
-from ledger.draft import MAX_EVENTS, Envelope, parse_json, read_body
-from ledger.entry import SCHEMA_VERSION
+from ledger.disclosure import Disclosure
+from ledger.draft import MAX_EVENTS, parse_json, read_body
+from ledger.entry import SCHEMA_VERSION, read_line
 from ledger.errors import Fault, Invalid, NotFound
 from ledger.facts import FACTS
 from ledger.service import Actor, Answer
@@ -28,9 +30,7 @@ CLOUDEVENT = "application/cloudevents+json"
 
 def _body_schema() -> dict[str, Any]:
     """One event, or several. The data of each type is told by its own schema."""
-    event = Envelope.model_json_schema()
-    event["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}
-    event["properties"]["modality"] = {"enum": ["stated", "implied", "author_claim", "inferred"]}
+    event = {"$ref": shapes.ref("Envelope")}
     several = {
         "type": "object",
         "properties": {"events": {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}},
@@ -46,7 +46,7 @@ def _body_schema() -> dict[str, Any]:
     responses={
         200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
         201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
-        **shapes.problems(400, 403, 409, 412, 413, 415),
+        **shapes.problems(400, 403, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
     },
     openapi_extra={
         "requestBody": {
@@ -57,8 +57,8 @@ def _body_schema() -> dict[str, Any]:
 )
 def append(
     here: TheHouse,
+    body: Annotated[bytes, Depends(json_body)],  # first: whatever is refused, the client has sent all and listens
     holder: Annotated[Holder, Depends(admin)],
-    body: Annotated[bytes, Depends(json_body)],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     if_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -102,21 +102,27 @@ def _appended(answers: list[Answer]) -> Response:
 )
 def log(request: Request, here: TheHouse, query: Annotated[LogQuery, Query()]) -> Response:
     """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
-    entries, size = here.reads.log(query.asked(), query.after, query.limit, query.type, query.subject)
-    more = str(entries[-1][0]) if len(entries) == query.limit else None
-    headers = {"Ledger-Position": str(size)}
-    if more:
-        headers["Link"] = f'<{request.url.include_query_params(after=more)}>; rel="next"'
+    entries, size = here.reads.log(query.asked(), query.after, query.limit + 1, query.type, query.subject)
+    more = str(entries[query.limit - 1][0]) if len(entries) > query.limit else None
+    lines = [line for _, line in entries[: query.limit]]
     if NDJSON in request.headers.get("accept", ""):
-        return Response("".join(f"{line}\n" for _, line in entries), headers=headers, media_type=NDJSON)
-    body = f'{{"events":[{",".join(line for _, line in entries)}],"next":{to_json(more).decode()}}}'
-    return Response(body, headers=headers, media_type="application/json")
+        body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
+    else:
+        body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"
+    response = answer(request, body.encode(), size, tag_of(body), media_type)
+    response.headers["Vary"] = "Accept"
+    if more:
+        response.headers["Link"] = next_page(request, after=more)
+    return response
 
 
 @router.get(
     "/events/{which}",
-    response_model=shapes.Event,
-    responses={200: {"content": {CLOUDEVENT: {}}}, **shapes.problems(404)},
+    response_class=Response,
+    responses={
+        200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
+        **shapes.problems(404),
+    },
     dependencies=[Depends(reader)],
 )
 def event(request: Request, here: TheHouse, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
@@ -124,21 +130,27 @@ def event(request: Request, here: TheHouse, which: int | UUID, query: Annotated[
 
     ``disclose`` adds what opens its commitments: for each pointer the salt and the name.
     """
-    if isinstance(which, int) and not 1 <= which < 2**63:
-        raise NotFound(f"there is no entry {which}")
+    _, known_at = here.reads.log(query.asked(), after=0, limit=0)
+    if isinstance(which, int) and not 1 <= which <= known_at:
+        raise NotFound(f"there is no entry {which}, as of position {known_at}")
     line, corrections, disclosures = here.reads.event(which)
-    headers = {"ETag": f'"{which}-{len(corrections)}"', "Cache-Control": "no-cache"}
-    if corrections:
-        headers["Link"] = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections)
+    if (read_line(line).position or 0) > known_at:
+        raise NotFound(f"there is no entry {which}, as of position {known_at}")
+    links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections if at <= known_at)
     if query.disclose:
-        opened = {
-            one.pointer: {"salt": urlsafe_b64encode(one.salt).rstrip(b"=").decode(), "value": one.value}
-            for one in disclosures
-        }
-        line = f'{line[:-1]},"disclosures":{to_json(opened).decode()}}}'
-    elif headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(line, headers=headers, media_type=CLOUDEVENT)
+        line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
+    response = answer(request, line.encode(), known_at, tag_of(line, links), CLOUDEVENT)
+    if links:
+        response.headers["Link"] = links
+    return response
+
+
+def _opened(disclosures: Sequence[Disclosure]) -> str:
+    opened = {
+        one.pointer: {"salt": urlsafe_b64encode(one.salt).rstrip(b"=").decode(), "value": one.value}
+        for one in disclosures
+    }
+    return to_json(opened).decode()
 
 
 def _relation(type_: str) -> str:
@@ -163,9 +175,17 @@ def _types() -> bytes:
     return to_json({"items": items})
 
 
-@router.get(
-    "/event-types/{type}/{version}", response_model=dict[str, Any], responses=shapes.problems(404), tags=["event types"]
-)
+SCHEMA: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}, "description": "A JSON Schema"},
+        **shapes.problems(404),
+    },
+    "tags": ["event types"],
+}
+
+
+@router.get("/event-types/{type}/{version}", **SCHEMA)
 def event_type_version(type: str, version: int) -> Response:
     """The JSON Schema of an event's data, in one version."""
     if version != SCHEMA_VERSION:
@@ -173,7 +193,7 @@ def event_type_version(type: str, version: int) -> Response:
     return event_type(type)
 
 
-@router.get("/event-types/{type}", response_model=dict[str, Any], responses=shapes.problems(404), tags=["event types"])
+@router.get("/event-types/{type}", **SCHEMA)
 def event_type(type: str) -> Response:
     """The JSON Schema of an event's data."""
     if type not in FACTS:

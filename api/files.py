@@ -38,43 +38,52 @@ class Report:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Line number and value of each event in a file: CSV by its ending, else NDJSON. Raises Invalid."""
+    """Line number and text, or for CSV (by its ending) the row, of each event in a file. Raises Invalid."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             yield from _csv_rows(file) if path.suffix.lower() == ".csv" else _json_lines(file)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"{path} cannot be read: {error}") from None
 
 
-def read_drafts(values: Iterable[tuple[int, Any]], report: Report) -> Iterator[Line]:
+def read_drafts(lines: Iterable[tuple[int, Any]], report: Report) -> Iterator[Line]:
     """The lines that can be read; what is wrong with the others goes into the report."""
-    for number, value in values:
+    for number, line in lines:
         try:
-            draft = read_draft(parse_json(value) if isinstance(value, str) else value)
-            yield Line(number, draft if draft.id else draft._replace(id=str(uuid5(LINES, _same(value)))))
+            value = parse_json(line) if isinstance(line, str) else _from_row(line)
+            draft = read_draft(value)
+            yield Line(number, draft if draft.id else draft._replace(id=str(uuid5(LINES, to_json(value).decode()))))
         except Invalid as error:
             report.faults.append((number, str(error)))
 
 
-def _same(value: Any) -> str:
-    return to_json(parse_json(value) if isinstance(value, str) else value).decode()
-
-
-def _json_lines(file: TextIO) -> Iterator[tuple[int, Any]]:
+def _json_lines(file: TextIO) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file, start=1):
         if line.strip():
             yield number, line
 
 
-def _csv_rows(file: TextIO) -> Iterator[tuple[int, Any]]:
-    """A column is a field, or with dots a field within one: ``data.title``, ``sources.0.source``."""
-    rows = csv.DictReader(file, restkey="")
+def _csv_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = csv.DictReader(file)
     for row in rows:
-        event: dict[str, Any] = {}
-        for column, cell in row.items():
-            if cell:
-                _put(event, column.split("."), _cell(cell))
-        yield rows.line_num, event
+        yield rows.line_num, row
+
+
+def _from_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The event of a row. A column is a field, or with dots a field within one: ``data.title``, ``sources.0.source``.
+
+    Raises Invalid for a cell without a column, and for columns that cannot both be.
+    """
+    event: dict[str, Any] = {}
+    for column, cell in row.items():
+        if column is None:
+            raise Invalid("the row has more cells than the file has columns")
+        if cell and not _put(event, column.split("."), _cell(cell)):
+            raise Invalid(f"the column {column!r} does not go with the others")
+    listed: dict[str, Any] = _listed(event)
+    return listed
 
 
 def _cell(cell: str) -> Any:
@@ -82,12 +91,19 @@ def _cell(cell: str) -> Any:
     return parse_json(cell) if cell[0] in "[{" else cell
 
 
-def _put(event: dict[str, Any], path: list[str], value: Any) -> None:
-    name, *rest = path
-    if not rest:
-        event[name] = value
-    elif rest[0] == "0":
-        items = event.setdefault(name, [{}])
-        _put(items[0], rest[1:], value)
-    else:
-        _put(event.setdefault(name, {}), rest, value)
+def _put(event: dict[str, Any], path: list[str], value: Any) -> bool:
+    """Whether there was room: a field is a text or holds fields, not both."""
+    *outer, last = path
+    for name in outer:
+        event = event.setdefault(name, {})
+        if not isinstance(event, dict):
+            return False
+    return event.setdefault(last, value) is value
+
+
+def _listed(value: Any) -> Any:
+    """Fields whose names are numbers are the items of a list."""
+    if not isinstance(value, dict):
+        return value
+    fields = {name: _listed(one) for name, one in value.items()}
+    return list(fields.values()) if fields and all(name.isdecimal() for name in fields) else fields

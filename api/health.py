@@ -25,7 +25,9 @@ def standing(reads: Reads) -> tuple[int, Progress | None]:
         return reads.size(connection), read_progress(connection)
 
 
-@router.get("/v1/health", response_model=shapes.Health, responses={503: {"model": shapes.Health}})
+@router.get(
+    "/v1/health", response_model=shapes.Health, responses={503: {"model": shapes.Health, **shapes.problems()[503]}}
+)
 def health(here: TheHouse) -> Response:
     """``ok``, ``behind``, or ``stopped`` with the entry that stops a projection (503)."""
     head, progress = standing(here.reads)
@@ -40,7 +42,7 @@ def health(here: TheHouse) -> Response:
     return Response(body, 503 if stopped else 200, {"Cache-Control": "no-store"}, "application/json")
 
 
-@router.get("/v1/ready", response_model=shapes.Ready, responses={503: {"model": shapes.ProblemShape}})
+@router.get("/v1/ready", response_model=shapes.Ready, responses={503: shapes.problems()[503]})
 def ready(here: TheHouse) -> Response:
     """Whether this process can append and answer: the database is there, with the schema it needs."""
     with here.reads.connection() as connection:

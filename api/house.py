@@ -1,19 +1,26 @@
 """What a request finds: the ledger, the reads, who is asking. Built once by ``api.app``."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Security
 from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
 
 from api.auth import Holder, Role, allow
 from api.problems import BodyTooLarge, WrongMediaType
+from ledger.errors import Invalid
 from ledger.postgres import Place
 from ledger.service import Ledger
 from ledger.settings import Settings
-from projections.read import Basis, Reads
+from projections.read import Reads
 
 MAX_BODY_BYTES = 2**20
+DRAINED_BYTES = 2**24
+"""Read and dropped beyond the limit: a client that is cut off while it sends does not get to read why."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,17 @@ def house(request: Request) -> House:
 
 TheHouse = Annotated[House, Depends(house)]
 Authorization = Annotated[str | None, Header(include_in_schema=False)]
+Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_error=False))
+"""Tells of the key in the OpenAPI document; the header itself is read by ``api.auth``."""
 
 
-def admin(here: TheHouse, authorization: Authorization = None) -> Holder:
+def admin(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder:
     """Only admins append. Raises Denied."""
     with here.reads.connection() as connection:
         return allow(connection, authorization, Role.admin)
 
 
-def reader(here: TheHouse, authorization: Authorization = None) -> Holder | None:
+def reader(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder | None:
     """Anybody where reads are public, else the holder of any key. Raises Denied."""
     if here.settings.public_reads and authorization is None:
         return None
@@ -50,28 +59,40 @@ def reader(here: TheHouse, authorization: Authorization = None) -> Holder | None
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, read no further than the limit. Raises BodyTooLarge, WrongMediaType."""
+    """The body, kept no further than the limit. Raises BodyTooLarge, WrongMediaType, Invalid where it breaks off."""
+    body, size = bytearray(), 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= MAX_BODY_BYTES:
+                body += chunk
+            elif size > DRAINED_BYTES:
+                break
+    except ClientDisconnect:
+        raise Invalid("the body broke off") from None
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES:,} bytes; send the events in several requests")
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES:,} bytes; send the events in several requests")
     return bytes(body)
 
 
-def answer(request: Request, body: bytes, basis: Basis, etag: str | None = None, **headers: str) -> Response:
-    """A response at its basis; 304 without a body where the reader has it already."""
-    known = {"Ledger-Position": str(basis.known_at), "Cache-Control": "no-cache", **headers}
-    if etag is not None:
-        known["ETag"] = etag
-        given = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
-        if etag in given or "*" in given:
-            return Response(status_code=304, headers=known)
-    return Response(body, media_type="application/json", headers=known)
+def answer(request: Request, body: bytes, position: int, tag: str, media_type: str = "application/json") -> Response:
+    """What is known at a position; 304 without a body where the reader has it already."""
+    headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag}
+    given = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag.removeprefix("W/") in given or "*" in given:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
 
 
-def basis_json(basis: Basis) -> dict[str, Any]:
-    return basis._asdict()
+def tag_of(*said: str) -> str:
+    """A weak validator: equal for two answers that say the same."""
+    return f'W/"{blake2b(chr(0).join(said).encode(), digest_size=12).hexdigest()}"'
+
+
+def next_page(request: Request, **where: str) -> str:
+    """A ``Link`` to the page after this one, relative, as nobody but the reader knows the service's outer address."""
+    query = dict(request.query_params) | where
+    return f'<{request.scope["path"]}?{urlencode(query)}>; rel="next"'

@@ -16,8 +16,9 @@ from projections.read import Asked, Basis, Filters
 
 MAX_PAGE = 1_000
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])*"')
-TOKEN = re.compile(r"[!-~]{1,255}")
+QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+BARE = re.compile(r"[!#-~][!-~]*")
+MAX_KEY = 255
 
 MAX_POSITION = 2**62
 
@@ -99,7 +100,9 @@ class LogQuery(AtBasis):
     subject: Ref | None = None
 
 
-class EventQuery(Query):
+class EventQuery(AtBasis):
+    """``known_at`` leaves out what was recorded later: corrections, or the entry itself."""
+
     disclose: bool = False
 
 
@@ -150,17 +153,17 @@ def idempotency_key(header: str | None) -> str | None:
     """The value of an Idempotency-Key header: a structured-field string, or the bare token that many send."""
     if header is None:
         return None
-    if QUOTED.fullmatch(header) and len(header) > 2:
-        return re.sub(r"\\(.)", r"\1", header[1:-1])
-    if not header.startswith('"') and TOKEN.fullmatch(header):
-        return header
-    detail = "Idempotency-Key is a quoted string of up to 255 visible characters"
-    raise Invalid(detail, [Fault("Idempotency-Key", detail, "bad_header")])
+    quoted = QUOTED.fullmatch(header)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
+    if not 1 <= len(key) <= MAX_KEY or not (quoted or BARE.fullmatch(header)):
+        detail = f"Idempotency-Key is a quoted string of 1 to {MAX_KEY} visible characters"
+        raise Invalid(detail, [Fault("Idempotency-Key", detail, "bad_header")])
+    return key
 
 
 def expected_version(header: str | None) -> int | None:
     """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``."""
-    if header is None or header.strip() == "*":
+    if header is None:
         return None
     match = re.fullmatch(r'\s*(?:W/)?"v(\d{1,9})(?:-[0-9a-f]*)?"\s*', header)
     if match is None:

@@ -1,5 +1,6 @@
 """Errors over HTTP: problem documents (RFC 9457), one row for each sort of error, and the page behind its ``type``."""
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from ledger import errors
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+log = logging.getLogger("ledger.http")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def on_bad_parameter(request: Request, error: Exception) -> Response:
     """What the framework found wrong with path, query or headers: each with the parameter's name."""
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"pointer": "/".join(str(part) for part in one["loc"][1:]), "detail": one["msg"], "code": one["type"]}
+        {"pointer": str(one["loc"][1]), "detail": one["msg"].removeprefix("Value error, "), "code": one["type"]}
         for one in error.errors()
     ]
     return document(INVALID, f"{faults[0]['pointer']}: {faults[0]['detail']}", request, errors=faults)
@@ -132,13 +134,27 @@ def on_bad_parameter(request: Request, error: Exception) -> Response:
 def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     problem = {404: NOT_FOUND, 405: NO_METHOD}.get(error.status_code, INVALID)
-    response = document(problem, f"{request.method} {request.url.path}: {error.detail}", request)
+    response = document(problem, f"{request.method} {request.scope['path']}: {error.detail}", request)
     response.headers.update(error.headers or {})
+    if problem is NO_METHOD:
+        response.headers["Allow"] = _allowed(request) or response.headers["Allow"]
     return response
 
 
+def _allowed(request: Request) -> str:
+    """Every method of the path: the router knows only those of the first route that it tried."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, {})}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
 def on_failure(request: Request, error: Exception) -> Response:
-    return document(INTERNAL, "the service failed; it has logged why", request)
+    """Whatever nobody foresaw. It is answered outside of the doorstep, so the id is put in the answer here."""
+    request_id = request.scope.get("request_id", "")
+    log.error("request %s failed: %s", request_id, type(error).__name__)
+    response = document(INTERNAL, "the service failed; it has logged why", request)
+    response.headers["Request-Id"] = request_id
+    return response
 
 
 def install(app: FastAPI) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -10,17 +10,23 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import TheHouse, answer, reader
-from api.params import AtBasis, ListQuery, Paged, Slug, next_cursor, resume
+from api.house import TheHouse, answer, next_page, reader, tag_of
+from api.params import AtBasis, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
+from ledger.errors import NotFound
 from ledger.facts import KINDS, Subject
-from projections.read import Basis, Shown, Whole, etag
+from projections.read import Basis, Shown, Whole
 
 PLURALS = {
     "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
     "party": "parties", "source": "sources", "participation": "participation",
 }  # fmt: skip
-LIST_PLACE = TypeAdapter(tuple[str, str])
-TIMELINE_PLACE = TypeAdapter(tuple[date, int, int])
+LIST_PLACES: dict[str, TypeAdapter[Any]] = {
+    "id": TypeAdapter(tuple[Literal[""], Ref]),
+    "due": TypeAdapter(tuple[Literal["infinity"] | date, Ref]),
+    "-due": TypeAdapter(tuple[Literal["-infinity"] | date, Ref]),
+}
+LIST_PLACES["-id"] = LIST_PLACES["id"]
+TIMELINE_PLACE = TypeAdapter(tuple[date, Position, Position])
 
 
 def shown_json(shown: Shown) -> str:
@@ -46,10 +52,12 @@ def _basis(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
 
 
-def _page(request: Request, items: str, cursor: str | None, basis: Basis, tag: str | None = None) -> Response:
+def _page(request: Request, items: str, cursor: str | None, basis: Basis) -> Response:
     body = f'{{"items":{items},"next":{to_json(cursor).decode()},"basis":{_basis(basis)}}}'
-    link = {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'} if cursor else {}
-    return answer(request, body.encode(), basis, tag, **link)
+    response = answer(request, body.encode(), basis.known_at, tag_of(items, cursor or ""))
+    if cursor:
+        response.headers["Link"] = next_page(request, cursor=cursor)
+    return response
 
 
 def _routes(kind: str) -> APIRouter:
@@ -60,16 +68,16 @@ def _routes(kind: str) -> APIRouter:
     @router.get("", response_model=shapes.StatePage, responses=shapes.problems(), operation_id=f"list_{kind}")
     def list_states(request: Request, here: TheHouse, query: Annotated[ListQuery, Query()]) -> Response:
         """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
-        asked, after = resume(query, query.fingerprint() + kind, LIST_PLACE)
+        asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
         shown, more, basis = here.reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(basis, query.fingerprint() + kind, more)
-        return _page(request, _array(shown), cursor, basis, None if cursor else etag(None, *shown))
+        return _page(request, _array(shown), cursor, basis)
 
     @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
     def show(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """The whole state, with everything that belongs to it, on a day, as known at a position."""
         whole, basis = here.reads.whole(Subject(f"{kind}:{id}"), query.asked())
-        return answer(request, whole_json(whole, basis), basis, whole.etag)
+        return answer(request, whole_json(whole, basis), basis.known_at, whole.etag)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, here: TheHouse, id: Slug, query: Annotated[Paged, Query()]) -> Response:
@@ -77,6 +85,8 @@ def _routes(kind: str) -> APIRouter:
         subject = Subject(f"{kind}:{id}")
         asked, after = resume(query, f"timeline {subject}", TIMELINE_PLACE)
         facts, more, basis = here.reads.timeline(subject, asked, after, query.limit)
+        if not facts and after is None:
+            raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
         items = ",".join(f'{{"day":"{day.isoformat()}","event":{line}}}' for day, line in facts)
         return _page(request, f"[{items}]", next_cursor(basis, f"timeline {subject}", more), basis)
 
@@ -84,8 +94,9 @@ def _routes(kind: str) -> APIRouter:
     def history(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
         entries, basis = here.reads.history(Subject(f"{kind}:{id}"), query.asked())
-        body = f'{{"items":[{",".join(_history_item(*one) for one in entries)}],"basis":{_basis(basis)}}}'
-        return answer(request, body.encode(), basis)
+        items = ",".join(_history_item(*one) for one in entries)
+        body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
+        return answer(request, body.encode(), basis.known_at, tag_of(items))
 
     return router
 

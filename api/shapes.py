@@ -4,6 +4,11 @@ from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
+
+from ledger.codes import Modality
+from ledger.draft import Envelope
+from ledger.facts import FACTS
 
 
 class Anomaly(BaseModel):
@@ -167,13 +172,28 @@ class Ready(BaseModel):
     ready: bool
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem documents that an operation may answer with."""
+def ref(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """The problem documents that an operation may answer with; examples by status, as ``e409``."""
+    shape = {"schema": {"$ref": ref("ProblemShape")}}
     return {
         status: {
-            "model": ProblemShape,
-            "content": {"application/problem+json": {}},
             "description": "A problem document",
+            "content": {"application/problem+json": shape | {"examples": examples.get(f"e{status}", {})}},
         }
         for status in sorted({*statuses, 401, 422, 503})
     }
+
+
+def components() -> dict[str, Any]:
+    """The schemas of what the framework does not read or write itself: the event to append, and problem documents."""
+    _, schemas = models_json_schema(
+        [(Envelope, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
+    )
+    defined: dict[str, Any] = schemas["$defs"]
+    defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}
+    defined["Envelope"]["properties"]["modality"] = {"enum": [None, *Modality]}
+    return defined

@@ -23,7 +23,10 @@ def say(text: str) -> None:
 
 def write(text: str) -> None:
     """Data, as it is."""
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError:  # whoever reads our output has had enough
+        sys.exit(0)
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import replace
 from datetime import date
 from itertools import takewhile
+from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
 
@@ -47,6 +48,16 @@ class Recorded(NamedTuple):
 class Step(NamedTuple):
     place: Place
     state: State
+
+
+class Refolded(NamedTuple):
+    """What became of a lane: from ``start`` on its steps are new, and ``old`` are those that stood there."""
+
+    start: int
+    old: list[Step]
+
+
+_place = attrgetter("place")
 
 
 class History:
@@ -94,33 +105,38 @@ class History:
         """The entry that a correction means."""
         return self.recorded.get(target if isinstance(target, int) else self.ids.get(target, 0))
 
-    def record(self, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
-        """Take one more entry in, in the order of recording. ``openings`` answers for the subjects it mentions."""
+    def record(self, new: Recorded, openings: Mapping[Subject, Opening]) -> dict[str, Refolded]:
+        """Take one more entry in, in the order of recording. ``openings`` answers for the subjects it mentions.
+
+        Returns the lanes that were folded again, and what they held from there on.
+        """
         self.version += 1
         self.recorded[new.position] = new
         self.ids[new.entry_id] = new.position
         fact = new.fact
         self.marks[new.position] = tuple(marks(new, openings))
         if not isinstance(fact, Correction):
-            self._insert(self._live(fact, new))
-        elif (target := self.find(fact.target)) is not None:
-            self._correct(fact, new, target)
+            return self._refold([self._insert(self._live(fact, new))])
+        target = self.find(fact.target)
+        return self._refold(self._correct(fact, new, target)) if target else {}
 
-    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> None:
+    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[Place]:
+        """Apply a correction; returns the places in the order that it touched."""
         live = next((live for live in self.lives if live.position == target.position), None)
         match fact:
             case Voided():
                 self.struck[target.position] = new.position
-                self._remove(live)
+                return self._remove(live)
             case Superseded():
                 self.struck[target.position] = new.position
-                self._remove(live)
                 first = self.recorded[live.root] if live else target
-                self._insert(self._replacing(fact.replacement.fact(), first, new))
+                replacement = self._replacing(fact.replacement.fact(), first, new)
+                return [*self._remove(live), self._insert(replacement)]
             case Disputed() if live:
-                self._swap(live, replace(live, disputed=(*live.disputed, new.position)))
+                return self._swap(live, replace(live, disputed=(*live.disputed, new.position)))
             case DisputeResolved() if live:
-                self._swap(live, replace(live, disputed=()))
+                return self._swap(live, replace(live, disputed=()))
+        return []
 
     def _live(self, fact: Fact, first: Recorded) -> Live:
         return Live(
@@ -137,27 +153,35 @@ class History:
         recorded_on = by.recorded_on if fact.occurred else first.recorded_on
         return replace(self._live(fact, first._replace(recorded_on=recorded_on)), position=by.position)
 
-    def _insert(self, live: Live) -> None:
-        insort(self.lives, live, key=lambda one: one.place)
+    def _insert(self, live: Live) -> Place:
+        insort(self.lives, live, key=_place)
         insort(self.likes.setdefault(live.fact.likeness, []), live.root)
-        self._refold(live.place)
+        return live.place
 
-    def _remove(self, live: Live | None) -> None:
-        if live is not None:
-            self.lives.remove(live)
-            self.likes[live.fact.likeness].remove(live.root)
-            self._refold(live.place)
+    def _remove(self, live: Live | None) -> list[Place]:
+        if live is None:
+            return []
+        self.lives.remove(live)
+        self.likes[live.fact.likeness].remove(live.root)
+        return [live.place]
 
-    def _swap(self, old: Live, new: Live) -> None:
+    def _swap(self, old: Live, new: Live) -> list[Place]:
         self.lives[self.lives.index(old)] = new
-        self._refold(new.place)
+        return [new.place]
 
-    def _refold(self, place: Place) -> None:
-        """Fold again from a place in the order; all before it stays as it is."""
-        for steps in self.lanes.values():
-            del steps[bisect_left(steps, place, key=lambda step: step.place) :]
-        for live in self.lives[bisect_left(self.lives, place, key=lambda one: one.place) :]:
+    def _refold(self, places: list[Place]) -> dict[str, Refolded]:
+        """Fold again from the first of these places on; all before it stays as it is."""
+        if not places:
+            return {}
+        place, cut = min(places), {}
+        for lane, steps in self.lanes.items():
+            start = bisect_left(steps, place, key=_place)
+            cut[lane] = Refolded(start, steps[start:])
+            del steps[start:]
+        for live in self.lives[bisect_left(self.lives, place, key=_place) :]:
             self._fold(live)
+        new = {lane: Refolded(0, []) for lane in self.lanes if lane not in cut}
+        return {lane: one for lane, one in (cut | new).items() if one.old or len(self.lanes[lane]) > one.start}
 
     def _fold(self, live: Live) -> None:
         fact, main = live.fact, self.state()
@@ -181,7 +205,7 @@ class History:
 
     def _goes_on(self, live: Live) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
-        later = self.lives[bisect_left(self.lives, live.place, key=lambda one: one.place) + 1 :]
+        later = self.lives[bisect_left(self.lives, live.place, key=_place) + 1 :]
         of_the_day = takewhile(lambda one: one.day == live.day, later)
         return any(one.fact.outlasts and type(one.fact) in self.kind.lifecycle for one in of_the_day)
 
@@ -230,10 +254,11 @@ class Histories:
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
+    known = openings.get
+    dangling = [one for one in fact.mentions if (there := known(one)) is None or there.position > new.position]
     found = [
         Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
-        for subject in sorted(fact.mentions)
-        if subject not in openings or openings[subject].position > new.position
+        for subject in sorted(dangling)
     ]
     first = fact.occurred.earliest if fact.occurred else None
     if first and first > new.recorded_on:

@@ -62,12 +62,13 @@ class Projector:
     def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
         """Note what one more entry changes."""
         history = self.histories.get(subject)
-        lanes = {lane: list(steps) for lane, steps in history.lanes.items()}
         lives = list(history.lives) if isinstance(new.fact, Correction) else None
-        history.record(new, openings)
+        refolded = history.record(new, openings)
         self.histories.keep(subject, history)
-        for lane, steps in history.lanes.items():
-            self._note_states(history.kind, subject, lane, lanes.get(lane, []), steps, new.position)
+        for lane, (start, old) in refolded.items():
+            steps = history.lanes[lane]
+            start, old = _from_its_day(start, steps, old)
+            self._note_states(history.kind, subject, lane, old, steps[start:], new.position)
         self._note_timeline(subject, history, lives, new)
 
     def take_changes(self) -> Changes:
@@ -77,10 +78,7 @@ class Projector:
     def _note_states(
         self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
     ) -> None:
-        if len(old) == len(new) and (not new or old[-1] is new[-1]):
-            return
-        start = _unchanged(old, new)
-        before, after = segments(old[start:]), segments(new[start:])
+        before, after = segments(old), segments(new)
         same = _common_prefix(before, after)
         kept = [one for one in before[same:] if one in after[same:]]
         for segment in before[same:]:
@@ -109,13 +107,12 @@ class Projector:
             ]  # fmt: skip
 
 
-def _unchanged(old: Sequence[Step], new: Sequence[Step]) -> int:
-    """How many steps at the start cannot have changed a segment: all before the last day that both tell alike."""
-    alike = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a is not b), min(len(old), len(new)))
-    last_day = old[alike - 1].place[0] if alike else None
-    while alike and old[alike - 1].place[0] == last_day:
-        alike -= 1
-    return alike
+def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tuple[int, list[Step]]:
+    """Begin earlier, with the last day before the fold: its segment may end otherwise now."""
+    first = start
+    while first and steps[first - 1].place[0] == steps[start - 1].place[0]:
+        first -= 1
+    return first, [*steps[first:start], *old]
 
 
 def _common_prefix(before: Sequence[Segment], after: Sequence[Segment]) -> int:

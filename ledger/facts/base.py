@@ -215,7 +215,7 @@ class Fact(Part):
     @cached_property
     def mentions(self) -> frozenset[Subject]:
         """Every subject that the fact refers to, its sources included."""
-        return frozenset(subjects(self.model_dump(exclude_none=True)))
+        return frozenset(citation.source for citation in self.sources) | frozenset(subjects(self.own))
 
 
 COMMON = set(Fact.model_fields)
