@@ -58,6 +58,13 @@ class Refolded(NamedTuple):
 
 
 _place = attrgetter("place")
+_root = attrgetter("root")
+
+
+def _sort(live: Live) -> tuple[str, ...]:
+    """Facts that say the same are of one sort; only within it are they compared in full."""
+    fact = live.fact
+    return (fact.type, fact.occurred or "", fact.effective or "")
 
 
 class History:
@@ -72,7 +79,7 @@ class History:
         self.ids: dict[str, int] = {}
         self.struck: dict[int, int] = {}  # position -> the correction that struck it
         self.marks: dict[int, tuple[Anomaly, ...]] = {}
-        self.likes: dict[bytes, list[int]] = {}
+        self.likes: dict[tuple[str, ...], list[Live]] = {}  # facts of one type and date, in the order of recording
 
     @classmethod
     def of(cls, subject: str) -> "History":
@@ -155,18 +162,20 @@ class History:
 
     def _insert(self, live: Live) -> Place:
         insort(self.lives, live, key=_place)
-        insort(self.likes.setdefault(live.fact.likeness, []), live.root)
+        insort(self.likes.setdefault(_sort(live), []), live, key=_root)
         return live.place
 
     def _remove(self, live: Live | None) -> list[Place]:
         if live is None:
             return []
         self.lives.remove(live)
-        self.likes[live.fact.likeness].remove(live.root)
+        self.likes[_sort(live)].remove(live)
         return [live.place]
 
     def _swap(self, old: Live, new: Live) -> list[Place]:
         self.lives[self.lives.index(old)] = new
+        likes = self.likes[_sort(old)]
+        likes[likes.index(old)] = new
         return [new.place]
 
     def _refold(self, places: list[Place]) -> dict[str, Refolded]:
@@ -211,8 +220,8 @@ class History:
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())
-        first = self.likes[live.fact.likeness][0]
-        if first < live.root:
+        earlier = takewhile(lambda one: one.root < live.root, self.likes[_sort(live)])
+        if any(one.fact.likeness == live.fact.likeness for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 

@@ -209,8 +209,8 @@ class Fact(Part):
 
     @cached_property
     def likeness(self) -> bytes:
-        """Equal for two facts that say the same of the same day, whoever says it, and whoever the persons in it are."""
-        return to_json([self.type, self.occurred, self.effective, _impersonal(self.own)])
+        """Equal for two facts of one type and date that say the same, whoever says it, and of whichever persons."""
+        return to_json(_impersonal(self.own))
 
     @cached_property
     def mentions(self) -> frozenset[Subject]:
