@@ -210,6 +210,8 @@ class History:
             first.violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
             first.flag(AnomalyCode.date_order, f"it was {main.status} by then")
         for lane, state in states.items():
+            if state.status != self.state(lane).status:
+                state.provenance["status"] = (live.position,)
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
 
     def _goes_on(self, live: Live) -> bool:

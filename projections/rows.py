@@ -80,15 +80,16 @@ class Projector:
     ) -> None:
         before, after = segments(old), segments(new)
         same = _common_prefix(before, after)
-        kept = [one for one in before[same:] if one in after[same:]]
-        for segment in before[same:]:
-            if segment not in kept:
-                self.changes.close((subject, lane, segment.valid_from), position)
-        for segment in after[same:]:
-            if segment not in kept:
-                row = _row(kind_of(kind, lane), kind.name if lane == MAIN else "participation", subject, lane, segment)
+        name = kind.name if lane == MAIN else "participation"
+        was = [_row(kind_of(kind, lane), name, subject, lane, segment) for segment in before[same:]]
+        now = [_row(kind_of(kind, lane), name, subject, lane, segment) for segment in after[same:]]
+        for row in was:
+            if row not in now:
+                self.changes.close((subject, lane, row[3]), position)
+        for row in now:
+            if row not in was:
                 row[5] = position
-                self.changes.states[subject, lane, segment.valid_from] = row
+                self.changes.states[subject, lane, row[3]] = row
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:

@@ -338,7 +338,10 @@ RANKS = {
     "meeting": ["proposed", "scheduled", "held"],
     "milestone": ["reported", "scheduled", "met"],
 }
-TURNS = {"initiative.resumed", "initiative.reopened", "agreement.resumed", "agreement.revived", "milestone.reopened"}
+TURNS = {
+    "initiative.resumed", "initiative.reopened", "agreement.resumed", "agreement.revived", "milestone.reopened",
+    "agreement.provisional_application_ended",
+}  # fmt: skip
 """What leads back by its meaning."""
 
 

@@ -1,0 +1,41 @@
+"""What changed between two answers about the same thing: fields, old and new values, and the entries responsible. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+SHOWN_APART = frozenset({"provenance", "unknown", "version"})
+"""Parts of a document that follow from the others."""
+
+
+class Change(NamedTuple):
+    """A field of a stream's state that reads otherwise. ``None`` is a field, or a whole stream, that is not there."""
+
+    subject: str
+    field: str
+    old: Any
+    new: Any
+    entries: tuple[int, ...]
+
+
+def changes(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> list[Change]:
+    """The changes between two sets of documents, each by its subject, in the order of subject and field."""
+    return [
+        change
+        for subject in sorted(before.keys() | after.keys())
+        for change in _fields(subject, before.get(subject, {}), after.get(subject, {}))
+    ]
+
+
+def _fields(subject: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    for name in sorted((old.keys() | new.keys()) - SHOWN_APART):
+        if old.get(name) != new.get(name):
+            yield Change(subject, name, old.get(name), new.get(name), _responsible(name, old, new))
+
+
+def _responsible(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, ...]:
+    """The entries that set the new value and not the old one; where a value went, those that had set it."""
+    before, after = (set(doc.get("provenance", {}).get(name, ())) for doc in (old, new))
+    flagged = {
+        one["position"] for one in new.get(name) or () if name == "anomalies" and one not in (old.get(name) or ())
+    }
+    return tuple(sorted((after - before) | flagged or before - after or after))

@@ -1,0 +1,51 @@
+"""What changed between two answers."""
+
+from typing import Any
+
+from projections.diff import Change, changes
+
+
+def doc(provenance: dict[str, list[int]], **fields: Any) -> dict[str, Any]:
+    return {**fields, "version": len(provenance), "unknown": {}, "provenance": provenance}
+
+
+def test_a_changed_field_is_told_with_the_entries_that_set_it() -> None:
+    """Old value, new value and the entry responsible; what stayed is not told."""
+    # given
+    before = {"initiative:a": doc({"status": [1], "name": [1]}, status="reported", name="A")}
+    after = {"initiative:a": doc({"status": [4], "name": [1]}, status="active", name="A")}
+    # then
+    assert changes(before, after) == [Change("initiative:a", "status", "reported", "active", (4,))]
+
+
+def test_equal_answers_have_no_changes() -> None:
+    """Nothing is told of two answers that say the same, whatever the version of the stream."""
+    one = {"initiative:a": doc({"name": [1]}, name="A")}
+    assert changes(one, {"initiative:a": {**one["initiative:a"], "version": 9}}) == []
+
+
+def test_a_list_that_grew_names_the_new_entry_alone() -> None:
+    """Of several entries that made a list, the new ones are responsible for its growth."""
+    # given
+    before = {"meeting:m": doc({"topics": [2]}, topics=["space"])}
+    after = {"meeting:m": doc({"topics": [2, 7]}, topics=["space", "cyber"])}
+    # then
+    assert changes(before, after) == [Change("meeting:m", "topics", ["space"], ["space", "cyber"], (7,))]
+
+
+def test_what_appeared_and_what_vanished_is_told() -> None:
+    """A stream that is new has every field from nothing; one that was struck loses them."""
+    # given
+    there = {"milestone:m": doc({"title": [3]}, title="M", overdue=None)}
+    # then
+    assert changes({}, there) == [Change("milestone:m", "title", None, "M", (3,))]
+    assert changes(there, {}) == [Change("milestone:m", "title", "M", None, (3,))]
+
+
+def test_a_new_anomaly_names_its_own_entry() -> None:
+    """An anomaly says itself which entry shows it."""
+    # given
+    odd = {"code": "date_order", "position": 9, "detail": "x"}
+    before, after = {"agreement:a": doc({}, anomalies=[])}, {"agreement:a": doc({}, anomalies=[odd])}
+    # then
+    assert changes(before, after) == [Change("agreement:a", "anomalies", [], [odd], (9,))]
