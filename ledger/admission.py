@@ -15,7 +15,7 @@ def admit(
     """The history with ``new`` in it, and what ``new`` is flagged with. Raises Refused; ``history`` stays as it is."""
     fact = new.fact
     if isinstance(fact, Correction):
-        _check_correction(history, fact, subject)
+        check_correction(history, fact, subject)
     else:
         _check_opening(history, fact, subject)
     after = history.copy()
@@ -41,7 +41,7 @@ def _check_opening(history: History, fact: Fact, subject: Subject) -> None:
         )
 
 
-def _check_correction(history: History, fact: Correction, subject: Subject) -> None:
+def check_correction(history: History, fact: Correction, subject: Subject) -> None:
     target = history.find(fact.target)
     if target is None:
         raise Refused("unknown_target", f"{subject} has no entry {fact.target} to correct", subject)

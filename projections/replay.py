@@ -1,0 +1,42 @@
+"""The story of the log, entry by entry, with what each entry changed. Pure: entries in, what is told out."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from ledger.entry import Entry
+from ledger.facts import MAIN, Subject
+from ledger.history import History, Opening, Recorded
+from projections.diff import Change, changes
+from projections.segments import END, Segment, document, kind_of
+
+
+class Told(NamedTuple):
+    """One entry, and the changes it made to the last state of its stream and of the parties in it."""
+
+    entry: Entry
+    changes: list[Change]
+
+
+def story(entries: Iterable[tuple[Entry, Recorded]]) -> Iterator[Told]:
+    """Tell entries in their order. What they mention counts as known once it has been told of."""
+    histories: dict[Subject, History] = {}
+    openings: dict[Subject, Opening] = {}
+    for entry, recorded in entries:
+        subject = entry.originator_id
+        openings.setdefault(subject, Opening(recorded.position, getattr(recorded.fact, "published", None)))
+        history = histories.setdefault(subject, History.of(subject))
+        before = _documents(history, subject)
+        history.record(recorded, openings)
+        yield Told(entry, changes(before, _documents(history, subject)))
+
+
+def _documents(history: History, subject: Subject) -> dict[str, dict[str, Any]]:
+    """The last state of each lane, as a reader would see it."""
+    shown = {}
+    for lane, steps in history.lanes.items():
+        if steps and steps[-1].state.status is not None:
+            segment = Segment(steps[-1].place[0], END, steps[-1].state)
+            name = subject if lane == MAIN else f"{subject} {lane}"
+            shown[name] = json.loads(document(kind_of(history.kind, lane), segment))
+    return shown

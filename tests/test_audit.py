@@ -1,0 +1,127 @@
+"""What an auditor can check: the whole log against its rules, and the rows against the log."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from ledger.draft import read_body
+from ledger.entry import read_line
+from ledger.postgres import Connection, Embedded, Place
+from ledger.service import Actor, Ledger
+from projections.audit import audit
+from projections.follow import Follower
+from projections.replay import story
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.generator import Generator
+
+CLERK = Actor("api_key", "clerk")
+Given = Callable[..., object]
+
+
+@pytest.fixture
+def told(given: Given, follower: Follower) -> None:
+    """A small log with a correction, and its rows."""
+    given(THX, USA, INDIA, INDUS_X)
+    given(event("initiative.activated", "initiative:indus-x", "2023-06-21"))
+    given(
+        event(
+            "entry.voided", "initiative:indus-x", sources=[], target=5, reason_code="wrong_date", reason="It was July."
+        )
+    )
+    given(event("agreement.signed", "agreement:a", "2024", title="A", signatories=[{"party": "party:usa"}]))
+    follower.step()
+
+
+@pytest.fixture
+def owner(server: Embedded, place: Place) -> Connection:
+    """Whoever owns the server can do what the service cannot, the trigger once dropped."""
+    connection = psycopg.connect(server.owner_dsn, autocommit=True)
+    connection.execute(f"set search_path = {place.projections}, {place.schema}")
+    connection.execute("alter table entries disable trigger entries_are_never_changed")
+    return connection
+
+
+def findings(place: Place) -> list[tuple[int, str]]:
+    return [(one.position, one.what) for one in audit(place)]
+
+
+def test_a_sound_ledger_has_no_findings(told: None, place: Place) -> None:
+    """Nothing is found where nothing is wrong."""
+    assert findings(place) == []
+
+
+def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, place: Place) -> None:
+    """Neither is it over hundreds of streams, read in small batches and followed in large ones."""
+    # given
+    events = list(Generator().events(1_500))
+    for start in range(0, len(events), 500):
+        ledger.append(read_body({"events": events[start : start + 500]}), CLERK)
+    # when
+    while follower.step():
+        pass
+    # then
+    assert findings(place) == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "position", "said"),
+    [
+        ("update entries set position = 70 where position = 7", 70, "positions 7 to 69 are missing"),
+        ("update entries set recorded_at = recorded_at - interval '1 day' where position = 3", 3, "recorded before"),
+        ("update entries set type = 'party.dissolved' where position = 2", 2, "do not say the same"),
+        ("update entries set version = 9 where position = 5", 5, "to 9"),
+        (
+            "update entries set body = replace(body::text, '\"target\":5', '\"target\":4')::json where position = 6",
+            6,
+            "",
+        ),
+        (
+            "update entries set body = replace(body::text, 'ecosystem', 'nonsense')::json where position = 4",
+            4,
+            "schema",
+        ),
+        ("update head set size = 9", 0, "head of the log"),
+        ("update states set status = 'closed' where subject = 'initiative:indus-x'", 4, "the live row"),
+        ("delete from states where subject = 'party:usa'", 2, "the rebuilt row"),
+        ("delete from timeline where position = 3", 3, "the rebuilt timeline"),
+    ],
+)
+def test_what_was_altered_is_found_with_its_position(
+    told: None, place: Place, owner: Connection, harm: str, position: int, said: str
+) -> None:
+    """Whatever is altered behind the ledger's back is named, with the position where it shows."""
+    # given
+    assert findings(place) == []
+    # when
+    owner.execute(harm)
+    # then
+    assert any(position == at and said in what for at, what in findings(place)), findings(place)
+
+
+def test_an_audit_changes_nothing(told: None, place: Place, reader: Connection) -> None:
+    """The auditor leaves no table and no row behind."""
+    # given
+    tables = reader.execute("select table_schema, table_name from information_schema.tables order by 1, 2").fetchall()
+    rows = reader.execute("select count(*) from states").fetchone()
+    # when
+    findings(place)
+    # then
+    after = reader.execute("select table_schema, table_name from information_schema.tables order by 1, 2").fetchall()
+    assert (after, reader.execute("select count(*) from states").fetchone()) == (tables, rows)
+
+
+def test_the_story_tells_what_each_entry_changed(told: None, reader: Connection) -> None:
+    """Entry by entry, with the status and the fields that it set, and what a correction took back."""
+    # given
+    lines = [read_line(body) for (body,) in reader.execute("select body::text from entries order by position")]
+    # when
+    told_of = list(story((entry, entry.recorded()) for entry in lines))
+    # then
+    statuses = [[(one.subject, one.old, one.new) for one in step.changes if one.field == "status"] for step in told_of]
+    assert statuses[3:] == [
+        [("initiative:indus-x", None, "reported")],
+        [("initiative:indus-x", "reported", "active")],
+        [("initiative:indus-x", "active", "reported")],
+        [("agreement:a", None, "signed"), ("agreement:a party:usa", None, "signatory")],
+    ]
