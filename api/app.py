@@ -90,7 +90,8 @@ def listen(settings: Settings) -> socket.socket:
     try:
         listener = socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
-        raise Unavailable(f"cannot serve at {settings.host}, port {settings.port}: {error.strerror}") from None
+        why = str(error.strerror).partition(" (")[0]
+        raise Unavailable(f"cannot serve at {settings.host}, port {settings.port}: {why}") from None
     # asyncio sets this only where it made the socket itself; without it every answer waits 40 ms for an ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

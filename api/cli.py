@@ -19,6 +19,7 @@ import psycopg
 import typer
 import uvicorn
 from pydantic import TypeAdapter, ValidationError
+from uvicorn.supervisors import Multiprocess
 
 from api import demo as demonstration
 from api import doctor as checks
@@ -29,7 +30,7 @@ from api.params import AtBasis
 from api.reads import whole_json
 from api.terminal import err, progress, say, show_json, show_rows, write
 from ledger.draft import parse_json, read_body
-from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Refused, TooLarge, Unavailable
+from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Refused, TooLarge, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import Place, check_schema, embedded, migrate
 from ledger.service import Actor, Answer, Ledger
@@ -97,13 +98,14 @@ def demo() -> None:
 def serve() -> None:
     """Run the service. With the embedded server, the follower runs beside it as `ledger follow`."""
     settings = read_settings()
-    if settings.workers > 1:
-        from_environment()  # what is not set up is told here once, not by each process again and again
-        host, port, workers = settings.host, settings.port, settings.workers
-        uvicorn.run("api.app:from_environment", factory=True, host=host, port=port, workers=workers)
-        return
-    with listen(settings) as listener, opened() as at:
-        serve_on(build(at.settings, at.place), listener, log_level="info")
+    with listen(settings) as listener:
+        if settings.workers > 1:
+            from_environment()  # what is not set up is told here once, not by each process again and again
+            config = uvicorn.Config("api.app:from_environment", factory=True, workers=settings.workers)
+            Multiprocess(config, [listener]).run()
+            return
+        with opened() as at:
+            serve_on(build(at.settings, at.place), listener, log_level="info")
 
 
 @app.command()
@@ -347,7 +349,7 @@ def main() -> NoReturn:
             app(standalone_mode=True)
         finally:
             sys.stdout.flush()
-    except (Unavailable, Misconfigured, NotYet) as error:
+    except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
         _fail(str(error), 4)
     except LedgerError as error:
         _fail(str(error), 1)

@@ -194,7 +194,7 @@ _INITIATIVE: dict[str, Any] = {
             ],
             "disputed": False,
             "disputes": [],
-            "provenance": {"name": [1], "kind": [1], "areas": [1]},
+            "provenance": {"name": [1], "kind": [1], "areas": [1], "status": [1]},
             "initiatives": [],
             "agreements": [],
             "meetings": [],

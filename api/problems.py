@@ -53,6 +53,7 @@ ENTRY_TOO_LARGE = _problem("entry-too-large", 422, "The entry is too large", "Sh
 ID_REUSED = _problem("id-reused", 422, "The id stands for another entry", "Use a new id for new content.")
 NOT_YET = _problem("not-yet", 503, "The projections are behind", "Ask again shortly.")
 UNAVAILABLE = _problem("unavailable", 503, "The database cannot be reached", "Send the same again, with the same ids.")
+UNREADABLE = _problem("unreadable", 503, "An entry cannot be read", "Update the service: a newer one has recorded it.")
 INTERNAL = _problem("internal", 500, "Something failed here", "Report it with the request id.")
 
 ALL = {problem.slug: problem for problem in list(vars().values()) if isinstance(problem, Problem)}
@@ -66,6 +67,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.NotFound: NOT_FOUND,
     errors.Denied: DENIED,
     errors.NotYet: NOT_YET,
+    errors.Unreadable: UNREADABLE,
     errors.Unavailable: UNAVAILABLE,
     errors.Misconfigured: UNAVAILABLE,
     errors.LedgerError: INTERNAL,
@@ -108,7 +110,10 @@ def document(problem: Problem, detail: str, request: Request, **more: Any) -> Re
 
 def on_ledger_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LedgerError)
-    problem = sort_of(error)
+    problem, detail = sort_of(error), str(error)
+    if problem is UNAVAILABLE:  # what the database says after the colon may name hosts and users
+        log.warning("request %s: %s", request.scope.get("request_id"), detail)
+        detail = detail.partition(": ")[0]
     more: dict[str, Any] = {}
     if isinstance(error, errors.Invalid):
         more["errors"] = [fault._asdict() for fault in error.faults]
@@ -118,7 +123,7 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
         problem = PRECONDITION if "if-match" in request.headers else problem
-    return document(problem, str(error), request, **more)
+    return document(problem, detail, request, **more)
 
 
 def on_bad_parameter(request: Request, error: Exception) -> Response:

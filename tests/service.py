@@ -1,0 +1,107 @@
+"""The service on a ledger of its own, in this process, and a follower that moves when it is told to.
+
+PYTEST_DONT_REWRITE: the modules that register these fixtures also import from here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import pytest
+import uvicorn
+from httpx2 import Response
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from api.app import build, listen
+from ledger.postgres import Place
+from ledger.settings import Settings
+from projections.follow import Follower
+
+ADMIN_KEY = "an-admin-key-for-tests"
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service, and how to ask it."""
+
+    client: TestClient
+    place: Place
+    follower: Follower
+
+    def post(self, *events: dict[str, Any], **headers: str) -> Response:
+        """Append as the admin: one event, or several at once."""
+        body = events[0] if len(events) == 1 else {"events": list(events)}
+        sent = ADMIN | {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post("/v1/events", json=body, headers=sent)
+
+    def given(self, *events: dict[str, Any]) -> list[dict[str, Any]]:
+        """What was recorded, and is projected by now."""
+        response = self.post(*events)
+        assert response.status_code in (200, 201), response.text
+        while self.follower.step():
+            pass
+        recorded: list[dict[str, Any]] = response.json()["events"]
+        return recorded
+
+    def get(self, path: str, headers: dict[str, str] | None = None, /, **params: Any) -> Response:
+        return self.client.get(path, params=params or None, headers=headers)
+
+    def size(self) -> int:
+        """How many entries there are."""
+        return int(self.get("/v1/health").json()["head"])
+
+
+@contextmanager
+def running(place: Place, *, public_reads: bool = True) -> Iterator[Service]:
+    """The service on a place, with one admin key."""
+    settings = Settings(admin_key=SecretStr(ADMIN_KEY), public_reads=public_reads)
+    with place.connect() as connection:
+        follower = Follower(connection)
+        follower.create()
+        client = TestClient(build(settings, place), raise_server_exceptions=False, follow_redirects=False)
+        with client:
+            yield Service(client, place, follower)
+
+
+@pytest.fixture
+def service(place: Place) -> Iterator[Service]:
+    """The service on a new, empty ledger that everybody may read."""
+    with running(place) as opened:
+        yield opened
+
+
+def problem_of(response: Response, status: int) -> dict[str, Any]:
+    """The problem document of an answer, which has this status and is sound."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    told: dict[str, Any] = response.json()
+    assert told["status"] == status
+    assert told["type"].startswith("/problems/")
+    assert told["title"]
+    assert told["detail"]
+    assert told["request_id"] == response.headers["request-id"]
+    return told
+
+
+def pointers_of(response: Response, status: int = 422) -> list[str]:
+    """Where the input is wrong, as the problem document says."""
+    return [fault["pointer"] for fault in problem_of(response, status)["errors"]]
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[tuple[str, int]]:
+    """The same service on a port of this machine, as real clients find it."""
+    server = uvicorn.Server(uvicorn.Config(service.client.app, lifespan="off", log_level="critical"))
+    with listen(Settings(port=0)) as listener:
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()

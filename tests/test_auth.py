@@ -1,0 +1,178 @@
+"""Access: keys with roles, kept as digests; who may append, who may read, and that no key shows anywhere."""
+
+import logging
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+from pydantic import SecretStr
+
+from api.auth import KeyRow, Role, allow, create_key, ensure_admin_key, find_key, list_keys, revoke_key
+from ledger.errors import Denied, Invalid, Misconfigured, NotFound
+from ledger.postgres import Connection, Place
+from ledger.settings import read_settings
+from tests.examples import INDUS_X, THX, USA
+from tests.service import ADMIN, ADMIN_KEY, Service, problem_of, running
+
+pytest_plugins = ["tests.service"]
+
+READS = ("/v1/events", "/v1/events/1", "/v1/initiatives", "/v1/initiatives/indus-x", "/v1/initiatives/indus-x/history")
+OPEN = ("/v1/health", "/v1/ready", "/metrics", "/v1/event-types", "/v1/openapi.json", "/docs", "/problems/invalid")
+
+
+@pytest.fixture
+def closed(place: Place) -> Iterator[Service]:
+    """A service that shows nothing without a key."""
+    with running(place, public_reads=False) as opened:
+        opened.given(THX, INDUS_X)
+        yield opened
+
+
+def key_of(place: Place, name: str, role: Role) -> dict[str, str]:
+    with place.connect() as connection:
+        return {"Authorization": f"Bearer {create_key(connection, name, role)}"}
+
+
+# --- keys
+
+
+def test_only_the_digest_of_a_key_is_kept(place: Place, reader: Connection) -> None:
+    """The key is shown once; what the database holds is its SHA-256."""
+    key = create_key(reader, "alice", Role.reader)
+    assert len(key) > 40
+    rows = reader.execute("select name, key_sha256, role from api_keys").fetchall()
+    assert rows == [("alice", sha256(key.encode()).digest(), "reader")]
+    assert create_key(reader, "bob", Role.reader) != key
+
+
+def test_keys_are_listed_and_revoked(reader: Connection) -> None:
+    """A revoked key opens nothing, stays listed, and frees its name; another's key goes on."""
+    key, other = create_key(reader, "alice", Role.admin), create_key(reader, "bob", Role.auditor)
+    revoke_key(reader, "alice")
+    assert find_key(reader, key) is None
+    assert find_key(reader, other) == ("bob", Role.auditor)
+    alice, bob = list_keys(reader)
+    assert isinstance(alice, KeyRow)
+    assert (alice.name, alice.role, bob.revoked_at) == ("alice", "admin", None)
+    assert alice.revoked_at is not None
+    with pytest.raises(NotFound):
+        revoke_key(reader, "alice")
+    assert find_key(reader, create_key(reader, "alice", Role.reader)) == ("alice", Role.reader)
+
+
+def test_a_name_has_one_key(reader: Connection) -> None:
+    """A second key for a name, or a name that is none, is refused."""
+    create_key(reader, "alice", Role.reader)
+    with pytest.raises(Invalid, match="revoke it first"):
+        create_key(reader, "alice", Role.admin)
+    for odd in ("", "Alice", "a b", "a\n", "x" * 64, "ü", "-a"):
+        with pytest.raises(Invalid, match="no name"):
+            create_key(reader, odd, Role.reader)
+
+
+def test_the_admin_key_of_the_settings_is_an_admins(reader: Connection) -> None:
+    """It is made once; a new one takes its place; one that was revoked, or is a reader's, is never raised again."""
+    first, second = "the-first-key-of-all", "the-second-key-of-all"
+    ensure_admin_key(reader, first)
+    ensure_admin_key(reader, first)
+    assert find_key(reader, first) == ("admin", Role.admin)
+    ensure_admin_key(reader, second)
+    assert find_key(reader, first) is None
+    assert find_key(reader, second) == ("admin", Role.admin)
+    with pytest.raises(Invalid, match="take another"):
+        ensure_admin_key(reader, first)
+    create_key(reader, "bob", Role.reader, "the-key-of-a-reader")
+    with pytest.raises(Invalid, match="take another"):
+        ensure_admin_key(reader, "the-key-of-a-reader")
+    assert find_key(reader, second) == ("admin", Role.admin)
+
+
+def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is wrong is named, and its value is not shown."""
+    monkeypatch.setenv("LEDGER_ADMIN_KEY", "too-short")
+    with pytest.raises(Misconfigured, match="LEDGER_ADMIN_KEY") as raised:
+        read_settings()
+    assert "too-short" not in str(raised.value)
+    monkeypatch.setenv("LEDGER_ADMIN_KEY", "long-enough-to-be-a-key")
+    assert read_settings().admin_key == SecretStr("long-enough-to-be-a-key")
+    assert "long-enough" not in repr(read_settings())
+
+
+# --- who may do what
+
+
+def test_only_admins_append(closed: Service) -> None:
+    """Without a key 401, with a reader's or an auditor's 403; nothing is recorded. An admin's own name is recorded."""
+    post = closed.client.post
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        problem_of(post("/v1/events", json=USA, headers=headers), 401)
+    for role in (Role.reader, Role.auditor):
+        problem_of(post("/v1/events", json=USA, headers=key_of(closed.place, f"a-{role.name}", role)), 403)
+    assert closed.size() == 2
+    alice = key_of(closed.place, "alice", Role.admin)
+    assert post("/v1/events", json=USA, headers=alice).status_code == 201
+    assert closed.get("/v1/events/3", alice).json()["authid"] == "alice"
+
+
+def test_reads_need_a_key_unless_they_are_public(closed: Service) -> None:
+    """Any role reads; without a key nothing of the ledger is shown but its health and the reference."""
+    keys = [ADMIN, *(key_of(closed.place, role.name, role) for role in (Role.reader, Role.auditor))]
+    closed.follower.step()
+    for path in READS:
+        refused = closed.get(path)
+        assert problem_of(refused, 401)["type"] == "/problems/unauthorised"
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        for key in keys:
+            assert closed.get(path, key).status_code == 200
+    for path in OPEN:
+        assert closed.get(path).status_code == 200
+    with running(closed.place, public_reads=True) as public:
+        for path in READS:
+            assert public.get(path).status_code == 200
+        problem_of(public.get("/v1/events", {"Authorization": "Bearer wrong"}), 401)
+
+
+def test_a_revoked_key_is_refused_at_once(closed: Service) -> None:
+    """From the moment of revoking, the key opens nothing; others go on."""
+    alice, bob = (key_of(closed.place, name, Role.reader) for name in ("alice", "bob"))
+    assert closed.get("/v1/events", alice).status_code == 200
+    with closed.place.connect() as connection:
+        revoke_key(connection, "alice")
+    problem_of(closed.get("/v1/events", alice), 401)
+    assert closed.get("/v1/events", bob).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b"Bearer", b"Bearer ", b"Basic YTpi", b"an-admin-key-for-tests", b"Bearer \xff\xfe", b"Bearer \xc3\xbc",
+     b"Bearer " + b"x" * 8_000, b"Bearer an-admin-key-for-tests x", b"\x80", b"Bearer,"],
+)  # fmt: skip
+def test_odd_authorization_is_refused(closed: Service, header: bytes) -> None:
+    """Whatever stands in the header that is no key gets 401, never a failure."""
+    problem_of(closed.client.get("/v1/events", headers=[(b"Authorization", header)]), 401)
+    problem_of(closed.client.post("/v1/events", json=USA, headers=[(b"Authorization", header)]), 401)
+
+
+def test_the_word_bearer_is_read_in_any_case(reader: Connection) -> None:
+    """Clients write Bearer as they like."""
+    create_key(reader, "alice", Role.reader, "the-key-of-alice")
+    for word in ("Bearer", "bearer", "BEARER"):
+        assert allow(reader, f"{word} the-key-of-alice", Role.reader).name == "alice"
+    with pytest.raises(Denied):
+        allow(reader, "Token the-key-of-alice", Role.reader)
+
+
+def test_no_key_shows_in_logs_or_answers(closed: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither what is logged nor what is answered holds a key, whether it was right or wrong."""
+    caplog.set_level(logging.DEBUG)
+    told = [
+        closed.post(USA),
+        closed.get("/v1/events", ADMIN),
+        closed.get("/v1/events", {"Authorization": "Bearer wrong-key"}),
+    ]
+    for response in told:
+        for key in (ADMIN_KEY, "wrong-key"):
+            assert key not in response.text
+            assert key not in str(response.headers)
+    assert ADMIN_KEY not in caplog.text
+    assert "wrong-key" not in caplog.text

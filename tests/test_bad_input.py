@@ -1,0 +1,425 @@
+"""Bad input: whatever is sent, the answer is a problem document that says where it is wrong, and nothing is recorded."""
+
+import json
+import socket
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from ledger.draft import MAX_EVENTS
+from ledger.postgres import Embedded, Place, migrate
+from tests.examples import INDUS_X, THX, USA, event
+from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
+
+pytest_plugins = ["tests.service"]
+
+JSON = {"Content-Type": "application/json"}
+KNOWN = 4
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def shared_service(server: Embedded) -> Iterator[Service]:
+    """One ledger for all the bad input: none of it may leave a trace."""
+    place = Place(server.place.dsn, "bad_input")
+    migrate(server.owner_dsn, place)
+    with running(place) as opened:
+        opened.given(THX, USA, INDUS_X, event("meeting.held", "meeting:m", "2024", title="M"))
+        yield opened
+
+
+@pytest.fixture
+def unharmed(shared_service: Service) -> Iterator[Service]:
+    """Nothing was recorded, not even half of it."""
+    before = shared_service.size()
+    yield shared_service
+    assert shared_service.size() == before
+
+
+def post(service: Service, body: bytes, **headers: str) -> Response:
+    return service.client.post("/v1/events", content=body, headers=ADMIN | JSON | headers)
+
+
+# --- bodies
+
+MALFORMED = [
+    b"", b" ", b"{", b"nul", b'{"type": }', b'{"a":1}{"b":2}', b"\x00", b"\xff\xfe", b'{"a":"\xff"}', b'{"a":"\x00"}',
+    b'{"a":"\\ud800"}', b'{"\\udc00":1}', b'{"a":"\\x"}', b"[" * 200_000, b'{"a":' * 100_000, b'{"a":NaN}',
+    b'{"a":Infinity}', b"{'a':1}", b"{}//", b'{"a":01}', b"\xef\xbb\xbf{}", "{}".encode("utf-16"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body[:16]))
+def test_what_is_no_json_is_400(unharmed: Service, body: bytes) -> None:
+    """The body is JSON in UTF-8, or it is malformed."""
+    response = post(unharmed, body)
+    assert problem_of(response, 400)["type"] == "/problems/malformed"
+    assert pointers_of(response, 400) == [""]
+
+
+NO_EVENTS: list[tuple[Any, str]] = [
+    (None, ""), ([], ""), ("text", ""), (5, ""), (True, ""), ({}, "/type"), ({"events": []}, "/events"),
+    ({"events": {}}, "/events"), ({"events": None}, "/events"), ({"events": [THX], "id": "x"}, "/events"),
+    ({"events": [None]}, "/events/0"), ({"events": [THX, []]}, "/events/1"), ({"events": [THX] * 1_001}, "/events"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "pointer"), NO_EVENTS, ids=lambda value: repr(value)[:24])
+def test_what_is_no_event_is_422(unharmed: Service, body: Any, pointer: str) -> None:
+    """A request holds one event, or a list of 1 to 1,000; the pointer says which of them is none."""
+    assert pointers_of(post(unharmed, json.dumps(body).encode()))[0] == pointer
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """A sound event with something in it that is not."""
+    return event("initiative.reported", "initiative:new", name="N", kind="other") | changes
+
+
+def data(**fields: Any) -> dict[str, Any]:
+    return changed(data={"name": "N", "kind": "other"} | fields)
+
+
+def of(type_: str, subject: str, **fields: Any) -> dict[str, Any]:
+    return event(type_, subject, "2024", **fields)
+
+
+CITED = {"source": "source:thx"}
+NOBODY = {"commitment": "A" * 43}
+AS_REPLACEMENT = {"target": 3, "reason_code": "wrong_date", "reason": "R"}
+BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
+    # types and subjects
+    (changed(type=5), "/type"), (changed(type=None), "/type"), (changed(type="initiative.invented"), "/type"),
+    (changed(type="Initiative.reported"), "/type"), (changed(type="x" * 101), "/type"), (changed(type="\0"), "/type"),
+    (changed(subject="initiative:"), "/subject"), (changed(subject="initiative:X"), "/subject"),
+    (changed(subject="treaty:x"), "/subject"), (changed(subject="initiative:a\0"), "/subject"),
+    (changed(subject="initiative:a\n"), "/subject"), (changed(subject="initiative:" + "a" * 101), "/subject"),
+    (changed(subject=None), "/subject"), (changed(subject=["initiative:a"]), "/subject"),
+    # what stands beside the data
+    (changed(id="x"), "/id"), (changed(id="01990000-0000-7000-8000-00000000000G"), "/id"), (changed(id=5), "/id"),
+    (changed(id="{01990000-0000-7000-8000-000000000001}"), "/id"),
+    (changed(expected_version=-1), "/expected_version"), (changed(expected_version=1.5), "/expected_version"),
+    (changed(expected_version="1"), "/expected_version"), (changed(expected_version=2**31), "/expected_version"),
+    (changed(expected_version=10**4_000), "/expected_version"), (changed(expected_version=True), "/expected_version"),
+    (changed(modality="certain"), "/modality"), (changed(modality=5), "/modality"), (changed(note="\0"), "/note"),
+    (changed(note=""), "/note"), (changed(note="x" * 20_001), "/note"), (changed(correlationid="\x1b"), "/correlationid"),
+    (changed(causationid=5), "/causationid"), (changed(authid="alice"), "/authid"), (changed(position=1), "/position"),
+    (changed(**{"a/b~c": 1}), "/a~1b~0c"), (changed(**{"\0": 1}), "/\0"), (changed(data=[]), "/data"),
+    (changed(data="x"), "/data"), (changed(data=None), "/data"),
+    # dates
+    (changed(occurred="2024-06-31"), "/occurred"), (changed(occurred="2024-13"), "/occurred"),
+    (changed(occurred="2023-02-29"), "/occurred"), (changed(occurred="yesterday"), "/occurred"),
+    (changed(occurred=20240910), "/occurred"), (changed(occurred="\0"), "/occurred"), (changed(occurred=""), "/occurred"),
+    (changed(occurred="2024-09-10T25:00:00Z"), "/occurred"), (changed(occurred="2024-09-10/2024-09-09"), "/occurred"),
+    (changed(occurred="9" * 130), "/occurred"),
+    (changed(effective="2024-02-30"), "/effective"), (changed(occurred=["2024"]), "/occurred"),
+    # sources
+    (changed(sources=[]), "/sources"), (changed(sources=None), "/sources"), (changed(sources="source:thx"), "/sources"),
+    (changed(sources=[{}]), "/sources/0/source"), (changed(sources=[CITED | {"source": "party:usa"}]), "/sources/0/source"),
+    (changed(sources=[CITED, CITED | {"url": "javascript:alert(1)"}]), "/sources/1/url"),
+    (changed(sources=[CITED | {"locator": "\0"}]), "/sources/0/locator"), (changed(sources=[CITED] * 101), "/sources"),
+    (changed(sources=[CITED | {"page": 1}]), "/sources/0/page"),
+    # the fact's own fields
+    (data(name=""), "/data/name"), (data(name=None), "/data/name"), (data(name="x" * 501), "/data/name"),
+    (data(name="a\0b"), "/data/name"), (data(name={"en": "N"}), "/data/name"), (data(kind="club"), "/data/kind"),
+    (data(areas=["space", "cooking"]), "/data/areas/1"), (data(areas="space"), "/data/areas"), (data(x=1), "/data/x"),
+    (data(note="N"), "/data/note"), (data(parties=[{"party": "party:usa"}]), "/data/parties/0/role"),
+    (data(parties=[{"party": "usa", "role": "lead"}]), "/data/parties/0/party"),
+    (of("party.registered", "party:x", name="X", kind="state", country="XX"), "/data/country"),
+    (of("source.registered", "source:x", title="X", kind="dataset", sha256="0" * 63), "/data/sha256"),
+    (of("source.registered", "source:x", title="X", kind="dataset", url="file:///etc"), "/data/url"),
+    (of("source.registered", "source:x", title="X", kind="dataset", retrieved="2024-02-30"), "/data/retrieved"),
+    (of("milestone.scheduled", "milestone:x", title="X", due="2024-06-31"), "/data/due"),
+    (of("milestone.partially_met", "milestone:x", share=2), "/data/share"),
+    (of("milestone.partially_met", "milestone:x", share=10**400), "/data/share"),
+    (of("meeting.held", "meeting:x", title="X", participants=[{}]), "/data/participants/0"),
+    (of("meeting.held", "meeting:x", title="X", participants=[{"person": NOBODY}]), "/data/participants/0/person"),
+    (of("meeting.held", "meeting:x", title="X", participants=[{"person": "\0"}]), "/data/participants/0/person"),
+    (of("entry.voided", "initiative:indus-x", target=0, reason_code="wrong_date", reason="R"), "/data/target"),
+    (of("entry.voided", "initiative:indus-x", target=2**63, reason_code="wrong_date", reason="R"), "/data/target"),
+    (of("entry.voided", "initiative:indus-x", target="3", reason_code="wrong_date", reason="R"), "/data/target"),
+    (of("entry.voided", "initiative:indus-x", target=3, reason_code="amended", reason="R"), "/data/reason_code"),
+    (of("entry.superseded", "initiative:indus-x", replacement=None, **AS_REPLACEMENT), "/data/replacement"),
+    (of("entry.superseded", "initiative:indus-x", replacement={"type": "entry.voided", "data": {}}, **AS_REPLACEMENT),
+     "/data/replacement"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "pointer"), BAD_EVENTS, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_wrong_in_an_event_is_pointed_at(unharmed: Service, body: dict[str, Any], pointer: str) -> None:
+    """Wrong types, unknown codes, impossible dates, texts that cannot be kept: 422 with the place, alone or in a list."""
+    raw = json.dumps(body).replace("1" + "0" * 400, "1e400").encode()
+    assert pointer in pointers_of(post(unharmed, raw))
+    several = b'{"events":[%s,%s]}' % (json.dumps(changed()).encode(), raw)
+    assert f"/events/1{pointer}" in pointers_of(post(unharmed, several))
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (changed(type="party.renamed", data={"name": "N"}), "wrong_kind"),
+    (of("initiative.resumed", "initiative:nobody"), "cannot_open"),
+    (of("entry.voided", "initiative:indus-x", target=99, reason_code="wrong_date", reason="R"), "unknown_target"),
+    (of("entry.voided", "initiative:nobody", target=3, reason_code="wrong_date", reason="R"), "unknown_target"),
+    (of("initiative.activated", "initiative:indus-x", expected_version=7), "stale_version"),
+]
+
+
+@pytest.mark.parametrize(("body", "rule"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_a_rule_forbids_is_409(unharmed: Service, body: dict[str, Any], rule: str) -> None:
+    """Unknown subjects, wrong versions, corrections of nothing: refused by name, and sound company is kept out too."""
+    assert problem_of(unharmed.post(body), 409)["rule"] == rule
+    assert problem_of(unharmed.post(changed(), body), 409)["rule"] == rule
+
+
+def test_the_same_id_twice_in_a_request_is_refused(unharmed: Service) -> None:
+    """Two events of a request cannot have one id."""
+    twice = changed(id="01990000-0000-7000-8000-000000000001")
+    assert problem_of(unharmed.post(twice, twice), 409)["rule"] == "id_repeated"
+
+
+# --- limits
+
+
+def test_a_body_has_at_most_1_mib(unharmed: Service) -> None:
+    """One byte more is 413, before anything is read into it; a body of just 1 MiB is read."""
+    assert problem_of(post(unharmed, b" " * (MIB + 1)), 413)["type"] == "/problems/body-too-large"
+    problem_of(post(unharmed, b" " * (MIB - 2) + b"[]"), 422)
+
+
+def test_a_request_has_at_most_1000_events(service: Service) -> None:
+    """1,000 events are recorded at once; one more is refused."""
+    events = [event("party.registered", f"party:p{n}", sources=[], name="P", kind="company") for n in range(1_001)]
+    assert pointers_of(service.post(*events)) == ["/events"]
+    assert service.size() == 0
+    assert service.post(*events[:MAX_EVENTS]).json()["position"] == MAX_EVENTS
+
+
+def test_an_entry_has_at_most_65535_bytes(service: Service) -> None:
+    """The line of an entry fits a transparency log; one byte more is 422."""
+
+    def sized(subject: str, rest: int) -> dict[str, Any]:
+        texts = {"objective": "é" * 20_000, "note": "é" * 10_000 + "x" * rest}
+        return event("initiative.reported", subject, name="N" * 400, kind="other", areas=["space"], **texts)
+
+    service.given(sized("initiative:a", 1_000))
+    room = 65_535 - len(service.get("/v1/events/1").content)
+    problem = problem_of(service.post(sized("initiative:b", 1_000 + room + 1)), 422)
+    assert problem["type"] == "/problems/entry-too-large"
+    assert service.size() == 1
+    service.given(sized("initiative:b", 1_000 + room))
+    assert len(service.get("/v1/events/2").content) == 65_535
+
+
+# --- headers
+
+
+@pytest.mark.parametrize("media_type", ["", "text/plain", "application/xml", "application/jsonp", "json", "ü", "*/*"])
+def test_other_media_types_are_415(unharmed: Service, media_type: str) -> None:
+    """A body is declared as JSON."""
+    headers = [(b"Content-Type", media_type.encode("latin-1")), (b"Authorization", ADMIN["Authorization"].encode())]
+    response = unharmed.client.post("/v1/events", content=json.dumps(changed()), headers=headers)
+    assert problem_of(response, 415)["type"] == "/problems/media-type"
+
+
+def test_json_may_be_declared_at_length(service: Service) -> None:
+    """Parameters and capitals do not matter."""
+    for number, media_type in enumerate(("application/json; charset=utf-8", "Application/JSON")):
+        body = json.dumps(THX | {"subject": f"source:s{number}"}).encode()
+        assert post(service, body, **{"Content-Type": media_type}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("If-Match", b"v1"), ("If-Match", b'"1"'), ("If-Match", b'"v1", "v2"'), ("If-Match", b'"v-1"'), ("If-Match", b""),
+     ("If-Match", b'"v99999999999"'), ("If-Match", b'"v\xb2"'), ("Idempotency-Key", b""), ("Idempotency-Key", b'""'),
+     ("Idempotency-Key", b'"' + b"x" * 256 + b'"'), ("Idempotency-Key", b"x" * 256), ("Idempotency-Key", b'"a'),
+     ("Idempotency-Key", b"a b"), ("Idempotency-Key", b"\xff"), ("Idempotency-Key", b'"\xc3\xbc"'),
+     ("Idempotency-Key", b'"a";b=1')],
+)  # fmt: skip
+def test_odd_headers_are_422(unharmed: Service, name: str, value: bytes) -> None:
+    """A precondition or a key that cannot be read is never taken for none."""
+    headers = [(b"Authorization", ADMIN["Authorization"].encode()), (name.encode(), value)]
+    assert pointers_of(unharmed.client.post("/v1/events", json=changed(), headers=headers)) == [name]
+
+
+@pytest.mark.parametrize("value", [b"", b",", b'"', b'W/"', b"\xff", b'"a", W/"b",,', b"x" * 8_000, b'W/"\x80"'])
+def test_odd_if_none_match_is_no_match(unharmed: Service, value: bytes) -> None:
+    """What is no tag of ours is no reason to send nothing."""
+    for path in ("/v1/events", "/v1/initiatives/indus-x"):
+        assert unharmed.client.get(path, headers=[(b"If-None-Match", value)]).status_code == 200
+
+
+# --- paths and query strings
+
+LIST, STATE, LOG = "/v1/initiatives", "/v1/initiatives/indus-x", "/v1/events"
+AHEAD = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+BASIS = [
+    ("known_at", "-1"), ("known_at", "x"), ("known_at", "5"), ("known_at", str(2**63)), ("known_at", "9" * 5_000),
+    ("known_at", AHEAD), ("known_at", "9999-12-31T23:59:59Z"), ("known_at", "9999-12-31T23:59:59-23:59"),
+    ("known_at", "2024-09-10"), ("known_at", "2024-02-30T00:00:00Z"), ("known_at", "2024-09-10T00:00:00"),
+    ("known_at", "1.5"), ("known_at", ""), ("known_at", "\0"), ("known_at", "#4"), ("known_at", "2024-09-10T24:00:00Z"),
+    ("valid_at", "2024"), ("valid_at", "2024-02-30"), ("valid_at", "0000-01-01"), ("valid_at", "10000-01-01"),
+    ("valid_at", "20240910"), ("valid_at", "1726000000"), ("valid_at", ""), ("valid_at", "\0"), ("valid_at", "\u0662024-01-01"),
+    ("min_position", "-1"), ("min_position", "x"), ("min_position", str(2**63)), ("min_position", ""),
+    ("invented", "1"), ("Known_at", "1"), ("\0", "1"), ("known_at[]", "1"),
+]  # fmt: skip
+QUERIES = [
+    *((path, name, value) for path in (LIST, STATE, LOG, f"{STATE}/history") for name, value in BASIS),
+    *((LIST, "limit", value) for value in ("0", "-1", "1001", "x", "9" * 30, "1e3", "")),
+    *((LOG, "limit", value) for value in ("0", "1001")), *((LOG, "after", value) for value in ("-1", "x", "9" * 30)),
+    *((LOG, "type", value) for value in ("", "party", "party.x\0", "%", "a." + "b" * 200)),
+    *((path, name, value) for path, name in ((LOG, "subject"), (LIST, "ref"), (LIST, "party"))
+      for value in ("", "party", "party:", "party:A", "party:a\0", "party:a'--", "party:a\n")),
+    *((LIST, name, value) for name in ("status", "kind", "area") for value in ("", "\0", "a b", "x" * 51, "é", "'")),
+    (LIST, "text", ""), (LIST, "text", "a\0b"), (LIST, "text", "x" * 201), (LIST, "due_before", "2024"),
+    (LIST, "overdue", "perhaps"), (LIST, "sort", "name"), (LIST, "sort", ""), ("/v1/events/1", "disclose", "2"),
+    ("/v1/events/1", "invented", "1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"), QUERIES, ids=lambda value: value[:30].encode("unicode_escape").decode()
+)
+def test_odd_parameters_are_pointed_at(unharmed: Service, path: str, name: str, value: str) -> None:
+    """A parameter that cannot be read, is out of range or is not known: 422 with its name."""
+    assert pointers_of(unharmed.get(path, **{name: value}))[0] == name
+
+
+def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:
+    """The first and the last day and position there can be are no errors."""
+    for params in (
+        {"valid_at": "0001-01-01"}, {"valid_at": "9999-12-31"}, {"known_at": "0"}, {"known_at": KNOWN},
+        {"known_at": "0001-01-01T00:00:00Z"}, {"known_at": "0001-01-01T00:00:00+23:59"}, {"min_position": KNOWN},
+        {"limit": 1_000}, {"text": "🛰 ' \" \\ % _"}, {"status": "nothing"},
+    ):  # fmt: skip
+        assert unharmed.get(LIST, **params).status_code == 200, params
+    assert unharmed.get(LOG, after=2**62).json() == {"events": [], "next": None}
+    assert unharmed.client.get(f"{LIST}?limit=1&limit=2").status_code == 200
+    assert unharmed.client.get(f"{LIST}?&&").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/initiatives/%00", "/v1/initiatives/INDUS-X", "/v1/initiatives/a%0a", "/v1/initiatives/" + "a" * 101,
+     "/v1/initiatives/%ff", "/v1/initiatives/..%2f", "/v1/initiatives/%F0%9F%9B%B0/timeline", "/v1/events/x",
+     "/v1/events/1.5", "/v1/events/%00", "/v1/events/1%00", "/v1/events/%ff", "/v1/events/" + "9" * 5_000,
+     "/v1/event-types/%00", "/v1/event-types/party.registered/x", "/v1/event-types/party.registered/%00",
+     "/problems/%00", "/v1/%ff", "/static-offline-docs/%00", "/static-offline-docs/..%2f..%2fapp.py"],
+)  # fmt: skip
+def test_odd_paths_are_problems(unharmed: Service, path: str) -> None:
+    """A path that names nothing, or nothing that could be, is 404 or 422."""
+    response = unharmed.client.get(path)
+    assert response.status_code in (404, 422), response.text
+    problem_of(response, response.status_code)
+
+
+# --- cursors
+
+
+def tampered(cursor: str, **changes: Any) -> str:
+    told = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    return urlsafe_b64encode(json.dumps(told | changes).encode()).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def pages(service: Service) -> Service:
+    service.given(*(event("milestone.scheduled", f"milestone:m{n}", title="M", due="2024-11") for n in range(3)), THX)
+    return service
+
+
+def test_a_cursor_goes_with_its_own_list(pages: Service) -> None:
+    """A cursor of another list, of other filters or of another order is refused; its own list takes it."""
+    cursor = pages.get("/v1/milestones", limit=1).json()["next"]
+    assert pages.get("/v1/milestones", limit=2, cursor=cursor).status_code == 200
+    for path, params in (
+        ("/v1/meetings", {}),
+        ("/v1/milestones", {"status": "scheduled"}),
+        ("/v1/milestones", {"sort": "due"}),
+        ("/v1/milestones", {"overdue": "true"}),
+        ("/v1/milestones/m1/timeline", {}),
+    ):
+        assert pointers_of(pages.get(path, limit=1, cursor=cursor, **params)) == ["cursor"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "\0", "====", "e30", "bnVsbA", "W1tbW1tbW1tbW1s", "//8", "A" * 1_001])
+def test_what_is_no_cursor_is_422(unharmed: Service, cursor: str) -> None:
+    """A cursor is taken from the page before, as it is."""
+    for path in (LIST, f"{STATE}/timeline"):
+        assert pointers_of(unharmed.get(path, cursor=cursor)) == ["cursor"]
+
+
+PLACES: list[tuple[str, list[Any]]] = [
+    *((sort, place) for sort in ("id", "-id", "due", "-due") for place in (
+        [], [1, 2], ["", ""], ["", "milestone:\0"], ["\0", "milestone:m0"], ["2024-02-30", "milestone:m0"],
+        ["", "milestone:m0", ""], [None, None], [["x"], "milestone:m0"], ["now", "milestone:m0"])),
+    ("id", ["2024-11-30", "milestone:m0"]), ("due", ["", "milestone:m0"]), ("due", ["-infinity", "milestone:m0"]),
+]  # fmt: skip
+
+
+def test_a_tampered_cursor_is_422(pages: Service) -> None:
+    """Whatever somebody puts into a cursor, it is a place in the list or none."""
+    for sort, place in PLACES:
+        cursor = pages.get("/v1/milestones", limit=1, sort=sort).json()["next"]
+        response = pages.get("/v1/milestones", limit=1, sort=sort, cursor=tampered(cursor, after=place))
+        assert pointers_of(response) == ["cursor"], (sort, place)
+    cursor = pages.get("/v1/milestones", limit=1).json()["next"]
+    for change in ({"known_at": -1}, {"known_at": 2**70}, {"known_at": "x"}, {"valid_at": "x"}, {"of": None}, {"x": 1}):
+        assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, **change))) == ["cursor"]
+    assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, known_at=99))) == ["known_at"]
+
+    pages.given(event("milestone.met", "milestone:m0", "2024-10"))
+    cursor = pages.get("/v1/milestones/m0/timeline", limit=1).json()["next"]
+    for place in ([], ["2024-02-30", 1, 1], ["2024-01-01", "x", 1], ["2024-01-01", 1, 2**70], ["2024-01-01", -1, 1]):
+        response = pages.get("/v1/milestones/m0/timeline", limit=1, cursor=tampered(cursor, after=place))
+        assert pointers_of(response) == ["cursor"], place
+
+
+# --- as it comes over the wire
+
+
+def exchange(address: tuple[str, int], sent: bytes) -> bytes:
+    """What the server says to these bytes, until it hangs up."""
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(sent)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_odd_bytes_on_the_wire_are_no_failure(unharmed: Service) -> None:
+    """Hosts that are none, paths and queries that are no UTF-8, heads that are no HTTP: never a 5xx."""
+    with listening(unharmed) as address:
+        for target, host in (
+            (b"/v1/events?limit=1", b"[::1"), (b"/v1/initiatives?limit=1", b""), (b"/nope", b"[bad"),
+            (b"/v1/events?limit=1&after=0&x=%ff", b"a"), (b"/v1/initiatives/%ff%fe", b"a"), (b"/%", b"a"),
+            (b"/v1/initiatives?text=%ff%00", b"a"), (b"/v1/initiatives?cursor=%ff", b"a"), (b"http://x/v1/events", b"a"),
+            (b"*", b"a"), (b"/v1/events?" + b"a=1&" * 2_000, b"a"), (b"//v1/events", b"a\tb"), (b"/v1/events#x", b"a"),
+        ):  # fmt: skip
+            answer = exchange(address, b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (target, host))
+            assert answer.split(b" ")[1][:1] in (b"2", b"4"), (target, host, answer)
+        for raw in (b"\0\0\0\0\r\n\r\n", b"GET \xff HTTP/1.1\r\nHost: a\r\n\r\n"):
+            assert exchange(address, raw).split(b" ")[1][:1] == b"4", raw
+
+
+def test_a_huge_body_is_answered_and_not_kept(unharmed: Service) -> None:
+    """A client that sends far more than it may is told so, whether or not it said how much would come."""
+    head = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head += b"Authorization: %s\r\n" % ADMIN["Authorization"].encode()
+    chunk = b"%x\r\n%s\r\n" % (MIB, b" " * MIB)
+    with listening(unharmed) as address:
+        for sent in (
+            b"Content-Length: %d\r\n\r\n%s" % (4 * MIB, b" " * 4 * MIB),
+            b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 4 + b"0\r\n\r\n",
+        ):
+            assert b" 413 " in exchange(address, head + sent).partition(b"\r\n")[0]
+
+
+def test_a_broken_off_body_is_not_recorded(unharmed: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that ends before its body does leaves nothing, and is no failure of the service."""
+    head = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n"
+    head += b"Authorization: %s\r\n\r\n" % ADMIN["Authorization"].encode()
+    with listening(unharmed) as address, socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(head + json.dumps(changed()).encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert "failed" not in caplog.text

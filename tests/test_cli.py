@@ -1,0 +1,388 @@
+"""The command line, run as its users run it: what it records and shows, its exit codes, and one clear line for errors."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+from psycopg.conninfo import make_conninfo
+from typer.testing import CliRunner
+
+from api.cli import app, main
+from api.files import Report, read_drafts, read_lines
+from ledger.errors import Invalid
+from ledger.postgres import Embedded, Place
+from ledger.service import Answer
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.service import ADMIN, ADMIN_KEY, Service
+
+pytest_plugins = ["tests.service"]
+
+LEDGER = Path(sys.executable).with_name("ledger")
+Run = subprocess.CompletedProcess[str]
+Command = Callable[..., Run]
+Given = Callable[..., list[Answer]]
+
+
+def environment(place: Place | None = None, **settings: str) -> dict[str, str]:
+    """The settings of a ledger, and none that the tests themselves run with."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "COLUMNS", "FORCE_"))}
+    there = {"LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema} if place else {}
+    return kept | there | settings
+
+
+def run(place: Place, *arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
+    """What a process of its own says."""
+    done = subprocess.run(
+        [LEDGER, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=100,
+        env=environment(place, **settings),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``command("show", "party:usa")`` does what `ledger show party:usa` does on a new, empty ledger, in this process."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run_here(*arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
+        for name, value in environment(place, **settings).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["ledger", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == code, said.err
+        return Run(list(map(str, arguments)), code, said.out, said.err)
+
+    return run_here
+
+
+def rows(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def lines_of(path: Path, *events: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    return path
+
+
+# --- recording
+
+
+def test_append_takes_a_file_or_the_standard_input(command: Command, place: Place, tmp_path: Path) -> None:
+    """One event or several, all or none; a pipe gets a JSON object a line; refused is 1."""
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps({"events": [THX, USA]}))
+    assert [one["position"] for one in rows(command("append", file))] == [1, 2]
+    [one] = rows(run(place, "append", "-", stdin=json.dumps(INDUS_X)))
+    assert one.items() >= {"position": 3, "subject": "initiative:indus-x", "version": 1, "anomalies": ""}.items()
+    refused = command(
+        "append", "-", stdin=json.dumps({"events": [INDIA, event("party.dissolved", "party:no")]}), code=1
+    )
+    assert refused.stderr.count("\n") == 1
+    assert "party:no" in refused.stderr
+    assert "/type" in command("append", "-", stdin="{}", code=1).stderr
+    assert "no JSON" in command("append", "-", stdin="{", code=1).stderr
+    assert "cannot be read" in command("append", tmp_path / "none.json", code=1).stderr
+    assert [one["head"] for one in rows(command("status"))] == [3]
+
+
+def test_import_twice_changes_nothing(command: Command, place: Place, tmp_path: Path) -> None:
+    """A dry run records nothing; an import records; the same file again is repeated; a pipe gets plain text."""
+    file = lines_of(tmp_path / "events.ndjson", THX, USA, INDIA, INDUS_X)
+    dry = command("import", file, "--dry-run")
+    assert "appended 4, repeated 0, refused 0; nothing was recorded: a dry run" in dry.stderr
+    first = command("import", file)
+    assert first.stderr.splitlines()[-1] == "appended 4, repeated 0, refused 0"
+    assert re.search(r"^import: 4 of 4, \d+ s left \([\d,]+/s\)$", first.stderr, re.MULTILINE)
+    assert first.stdout == ""
+    assert "\x1b" not in first.stderr
+    again = run(place, "import", "-", stdin="\n" + file.read_text())
+    assert again.stderr.splitlines()[-1] == "appended 0, repeated 4, refused 0"
+
+
+def test_import_reports_by_line(command: Command, tmp_path: Path) -> None:
+    """What cannot be read is told for every line, and nothing is recorded; what is refused leaves out its line alone."""
+    unread = tmp_path / "unread.ndjson"
+    unread.write_text(f"{json.dumps(THX)}\n{{\n\n{json.dumps(USA | {'occurred': '2024-06-31'})}\nnull\n")
+    told = command("import", unread, code=1).stderr
+    assert [line[:7] for line in told.splitlines()[:3]] == ["line 2:", "line 4:", "line 5:"]
+    assert told.splitlines()[-1] == "appended 0, repeated 0, refused 3; nothing was recorded"
+
+    refused = lines_of(tmp_path / "refused.ndjson", THX, event("party.dissolved", "party:no"), USA)
+    dry = command("import", refused, "--dry-run", code=1).stderr
+    assert re.match(r"line 2: nothing is known of party:no, .*; what follows was not tried\n", dry)
+    assert [one["head"] for one in rows(command("status"))] == [0]
+    told = command("import", refused, code=1).stderr
+    assert "line 2: nothing is known of party:no" in told
+    assert told.splitlines()[-1] == "appended 2, repeated 0, refused 1"
+
+
+def test_import_reads_tables(command: Command, tmp_path: Path) -> None:
+    """A column of a CSV file is a field; blanks are left out; a spreadsheet's byte order mark is no letter."""
+    file = tmp_path / "parties.csv"
+    columns = ["type", "subject", "occurred", "sources.0.source", "data.name", "data.kind", "data.identifiers.0.scheme",
+               "data.identifiers.0.id", "data.identifiers.1.scheme", "data.identifiers.1.id"]  # fmt: skip
+    with file.open("w", encoding="utf-8-sig", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(columns)
+        table.writerow(["party.registered", "party:a", "", "", "Société, A", "company", "a", "1", "b", "2"])
+        table.writerow(["party.registered", "party:b", "2024-09", "source:thx", "B", "company", "", "", "", ""])
+    assert command("import", file).stderr.splitlines()[-1] == "appended 2 (1 flagged), repeated 0, refused 0"
+    told = [json.loads(line)["data"] for line in command("export").stdout.splitlines()]
+    assert (told[0]["name"], told[0]["occurred"]) == ("Société, A", None)
+    assert told[0]["identifiers"] == [{"scheme": "a", "id": "1"}, {"scheme": "b", "id": "2"}]
+    assert (told[1]["occurred"], told[1]["sources"]) == ("2024-09", [{"source": "source:thx"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("type,subject\nparty.registered,party:a,more\n", "line 2: the row has more cells"),
+        ("type,type.x\nparty.registered,party:a\n", "line 2: the column 'type.x' does not go with the others"),
+        ("data.a.b,data.a\n1,2\n", "line 2: the column 'data.a' does not go with the others"),
+        ("data\n[1\n", "line 2: the body is no JSON"),
+        ("sources.x,sources.0\na,b\n", "line 2: /type"),
+    ],
+)
+def test_odd_tables_are_told_of(tmp_path: Path, text: str, told: str) -> None:
+    """A table that makes no sense is told of by line."""
+    file = tmp_path / "odd.csv"
+    file.write_text(text)
+    report = Report()
+    assert list(read_drafts(read_lines(file), report)) == []
+    [(number, fault)] = report.faults
+    assert f"line {number}: {fault}".startswith(told)
+
+
+def test_what_is_no_text_or_table_is_told_of(command: Command, tmp_path: Path) -> None:
+    """A file that cannot be read is one clear line."""
+    file = tmp_path / "odd.csv"
+    file.write_text("a\n" + "x" * 200_000)
+    assert command("import", file, code=1).stderr.endswith("cannot be read: field larger than field limit (131072)\n")
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(Invalid, match="cannot be read"):
+        list(read_lines(file))
+
+
+# --- showing
+
+
+def test_export_is_the_log_byte_for_byte(service: Service, place: Place, command: Command) -> None:
+    """The export is what the service gives as NDJSON, in whatever locale; from a position on, too."""
+    service.given(THX, event("party.registered", "party:a", sources=[], name="Société 🛰", kind="company"), INDUS_X)
+    log = service.get("/v1/events", {"Accept": "application/x-ndjson"}).text
+    assert run(place, "export", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1").stdout == log
+    after = command("export", "--after", 2)
+    assert after.stdout == log.splitlines(keepends=True)[2]
+    assert after.stderr == "exported up to position 3\n"
+
+
+def test_show_and_history_tell_what_the_service_tells(service: Service, command: Command) -> None:
+    """The state on a day as known at a position, and the entries of a stream with what struck them."""
+    service.given(THX, INDUS_X, event("initiative.activated", "initiative:indus-x", "2024-03-01"))
+    why: dict[str, Any] = {"target": 3, "reason_code": "misread_source", "reason": "Not said there"}
+    service.given(event("entry.voided", "initiative:indus-x", sources=[], **why))
+    basis = {"known_at": "3", "valid_at": "2024-04-01"}
+    shown = command("show", "initiative:indus-x", "--known-at", 3, "--valid-at", "2024-04-01").stdout
+    assert shown == service.get("/v1/initiatives/indus-x", **basis).text + "\n"
+    assert json.loads(command("show", "initiative:indus-x").stdout)["status"] == "reported"
+    told = rows(command("history", "initiative:indus-x"))
+    assert [(one["position"], one["by"], one["struck"]) for one in told] == [
+        (2, "admin", None), (3, "admin", "by entry 4: Not said there"), (4, "admin", None),
+    ]  # fmt: skip
+    assert len(rows(command("history", "initiative:indus-x", "--known-at", 2))) == 1
+    assert "nothing is known of party:nobody" in command("show", "party:nobody", code=1).stderr
+
+
+def test_wrong_usage_is_2(place: Place, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no command is, or no argument of it, is told of with how to use it."""
+    assert "Usage: ledger" in run(place, "invent", code=2).stderr
+    monkeypatch.setenv("LEDGER_DSN", place.dsn)
+    monkeypatch.setenv("LEDGER_SCHEMA", place.schema)
+    for wrong in (
+        ["show", "indus-x"], ["show", "treaty:x"], ["show", "party:a", "--known-at", "yesterday"], ["show"],
+        ["show", "party:a", "--valid-at", "2024"], ["history", "Party:a"], ["keys", "create", "a", "--role", "king"],
+        ["export", "--after", "-1"], ["import", "--dry"], ["keys", "show"],
+    ):  # fmt: skip
+        assert CliRunner().invoke(app, wrong).exit_code == 2, wrong
+
+
+def test_status_rebuild_and_doctor(given: Given, command: Command) -> None:
+    """How far the projections are, building them anew, and what is wrong with the place."""
+    given(THX, USA, INDIA)
+    assert rows(command("status")) == [{"head": 3, "projected": 0, "lag": 3, "stopped": None}]
+    told = command("rebuild")
+    assert re.search(r"^rebuild: 3 of 3, 0 s left", told.stderr, re.MULTILINE)
+    assert told.stderr.splitlines()[-1] == "rebuilt up to position 3"
+    assert rows(command("status")) == [{"head": 3, "projected": 3, "lag": 0, "stopped": None}]
+    findings = {one["check"]: one[""] for one in rows(command("doctor"))}
+    assert (
+        findings.items()
+        >= {"Python": "ok", "PostgreSQL": "ok", "fsync": "ok", "schema": "ok", "projections": "ok"}.items()
+    )
+
+
+def test_keys_are_shown_once(command: Command) -> None:
+    """A key is made, listed without itself, and revoked; what is there already, or not there, is refused."""
+    made = command("keys", "create", "alice", "--role", "auditor")
+    key = made.stdout.strip()
+    assert key.startswith("pl_")
+    assert key not in made.stderr
+    listed = command("keys", "list")
+    assert key not in listed.stdout
+    [one] = rows(listed)
+    assert (one["name"], one["role"], one["revoked"]) == ("alice", "auditor", None)
+    assert "revoke it first" in command("keys", "create", "alice", code=1).stderr
+    command("keys", "revoke", "alice")
+    assert rows(command("keys", "list"))[0]["revoked"]
+    assert "no key" in command("keys", "revoke", "alice", code=1).stderr
+
+
+# --- places
+
+
+def test_migrate_makes_a_ledger(server: Embedded) -> None:
+    """A database without a ledger is told of, with what to do; `ledger migrate` does it, and a second time nothing."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        settings = environment(Place(server.place.dsn, "fresh"), LEDGER_OWNER_DSN=server.owner_dsn)
+        done = subprocess.run([LEDGER, *arguments], capture_output=True, text=True, env=settings, timeout=100)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    assert run("status", code=4) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
+    assert run("migrate").startswith("ran 0001_entries.sql")
+    assert run("migrate") == "nothing to do: the schema is up to date\n"
+    run("status")
+
+
+def test_what_is_not_there_is_4(command: Command, place: Place, tmp_path: Path) -> None:
+    """A database that is gone, a setting that is wrong, a port that is taken: one clear line each."""
+    nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
+    for arguments in (["migrate"], ["append", "-"]):
+        told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
+        assert told.startswith("ledger: the database cannot be reached")
+    told = run(place, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
+    assert told.count("\n") == 1
+    assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA"))
+    assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    odd = environment(LEDGER_DATA=str(blocked / "data"))
+    done = subprocess.run([LEDGER, "status"], capture_output=True, text=True, env=odd, timeout=100)
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+
+
+def test_commands_bring_their_own_server(tmp_path: Path) -> None:
+    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again."""
+    settings = environment(LEDGER_DATA=str(tmp_path / "data"))
+
+    def run(*arguments: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            [LEDGER, *arguments], input=stdin, capture_output=True, text=True, env=settings, check=True, timeout=100
+        )
+        return done.stdout
+
+    run("append", "-", stdin=json.dumps({"events": [THX, USA]}))
+    assert json.loads(run("show", "party:usa"))["name"] == "United States"
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
+
+
+def test_serve_and_follow_are_processes_of_their_own(place: Place) -> None:
+    """Several processes serve one ledger, another follows; each ends when it is told to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = environment(place, LEDGER_PORT=str(port), LEDGER_WORKERS="2", LEDGER_ADMIN_KEY=ADMIN_KEY)
+    processes = [
+        subprocess.Popen([LEDGER, name], env=settings, stderr=subprocess.PIPE, text=True)
+        for name in ("serve", "follow")
+    ]
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx2.HTTPTransport(retries=9)) as client:
+            appended = client.post("/v1/events", json=THX, headers=ADMIN, timeout=60)
+            assert appended.status_code == 201
+            state = client.get("/v1/sources/thx", params={"min_position": 1}, headers=ADMIN, timeout=60)
+            assert state.status_code == 200
+            assert client.get("/v1/sources/thx").status_code == 401
+    finally:
+        for process in processes:
+            process.terminate()
+        said = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert ADMIN_KEY not in said[0]
+
+
+# --- terminals and pipes
+
+
+def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, place: Place) -> None:
+    """`| head` is no error: no word on stderr but the export's own, no traceback."""
+    given(*(event("party.registered", f"party:p{n}", sources=[], name="N" * 400, kind="company") for n in range(900)))
+    for arguments in (["export"], ["status"]):
+        running = subprocess.Popen(
+            [LEDGER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(place)
+        )
+        assert running.stdout
+        assert running.stderr
+        if arguments == ["export"]:
+            assert running.stdout.readline().startswith('{"sequence"')
+        running.stdout.close()
+        assert running.stderr.read() == ""
+        assert running.wait(60) == 0
+
+
+def on_a_terminal(place: Place, *arguments: object) -> str:
+    """What a person sees."""
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+
+    def watch() -> None:
+        try:
+            while text := os.read(master, 65_536):
+                shown.append(text)
+        except OSError:  # the other end is closed
+            return
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    settings = environment(place, TERM="xterm", COLUMNS="120")
+    done = subprocess.run(
+        [LEDGER, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave, env=settings, timeout=100
+    )
+    os.close(slave)
+    watcher.join()
+    os.close(master)
+    assert done.returncode == 0, b"".join(shown)
+    return b"".join(shown).decode()
+
+
+def test_people_see_bars_and_tables(place: Place, tmp_path: Path) -> None:
+    """On a terminal an import and a rebuild show a bar with rate and time left, and rows are a table."""
+    parties = (event("party.registered", f"party:p{n}", sources=[], name="P", kind="company") for n in range(1_200))
+    file = lines_of(tmp_path / "events.ndjson", *parties)
+    imported = on_a_terminal(place, "import", file)
+    assert re.search(r"import.*━.*1200/1200.*[\d,]+/s.*\d:\d\d:\d\d", imported)
+    assert "appended 1200" in imported
+    rebuilt = on_a_terminal(place, "rebuild")
+    assert re.search(r"rebuild.*━.*1200/1200.*[\d,]+/s", rebuilt)
+    table = on_a_terminal(place, "status")
+    assert re.search(r"head.*projected.*lag", table)
+    assert "{" not in table

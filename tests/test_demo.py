@@ -1,0 +1,192 @@
+"""`ledger demo`: one command brings everything up, one Ctrl-C takes it down, and what dies in between comes back."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx2
+import psutil
+import pytest
+
+import seeds
+from api.app import listen
+from ledger.settings import Settings
+from tests.examples import event
+from tests.service import ADMIN, ADMIN_KEY
+
+LEDGER = Path(sys.executable).with_name("ledger")
+SEEDED = sum(len(seeds.events(name)) for name in seeds.FILES)
+PATIENCE_S = 90
+CANARY = event("party.registered", "party:canary", sources=[], name="Canary", kind="other")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that runs, and how to reach it."""
+
+    process: subprocess.Popen[str]
+    client: httpx2.Client
+    data: Path
+
+    def wait_until_up(self) -> dict[str, object]:
+        """The health, once every projection is at the head."""
+        deadline = monotonic() + PATIENCE_S
+        while monotonic() < deadline and self.process.poll() is None:
+            try:
+                health: dict[str, object] = self.client.get("/v1/health").json()
+                if health.get("status") == "ok":
+                    return health
+            except httpx2.TransportError:
+                pass  # it does not listen yet
+            sleep(0.1)
+        raise AssertionError(f"it did not come up: {self.process.poll()}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Exit code and what it said; as on a terminal, the whole group hears Ctrl-C."""
+        os.killpg(self.process.pid, how)
+        _, said = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, said
+
+
+def servers(data: Path) -> list[psutil.Process]:
+    """The postmasters of a data directory."""
+    found = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "postgres" and str(data / "postgres") in (process.info["cmdline"] or ()):
+            found.append(process)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def settings(data: Path, port: int, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+    return kept | {"LEDGER_DATA": str(data), "LEDGER_PORT": str(port), "LEDGER_ADMIN_KEY": ADMIN_KEY} | more
+
+
+@contextmanager
+def demo(data: Path, prefix: Sequence[str] = (), **more: str) -> Iterator[Demo]:
+    port = free_port()
+    process = subprocess.Popen(
+        [*prefix, LEDGER, "demo"], env=settings(data, port, **more), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, cwd="/",
+    )  # fmt: skip
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield Demo(process, client, data)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """A data directory, after which no server is left whatever happened."""
+    yield tmp_path / "data"
+    for process in servers(tmp_path / "data"):
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+
+def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path) -> None:
+    """It seeds once, honours its settings, records what admins append; Ctrl-C ends all of it, and nothing is lost."""
+    with demo(data) as first:
+        assert first.wait_until_up()["head"] == SEEDED
+        assert len(servers(data)) == 1
+        assert first.client.get("/v1/initiatives/indus-x").json()["subject"] == "initiative:indus-x"
+        assert first.client.post("/v1/events", json=CANARY).status_code == 401
+        assert first.client.post("/v1/events", json=CANARY, headers=ADMIN).status_code == 201
+        code, said = first.stop()
+        assert (code, servers(data)) == (0, [])
+        assert str(first.client.base_url).rstrip("/") in said
+        assert ADMIN_KEY in said
+        assert "Traceback" not in said
+    with demo(data, LEDGER_PUBLIC_READS="0") as second:
+        assert second.wait_until_up()["head"] == SEEDED + 1
+        assert second.client.get("/v1/parties/canary").status_code == 401
+        assert second.client.get("/v1/parties/canary", headers=ADMIN).json()["name"] == "Canary"
+        code, said = second.stop(signal.SIGTERM)
+        assert (code, servers(data)) == (128 + signal.SIGTERM, [])
+        assert "Traceback" not in said
+
+
+def test_the_demo_outlives_its_server_and_the_next_one_a_kill(data: Path) -> None:
+    """The database may be killed: the service answers again by itself. So may the demo: the next one clears up."""
+    with demo(data) as first:
+        first.wait_until_up()
+        [postmaster] = servers(data)
+        postmaster.kill()
+        postmaster.wait(30)
+        deadline = monotonic() + PATIENCE_S
+        while (answer := first.client.post("/v1/events", json=CANARY, headers=ADMIN)).status_code != 201:
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"]
+            assert monotonic() < deadline
+            sleep(0.1)
+        position = answer.json()["position"]
+        assert position == SEEDED + 1
+        assert first.wait_until_up()["head"] == position
+        assert first.client.get("/v1/parties/canary", params={"min_position": position}).status_code == 200
+        first.process.kill()
+        first.process.communicate()
+        assert len(servers(data)) == 1
+    with demo(data) as second:
+        assert second.wait_until_up()["head"] == SEEDED + 1
+        assert second.stop()[0] == 0
+        assert servers(data) == []
+
+
+def test_a_port_that_is_taken_is_one_clear_line(data: Path) -> None:
+    """Nothing is started where nothing could be served."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [LEDGER, "demo"], env=settings(data, port), capture_output=True, text=True, timeout=PATIENCE_S
+        )
+    assert done.returncode == 4
+    assert done.stderr == f"ledger: cannot serve at 127.0.0.1, port {port}: Address already in use\n"
+    assert not data.exists()
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """No answer waits for the client's acknowledgement of its head."""
+    with listen(Settings(port=0)) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+AS_NOBODY = [
+    "setpriv", "--reuid=nobody", "--clear-groups", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
+    "--bounding-set=-all,+dac_read_search",
+]  # fmt: skip
+"""Somebody who is not root, but may read the interpreter wherever it is installed."""
+
+
+def test_the_demo_runs_as_anybody() -> None:
+    """Who is not root needs no user of its own for the server."""
+    if os.geteuid() != 0:
+        pytest.skip("the other tests ran as somebody who is not root")
+    if not shutil.which("setpriv") or subprocess.run([*AS_NOBODY, LEDGER, "--help"], capture_output=True).returncode:
+        pytest.skip("here nobody else can run this Python")
+    home = Path(tempfile.mkdtemp(prefix="ledger-"))
+    try:
+        shutil.chown(home, "nobody")
+        with demo(home / "data", AS_NOBODY, HOME=str(home), XDG_RUNTIME_DIR=str(home)) as running:
+            assert running.wait_until_up()["head"] == SEEDED
+            assert {process.username() for process in servers(home / "data")} == {"nobody"}
+            assert running.stop()[0] == 0
+            assert servers(home / "data") == []
+    finally:
+        shutil.rmtree(home)

@@ -1,0 +1,658 @@
+"""HTTP: appending, the log, the states with their lists, timelines and histories, and what holds for every answer."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import jsonschema_rs
+import pytest
+from httpx2 import Response
+
+from api import problems
+from api.reads import PLURALS
+from ledger import errors
+from ledger.codes import Area
+from ledger.facts import FACTS, KINDS
+from projections import read
+from projections.follow import follow, rebuild
+from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
+from tests.minimal import MINIMAL
+from tests.proxy import wired
+from tests.service import ADMIN, Service, pointers_of, problem_of, running
+
+pytest_plugins = ["tests.service"]
+
+NDJSON = "application/x-ndjson"
+SPACE = event("initiative.reported", "initiative:space", name="Space challenge", kind="challenge", areas=["space"])
+PANEL = event("meeting.held", "meeting:panel", "2024-09-10", title="Panel", initiatives=["initiative:indus-x"])
+
+
+# --- appending
+
+
+def test_append_answers_with_positions_versions_and_anomalies(service: Service) -> None:
+    """What was recorded is told: where it stands, its version, and what is odd about it."""
+    response = service.post(INDUS_X)
+    assert response.status_code == 201
+    assert response.headers["ledger-position"] == "1"
+    assert response.headers["location"] == "/v1/events/1"
+    told = response.json()
+    assert told["position"] == 1
+    [one] = told["events"]
+    assert (one["position"], one["version"], one["subject"]) == (1, 1, "initiative:indus-x")
+    assert [anomaly["code"] for anomaly in one["anomalies"]] == ["dangling_reference"]
+    assert service.get(response.headers["location"]).json()["id"] == one["id"]
+
+
+def test_append_all_or_none(service: Service) -> None:
+    """One event that is refused keeps out the whole request."""
+    problem = problem_of(service.post(THX, event("initiative.resumed", "initiative:nobody")), 409)
+    assert problem["rule"] == "cannot_open"
+    assert service.size() == 0
+    response = service.post(THX, USA, INDIA)
+    assert [one["position"] for one in response.json()["events"]] == [1, 2, 3]
+    assert response.headers["ledger-position"] == "3"
+
+
+def test_the_recorded_authid_is_the_name_of_the_key(service: Service) -> None:
+    """Who recorded is known from the key, and a body that claims to know better is refused."""
+    service.given(THX)
+    assert service.get("/v1/events/1").json()["authid"] == "admin"
+    assert pointers_of(service.post(USA | {"authid": "somebody"})) == ["/authid"]
+
+
+def test_the_same_id_answers_as_the_first_time(service: Service) -> None:
+    """Sending again changes nothing; the same id with other content is refused."""
+    given = THX | {"id": str(uuid4())}
+    first = service.post(given)
+    service.post(USA)
+    again = service.post(given)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["ledger-position"] == "1"
+    problem = problem_of(service.post(INDIA | {"id": given["id"]}), 422)
+    assert problem["type"] == "/problems/id-reused"
+    assert service.size() == 2
+
+
+def test_the_same_idempotency_key_answers_as_the_first_time(service: Service) -> None:
+    """A writer who cannot make ids sends a key; it is theirs alone, and stands for one request."""
+    first = service.post(THX, USA, Idempotency_Key='"k 1"')
+    again = service.post(THX, USA, Idempotency_Key='"k 1"')
+    assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json())
+    problem = problem_of(service.post(INDIA, Idempotency_Key='"k 1"'), 422)
+    assert problem["type"] == "/problems/id-reused"
+    assert service.post(INDIA, Idempotency_Key='"k 2"').status_code == 201
+    assert service.size() == 3
+
+
+def test_idempotency_keys_are_structured_strings(service: Service, shared: Path) -> None:
+    """Every sound string of the structured-field test suite is a key, up to 255 characters; the others are refused."""
+    cases = json.loads((shared / "structured-fields/string.json").read_text())
+    for number, case in enumerate(cases):
+        [raw, *more] = case["raw"]
+        key = case["expected"][0] if "expected" in case else ""
+        subject = f"source:s{number}"
+        sent = [*ADMIN.items(), *(("Idempotency-Key", one.encode("latin-1")) for one in (raw, *more))]
+        body = event("source.registered", subject, sources=[], title="T", kind="dataset")
+        headers = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in sent]
+        response = service.client.post("/v1/events", json=body, headers=headers)
+        bare = not raw.startswith('"') and raw.isascii() and " " not in raw
+        if (1 <= len(key) <= 255 and not more) or bare:
+            assert response.status_code == 201, case["name"]
+        else:
+            assert pointers_of(response) == ["Idempotency-Key"], case["name"]
+
+
+def test_a_stale_version_is_refused(service: Service) -> None:
+    """A writer may say which version it saw, in the body or with If-Match and the state's own ETag."""
+    service.given(THX, INDUS_X)
+    tag = service.get("/v1/initiatives/indus-x").headers["etag"]
+    launched = event("initiative.launched", "initiative:indus-x", "2023-06", name="INDUS-X", kind="ecosystem")
+    assert service.post(launched, If_Match=tag).status_code == 201
+
+    stale = problem_of(service.post(launched | {"expected_version": 1}), 409)
+    assert (stale["type"], stale["current_version"]) == ("/problems/stale-version", 2)
+    for seen in (tag, '"v1"', 'W/"v1"'):
+        missed = problem_of(service.post(launched, If_Match=seen), 412)
+        assert (missed["type"], missed["current_version"]) == ("/problems/precondition-failed", 2)
+    assert pointers_of(service.post(USA, INDIA, If_Match='"v0"')) == ["If-Match"]
+    assert pointers_of(service.post(USA, If_Match="*")) == ["If-Match"]
+    assert service.post(USA, If_Match='"v0"').status_code == 201
+    assert service.post(INDIA | {"expected_version": 0}).status_code == 201
+    assert service.size() == 5
+
+
+def test_many_writers_at_once(service: Service) -> None:
+    """32 clients at once each get an answer, and the positions have no gap."""
+
+    def post(number: int) -> Response:
+        return service.post(event("party.registered", f"party:p{number}", sources=[], name="P", kind="company"))
+
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(post, range(96)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert sorted(answer.json()["position"] for answer in answers) == list(range(1, 97))
+
+
+# --- the log
+
+
+def test_the_log_shows_the_same_bytes_everywhere(service: Service) -> None:
+    """An entry is one line: in the JSON log, as NDJSON, by position and by id."""
+    recorded = service.given(THX, USA, INDUS_X)
+    lines = service.get("/v1/events", {"Accept": NDJSON})
+    assert lines.headers["content-type"].startswith(NDJSON)
+    assert lines.headers["vary"] == "Accept"
+    entries = lines.text.splitlines()
+    assert service.get("/v1/events").text == f'{{"events":[{",".join(entries)}],"next":null}}'
+    for one, line in zip(recorded, entries, strict=True):
+        for which in (one["position"], one["id"]):
+            alone = service.get(f"/v1/events/{which}")
+            assert (alone.text, alone.headers["content-type"]) == (line, "application/cloudevents+json")
+
+
+def test_the_log_is_narrowed(service: Service) -> None:
+    """By type, by subject, from a position on, up to what was known; and nothing else is shown."""
+    service.given(THX, USA, INDIA, INDUS_X)
+
+    def positions(**params: Any) -> list[int]:
+        return [int(one["sequence"]) for one in service.get("/v1/events", **params).json()["events"]]
+
+    assert positions(type="party.registered") == [2, 3]
+    assert positions(subject="party:ind") == [3]
+    assert positions(after=2) == [3, 4]
+    assert positions(known_at=2) == [1, 2]
+    assert positions(type="party.registered", subject="party:usa", known_at=4, after=1) == [2]
+    assert positions(type="party.dissolved") == []
+    assert positions(known_at="2000-01-01T00:00:00Z") == []
+
+
+def test_the_log_comes_in_pages(service: Service) -> None:
+    """``next`` and ``Link`` lead through the whole log, also as NDJSON, and the last page says that it is the last."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    page = service.get("/v1/events", limit=2, known_at=4)
+    assert page.json()["next"] == "2"
+    link = page.headers["link"]
+    assert link.startswith("</v1/events?")
+    assert link.endswith('>; rel="next"')
+    service.given(SPACE)
+    last = service.client.get(link[1 : link.index(">")], headers={"Accept": NDJSON})
+    assert [json.loads(line)["subject"] for line in last.text.splitlines()] == ["party:ind", "initiative:indus-x"]
+    assert "link" not in last.headers
+
+
+def test_an_entry_tells_what_corrected_it(service: Service) -> None:
+    """``Link`` names corrections; as known before they were recorded there are none, and later entries are unknown."""
+    service.given(THX, USA, INDUS_X)
+    replacement = {"type": "initiative.reported", "sources": SOURCES, "data": {"name": "INDUS-X", "kind": "challenge"}}
+    better: dict[str, Any] = {
+        "target": 3,
+        "replacement": replacement,
+        "reason_code": "misread_source",
+        "reason": "Read again",
+    }
+    struck: dict[str, Any] = {"target": 2, "reason_code": "test_entry", "reason": "A try"}
+    service.given(event("entry.superseded", "initiative:indus-x", sources=[], **better))
+    service.given(event("entry.voided", "party:usa", sources=[], **struck))
+    assert service.get("/v1/events/3").headers["link"] == '</v1/events/4>; rel="successor-version"'
+    assert service.get("/v1/events/2").headers["link"] == '</v1/events/5>; rel="related"'
+    assert "link" not in service.get("/v1/events/1").headers
+    then = service.get("/v1/events/2", known_at=4)
+    assert (then.headers["ledger-position"], "link" in then.headers) == ("4", False)
+    problem_of(service.get("/v1/events/5", known_at=4), 404)
+    problem_of(service.get(f"/v1/events/{service.get('/v1/events/5').json()['id']}", known_at=4), 404)
+    for unknown in ("0", "-1", "6", "9" * 30, str(uuid4())):
+        problem_of(service.get(f"/v1/events/{unknown}"), 404)
+
+
+def test_disclose_opens_the_commitments_of_an_entry(service: Service) -> None:
+    """A person's name is in no line; with ``disclose`` comes what opens the commitment, and nobody else's."""
+    service.given(event("meeting.held", "meeting:m", "2024", title="M", participants=[{"person": "A. Canary"}]), THX)
+    line = service.get("/v1/events/1")
+    assert "Canary" not in line.text
+    opened = service.get("/v1/events/1", disclose=True).json()
+    assert opened.items() >= line.json().items()
+    [(pointer, one)] = opened["disclosures"].items()
+    assert (pointer, one["value"]) == ("/data/participants/0/person", "A. Canary")
+    assert service.get("/v1/events/2", disclose=True).json()["disclosures"] == {}
+
+
+# --- the states
+
+
+@pytest.fixture
+def seeded(service: Service) -> Service:
+    """One stream of every kind, and a stray one of each."""
+    types = ("source.registered", "party.registered", "initiative.reported", "agreement.signed", "meeting.held",
+             "milestone.reported")  # fmt: skip
+    for type_ in types:
+        given = MINIMAL[type_]
+        service.given(given, given | {"subject": f"{given['subject'].partition(':')[0]}:stray"})
+    return service
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_read_alike(seeded: Service, kind: str) -> None:
+    """List, state, timeline and history of each kind, all at a basis that the answer repeats."""
+    type_ = next(type_ for type_ in MINIMAL if MINIMAL[type_]["subject"].startswith(f"{kind}:"))
+    subject = MINIMAL[type_]["subject"]
+    path = f"/v1/{PLURALS[kind]}"
+    basis = {"known_at": 12, "valid_at": "2025-01-01"}
+
+    ids = [one["id"] for one in seeded.get(path, **basis).json()["items"]]
+    assert ids == sorted([subject.partition(":")[2], "stray"])
+    state = seeded.get(f"{path}/stray", **basis).json()
+    assert (state["subject"], state["id"], state["version"]) == (f"{kind}:stray", "stray", 1)
+    assert state.keys() >= {"status", "anomalies", "disputed", "provenance", "unknown", "alternatives"}
+    for answer in (state, *(seeded.get(f"{path}/stray/{part}", **basis).json() for part in ("timeline", "history"))):
+        assert (answer["basis"]["known_at"], answer["basis"]["valid_at"]) == (12, "2025-01-01")
+        assert answer["basis"]["known_at_time"]
+    for part in ("timeline", "history"):
+        own = [one["event"]["subject"] for one in seeded.get(f"{path}/stray/{part}", **basis).json()["items"]]
+        assert own == [f"{kind}:stray"] or kind in ("source", "party", "initiative")
+        problem_of(seeded.get(f"{path}/nobody/{part}"), 404)
+    problem_of(seeded.get(f"{path}/nobody"), 404)
+
+
+def test_a_state_holds_what_belongs_to_it(service: Service) -> None:
+    """One request tells the whole state of a programme, and leaves out what is another's."""
+    goal = event("milestone.scheduled", "milestone:goal", title="Goal", due="2024-12", of=["initiative:indus-x"])
+    pact = event("agreement.mentioned", "agreement:mou", title="MoU", initiatives=["initiative:indus-x"])
+    stray = event("meeting.held", "meeting:stray", "2024-09-10", title="Stray", initiatives=["initiative:space"])
+    service.given(THX, INDUS_X, SPACE, PANEL, goal, pact, stray)
+    state = service.get("/v1/initiatives/indus-x").json()
+    assert [one["id"] for one in state["meetings"]] == ["panel"]
+    assert [one["id"] for one in state["milestones"]] == ["goal"]
+    assert [one["id"] for one in state["agreements"]] == ["mou"]
+    assert state["initiatives"] == []
+
+
+def test_two_clocks(service: Service) -> None:
+    """What was so on a day, and what was known at a position or a time, in states, lists, timelines and histories."""
+    service.given(THX, INDUS_X)
+    service.given(event("initiative.activated", "initiative:indus-x", "2024-03-01"))
+    service.given(event("initiative.suspended", "initiative:indus-x", "2024-06-01", reason="Review"))
+    recorded = [service.get(f"/v1/events/{n}").json()["recordedtime"] for n in range(1, 5)]
+
+    def status(**basis: Any) -> list[str]:
+        state = service.get("/v1/initiatives/indus-x", **basis).json()["status"]
+        [listed] = service.get("/v1/initiatives", **basis).json()["items"]
+        return [state, listed["status"]]
+
+    assert status() == ["suspended"] * 2
+    assert status(valid_at="2024-04-01") == ["active"] * 2
+    assert status(known_at=3) == ["active"] * 2
+    assert status(known_at=recorded[2]) == ["active"] * 2
+    assert service.get("/v1/initiatives/indus-x", known_at=recorded[2]).json()["basis"]["known_at"] == 3
+    problem_of(service.get("/v1/initiatives/indus-x", known_at=1), 404)
+    problem_of(service.get("/v1/initiatives/indus-x", known_at="2000-01-01T00:00:00Z"), 404)
+    assert service.get("/v1/initiatives", known_at=0).json()["items"] == []
+
+    def facts(part: str, **basis: Any) -> list[str]:
+        items = service.get(f"/v1/initiatives/indus-x/{part}", **basis).json()["items"]
+        return [one["event"]["type"].partition(".")[2] for one in items]
+
+    assert facts("timeline") == ["activated", "suspended", "reported"]
+    assert facts("timeline", valid_at="2024-04-01") == ["activated"]
+    assert facts("timeline", known_at=3) == ["activated", "reported"]
+    assert facts("history") == ["reported", "activated", "suspended"]
+    assert facts("history", known_at=3) == ["reported", "activated"]
+    for edge in ("0001-01-01", "9999-12-31"):
+        assert service.get("/v1/initiatives", valid_at=edge).status_code == 200
+
+
+def test_history_shows_struck_entries_with_the_reason(service: Service) -> None:
+    """A voided entry stays readable, with what struck it, who, when and why; the others are not struck."""
+    service.given(THX, INDUS_X, event("initiative.activated", "initiative:indus-x", "2024-03-01"))
+    why: dict[str, Any] = {"target": 3, "reason_code": "misread_source", "reason": "Not said there"}
+    service.given(event("entry.voided", "initiative:indus-x", sources=[], **why))
+    items = service.get("/v1/initiatives/indus-x/history").json()["items"]
+    assert [one["struck"] for one in items] == [False, True, False]
+    [by] = items[1]["corrections"]
+    assert by.items() >= {"position": 4, "type": "entry.voided", "authid": "admin", "reason": "Not said there"}.items()
+    assert service.get("/v1/initiatives/indus-x").json()["status"] == "reported"
+
+
+FILTERS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("initiatives", {"status": "active"}, ["indus-x"]),
+    ("initiatives", {"kind": "challenge"}, ["space"]),
+    ("initiatives", {"area": "space"}, ["space"]),
+    ("initiatives", {"party": "party:usa"}, ["indus-x"]),
+    ("initiatives", {"text": "INDUS"}, ["indus-x"]),
+    ("initiatives", {"text": "%"}, []),
+    ("initiatives", {"kind": "challenge", "status": "active"}, []),
+    ("agreements", {"party": "party:usa"}, ["pact"]),
+    ("meetings", {"ref": "initiative:indus-x"}, ["panel"]),
+    ("milestones", {"due_before": "2024-12-31"}, ["first"]),
+    ("milestones", {"overdue": True, "valid_at": "2025-01-15"}, ["first"]),
+    ("milestones", {"overdue": False, "valid_at": "2025-01-15"}, ["open", "second"]),
+    ("milestones", {"sort": "due"}, ["first", "second", "open"]),
+    ("milestones", {"sort": "-due"}, ["second", "first", "open"]),
+    ("milestones", {"sort": "-id"}, ["second", "open", "first"]),
+]
+
+
+@pytest.fixture
+def lists(service: Service) -> Service:
+    joined = event("initiative.party_joined", "initiative:indus-x", "2024", party="party:usa", role="lead")
+    service.given(
+        THX, USA, INDUS_X, SPACE, PANEL, joined, event("initiative.activated", "initiative:indus-x", "2024-03-01"),
+        event("agreement.signed", "agreement:pact", "2024", title="Pact", signatories=[{"party": "party:usa"}]),
+        event("agreement.mentioned", "agreement:stray", title="Stray"),
+        event("meeting.held", "meeting:stray", "2024", title="Stray"),
+        event("milestone.scheduled", "milestone:first", "2024-01", title="First", due="2024-11"),
+        event("milestone.scheduled", "milestone:second", "2024-01", title="Second", due="2025-06"),
+        event("milestone.reported", "milestone:open", "2024-01", title="No date"),
+    )  # fmt: skip
+    return service
+
+
+def test_lists_are_narrowed_and_sorted(lists: Service) -> None:
+    """Each filter keeps what fits and leaves the rest out; pages of one item come in the same order."""
+    for kind, params, expected in FILTERS:
+        found = [one["id"] for one in lists.get(f"/v1/{kind}", **params).json()["items"]]
+        assert found == expected, (kind, params)
+        assert [one["id"] for one in _pages(lists, f"/v1/{kind}", limit=1, **params)] == expected, (kind, params)
+
+
+def _pages(service: Service, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+    """Every item, page by page, by the links."""
+    response = service.get(path, **params)
+    while True:
+        yield from response.json()["items"]
+        if response.json()["next"] is None:
+            assert "link" not in response.headers
+            return
+        link = response.headers["link"]
+        assert link.endswith('>; rel="next"')
+        response = service.client.get(link[1 : link.index(">")])
+
+
+def test_pages_are_pinned_to_one_known_at(service: Service) -> None:
+    """What is recorded between two pages is on neither; a new list shows it."""
+    parties = [event("party.registered", f"party:p{n}", sources=[], name=f"P{n}", kind="company") for n in range(4)]
+    service.given(*parties)
+    first = service.get("/v1/parties", limit=2).json()
+    renamed = event("party.renamed", "party:p3", "2024", name="Renamed", sources=SOURCES)
+    service.given(THX, event("party.registered", "party:p2a", sources=[], name="New", kind="company"), renamed)
+    second = service.get("/v1/parties", limit=2, cursor=first["next"]).json()
+    assert [one["name"] for one in first["items"] + second["items"]] == ["P0", "P1", "P2", "P3"]
+    assert first["basis"] == second["basis"]
+    assert second["next"] is None
+    assert [one["name"] for one in service.get("/v1/parties").json()["items"]] == ["P0", "P1", "P2", "New", "Renamed"]
+
+
+def test_timelines_come_in_pages(service: Service) -> None:
+    """A long timeline is read in pages, each fact once and in order."""
+    acts = [
+        event("initiative.objective_stated", "initiative:indus-x", f"2024-01-{n:02d}", text="T") for n in range(1, 8)
+    ]
+    service.given(THX, INDUS_X, *acts)
+    days = [one["day"] for one in _pages(service, "/v1/initiatives/indus-x/timeline", limit=3)]
+    assert len(days) == 8
+    assert all(one <= other for one, other in pairwise(days))
+
+
+def test_min_position_waits_for_the_projections(service: Service) -> None:
+    """Who has appended reads what they wrote, as soon as the follower has seen it."""
+    service.given(THX)
+    position = service.post(INDUS_X).json()["position"]
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(service.get, "/v1/initiatives/indus-x", min_position=position)
+        service.follower.step()
+        response = asked.result()
+    assert response.status_code == 200
+    assert int(response.headers["ledger-position"]) >= position
+
+
+def test_min_position_gives_up_where_nobody_follows(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the follower does not run, the answer is 503 and when to ask again; other reads go on."""
+    service.given(THX)
+    service.post(INDUS_X)
+    monkeypatch.setattr(read, "WAIT_S", 0.1)
+    for path in ("/v1/initiatives", "/v1/initiatives/indus-x/history", "/v1/sources/thx", "/v1/sources/thx/timeline"):
+        response = service.get(path, min_position=2)
+        assert problem_of(response, 503)["type"] == "/problems/not-yet"
+        assert int(response.headers["retry-after"]) >= 1
+    assert problem_of(service.get("/v1/events", min_position=3), 503)["type"] == "/problems/not-yet"
+    assert problem_of(service.get("/v1/events/1", min_position=3), 503)["type"] == "/problems/not-yet"
+    assert service.get("/v1/events", min_position=2).status_code == 200
+    assert service.get("/v1/sources/thx", min_position=1).headers["ledger-position"] == "1"
+
+
+# --- what holds for every read
+
+READS = [
+    "/v1/initiatives/indus-x", "/v1/initiatives", "/v1/initiatives?limit=1", "/v1/initiatives/indus-x/timeline",
+    "/v1/initiatives/indus-x/timeline?limit=1", "/v1/initiatives/indus-x/history", "/v1/events", "/v1/events?limit=1",
+    "/v1/events/2",
+]  # fmt: skip
+
+
+def test_what_the_reader_has_already_is_not_sent_again(service: Service) -> None:
+    """Every read has an ETag; If-None-Match, alone or in a list, gets 304 and the position; what changed is sent."""
+    service.given(THX, INDUS_X, PANEL, SPACE)
+    tags = {}
+    for path in READS:
+        first = service.get(path)
+        tags[path] = first.headers["etag"]
+        assert first.headers["ledger-position"] == "4"
+        for known in (tags[path], f'"x", {tags[path]}', "*", tags[path].removeprefix("W/")):
+            again = service.get(path, {"If-None-Match": known})
+            assert (again.status_code, again.content) == (304, b""), path
+            assert (again.headers["etag"], again.headers["ledger-position"]) == (tags[path], "4")
+        assert service.get(path, {"If-None-Match": 'W/"other"'}).status_code == 200
+    struck: dict[str, Any] = {"target": 2, "text": "Read again"}
+    service.given(event("initiative.activated", "initiative:indus-x", "2024-03-01"))
+    service.given(event("entry.annotated", "initiative:indus-x", sources=[], **struck))
+    for path in READS:
+        expected = 304 if path == "/v1/events?limit=1" else 200
+        assert service.get(path, {"If-None-Match": tags[path]}).status_code == expected, path
+
+
+def test_an_etag_holds_while_nothing_is_recorded_about_it(service: Service) -> None:
+    """The ledger may grow elsewhere: the answer says the same, and is not sent again."""
+    service.given(THX, INDUS_X, PANEL)
+    paths = [path for path in READS if path.startswith("/v1/initiatives/indus-x") and "limit" not in path]
+    tags = {path: service.get(path).headers["etag"] for path in paths}
+    service.given(SPACE)
+    for path in paths:
+        again = service.get(path, {"If-None-Match": tags[path]})
+        assert (again.status_code, again.headers["ledger-position"]) == (304, "4"), path
+
+
+def test_head_is_get_without_a_body(service: Service) -> None:
+    """HEAD answers with the headers of GET."""
+    service.given(THX, INDUS_X)
+    for path in ("/v1/initiatives/indus-x", "/v1/events", "/v1/events/1", "/v1/health", "/v1/openapi.json", "/docs"):
+        got, head = service.get(path), service.client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+        assert head.headers["content-type"] == got.headers["content-type"]
+    assert service.client.head("/v1/parties/nobody").status_code == 404
+
+
+def test_other_methods_and_paths_are_problems(service: Service) -> None:
+    """405 says in Allow what there is; a path that is not there is a 404; both are problem documents."""
+    for method, path, allowed in (
+        ("DELETE", "/v1/events", "GET, HEAD, POST"),
+        ("PUT", "/v1/events/1", "GET, HEAD"),
+        ("PATCH", "/v1/initiatives/indus-x", "GET, HEAD"),
+        ("POST", "/v1/health", "GET, HEAD"),
+        ("OPTIONS", "/v1/events", "GET, HEAD, POST"),
+    ):
+        response = service.client.request(method, path)
+        assert problem_of(response, 405)["type"] == "/problems/method-not-allowed"
+        assert response.headers["allow"] == allowed
+    for path in ("/v1", "/v2/events", "/v1/events/", "/v1/initiatives/indus-x/other", "/problems/none"):
+        problem_of(service.get(path), 404)
+
+
+def test_every_problem_type_leads_to_a_page(service: Service) -> None:
+    """The ``type`` of a problem is the address of a page that says what to do."""
+    for response in (service.get("/nope"), service.post({}), service.client.post("/v1/events")):
+        page = service.get(response.json()["type"])
+        assert page.status_code == 200
+        assert response.json()["title"] in page.text
+
+
+def test_a_request_has_an_id(service: Service) -> None:
+    """The caller's own is repeated where it is sound; else one is made; problems name it."""
+    assert service.get("/v1/health", {"Request-Id": "a-1.b_2"}).headers["request-id"] == "a-1.b_2"
+    for odd in ("x" * 65, "a b", "ü", "", "a\tb"):
+        made = service.client.get("/nope", headers=[(b"Request-Id", odd.encode("latin-1"))])
+        assert made.headers["request-id"] not in ("", odd)
+        problem_of(made, 404)
+
+
+def test_a_failure_tells_nothing_but_its_id(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is a problem document with the id that the log has; its words are not shown."""
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the secret is 42")
+
+    monkeypatch.setattr(read.Reads, "whole", fail)
+    response = service.get("/v1/initiatives/indus-x")
+    problem = problem_of(response, 500)
+    assert "42" not in response.text
+    assert "RuntimeError" not in response.text
+    assert f"request {problem['request_id']} failed: RuntimeError" in caplog.text
+    assert service.get("/v1/health").status_code == 200
+
+
+# --- types, health
+
+
+def test_event_types_tell_their_schema(service: Service) -> None:
+    """Every type is listed with its JSON Schema, which takes what can be appended and refuses what cannot."""
+    items = service.get("/v1/event-types").json()["items"]
+    assert {one["type"] for one in items} == set(FACTS)
+    for one in items:
+        response = service.get(one["dataschema"])
+        assert response.headers["content-type"] == "application/schema+json"
+        assert response.json() == service.get(f"/v1/event-types/{one['type']}").json()
+        schema = jsonschema_rs.validator_for(response.json())
+        sent = MINIMAL[one["type"]]
+        assert schema.is_valid({"sources": SOURCES, **sent["data"]}), one["type"]
+        assert not schema.is_valid({"sources": SOURCES, **sent["data"], "invented": 1}), one["type"]
+    areas = service.get("/v1/event-types/initiative.reported").json()["$defs"]["Area"]["enum"]
+    assert areas == [area.value for area in Area]
+    for unknown in ("party.invented", "party.registered/2"):
+        problem_of(service.get(f"/v1/event-types/{unknown}"), 404)
+
+
+def test_health_tells_how_far_the_projections_are(service: Service) -> None:
+    """ok at the head, behind before it, and stopped, with the entry that stops them, as 503."""
+    assert service.get("/v1/health").json()["status"] == "ok"
+    service.post(THX, USA)
+    behind = service.get("/v1/health")
+    [projection] = behind.json()["projections"]
+    assert (behind.status_code, behind.json()["status"], projection["lag"]) == (200, "behind", 2)
+    service.follower.step()
+    with service.place.connect() as connection:
+        connection.execute("update progress set error = 'KeyError', error_position = 3")
+    stopped = service.get("/v1/health")
+    [projection] = stopped.json()["projections"]
+    assert (stopped.status_code, stopped.json()["status"]) == (503, "stopped")
+    assert (projection["error"], projection["error_position"]) == ("KeyError", 3)
+    metrics = service.get("/metrics").text
+    assert "ledger_head_position 2.0" in metrics
+    assert 'ledger_projection_position{projection="states"} 2.0' in metrics
+    assert 'ledger_projection_stopped{projection="states"} 1.0' in metrics
+    assert service.get("/v1/ready").json() == {"ready": True}
+
+
+def test_before_the_first_follower_reads_are_not_yet_there(service: Service) -> None:
+    """Without projections a read is 503; the log is there, and health says behind."""
+    service.post(THX)
+    with service.place.connect() as connection:
+        connection.execute("drop table progress, states, timeline")
+    assert problem_of(service.get("/v1/initiatives"), 503)["type"] == "/problems/not-yet"
+    assert service.get("/v1/events").status_code == 200
+    assert service.get("/v1/health").json()["status"] == "behind"
+    assert service.get("/metrics").status_code == 200
+
+
+def test_reads_go_on_while_a_rebuild_swaps_the_tables(service: Service) -> None:
+    """Whoever reads during a rebuild gets the same answers as before and after."""
+    service.given(THX, USA, INDIA, INDUS_X, PANEL)
+    paths = ("/v1/initiatives/indus-x", "/v1/parties", "/v1/initiatives/indus-x/timeline", "/v1/health")
+    expected = {path: service.get(path).json() for path in paths}
+    done = Event()
+    wrong: list[Response] = []
+
+    def read_on() -> None:
+        while not done.is_set():
+            for path in paths:
+                if (response := service.get(path)).json() != expected[path]:
+                    wrong.append(response)
+
+    readers = [Thread(target=read_on) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    try:
+        for _ in range(6):
+            rebuild(service.place)
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert [(one.status_code, one.text) for one in wrong] == []
+
+
+def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
+    """While the database is away, every answer is 503 with Retry-After, also where only the key is looked up."""
+    service.given(THX, INDUS_X)
+    with wired(service.place) as (wire, place), running(place, public_reads=False) as away:
+        house = away.client.app.state.house  # type: ignore[attr-defined]
+        house.reads.pool.timeout = 0.3  # a test need not wait as long as a reader may
+        assert away.get("/v1/initiatives", ADMIN).status_code == 200
+        wire.close()
+        for path in ("/v1/initiatives", "/v1/events", "/v1/health", "/v1/ready", "/metrics"):
+            response = away.get(path, ADMIN)
+            assert problem_of(response, 503)["type"] == "/problems/unavailable"
+            assert response.headers["retry-after"]
+        assert problem_of(away.post(USA), 503)["type"] == "/problems/unavailable"
+        assert away.get("/v1/event-types").status_code == 200
+        assert str(place.dsn).partition("host=")[2].split()[0] not in response.text
+    assert service.size() == 2
+
+
+def test_every_error_is_some_problem() -> None:
+    """Each sort of error has a row of its own in the table of problems, and a page."""
+    kinds = [errors.LedgerError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    assert {kind for kind in kinds if kind.__module__ == "ledger.errors"} <= problems.SORTS.keys()
+    assert {problem.slug for problem in problems.SORTS.values()} <= problems.ALL.keys()
+
+
+def test_a_follower_brings_reads_up_to_date(service: Service) -> None:
+    """With the follower beside it, each append is readable by its position at once."""
+    stop = Event()
+    thread = Thread(target=follow, args=(service.place, stop))
+    thread.start()
+    try:
+        for number in range(5):
+            body = event("party.registered", f"party:p{number}", sources=[], name="P", kind="company")
+            position = service.post(body).json()["position"]
+            assert service.get(f"/v1/parties/p{number}", min_position=position).status_code == 200
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_known_at_now_is_the_whole_ledger(service: Service) -> None:
+    """A time that has just passed shows all that was recorded before it."""
+    service.given(THX, INDUS_X)
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    assert service.get("/v1/initiatives", known_at=now).json()["basis"]["known_at"] == 2
