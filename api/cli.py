@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 4 not available or not set up."""
+"""The command line. Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up."""
 
 import io
 import logging
@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from time import sleep
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -19,6 +19,7 @@ import psycopg
 import typer
 import uvicorn
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 from uvicorn.supervisors import Multiprocess
 
 from api import demo as demonstration
@@ -28,15 +29,18 @@ from api.auth import Role, create_key, list_keys, revoke_key
 from api.files import Line, Report, read_drafts, read_lines
 from api.params import AtBasis
 from api.reads import whole_json
-from api.terminal import err, progress, say, show_json, show_rows, write
+from api.terminal import err, out, progress, say, show_json, show_rows, write
 from ledger.draft import parse_json, read_body
+from ledger.entry import read_line
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Refused, TooLarge, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import Place, check_schema, embedded, migrate
 from ledger.service import Actor, Answer, Ledger
 from ledger.settings import Settings, read_settings
+from projections import audit as auditing
 from projections import follow as following
 from projections.read import Asked, Reads
+from projections.replay import Told, story
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
@@ -45,6 +49,7 @@ app.add_typer(keys, name="keys")
 CLERK = Actor("system", "cli")
 IMPORT_BATCH = 500
 EXPORT_BATCH = 5_000
+BRIEF = 100
 SHOWN_FAULTS = 20
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
@@ -190,18 +195,10 @@ def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
 
 def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
     """What would happen, up to the first line that is refused: those after it may depend on it."""
-
-    def refusal(length: int) -> str:
-        try:
-            ledger.dry_run([line.draft for line in lines[:length]], CLERK)
-        except (Refused, TooLarge) as error:
-            return str(error)
-        return ""
-
-    sound = bisect_left(range(len(lines) + 1), True, lo=1, key=lambda length: bool(refusal(length))) - 1
-    _count(report, ledger.dry_run([line.draft for line in lines[:sound]], CLERK))
-    if sound < len(lines):
-        report.faults.append((lines[sound].number, f"{refusal(sound + 1)}; what follows was not tried"))
+    answers, refusal = ledger.dry_run([line.draft for line in lines], CLERK)
+    _count(report, answers)
+    if refusal:
+        report.faults.append((lines[len(answers)].number, f"{refusal}; what follows was not tried"))
 
 
 def _count(report: Report, answers: list[Answer]) -> None:
@@ -224,11 +221,9 @@ def _conclude(report: Report, remark: str) -> None:
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
     with opened() as at, at.place.pool(1) as pool:
-        reads = Reads(pool)
-        while entries := reads.log(Asked(), after, EXPORT_BATCH)[0]:
-            for _, line in entries:
-                write(line)
-            after = entries[-1][0]
+        for position, line in _log(Reads(pool), Asked(), after):
+            write(line)
+            after = position
     say(f"exported up to position {after:,}")
 
 
@@ -287,6 +282,68 @@ def rebuild() -> None:
         with progress("rebuild", size) as advance:
             position = following.rebuild(at.place, advance)
     say(f"rebuilt up to position {position:,}")
+
+
+@app.command()
+def audit() -> None:
+    """Check every rule over the whole log, and every live row against a rebuild from the entries alone."""
+    with opened() as at, at.place.connect() as connection:
+        row = connection.execute("select size from head").fetchone()
+        following.catch_up(at.place)
+        with progress("audit", row[0] if row else None) as advance:
+            findings = list(auditing.audit(at.place, advance))
+    show_rows(("position", "finding"), findings)
+    if findings:
+        raise typer.Exit(3)
+    say("nothing found: the log keeps its rules, and the rows say what the log says")
+
+
+@app.command()
+def replay(
+    to: Annotated[str | None, typer.Option(help="Up to this position or time.")] = None,
+    from_: Annotated[int, typer.Option("--from", help="Tell from this position on.", min=1)] = 1,
+    subject: Annotated[str | None, typer.Option(help="Tell of this stream alone.")] = None,
+    speed: Annotated[float, typer.Option(help="Entries a second; 0 is as fast as it goes.", min=0)] = 0,
+) -> None:
+    """Tell the story of the log, entry by entry, with what each entry changed."""
+    only = _subject(subject) if subject else None
+    with opened() as at, at.place.pool(1) as pool:
+        entries = (read_line(line) for _, line in _log(Reads(pool), _asked(to, None), 0, only))
+        for told in story((entry, entry.recorded()) for entry in entries):
+            if (told.entry.position or 0) >= from_:
+                _tell(told)
+                sleep(1 / speed if speed else 0)
+
+
+def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
+    """Position and line of the entries after a position, read a batch at a time."""
+    while entries := reads.log(asked, after, EXPORT_BATCH, subject=subject)[0]:
+        yield from entries
+        after = entries[-1][0]
+
+
+def _tell(told: Told) -> None:
+    entry = told.entry
+    head = (
+        f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
+    )
+    if not out.is_terminal:
+        shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
+        write(
+            to_json(
+                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in told.changes]}
+            ).decode()
+        )
+        return
+    out.print(head, style="bold", markup=False)
+    for change in told.changes:
+        where = "" if change.subject == entry.originator_id else f" of {change.subject}"
+        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}", markup=False)
+
+
+def _brief(value: object) -> str:
+    text = to_json(value).decode()
+    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
 
 
 @app.command()

@@ -69,6 +69,26 @@ class Paged(AtBasis):
     cursor: Annotated[str, Field(max_length=1_000)] | None = None
 
 
+class DiffQuery(AtBasis):
+    """Between what: two positions or times of the ledger, or two days of the world; ``to`` is now by default."""
+
+    from_: Annotated[Position | Instant | Day, Field(alias="from", union_mode="left_to_right")]
+    to: Annotated[Position | Instant | Day | None, Field(union_mode="left_to_right")] = None
+
+    def sides(self) -> tuple[Asked, Asked]:
+        """The two bases. Raises Invalid where one end is a day and the other a position or time."""
+        if self.to is not None and _is_day(self.from_) != _is_day(self.to):
+            detail = "from and to are both days of the world, or both positions or times of the ledger"
+            raise Invalid(detail, [Fault("to", detail, "two_clocks")])
+        name = "valid_at" if _is_day(self.from_) else "known_at"
+        given = self.model_dump(exclude={"from_", "to"})
+        return AtBasis(**given | {name: self.from_}).asked(), AtBasis(**given | {name: self.to}).asked()
+
+
+def _is_day(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
 class ListQuery(Paged):
     """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters."""
 

@@ -119,7 +119,7 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
         more["errors"] = [fault._asdict() for fault in error.faults]
     if isinstance(error, errors.Refused):
         more["rule"] = error.rule
-        more["errors"] = [{"pointer": "", "detail": str(error), "code": error.rule}]
+        more["errors"] = [{"pointer": error.pointer, "detail": str(error), "code": error.rule}]
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
         problem = PRECONDITION if "if-match" in request.headers else problem

@@ -1,5 +1,6 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -11,10 +12,11 @@ from pydantic_core import to_json
 
 from api import shapes
 from api.house import TheHouse, answer, next_page, reader, tag_of
-from api.params import AtBasis, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
+from api.params import AtBasis, DiffQuery, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
 from ledger.errors import NotFound
 from ledger.facts import KINDS, Subject
-from projections.read import Basis, Shown, Whole
+from projections.diff import changes
+from projections.read import Asked, Basis, Reads, Shown, Whole
 
 PLURALS = {
     "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
@@ -98,7 +100,25 @@ def _routes(kind: str) -> APIRouter:
         body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
         return answer(request, body.encode(), basis.known_at, tag_of(items))
 
+    @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
+    def diff(request: Request, here: TheHouse, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
+        """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
+        told = [_documents(here.reads, Subject(f"{kind}:{id}"), asked) for asked in query.sides()]
+        (before, first), (after, last) = told
+        if not before and not after:
+            raise NotFound(f"nothing is known of {kind}:{id}, neither there nor here")
+        found = [change._asdict() for change in changes(before, after)]
+        body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
+        return answer(request, body, last.known_at, tag_of(body.decode()))
+
     return router
+
+
+def _documents(reads: Reads, subject: Subject, asked: Asked) -> tuple[dict[str, dict[str, Any]], Basis]:
+    """The documents of a whole state, by subject; none where nothing is known of it."""
+    whole, basis = reads.find(subject, asked)
+    shown = [whole.state, *(one for group in whole.related.values() for one in group)] if whole else []
+    return {f"{one.subject} {one.lane}".strip(): json.loads(one.doc) for one in shown}, basis
 
 
 def _history_item(line: str, corrections: Sequence[dict[str, Any]]) -> str:

@@ -105,6 +105,25 @@ class TimelinePage(BaseModel):
     basis: BasisShape
 
 
+class ChangeShape(BaseModel):
+    """A field that reads otherwise, and the entries responsible."""
+
+    subject: str
+    field: str
+    old: Any
+    new: Any
+    entries: list[int]
+
+
+class Diff(BaseModel):
+    """What changed between two bases; ``from`` and ``to`` are those, as in every answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    changes: list[ChangeShape]
+    to: BasisShape
+
+
 class HistoryItem(BaseModel):
     """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why."""
 

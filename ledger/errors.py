@@ -53,11 +53,14 @@ class Refused(LedgerError):
         super().__init__(detail)
         self.rule = rule
         self.subject = subject
+        self.pointer = ""  # to the event that is refused, where there are several
 
 
 class IdReused(Refused):
-    def __init__(self, entry_id: str) -> None:
-        super().__init__("id_reused", f"the id {entry_id} stands for an entry with other content")
+    """``name`` says what was used before: an id, or an idempotency key."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("id_reused", f"{name} stands for something else that was recorded")
 
 
 class StaleVersion(Refused):

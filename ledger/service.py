@@ -5,7 +5,7 @@ overtaken: ``(stream, version)`` and the ids are unique, so a writer who decided
 database and decides again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_bytes
@@ -24,7 +24,7 @@ from ledger.dates import InvalidDate, PartialDate
 from ledger.disclosure import SALT_BYTES, Disclosure, keep_erased
 from ledger.draft import Draft
 from ledger.entry import Entry, LineMapper, make_entry, read_line
-from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
+from ledger.errors import IdReused, Refused, StaleVersion, TooLarge, Unavailable
 from ledger.facts import Anomaly, Subject
 from ledger.facts.source import Described, Registered
 from ledger.history import UNRECORDED, Histories, History, Opening, Recorded
@@ -112,8 +112,10 @@ class Ledger(Application[str]):
         given = [(draft.id or self._id(actor, idempotency_key, number), draft) for number, draft in enumerate(drafts)]
         if len({entry_id for entry_id, _ in given}) < len(given):
             raise Refused("id_repeated", "two events of the request have the same id")
+        # A key stands for one request: not for one with fewer events, nor for one with more.
+        beyond = None if idempotency_key is None else self._id(actor, idempotency_key, len(drafts))
         for attempt in range(ATTEMPTS):
-            decided = self._decide(given, actor)
+            decided = self._decide(given, actor, beyond)
             try:
                 return self._save(decided)
             except IntegrityError:
@@ -122,10 +124,19 @@ class Ledger(Application[str]):
                     raise Unavailable("others keep writing to the same streams; try again") from None
         raise AssertionError
 
-    def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> list[Answer]:
-        """What ``append`` would answer; the positions are those of the future. Raises as ``append`` does."""
-        decided = self._decide([(draft.id or str(self.new_id()), draft) for draft in drafts], actor)
-        return [answer for answer, _ in decided]
+    def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> tuple[list[Answer], Refused | TooLarge | None]:
+        """What ``append`` would answer, up to the first draft that it would refuse, and why that one.
+
+        The positions are those of the future.
+        """
+        given = [(draft.id or str(self.new_id()), draft) for draft in drafts]
+        answers: list[Answer] = []
+        try:
+            for answer, _ in self._decisions(self._read(given), given, actor):
+                answers.append(answer)
+        except (Refused, TooLarge) as error:
+            return answers, error
+        return answers, None
 
     def _id(self, actor: Actor, key: str | None, number: int) -> str:
         return str(uuid5(IDEMPOTENCY, f"{actor.authid}\0{key}\0{number}") if key is not None else self.new_id())
@@ -135,18 +146,35 @@ class Ledger(Application[str]):
         positions = iter([recording.notification.id for recording in recordings])
         return [answer if entry is None else answer.at(next(positions)) for answer, entry in decided]
 
-    def _decide(self, given: Sequence[tuple[str, Draft]], actor: Actor) -> list[tuple[Answer, Entry | None]]:
+    def _decide(
+        self, given: Sequence[tuple[str, Draft]], actor: Actor, beyond: str | None = None
+    ) -> list[tuple[Answer, Entry | None]]:
         """An answer for each draft, and the entry to record; none for what is recorded already."""
-        world = self._read(given)
-        today = self.clock().date()
-        decided: list[tuple[Answer, Entry | None]] = []
+        world = self._read(given, beyond)
+        known = {entry_id in world.entries for entry_id, draft in given if draft.id is None}
+        if beyond and (beyond in world.entries or len(known) > 1):
+            raise IdReused("the Idempotency-Key")
+        return list(self._decisions(world, given, actor))
+
+    def _decisions(
+        self, world: World, given: Sequence[tuple[str, Draft]], actor: Actor
+    ) -> Iterator[tuple[Answer, Entry | None]]:
         for number, (entry_id, draft) in enumerate(given):
-            if entry_id in world.entries:
-                decided.append((self._repeated(world, entry_id, draft), None))
-            else:
-                position = UNRECORDED + number
-                decided.append(self._admit(world, Recorded(position, entry_id, today, draft.fact), draft, actor))
-        return decided
+            try:
+                yield self._decide_one(world, number, entry_id, draft, actor)
+            except Refused as error:
+                error.pointer = f"/events/{number}" if len(given) > 1 else ""
+                raise
+            except TooLarge as error:
+                raise error.at(f"/events/{number}" if len(given) > 1 else "") from None
+
+    def _decide_one(
+        self, world: World, number: int, entry_id: str, draft: Draft, actor: Actor
+    ) -> tuple[Answer, Entry | None]:
+        if entry_id in world.entries:
+            return self._repeated(world, entry_id, draft), None
+        recorded = Recorded(UNRECORDED + number, entry_id, self.clock().date(), draft.fact)
+        return self._admit(world, recorded, draft, actor)
 
     def _admit(self, world: World, new: Recorded, draft: Draft, actor: Actor) -> tuple[Answer, Entry]:
         subject, history = draft.subject, world.histories[draft.subject]
@@ -174,25 +202,25 @@ class Ledger(Application[str]):
             authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
         )  # fmt: skip
         if replace(again, data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
-            raise IdReused(entry_id)
+            raise IdReused(f"the id {entry_id}")
         assert entry.position is not None
         anomalies = world.histories[draft.subject].anomalies(entry.position)
         return Answer(
             entry_id, entry.position, draft.subject, entry.originator_version, tuple(anomalies), repeated=True
         )
 
-    def _read(self, given: Sequence[tuple[str, Draft]]) -> World:
+    def _read(self, given: Sequence[tuple[str, Draft]], beyond: str | None = None) -> World:
         """Everything the decision rests on, in one round trip. Raises Unavailable."""
         try:
             with self.pool.connection() as connection:
-                return self._world(connection, given)
+                return self._world(connection, given, [UUID(beyond)] if beyond else [])
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
 
-    def _world(self, connection: Connection, given: Sequence[tuple[str, Draft]]) -> World:
+    def _world(self, connection: Connection, given: Sequence[tuple[str, Draft]], others: list[UUID]) -> World:
         streams = {draft.subject: self.known.get(draft.subject) for _, draft in given}
         mentioned = streams.keys() | {subject for _, draft in given for subject in draft.fact.mentions}
-        ids = [UUID(entry_id) for entry_id, _ in given]
+        ids = [UUID(entry_id) for entry_id, _ in given] + others
         with connection.pipeline():
             # The ids first: what is found under them is then in the streams that are read after it.
             entries = connection.execute(SQL["find_entries"], {"entry_ids": ids})

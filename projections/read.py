@@ -161,19 +161,24 @@ class Reads:
 
     def whole(self, subject: Subject, asked: Asked) -> tuple[Whole, Basis]:
         """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
+        found, basis = self.find(subject, asked)
+        if found is None:
+            where = f"on {basis.valid_at}, as of position {basis.known_at} of the ledger"
+            raise NotFound(f"nothing is known of {subject} {where}")
+        return found, basis
+
+    def find(self, subject: Subject, asked: Asked) -> tuple[Whole | None, Basis]:
+        """As ``whole``, with None where nothing is known."""
         with self.connection() as connection:
             basis = self.basis(connection, asked)
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
             row = connection.execute(SQL["state"], given).fetchone()
-            if row is None:
-                raise NotFound(
-                    f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at} of the ledger"
-                )
             kinds = RELATED.get(subject.kind, ())
+            if row is None or not kinds:
+                return (Whole(Shown(*row)) if row else None), basis
             related: dict[str, list[Shown]] = {kind: [] for kind in kinds}
-            if kinds:
-                for kind, *shown in connection.execute(SQL["related"], given | {"kinds": list(kinds)}):
-                    related[kind].append(Shown(*shown))
+            for kind, *shown in connection.execute(SQL["related"], given | {"kinds": list(kinds)}):
+                related[kind].append(Shown(*shown))
             return Whole(Shown(*row), related), basis
 
     def page(

@@ -386,3 +386,35 @@ def test_people_see_bars_and_tables(place: Place, tmp_path: Path) -> None:
     table = on_a_terminal(place, "status")
     assert re.search(r"head.*projected.*lag", table)
     assert "{" not in table
+
+
+# --- the auditor
+
+
+def test_an_audit_of_a_sound_ledger_finds_nothing(given: Given, command: Command) -> None:
+    """Exit 0 and a remark; nothing on the standard output."""
+    given(THX, USA, INDIA, INDUS_X)
+    done = command("audit")
+    assert done.stdout == ""
+    assert "nothing found" in done.stderr
+
+
+def test_an_audit_names_what_does_not_hold(given: Given, command: Command, place: Place) -> None:
+    """Exit 3, and a line for each finding with its position."""
+    given(THX, USA, INDIA, INDUS_X)
+    command("rebuild")
+    with place.connect() as connection:
+        connection.execute("update states set status = 'closed' where subject = 'initiative:indus-x'")
+    assert rows(command("audit", code=3))[0]["position"] == 4
+
+
+def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
+    """Entry by entry with the changes each made; of one stream where that is asked for, up to a position."""
+    given(THX, USA, INDIA, INDUS_X, event("initiative.activated", "initiative:indus-x", "2023"))
+    told = rows(command("replay", "--subject", "initiative:indus-x"))
+    changes = [{one["field"]: (one["old"], one["new"]) for one in entry["changes"]} for entry in told]
+    assert [entry["position"] for entry in told] == [4, 5]
+    assert changes[1]["status"] == ("reported", "active")
+    assert len(rows(command("replay", "--to", "3"))) == 3
+    assert len(rows(command("replay", "--from", "4", "--speed", "1000"))) == 2
+    command("replay", "--to", "never", code=2)

@@ -86,8 +86,9 @@ def test_the_same_idempotency_key_answers_as_the_first_time(service: Service) ->
     first = service.post(THX, USA, Idempotency_Key='"k 1"')
     again = service.post(THX, USA, Idempotency_Key='"k 1"')
     assert (first.status_code, again.status_code, again.json()) == (201, 200, first.json())
-    problem = problem_of(service.post(INDIA, Idempotency_Key='"k 1"'), 422)
-    assert problem["type"] == "/problems/id-reused"
+    for other in ([INDIA], [THX], [THX, USA, INDIA]):
+        problem = problem_of(service.post(*other, Idempotency_Key='"k 1"'), 422)
+        assert problem["type"] == "/problems/id-reused"
     assert service.post(INDIA, Idempotency_Key='"k 2"').status_code == 201
     assert service.size() == 3
 
@@ -656,3 +657,54 @@ def test_known_at_now_is_the_whole_ledger(service: Service) -> None:
     service.given(THX, INDUS_X)
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     assert service.get("/v1/initiatives", known_at=now).json()["basis"]["known_at"] == 2
+
+
+# --- what changed
+
+
+def test_the_changes_between_two_positions_name_the_entries_responsible(service: Service) -> None:
+    """Fields that read otherwise, old and new, for the initiative and all that belongs to it."""
+    # given
+    service.given(THX, USA, INDIA, INDUS_X)
+    service.given(event("initiative.activated", "initiative:indus-x", "2023-06-21"))
+    held = event("meeting.held", "meeting:m", "2024-02-01", title="M", initiatives=["initiative:indus-x"])
+    service.given(held, event("meeting.held", "meeting:stray", "2024-02-01", title="Another"))
+    # when
+    answer = service.get("/v1/initiatives/indus-x/diff?from=4&to=7").json()
+    # then
+    found = {(one["subject"], one["field"]): (one["old"], one["new"], one["entries"]) for one in answer["changes"]}
+    assert found["initiative:indus-x", "status"] == ("reported", "active", [5])
+    assert found["meeting:m", "status"] == (None, "held", [6])
+    assert {subject for subject, _ in found} == {"initiative:indus-x", "meeting:m"}
+    assert (answer["from"]["known_at"], answer["to"]["known_at"]) == (4, 7)
+    assert service.get("/v1/initiatives/indus-x/diff?from=7").json()["changes"] == []
+
+
+def test_the_changes_between_two_days_are_told_as_known_at_one_position(service: Service) -> None:
+    """Two days of the world, at one position of the ledger; before it was known, everything is new."""
+    # given
+    service.given(
+        THX, USA, INDIA, event("initiative.launched", "initiative:x", "2020-01-01", name="X", kind="dialogue")
+    )
+    service.given(event("initiative.closed", "initiative:x", "2022-01-01", reason="Done."))
+    # when
+    path = "/v1/initiatives/x/diff?from=2021-01-01&to=2023-01-01"
+    statuses = [
+        [(one["old"], one["new"]) for one in service.get(at).json()["changes"] if one["field"] == "status"]
+        for at in (path, f"{path}&known_at=4", "/v1/initiatives/x/diff?from=2019-01-01&to=2021-01-01")
+    ]
+    # then
+    assert statuses == [[("active", "closed")], [], [(None, "active")]]
+
+
+@pytest.mark.parametrize("query", ["", "from=2021-01-01&to=4", "from=4&to=2021-01-01", "from=x", "from=99999"])
+def test_a_diff_needs_two_ends_of_one_clock(service: Service, query: str) -> None:
+    """What is not two days or two positions is refused."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    assert problem_of(service.get(f"/v1/initiatives/indus-x/diff?{query}"), 422)["errors"]
+
+
+def test_nothing_is_known_on_either_side_of_a_diff(service: Service) -> None:
+    """A stream that is not there has no changes, and is not found."""
+    service.given(THX)
+    problem_of(service.get("/v1/initiatives/unheard-of/diff?from=0"), 404)

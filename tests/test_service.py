@@ -247,7 +247,7 @@ def test_an_event_that_appears_while_it_is_looked_up_is_answered_whole(
                 told.append(again(twin, named))
             return cursor
 
-    monkeypatch.setattr(ledger, "_world", lambda connection, given: world(Late(connection), given))  # type: ignore[arg-type]
+    monkeypatch.setattr(ledger, "_world", lambda connection, *asked: world(Late(connection), *asked))  # type: ignore[arg-type]
     assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
 
 
@@ -296,14 +296,18 @@ def test_a_repeated_fact_about_a_person_is_flagged(given: Given) -> None:
 def test_the_answer_of_a_dry_run_is_the_answer(ledger: Ledger, reader: Connection) -> None:
     """A dry run says what an append would answer, refuses what it would refuse, and records nothing."""
     drafts = read_body({"events": [THX, SIGNED]})
-    dry = ledger.dry_run(drafts, CLERK)
+    dry, refusal = ledger.dry_run(drafts, CLERK)
+    assert refusal is None
     assert size(reader) == 0
     wet = ledger.append(drafts, CLERK)
     assert [(one.subject, one.version, [a.code for a in one.anomalies]) for one in dry] == [
         (one.subject, one.version, [a.code for a in one.anomalies]) for one in wet
     ]
-    with pytest.raises(Refused):
-        ledger.dry_run(read_body(event("agreement.suspended", "agreement:unknown", "2024")), CLERK)
+    unknown = event("agreement.suspended", "agreement:unknown", "2024")
+    dry, refusal = ledger.dry_run(read_body({"events": [INDIA, unknown, USA]}), CLERK)
+    assert [answer.subject for answer in dry] == ["party:ind"]
+    assert isinstance(refusal, Refused)
+    assert refusal.pointer == "/events/1"
 
 
 # --- sources

@@ -35,7 +35,7 @@ Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\
 Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Amount = Annotated[str, StringConstraints(pattern=r"^-?\d{1,30}(\.\d{1,10})?$")]
+Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,10})?$")]
 Months = Annotated[int, Field(ge=1, le=12_000)]
 
 
