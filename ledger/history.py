@@ -5,7 +5,7 @@ Both sides of the house stand on it: an append is admitted against it, and the p
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import replace
 from datetime import date
@@ -127,8 +127,8 @@ class History:
         target = self.find(fact.target)
         return self._refold(self._correct(fact, new, target)) if target else {}
 
-    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[Place]:
-        """Apply a correction; returns the places in the order that it touched."""
+    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[Live]:
+        """Apply a correction; returns the facts that went, came or changed."""
         live = next((live for live in self.lives if live.position == target.position), None)
         match fact:
             case Voided():
@@ -160,47 +160,60 @@ class History:
         recorded_on = by.recorded_on if fact.occurred else first.recorded_on
         return replace(self._live(fact, first._replace(recorded_on=recorded_on)), position=by.position)
 
-    def _insert(self, live: Live) -> Place:
+    def _insert(self, live: Live) -> Live:
         insort(self.lives, live, key=_place)
         insort(self.likes.setdefault(_sort(live), []), live, key=_root)
-        return live.place
+        return live
 
-    def _remove(self, live: Live | None) -> list[Place]:
+    def _remove(self, live: Live | None) -> list[Live]:
         if live is None:
             return []
         self.lives.remove(live)
         self.likes[_sort(live)].remove(live)
-        return [live.place]
+        return [live]
 
-    def _swap(self, old: Live, new: Live) -> list[Place]:
+    def _swap(self, old: Live, new: Live) -> list[Live]:
         self.lives[self.lives.index(old)] = new
         likes = self.likes[_sort(old)]
         likes[likes.index(old)] = new
-        return [new.place]
+        return [new]
 
-    def _refold(self, places: list[Place]) -> dict[str, Refolded]:
-        """Fold again from the first of these places on; all before it stays as it is."""
-        if not places:
+    def _refold(self, changed: list[Live]) -> dict[str, Refolded]:
+        """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
+        if not changed:
             return {}
-        place, cut = min(places), {}
-        for lane, steps in self.lanes.items():
+        place, lanes = min(one.place for one in changed), self._concerned(changed)
+        cut = {lane: Refolded(len(steps), []) for lane, steps in self.lanes.items()}
+        for lane in lanes & self.lanes.keys():
+            steps = self.lanes[lane]
             start = bisect_left(steps, place, key=_place)
             cut[lane] = Refolded(start, steps[start:])
             del steps[start:]
         for live in self.lives[bisect_left(self.lives, place, key=_place) :]:
-            self._fold(live)
+            self._fold(live, lanes)
         new = {lane: Refolded(0, []) for lane in self.lanes if lane not in cut}
         return {lane: one for lane, one in (cut | new).items() if one.old or len(self.lanes[lane]) > one.start}
 
-    def _fold(self, live: Live) -> None:
-        fact, main = live.fact, self.state()
-        states = {lane: self.state(lane).before(live) for lane in self.kind.lanes(fact)}
+    def _concerned(self, changed: list[Live]) -> set[str]:
+        """The lanes that facts bear on. The main lane bears on all, and so does a fact before it begins."""
+        lanes = {lane for live in changed for lane in self.kind.lanes(live.fact)}
+        opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
+        if MAIN in lanes or opened is None or min(one.place for one in changed) <= opened:
+            return {MAIN, *lanes, *self.lanes}
+        return lanes
+
+    def _fold(self, live: Live, concerned: Collection[str] = (MAIN,)) -> None:
+        fact, lanes, main = live.fact, self.kind.lanes(live.fact), self._main_before(live.place)
+        states = {lane: self.state(lane).before(live) for lane in lanes if lane in concerned or MAIN in concerned}
+        if not states:
+            return
         excused = main.status in self.kind.ended and self._goes_on(live)
         for lane, state in states.items():
             state.excused = excused
             (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
         first, *others = states.values()
-        self._flag(first, live)
+        if lanes[0] in states:
+            self._flag(states[lanes[0]], live)
         if MAIN in states:
             self.kind.reconcile(first, others)
         elif main.status is None:
@@ -213,6 +226,12 @@ class History:
             if state.status != self.state(lane).status:
                 state.provenance["status"] = (live.position,)
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
+
+    def _main_before(self, place: Place) -> State:
+        """The main lane's state before a place: the lane may go on behind it, where it was not folded again."""
+        steps = self.lanes.get(MAIN, [])
+        before = bisect_left(steps, place, key=_place)
+        return steps[before - 1].state if before else State()
 
     def _goes_on(self, live: Live) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from ledger.dates import PartialDate
@@ -78,18 +79,15 @@ class Projector:
     def _note_states(
         self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
     ) -> None:
-        before, after = segments(old), segments(new)
-        same = _common_prefix(before, after)
         name = kind.name if lane == MAIN else "participation"
-        was = [_row(kind_of(kind, lane), name, subject, lane, segment) for segment in before[same:]]
-        now = [_row(kind_of(kind, lane), name, subject, lane, segment) for segment in after[same:]]
-        for row in was:
-            if row not in now:
-                self.changes.close((subject, lane, row[3]), position)
-        for row in now:
-            if row not in was:
-                row[5] = position
-                self.changes.states[subject, lane, row[3]] = row
+        row = partial(_row, kind_of(kind, lane), name, subject, lane)
+        was, now = ({_span(one): one for one in segments(steps)} for steps in (old, new))
+        kept = {span for span in was.keys() & now.keys() if row(was[span]) == row(now[span])}
+        for span in was.keys() - kept:
+            self.changes.close((subject, lane, span[0]), position)
+        for span in now.keys() - kept:
+            opened = self.changes.states[subject, lane, span[0]] = row(now[span])
+            opened[5] = position
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:
@@ -116,12 +114,8 @@ def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tup
     return first, [*steps[first:start], *old]
 
 
-def _common_prefix(before: Sequence[Segment], after: Sequence[Segment]) -> int:
-    """How many segments at the start are the very same: what lies before the new fact was not folded again."""
-    for i, (old, new) in enumerate(zip(before, after, strict=False)):
-        if old.state is not new.state or old[:2] != new[:2] or old.overdue != new.overdue:
-            return i
-    return min(len(before), len(after))
+def _span(segment: Segment) -> tuple[date, date, bool]:
+    return (segment.valid_from, segment.valid_to, segment.overdue)
 
 
 def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:

@@ -171,6 +171,12 @@ class State:
     def flag(self, code: AnomalyCode, detail: str) -> None:
         self.anomalies = (*self.anomalies, Anomaly(code, self.now.position, detail))
 
+    def flag_order(self) -> None:
+        """Two acts are in an odd order: the one that was recorded later shows it."""
+        shown_by = max(self.now.position, *self.provenance.get("status", (0,)))
+        odd = Anomaly(AnomalyCode.date_order, shown_by, f"it was {self.status} by then; the status stays")
+        self.anomalies = (*self.anomalies, odd)
+
     def violate(self, rule: str, detail: str) -> None:
         self.violations = (*self.violations, Violation(rule, self.now.position, detail))
 
@@ -257,4 +263,4 @@ class Kind:
             elif rule.restores and before in self.ended:
                 state.status = state.before_end or rule.to
         else:
-            state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")
+            state.flag_order()
