@@ -29,6 +29,7 @@ from api.auth import Role, create_key, list_keys, revoke_key
 from api.files import Line, Report, read_drafts, read_lines
 from api.params import AtBasis
 from api.reads import whole_json
+from api.tables import imported, read_mapped, read_mapping
 from api.terminal import err, out, progress, say, show_json, show_rows, write
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
@@ -163,14 +164,17 @@ def _show_answers(answers: list[Answer]) -> None:
 def import_(
     file: TheFile,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; record nothing.")] = False,
+    mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
 ) -> None:
     """Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing."""
     report = Report()
     path = Path("/dev/stdin") if str(file) == "-" else file
-    lines = list(read_drafts(read_lines(path), report))
+    lines = [] if mapping else list(read_drafts(read_lines(path), report))
     if report.faults:
         _conclude(report, "nothing was recorded")
     with writing() as ledger:
+        if mapping:
+            lines = _mapped(ledger, mapping, path, report)
         if dry_run:
             _try(ledger, lines, report)
         else:
@@ -179,6 +183,16 @@ def import_(
                     _import(ledger, lines[start : start + IMPORT_BATCH], report)
                     advance(min(start + IMPORT_BATCH, len(lines)))
     _conclude(report, "nothing was recorded: a dry run" if dry_run else "")
+
+
+def _mapped(ledger: Ledger, mapping: Path, path: Path, report: Report) -> list[Line]:
+    """The events that a table tells, next to what was imported of it before, which the log says."""
+    meaning = read_mapping(mapping)
+    log = (line for _, line in _log(Reads(ledger.pool), Asked(), 0))
+    lines = list(read_mapped(meaning, path, report, imported(meaning, log)))
+    if report.faults:
+        _conclude(report, "nothing was recorded")
+    return lines
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:

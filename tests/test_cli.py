@@ -388,6 +388,19 @@ def test_people_see_bars_and_tables(place: Place, tmp_path: Path) -> None:
     assert "{" not in table
 
 
+def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
+    """With a mapping, a table's rows tell their facts; a second import repeats them, and faults are told by line."""
+    page = (Path(__file__).parents[1] / "docs" / "importing.md").read_text()
+    mapping, table = tmp_path / "treaties.toml", tmp_path / "treaties.csv"
+    mapping.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    table.write_text(page.partition("```csv\n")[2].partition("```")[0])
+    first = command("import", "--mapping", mapping, table)
+    assert re.search(r"appended [1-9]", first.stderr)
+    assert "appended 0" in command("import", "--mapping", mapping, table).stderr
+    table.write_text(table.read_text() + "14,Talks on rail,India,31 Feb 1950,,\n")
+    assert "line 4" in command("import", "--mapping", mapping, table, code=1).stderr
+
+
 # --- the auditor
 
 

@@ -1,0 +1,563 @@
+"""Tables through a mapping: what a row tells, what is wrong with it by line, and what importing again changes."""
+
+import csv
+import json
+import random
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, LiteralString, NamedTuple
+
+import pytest
+
+from api.files import Report, read_drafts
+from api.tables import Mapping, imported, read_mapped, read_mapping, read_table, rows_to_events
+from ledger.errors import Invalid
+from ledger.postgres import Connection
+from ledger.service import Ledger
+from projections.follow import Follower
+from tests.conftest import CLERK
+
+MAPPINGS = Path(__file__).parent / "mappings"
+REGISTER = read_mapping(MAPPINGS / "treaties.toml")
+MEMBERS = read_mapping(MAPPINGS / "copyright-treaties.toml")
+LAST = 2**63 - 2
+Import = Callable[..., Report]
+Event = dict[str, Any]
+
+HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "Place", "In force", "Terminated", "Ground"]
+FULL = ["7", "Trade", "Treaty", "60", "India; Côte d'Ivoire", "09/11/1946", "Delhi", "1.2.1947", "9 Nov 1956", "lapsed"]
+BARE = ["8", "Talks", "MoU", "n/a", "India;France;", "N/A", " ", "-", "", "–"]  # noqa: RUF001
+
+
+def table(*rows: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a register, from line 2 on."""
+    return iter([(number, dict(zip(HEADER, row, strict=True))) for number, row in enumerate(rows, start=2)])
+
+
+def but(row: list[str], **cells: str) -> list[str]:
+    """The row with other cells; ``_`` stands for a blank in the column's name."""
+    changed = {name.replace("_", " "): cell for name, cell in cells.items()}
+    return [changed.get(name, cell) for name, cell in zip(HEADER, row, strict=True)]
+
+
+def told(mapping: Mapping, *rows: list[str]) -> tuple[list[Event], Report]:
+    report = Report()
+    return [event for _, event in rows_to_events(mapping, table(*rows), report)], report
+
+
+def by_type(events: list[Event]) -> dict[str, Event]:
+    return {event["type"]: event for event in events}
+
+
+def mapping_of(tmp_path: Path, text: str) -> Mapping:
+    path = tmp_path / "mapping.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_mapping(path)
+
+
+DATED = """
+name = "one"
+dates = {formats}
+[facts.met]
+type = "milestone.met"
+subject = "milestone:{{slug(what)}}"
+occurred = "{{when}}"
+sources = [{{ source = "source:list" }}]
+"""
+
+
+LISTED = Mapping.model_validate(tomllib.loads(DATED.format(formats='"YYYY"')))
+MEMBERS_COLUMNS = {
+    "party", "treaty", "row.Signature Date", "row.Instrument Type", "row.Instrument Date", "row.Entry Into Force Date",
+}  # fmt: skip
+
+
+def dated(tmp_path: Path, formats: str | list[str], text: str) -> tuple[Any, list[tuple[int, str]]]:
+    """What a cell becomes as a date, and the faults."""
+    report = Report()
+    mapping = mapping_of(tmp_path, DATED.format(formats=json.dumps(formats)))
+    events = list(rows_to_events(mapping, [(2, {"what": "A", "when": text})], report))
+    return (events[0][1].get("occurred") if events else None), report.faults
+
+
+# --- what a row tells
+
+
+def test_a_row_tells_several_facts() -> None:
+    """A treaty that was signed, in force and terminated is three facts, its parties are two, each from its columns."""
+    events, report = told(REGISTER, FULL)
+    assert not report.faults
+    assert [event["type"] for event in events] == [
+        "source.registered", "party.registered", "party.registered", "agreement.mentioned", "agreement.signed",
+        "agreement.entered_into_force", "agreement.terminated",
+    ]  # fmt: skip
+    facts = by_type(events)
+    assert facts["agreement.signed"]["occurred"] == "1946-11-09"
+    assert facts["agreement.signed"]["data"] == {
+        "places": ["Delhi"],
+        "signatories": [
+            {"party": "party:india", "mode": "definitive"},
+            {"party": "party:cote-d-ivoire", "mode": "definitive"},
+        ],
+    }
+    assert facts["agreement.entered_into_force"]["effective"] == "1947-02-01"
+    assert facts["agreement.terminated"]["occurred"] == "1956-11-09"
+    assert facts["agreement.terminated"]["data"] == {"ground": "term_expired"}
+    assert facts["agreement.terminated"]["sources"] == [{"source": "source:register", "locator": "No. 7"}]
+    assert facts["agreement.mentioned"]["data"]["term"] == {"length": "60"}
+
+
+def test_unknown_cells_give_nothing() -> None:
+    """n/a, a dash and a blank are unknown: the field is absent, and so is a fact that hangs on it."""
+    events, report = told(REGISTER, BARE)
+    assert not report.faults
+    assert [event["type"] for event in events][3:] == ["agreement.mentioned"]
+    assert events[3]["data"] == {
+        "title": "Talks",
+        "instrument_type": "memorandum_of_understanding",
+        "parties": ["party:india", "party:france"],
+    }
+
+
+def test_all_that_is_told_can_be_recorded() -> None:
+    """The events of the example can be read as they are posted; a fact of many rows is given once."""
+    report = Report()
+    rows = rows_to_events(REGISTER, table(FULL, BARE), report)
+    lines = list(read_drafts(((number, json.dumps(event)) for number, event in rows), report))
+    assert not report.faults
+    assert [line.number for line in lines] == [2] * 7 + [3] * 2
+    assert Counter(str(line.draft.subject) for line in lines)["party:india"] == 1
+
+
+@pytest.mark.parametrize(
+    ("formats", "text", "read"),
+    [
+        ("DD/MM/YYYY", "09/11/1946", "1946-11-09"),
+        ("DD/MM/YYYY", "9/11/1946", "1946-11-09"),
+        ("MM/DD/YYYY", "09/11/1946", "1946-09-11"),
+        ("DD.MM.YYYY", "09.11.1946", "1946-11-09"),
+        ("D Mon YYYY", "9 Nov 1946", "1946-11-09"),
+        ("D Mon YYYY", "09  november 1946", "1946-11-09"),
+        ("Mon D, YYYY", "Sept. 9, 1946", "1946-09-09"),
+        ("YYYY-MM-DD", "1946-11-09", "1946-11-09"),
+        (["D Mon YYYY", "Mon YYYY", "YYYY"], "Nov 1946", "1946-11"),
+        (["D Mon YYYY", "Mon YYYY", "YYYY"], "1946", "1946"),
+        ("EDTF", "1946-11~", "1946-11~"),
+        ("DD/MM/YYYY", "N/A", None),
+        ("DD/MM/YYYY", "-", None),
+    ],
+)
+def test_dates_are_read_in_the_formats_of_the_mapping(
+    tmp_path: Path, formats: str | list[str], text: str, read: str | None
+) -> None:
+    """Each format reads its own texts, as precisely as they are, in the same way on every machine."""
+    assert dated(tmp_path, formats, text) == (read, [])
+
+
+@pytest.mark.parametrize("text", ["9 Junk 1946", "9 Nove 46", "31 Jun 1946", "Nov 1946"])
+def test_other_words_than_months_are_faults(tmp_path: Path, text: str) -> None:
+    """A month is the beginning of its English name, and of no other word."""
+    assert dated(tmp_path, "D Mon YYYY", text) == (None, [(2, f"column 'when': {text!r} is no date as D Mon YYYY")])
+
+
+@pytest.mark.parametrize("text", ["31/06/2024", "2024-06-30", "06/30/2024", "30/06/24", "30 Juin 2024", "soon"])
+def test_other_dates_are_faults(tmp_path: Path, text: str) -> None:
+    """What is no day, or is written otherwise, is told with line, column, text and format; nothing is guessed."""
+    assert dated(tmp_path, "DD/MM/YYYY", text) == (None, [(2, f"column 'when': {text!r} is no date as DD/MM/YYYY")])
+
+
+def test_a_bad_cell_is_a_fault_of_its_row() -> None:
+    """A row with bad cells gives nothing, and all that is wrong with it stands under its line; the others go on."""
+    events, report = told(REGISTER, but(FULL, Signed="9.9.", Terminated="31/04/1950"), but(FULL, No=" "), BARE)
+    assert {event["subject"] for event in events} >= {"agreement:no-8"}
+    assert "agreement:no-7" not in {event["subject"] for event in events}
+    faults = dict(report.faults)
+    assert [number for number, _ in report.faults] == [2, 3]
+    assert "column 'Signed': '9.9.'" in faults[2]
+    assert "column 'Terminated': '31/04/1950'" in faults[2]
+    assert faults[3] == "a column of the key (No) is unknown"
+
+
+def test_a_value_outside_the_list_is_a_fault() -> None:
+    """A word that the mapping does not translate is told, where it names nothing for the others."""
+    rows = [(9, {"party": "Mali", "treaty": "Rome", "row.Instrument Type": "Nod", "row.Instrument Date": "2001-01-01"})]
+    report = Report()
+    assert list(rows_to_events(MEMBERS, rows, report)) == []
+    assert report.faults[0] == (9, "column 'row.Instrument Type': 'Nod' is none of the values of the mapping")
+
+
+def test_what_the_vocabulary_refuses_is_a_fault_of_its_line() -> None:
+    """A fact that cannot be read is told by line and field, as for any file."""
+    report = Report()
+    events = rows_to_events(REGISTER, table(but(FULL, Months="many"), BARE), report)
+    lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))
+    assert len(lines) == 8
+    assert [(number, text.split(":")[0]) for number, text in report.faults] == [(2, "/data/term/length")]
+
+
+def test_long_names_have_ids_of_their_own(tmp_path: Path) -> None:
+    """Two titles that begin alike do not become one subject, and a title without a Latin letter is told."""
+    report = Report()
+    mapping = mapping_of(tmp_path, DATED.format(formats='"YYYY"'))
+    titles = ["x" * 120 + "1", "x" * 120 + "2", "条約"]
+    rows = [(number, {"what": title, "when": ""}) for number, title in enumerate(titles)]
+    subjects = [event["subject"] for _, event in rows_to_events(mapping, rows, report)]
+    assert len(set(subjects)) == 2
+    assert {len(subject) for subject in subjects} == {len("milestone:") + 100}
+    assert [number for number, _ in report.faults] == [2]
+
+
+# --- mappings and files
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('dates = "YYYY"', 'dates = "YY"', "dates: 'YY' is no format"),
+        ('dates = "YYYY"', 'dates = ["DD/MM/YYYY", "MM/DD/YYYY"]', "dates: of DD/MM/YYYY and MM/DD/YYYY, two read"),
+        ('name = "one"', "", "name: Field required"),
+        ('name = "one"', 'name = "one', "cannot be read"),
+        ('"milestone.met"', '"milestone.meet"', "facts.met: 'milestone.meet' is no type"),
+        ("occurred =", "ocurred =", "facts.met.ocurred: Extra inputs"),
+        ("sources =", 'data = { note = "x" }\nsources =', "facts.met: milestone.met has no field 'note'"),
+        ("sources =", 'data = { titel = "x" }\nsources =', "facts.met: milestone.met has no field 'titel'"),
+        (
+            "sources =",
+            'data = { title = { column = "a", splitt = ";" } }\nsources =',
+            "facts.met.data.title.splitt: Extra",
+        ),
+        ("[facts.met]", "[fact.met]", "facts: Field required"),
+    ],
+)
+def test_a_wrong_mapping_is_told_by_file_and_key(tmp_path: Path, was: str, becomes: str, said: str) -> None:
+    """What is wrong with a mapping is said before any row is read."""
+    text = DATED.format(formats='"YYYY"')
+    assert was in text
+    with pytest.raises(Invalid) as caught:
+        mapping_of(tmp_path, text.replace(was, becomes))
+    assert str(caught.value).startswith(str(tmp_path / "mapping.toml"))
+    assert said in str(caught.value)
+
+
+def test_a_missing_mapping_or_table(tmp_path: Path) -> None:
+    """A file that is not there is one clear sentence."""
+    for read in (read_mapping, lambda path: list(read_table(REGISTER, path, Report()))):
+        with pytest.raises(Invalid, match="cannot be read: No such file"):
+            read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "delimiter"),
+    [
+        ("a.csv", '\ufeffwhat, when\n1,"a, b"\n\n,\n2,c\n', None),
+        ("a.csv", 'what;when\n1;"a, b"\n\n;\n2;c\n', ";"),
+        ("a.tsv", "what\twhen\n1\ta, b\n\n\t\n2\tc\n", None),
+        ("a.jsonl", '\n{"what": 1, "when": "a, b"}\n\n\n{"what": "2", "when": "c"}\n', None),
+    ],
+)
+def test_tables_come_as_csv_tabs_or_json_lines(tmp_path: Path, name: str, text: str, delimiter: str | None) -> None:
+    """The same cells by column, with the same line numbers; blank lines are none."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    report = Report()
+    rows = list(read_table(LISTED.model_copy(update={"delimiter": delimiter}), tmp_path / name, report))
+    assert rows == [(2, {"what": "1", "when": "a, b"}), (5, {"what": "2", "when": "c"})]
+    assert not report.faults
+
+
+def test_fields_within_fields_have_dotted_names(tmp_path: Path) -> None:
+    """A JSON line may nest; null is a blank, numbers and truths are their text."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": {"b c": null, "d": [1.5, true]}, "e": "x"}')
+    assert list(read_table(MEMBERS, path, Report())) == [(1, {"a.b c": "", "a.d.0": "1.5", "a.d.1": "true", "e": "x"})]
+
+
+def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
+    """A row with too many cells and a line that is no JSON are told by number, and the others are read."""
+    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2\n")
+    (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2}\n[]\n')
+    report = Report()
+    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [(3, {"what": "2"})]
+    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [(2, {"what": "2"})]
+    assert [number for number, _ in report.faults] == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("what", "no columns 'when'"), ("what,when,when", "2 columns 'when'"), ("", "no columns 'what'")],
+)
+def test_a_column_of_the_mapping_stands_in_the_table_once(tmp_path: Path, header: str, said: str) -> None:
+    """A misspelled column would read as unknown in every row: it is told before the first."""
+    (tmp_path / "a.csv").write_text(f"{header}\n1,2\n")
+    with pytest.raises(Invalid, match=said):
+        list(read_table(LISTED, tmp_path / "a.csv", Report()))
+
+
+@pytest.mark.parametrize(("mapping", "columns"), [(REGISTER, set(HEADER)), (MEMBERS, MEMBERS_COLUMNS)])
+def test_the_columns_of_a_mapping(mapping: Mapping, columns: set[str]) -> None:
+    """Wherever a column is named, it is found."""
+    assert mapping.columns() == columns
+
+
+# --- importing again
+
+
+@pytest.fixture
+def load(ledger: Ledger, reader: Connection) -> Import:
+    """``load(mapping, rows)`` imports rows, in batches, as the command does, and reports."""
+
+    def load_rows(mapping: Mapping, rows: Iterator[tuple[int, dict[str, str]]], batch: int = 500) -> Report:
+        report = Report()
+        log = reader.execute("select body::text from entries order by position").fetchall()
+        events = rows_to_events(mapping, rows, report, imported(mapping, [line for (line,) in log]))
+        lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))
+        for start in range(0, len(lines), batch):
+            answers = ledger.append([line.draft for line in lines[start : start + batch]], CLERK)
+            report.appended += len(answers)
+            report.flagged += sum(any(one.code == "date_order" for one in answer.anomalies) for answer in answers)
+        return report
+
+    return load_rows
+
+
+def test_the_ids_of_rows_never_change() -> None:
+    """What was imported once must be known again by every later version."""
+    events = by_type(told(REGISTER, FULL)[0])
+    assert events["agreement.signed"]["id"] == "93f15eec-e807-5713-a409-85a983491bb6"
+    assert events["agreement.signed"]["correlationid"] == "import:register:1d6751cd-57b2-561d-b4d6-bf97d064eed5"
+
+
+def test_a_table_can_be_imported_again(load: Import) -> None:
+    """The same rows again change nothing; rows that came since are added."""
+    first = load(REGISTER, table(FULL))
+    assert (first.appended, first.repeated) == (7, 0)
+    again = load(REGISTER, table(FULL, BARE))
+    assert (again.appended, again.repeated) == (2, 7)
+    assert (load(REGISTER, table(FULL, BARE)).appended, first.faults, again.faults) == (0, [], [])
+
+
+def test_an_interrupted_import_goes_on_where_it_stopped(load: Import, ledger: Ledger) -> None:
+    """What was recorded before the interruption is repeated, and only the rest is added, in the middle of a row too."""
+    report = Report()
+    lines = list(read_drafts([(2, json.dumps(event)) for event in told(REGISTER, FULL)[0]], report))
+    ledger.append([line.draft for line in lines[:5]], CLERK)
+    rest = load(REGISTER, table(FULL, BARE))
+    assert (rest.repeated, rest.appended, rest.faults) == (5, 4, [])
+
+
+def test_the_same_event_again_is_the_same_for_the_ledger(ledger: Ledger) -> None:
+    """Even without a look at the log, a row that is sent twice is recorded once."""
+    report = Report()
+    for _ in range(2):
+        lines = read_drafts([(2, json.dumps(event)) for event in told(REGISTER, FULL)[0]], report)
+        answers = ledger.append([line.draft for line in lines], CLERK)
+    assert [answer.repeated for answer in answers] == [True] * 7
+
+
+def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, reader: Connection) -> None:
+    """A row that reads otherwise under its key supersedes; what stayed, stays; a chain is corrected at its head."""
+    load(REGISTER, table(FULL))
+    for place in ("Bombay", "Madras"):
+        report = load(REGISTER, table(but(FULL, Place=place)))
+        assert (report.appended, report.repeated, report.faults) == (1, 6, [])
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
+    assert load(REGISTER, table(FULL)).appended == 0, "an old table is known, and takes nothing back"
+    while follower.step():
+        pass
+    row = reader.execute(
+        "select doc from states where subject = 'agreement:no-7' and lane = '' and known_to > %s", [LAST]
+    )
+    assert {tuple(doc["places"]) for (doc,) in row if "places" in doc} == {("Madras",)}
+
+
+def test_a_fact_that_a_row_no_longer_tells_stays(load: Import) -> None:
+    """A row that says less may be an older one: nothing is struck for it."""
+    load(REGISTER, table(FULL))
+    report = load(REGISTER, table(but(FULL, Terminated="n/a")))
+    assert (report.appended, report.repeated) == (0, 6)
+
+
+def test_a_row_that_moves_to_another_subject(load: Import, tmp_path: Path, reader: Connection) -> None:
+    """No entry can be corrected from another stream: it is struck where it stands, and recorded where it belongs."""
+    mapping = mapping_of(tmp_path, 'key = "No"' + DATED.format(formats='"YYYY"'))
+    for what in ("Strat", "Start"):
+        load(mapping, iter([(2, {"No": "1", "what": what, "when": "2024"})]))
+    rows = reader.execute("select type, stream from entries order by position").fetchall()
+    assert rows == [
+        ("milestone.met", "milestone:strat"), ("entry.voided", "milestone:strat"), ("milestone.met", "milestone:start"),
+    ]  # fmt: skip
+
+
+def test_without_a_key_a_row_is_itself() -> None:
+    """Where nothing tells rows apart but all their cells, another row is another fact."""
+    free = REGISTER.model_copy(update={"key": None})
+    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Ground="denounced")))
+    assert first["correlationid"] != second["correlationid"]
+
+
+def test_a_table_in_one_go(tmp_path: Path) -> None:
+    """From a file to drafts with their lines, as the command takes them."""
+    path = tmp_path / "register.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([HEADER, FULL, but(BARE, Signed="never")])
+    report = Report()
+    lines = list(read_mapped(REGISTER, path, report, {}))
+    assert len(lines) == 7
+    assert report.faults[0][0] == 3
+
+
+def test_the_example_of_the_guide(tmp_path: Path) -> None:
+    """What the guide shows can be imported, and gives what it says."""
+    guide = (Path(__file__).parents[1] / "docs" / "importing.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"```(csv|toml)\n(.*?)```", guide, re.DOTALL))
+    (tmp_path / "data.csv").write_text(shown["csv"], encoding="utf-8")
+    report = Report()
+    lines = list(read_mapped(mapping_of(tmp_path, shown["toml"]), tmp_path / "data.csv", report, {}))
+    assert not report.faults
+    assert [line.number for line in lines] == [2, 2, 2, 3]
+
+
+# --- the copyright treaties, and a table of their shape
+
+TIMES = [f"2025-{month:02d}-01T00:50:00+00:00" for month in (4, 5, 6, 7, 8, 10)]
+KINDS = ["Accession", "Ratification", "Declaration of Continued Application", "Acceptance"]
+
+
+class Feed(NamedTuple):
+    """A table that was recorded at several times, and how many of its entries into force come before the consent."""
+
+    path: Path
+    early: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+
+    def times(self) -> list[str]:
+        return sorted({row["recorded"] for row in self.rows()}, key=lambda text: text[:10])
+
+    def as_of(self, time: str) -> dict[tuple[str, str], dict[str, str]]:
+        """The rows as they read at a time, by party and treaty: straight from the file, without the ledger."""
+        return {(row["party"], row["treaty"]): row["row"] for row in self.rows() if row["recorded"][:10] <= time[:10]}
+
+
+def generate(path: Path) -> Feed:
+    """Rows like those of the copyright treaties: six times, dates ahead, entries into force before the consent."""
+    chance = random.Random(1886)
+    lines = [
+        {
+            "recorded": time,
+            "commit": "-",
+            "op": "add",
+            "party": f"Party {party}",
+            "treaty": f"Treaty {treaty}",
+            "row": row,
+        }
+        for treaty in range(5)
+        for party in range(30)
+        for time in [chance.choice([TIMES[0]] * 9 + TIMES[1:])]
+        if (row := made_row(chance, time))
+    ]
+    old = {"Signature Date": "2024-12-04"}
+    new = old | {
+        "Instrument Type": "Ratification",
+        "Instrument Date": "2025-07-09",
+        "Entry Into Force Date": "2090-01-01",
+    }
+    changed = {"commit": "-", "party": "Uganda", "treaty": "Treaty 0"}
+    lines.append({"recorded": TIMES[0], "op": "add", "row": old, **changed})
+    lines.append({"recorded": TIMES[4], "op": "change", "row": new, "old": old, **changed})
+    lines.sort(key=lambda line: str(line["recorded"]))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    dates = [line["row"] for line in lines]
+    early = [row for row in dates if row.get("Entry Into Force Date", "9") < row.get("Instrument Date", "")]  # type: ignore[attr-defined]
+    return Feed(path, len(early))
+
+
+def made_row(chance: random.Random, time: str) -> dict[str, str]:
+    """Signed, consented, in force: any of them may be missing, but not all."""
+    signed = date(1950, 1, 1) + timedelta(days=chance.randrange(20_000))
+    consented = signed + timedelta(days=chance.randrange(1, 5_000))
+    force = consented + timedelta(days=chance.choice([90, 90, 90, 30_000, -1 if chance.random() < 0.5 else 0]))
+    row = {}
+    if chance.random() < 0.4:
+        row["Signature Date"] = str(signed)
+    if chance.random() < 0.8:
+        row |= {"Instrument Type": chance.choice(KINDS), "Instrument Date": str(consented)}
+    if not row or ("Instrument Date" in row and chance.random() < 0.9):
+        row["Entry Into Force Date"] = str(force)
+    return row
+
+
+@pytest.fixture(params=["generated", "shared"])
+def feed(request: pytest.FixtureRequest, tmp_path: Path) -> Feed:
+    """Once a table of the same shape, and once the real one where it is at hand."""
+    if request.param == "generated":
+        return generate(tmp_path / "feed.jsonl")
+    return Feed(request.getfixturevalue("shared") / "copyright-treaties" / "bitemporal_feed.jsonl", 62)
+
+
+IN_FORCE = "status = 'in_force'"
+ACCEDED = "doc #>> '{consent,method}' = 'accession'"
+
+
+def counted(reader: Connection, which: LiteralString, known_at: int, valid_at: str) -> dict[str, int]:
+    """Parties by treaty for which something holds on a day, as known at a position."""
+    rows = reader.execute(
+        "select subject, count(*) from states where kind = 'participation' and "
+        + which
+        + " and known_from <= %(known)s and known_to > %(known)s and valid_from <= %(valid)s and valid_to > %(valid)s"
+        " group by subject",
+        {"known": known_at, "valid": valid_at},
+    ).fetchall()
+    return dict(rows)
+
+
+def expected(rows: dict[tuple[str, str], dict[str, str]], column: str, valid_at: str, **cells: str) -> dict[str, int]:
+    """The same, straight from the rows."""
+    given = {name.replace("_", " "): cell for name, cell in cells.items()}
+    slugs = {treaty: treaty.lower().replace("(", "").replace(")", "").replace(" ", "-") for _, treaty in rows}
+    return Counter(
+        f"agreement:{slugs[treaty]}"
+        for (_, treaty), row in rows.items()
+        if row.get(column, "9999") <= valid_at and all(row.get(name) == cell for name, cell in given.items())
+    )
+
+
+def test_membership_is_answered_for_every_time_of_recording(
+    feed: Feed, load: Import, follower: Follower, reader: Connection
+) -> None:
+    """Each batch imported after the other, the ledger answers as of each of them what the list said then.
+
+    An entry into force that lies ahead counts from its day; the row that was changed is one superseded entry; entries
+    into force before the consent are flagged, every one and no other; and the whole file again changes nothing.
+    """
+    rows = list(read_table(MEMBERS, feed.path, Report()))
+    positions: dict[str, int] = {}
+    flagged = 0
+    for time in feed.times():
+        report = load(MEMBERS, iter([row for row in rows if row[1]["recorded"] == time]))
+        assert report.faults == []
+        flagged += report.flagged
+        positions[time] = reader.execute("select size from head").fetchall()[0][0]
+    assert len(positions) == 6
+    while follower.step():
+        pass
+
+    days = ["1900-01-01", "1990-06-30", "2025-04-08", "2025-04-09", "2091-01-01", *(time[:10] for time in feed.times())]
+    for time, position in positions.items():
+        then = feed.as_of(time)
+        for day in days:
+            assert counted(reader, IN_FORCE, position, day) == expected(then, "Entry Into Force Date", day), (time, day)
+            acceded = expected(then, "Instrument Date", day, Instrument_Type="Accession")
+            assert counted(reader, ACCEDED, position, day) == acceded, (time, day)
+
+    early = "exists (select from json_array_elements(doc -> 'anomalies') as one where one ->> 'code' = 'date_order')"
+    assert flagged == feed.early > 0
+    assert sum(counted(reader, early, LAST, "9000-01-01").values()) == feed.early
+    corrections = reader.execute("select type from entries where type like 'entry.%'").fetchall()
+    assert corrections == [("entry.superseded",)]
+    again = load(MEMBERS, iter(rows))
+    assert (again.appended, again.repeated, again.faults) == (0, max(positions.values()), [])
