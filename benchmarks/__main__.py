@@ -52,7 +52,8 @@ def main() -> None:
     table = Table("command", "events", "seconds", "events/s", "peak MB", title=f"{EVENTS:,} generated events")
     for one in runs:
         net = max(one.seconds - idle.seconds, 0.001)  # starting the interpreter and the server is no work on events
-        table.add_row(one.command, f"{EVENTS:,}", f"{net:.1f}", f"{EVENTS / net:,.0f}", f"{one.peak_mb:.0f}")
+        rate = f"{EVENTS / net:,.0f}" if net > idle.seconds / 10 else "too short to tell"
+        table.add_row(one.command, f"{EVENTS:,}", f"{net:.1f}", rate, f"{one.peak_mb:.0f}")
     Console().print(table)
 
 

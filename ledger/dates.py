@@ -55,11 +55,11 @@ class PartialDate(str):
     @property
     def earliest(self) -> date | None:
         """The first day it allows; a year before 1 or after 9999 reads as the calendar's edge."""
-        return _clamp(self.bounds.earliest)
+        return _days_of(self)[0]
 
     @property
     def latest(self) -> date | None:
-        return _clamp(self.bounds.latest)
+        return _days_of(self)[1]
 
     @property
     def is_instant(self) -> bool:
@@ -168,6 +168,12 @@ def _days_in(year: int, month: int) -> int:
     if not 1 <= month <= 12:
         raise InvalidDate(f"there is no month {month:02d}")
     return 29 if month == 2 and calendar.isleap(year) else (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
+
+
+@lru_cache(maxsize=65_536)
+def _days_of(text: str) -> tuple[date | None, date | None]:
+    bounds = bounds_of(text)
+    return _clamp(bounds.earliest), _clamp(bounds.latest)
 
 
 def _clamp(day: Day | None) -> date | None:
