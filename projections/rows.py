@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ledger.dates import PartialDate
-from ledger.facts import MAIN, Correction, Kind, Live, State, Subject, subjects
+from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
 from ledger.history import Histories, History, Opening, Recorded, Step
 from projections.segments import Segment, document, kind_of, segments
 
@@ -121,7 +121,7 @@ def _span(segment: Segment) -> tuple[date, date, bool]:
 def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
     state = segment.state
     if state.shown is None:
-        areas, refs = state.fields.get("areas", ()), sorted(set(subjects(state.fields)))
+        areas, refs = state.fields.get("areas", ()), sorted({one for found in state.refs.values() for one in found})
         state.shown = (_category(state), _array(areas), _array(refs), _due(state), _label(subject, state), {})
     *shown, documents = state.shown
     if segment.overdue not in documents:

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ledger.codes import AnomalyCode
-from ledger.facts.base import Fact
+from ledger.facts.base import Fact, Subject, subjects
 
 MAIN = ""
 """The lane that every stream has."""
@@ -85,6 +85,7 @@ class State:
     provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
     alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     days: dict[str, date] = field(default_factory=dict)
+    refs: dict[str, tuple[Subject, ...]] = field(default_factory=dict)  # the subjects that each field refers to
     anomalies: tuple[Anomaly, ...] = ()
     violations: tuple[Violation, ...] = ()
     disputed: tuple[int, ...] = ()
@@ -100,6 +101,7 @@ class State:
         """A working copy, on which the fact ``live`` is to be put."""
         return State(
             self.status, dict(self.fields), dict(self.provenance), dict(self.alternatives), dict(self.days),
+            dict(self.refs),
             self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
         )  # fmt: skip
 
@@ -113,6 +115,7 @@ class State:
         self.fields[name] = value
         self.provenance[name] = (self.now.position,)
         self.days[name] = self.now.day
+        self._refer(name, tuple(subjects(value)))
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
@@ -139,6 +142,7 @@ class State:
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it."""
         self.fields[name] = [*self.fields.get(name, ()), item]
+        self._refer(name, (*self.refs.get(name, ()), *subjects(item)))
         self._credit(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
@@ -148,7 +152,14 @@ class State:
         merged = {**(items[at] if at < len(items) else {}), **item}
         items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
         self.fields[name] = items
+        self._refer(name, tuple(subjects(items)))
         self._credit(name)
+
+    def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
+        if found:
+            self.refs[name] = found
+        else:
+            self.refs.pop(name, None)
 
     def _credit(self, name: str) -> None:
         known = self.provenance.get(name, ())
