@@ -10,7 +10,7 @@ from importlib.resources import files
 from logging import CRITICAL, getLogger
 from pathlib import Path
 from subprocess import SubprocessError
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, LiteralString
 from warnings import catch_warnings, simplefilter
 
@@ -293,16 +293,3 @@ def embedded(data: Path, schema: str) -> Iterator[Embedded]:
         yield server
     finally:
         server.stop()
-
-
-def wait_for(place: Place, timeout_s: float) -> None:
-    """Wait until the server answers and its schema is ready. Raises Unavailable or Misconfigured when time is up."""
-    deadline = monotonic() + timeout_s
-    while True:
-        try:
-            with place.connect() as connection:
-                return check_schema(connection, place)
-        except (Unavailable, Misconfigured):
-            if monotonic() > deadline:
-                raise
-            sleep(0.5)
