@@ -195,6 +195,7 @@ _INITIATIVE: dict[str, Any] = {
             "disputed": False,
             "disputes": [],
             "provenance": {"name": [1], "kind": [1], "areas": [1], "status": [1]},
+            "unverified": {},
             "initiatives": [],
             "agreements": [],
             "meetings": [],

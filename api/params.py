@@ -90,7 +90,10 @@ def _is_day(value: object) -> bool:
 
 
 class ListQuery(Paged):
-    """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters."""
+    """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
+
+    ``count`` asks how many there are in all.
+    """
 
     status: Code | None = None
     kind: Code | None = None
@@ -101,6 +104,7 @@ class ListQuery(Paged):
     due_before: Day | None = None
     overdue: bool | None = None
     sort: Literal["id", "-id", "due", "-due"] = "id"
+    count: bool = False
 
     def filters(self) -> Filters:
         return Filters(

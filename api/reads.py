@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from api import shapes
 from api.house import TheHouse, answer, next_page, reader, tag_of
 from api.params import AtBasis, DiffQuery, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
+from ledger.entry import read_line
 from ledger.errors import NotFound
 from ledger.facts import KINDS, Subject
 from projections.diff import changes
@@ -38,7 +39,7 @@ def shown_json(shown: Shown) -> str:
         head = f'{{"agreement":"{subject}","party":"{shown.lane}",'
     else:
         head = f'{{"subject":"{subject}","id":"{subject.id}",'
-    return f'{head}"version":{shown.version},{shown.doc[1:]}'
+    return f'{head}"version":{shown.version},{shown.doc[1:-1]},"unverified":{to_json(shown.unverified).decode()}}}'
 
 
 def whole_json(whole: Whole, basis: Basis) -> bytes:
@@ -54,9 +55,10 @@ def _basis(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
 
 
-def _page(request: Request, items: str, cursor: str | None, basis: Basis) -> Response:
-    body = f'{{"items":{items},"next":{to_json(cursor).decode()},"basis":{_basis(basis)}}}'
-    response = answer(request, body.encode(), basis.known_at, tag_of(items, cursor or ""))
+def _page(request: Request, items: str, cursor: str | None, basis: Basis, count: int | None = None) -> Response:
+    counted = "" if count is None else f'"count":{count},'
+    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{_basis(basis)}}}'
+    response = answer(request, body.encode(), basis.known_at, tag_of(items, cursor or "", counted))
     if cursor:
         response.headers["Link"] = next_page(request, cursor=cursor)
     return response
@@ -73,7 +75,8 @@ def _routes(kind: str) -> APIRouter:
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
         shown, more, basis = here.reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(basis, query.fingerprint() + kind, more)
-        return _page(request, _array(shown), cursor, basis)
+        count = here.reads.count(kind, basis, query.filters()) if query.count else None
+        return _page(request, _array(shown), cursor, basis, count)
 
     @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
     def show(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -89,14 +92,16 @@ def _routes(kind: str) -> APIRouter:
         facts, more, basis = here.reads.timeline(subject, asked, after, query.limit)
         if not facts and after is None:
             raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
-        items = ",".join(f'{{"day":"{day.isoformat()}","event":{line}}}' for day, line in facts)
+        weak = here.reads.unverified([line for _, line in facts], basis)
+        items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
         return _page(request, f"[{items}]", next_cursor(basis, f"timeline {subject}", more), basis)
 
     @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
     def history(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
         entries, basis = here.reads.history(Subject(f"{kind}:{id}"), query.asked())
-        items = ",".join(_history_item(*one) for one in entries)
+        weak = here.reads.unverified([line for line, _ in entries], basis)
+        items = ",".join(_history_item(*one, weak) for one in entries)
         body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
         return answer(request, body.encode(), basis.known_at, tag_of(items))
 
@@ -118,12 +123,27 @@ def _documents(reads: Reads, subject: Subject, asked: Asked) -> tuple[dict[str, 
     """The documents of a whole state, by subject; none where nothing is known of it."""
     whole, basis = reads.find(subject, asked)
     shown = [whole.state, *(one for group in whole.related.values() for one in group)] if whole else []
-    return {f"{one.subject} {one.lane}".strip(): json.loads(one.doc) for one in shown}, basis
+    return {f"{one.subject} {one.lane}".strip(): _document(one) for one in shown}, basis
 
 
-def _history_item(line: str, corrections: Sequence[dict[str, Any]]) -> str:
+def _document(shown: Shown) -> dict[str, Any]:
+    doc: dict[str, Any] = json.loads(shown.doc) | {"unverified": shown.unverified}
+    doc["provenance"]["unverified"] = [position for by in shown.unverified.values() for position in by]
+    return doc
+
+
+def _timeline_item(day: date, line: str, weak: set[int]) -> str:
+    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}}}'
+
+
+def _history_item(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
     struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
-    return f'{{"event":{line},"struck":{str(struck).lower()},"corrections":{to_json(corrections).decode()}}}'
+    told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
+    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}}}'
+
+
+def _flag(line: str, weak: set[int]) -> str:
+    return str(bool(weak) and read_line(line).position in weak).lower()
 
 
 routers = [_routes(kind) for kind in KINDS]

@@ -80,6 +80,7 @@ class State(BaseModel):
     anomalies: list[dict[str, Any]]
     disputed: bool
     provenance: dict[str, list[int]]
+    unverified: dict[str, list[int]]
 
 
 class WholeState(State):
@@ -89,6 +90,7 @@ class WholeState(State):
 class StatePage(BaseModel):
     items: list[State]
     next: str | None
+    count: int | None = None
     basis: BasisShape
 
 
@@ -97,6 +99,7 @@ class TimelineItem(BaseModel):
 
     day: date
     event: Event
+    unverified: bool
 
 
 class TimelinePage(BaseModel):
@@ -125,10 +128,14 @@ class Diff(BaseModel):
 
 
 class HistoryItem(BaseModel):
-    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why."""
+    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why.
+
+    It is unverified where every source that it cites was retracted.
+    """
 
     event: Event
     struck: bool
+    unverified: bool
     corrections: list[dict[str, Any]]
 
 

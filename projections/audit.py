@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import IsolationLevel, sql
 
@@ -17,10 +17,8 @@ from projections.follow import Follower, read_progress
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
 SCRATCH = "pg_temp"
-STATE_COLUMNS = (
-    "kind, subject, lane, valid_from, valid_to, known_from, known_to, status, category, areas, refs, due, label, "
-    "doc::text"
-)
+STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc::text"
+TIMELINE_COLUMNS = "subject, day, rank, root, position, mentions, known_from"
 
 
 class Finding(NamedTuple):
@@ -127,13 +125,16 @@ def _live_position(connection: Connection, place: Place) -> int:
 
 
 def _compare(connection: Connection, place: Place) -> Iterator[Finding]:
-    names = {"projections": sql.Identifier(place.projections), "scratch": sql.Identifier(SCRATCH)}
-    states = sql.SQL(SQL["differing_states"]).format(columns=sql.SQL(STATE_COLUMNS), **names)
-    for side, subject, lane, valid_from, known_from in connection.execute(states):
+    states = _differing(place, "states", STATE_COLUMNS, "subject, lane, valid_from")
+    for side, subject, lane, valid_from, position in connection.execute(states):
         row = f"{subject} {lane}".strip()
-        yield Finding(
-            known_from, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`"
-        )
-    timeline = sql.SQL(SQL["differing_timeline"]).format(**names)
+        yield Finding(position, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`")
+    timeline = _differing(place, "timeline", TIMELINE_COLUMNS, "subject")
     for side, subject, position in connection.execute(timeline):
         yield Finding(position, f"the {side} timeline of {subject} is not in the other: run `ledger rebuild`")
+
+
+def _differing(place: Place, table: str, columns: LiteralString, key: LiteralString) -> sql.Composed:
+    names = {"projections": place.projections, "scratch": SCRATCH, "table": table}
+    identifiers = {name: sql.Identifier(one) for name, one in names.items()}
+    return sql.SQL(SQL["differing"]).format(columns=sql.SQL(columns), key=sql.SQL(key), **identifiers)

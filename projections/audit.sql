@@ -23,27 +23,22 @@ select stream,
  order by stream, version
  limit %(limit)s
 
--- name: differing_states
+-- name: differing
 -- The first row that one has and the other has not: "live" shows what the entries do not say, "rebuilt" the reverse.
-select side, subject, lane, valid_from, known_from
-  from (
-        (select 'live' as side, {columns} from {projections}.states
-         except all
-         select 'live', {columns} from {scratch}.states)
-        union all
-        (select 'rebuilt', {columns} from {scratch}.states
-         except all
-         select 'rebuilt', {columns} from {projections}.states)
-       ) as differing
- order by known_from, subject, lane, valid_from
- limit 1
-
--- name: differing_timeline
-select side, subject, position
-  from (
-        (select 'live' as side, * from {projections}.timeline except all select 'live', * from {scratch}.timeline)
-        union all
-        (select 'rebuilt', * from {scratch}.timeline except all select 'rebuilt', * from {projections}.timeline)
-       ) as differing
- order by known_from, position
+-- Where both have it and believe it until different entries, the earlier of these is where they part.
+with differing as (
+    (select 'live' as side, {columns}, known_to from {projections}.{table}
+     except all
+     select 'live', {columns}, known_to from {scratch}.{table})
+    union all
+    (select 'rebuilt', {columns}, known_to from {scratch}.{table}
+     except all
+     select 'rebuilt', {columns}, known_to from {projections}.{table})
+)
+select min(side),
+       {key},
+       case count(*) when 1 then known_from else min(known_to) end as position
+  from differing
+ group by {columns}
+ order by position, {key}, min(side)
  limit 1

@@ -1,6 +1,6 @@
 """Questions to the projections, each at a basis: a day in the world, and a position up to which the ledger is known."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
+from pydantic_core import from_json
 
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
@@ -70,7 +71,10 @@ class Filters:
 
 
 class Shown(NamedTuple):
-    """One state as stored: its document, the stream's version, and what identifies the row."""
+    """One state as stored: its document, the stream's version, and what identifies the row.
+
+    ``unverified`` holds the fields that rest on retracted sources alone, each with the entries that retracted them.
+    """
 
     subject: str
     lane: str
@@ -78,10 +82,11 @@ class Shown(NamedTuple):
     valid_from: date
     doc: str
     version: int
+    unverified: dict[str, list[int]] = {}
 
     @property
     def key(self) -> str:
-        return f"{self.subject}\0{self.lane}\0{self.known_from}\0{self.valid_from}"
+        return f"{self.subject}\0{self.lane}\0{self.known_from}\0{self.valid_from}\0{self.unverified}"
 
 
 @dataclass(frozen=True)
@@ -173,31 +178,53 @@ class Reads:
             basis = self.basis(connection, asked)
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
             row = connection.execute(SQL["state"], given).fetchone()
-            kinds = RELATED.get(subject.kind, ())
-            if row is None or not kinds:
-                return (Whole(Shown(*row)) if row else None), basis
-            related: dict[str, list[Shown]] = {kind: [] for kind in kinds}
-            for kind, *shown in connection.execute(SQL["related"], given | {"kinds": list(kinds)}):
-                related[kind].append(Shown(*shown))
-            return Whole(Shown(*row), related), basis
+            if row is None:
+                return None, basis
+            kinds = list(RELATED.get(subject.kind, ()))
+            query = SQL["related"].format(held=SQL["held"])
+            others = connection.execute(query, given | {"kinds": kinds}).fetchall() if kinds else []
+            first, *rest = self._verified(connection, [Shown(*row), *(Shown(*shown) for _, *shown in others)], basis)
+        related: dict[str, list[Shown]] = {kind: [] for kind in kinds}
+        for (kind, *_), shown in zip(others, rest, strict=True):
+            related[kind].append(shown)
+        return Whole(first, related), basis
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
     ) -> tuple[list[Shown], tuple[str, str] | None, Basis]:
         """A page of a list, where the next one starts (None at the end), and the basis of both."""
-        key, beyond, direction = SORTS[sort]
-        query = SQL["list"].format(key=key, beyond=beyond, direction=direction)
+        query, given = list_query("list", kind, filters, sort, after)
         with self.connection() as connection:
             basis = self.basis(connection, asked)
-            after_key, after_subject = after or (None, None)
-            rows = connection.execute(query, {
-                **vars(filters), "kind": kind, "known_at": basis.known_at, "valid_at": basis.valid_at,
-                "text": _pattern(filters.text), "after_key": after_key, "after_subject": after_subject,
-                "limit": limit + 1,
-            }).fetchall()  # fmt: skip
-        shown = [Shown(*row[:6]) for row in rows[:limit]]
+            at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
+            rows = connection.execute(query, given | at).fetchall()
+            shown = self._verified(connection, [Shown(*row[:6]) for row in rows[:limit]], basis)
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
+
+    def count(self, kind: str, basis: Basis, filters: Filters) -> int:
+        """How many states all the pages of a list hold."""
+        query, given = list_query("count", kind, filters)
+        with self.connection() as connection:
+            row = connection.execute(query, given | {"known_at": basis.known_at, "valid_at": basis.valid_at}).fetchone()
+        return int(row[0]) if row else 0
+
+    def _verified(self, connection: Connection, shown: list[Shown], basis: Basis) -> list[Shown]:
+        """The states with what is unverified in them."""
+        retracted = _retracted(connection, basis.known_at)
+        if not retracted:
+            return shown
+        provenance = [from_json(one.doc)["provenance"] for one in shown]
+        positions = {position for one in provenance for found in one.values() for position in found}
+        weak = _unverified(connection, positions, retracted)
+        return [one._replace(unverified=_doubted(told, weak)) for one, told in zip(shown, provenance, strict=True)]
+
+    def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
+        """The positions of those entries among ``lines`` that rest on retracted sources alone."""
+        with self.connection() as connection:
+            retracted = _retracted(connection, basis.known_at)
+            positions = {read_line(line).position or 0 for line in lines} if retracted else set()
+            return set(_unverified(connection, positions, retracted)) if positions else set()
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
@@ -257,10 +284,55 @@ class Reads:
         return row[2], [(at, type_) for at, type_ in corrections], opened
 
 
-def _pattern(text: str | None) -> str | None:
+def list_query(
+    name: str, kind: str, filters: Filters, sort: str = "id", after: tuple[str, str] | None = None
+) -> tuple[LiteralString, dict[str, Any]]:
+    """The query for a list, with a condition for each filter that is given; and what goes into it but the basis."""
+    key, beyond, direction = SORTS[sort]
+    narrowed = {field: value for field, value in vars(filters).items() if value is not None}
+    conditions = [SQL[f"filter_{field}"] for field in narrowed or ("none",)]
+    if after:
+        conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
+    query = SQL[name].format(
+        key=key,
+        direction=direction,
+        conditions="\nand ".join(conditions),
+        candidates=SQL["candidates"],
+        held=SQL["held"],
+    )
+    if filters.text is not None:
+        narrowed["text"] = _pattern(filters.text)
+    after_key, after_subject = after or (None, None)
+    return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
+
+
+Retracted = dict[str, list[int]]
+"""Sources that were taken back, each with the entries that say so."""
+
+
+def _retracted(connection: Connection, known_at: int) -> Retracted:
+    """The sources that are retracted as known at a position. That concerns what is known, so whatever the day."""
+    return dict(connection.execute(SQL["retracted"], {"known_at": known_at}).fetchall())
+
+
+def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:
+    """Of the entries at these positions, those that rest on retracted sources alone, with what retracted them."""
+    given = {"positions": list(positions), "retracted": list(retracted)}
+    rows = connection.execute(SQL["unverified"], given).fetchall()
+    return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}
+
+
+def _doubted(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
+    """The fields of which nothing is left that a source still stands for."""
+    return {
+        field: sorted({by for position in positions for by in weak[position]})
+        for field, positions in provenance.items()
+        if positions and weak.keys() >= set(positions)
+    }
+
+
+def _pattern(text: str) -> str:
     """A pattern for LIKE that finds the text as it is, whatever it holds."""
-    if text is None:
-        return None
     for special in "\\%_":
         text = text.replace(special, "\\" + special)
     return f"%{text.casefold()}%"

@@ -30,25 +30,57 @@ select low
  where low = high
 
 -- name: state
--- One stream's state on a day, as known at a position.
+-- One stream's state on a day, as known at a position: the last row that had begun by then. (Here and in `held`.)
 select subject, lane, known_from, valid_from, doc::text,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
   from states
  where subject = %(subject)s
    and lane = ''
+   and valid_from <= %(valid_at)s
    and known_from <= %(known_at)s and known_to > %(known_at)s
-   and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+ order by valid_from desc
+ limit 1
+
+-- name: held
+-- The same for each of many streams.
+lateral (
+    select *
+      from states
+     where subject = candidates.stream
+       and lane = ''
+       and valid_from <= %(valid_at)s
+       and known_from <= %(known_at)s and known_to > %(known_at)s
+     order by valid_from desc
+     limit 1
+) as held
 
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
 select kind, subject, lane, known_from, valid_from, doc::text,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
-  from states
- where (   refs @> array[%(subject)s::text] and lane = '' and subject <> %(subject)s
-        or subject = %(subject)s and lane <> '')
-   and kind = any(%(kinds)s)
-   and known_from <= %(known_at)s and known_to > %(known_at)s
-   and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+  from (
+        select held.*
+          from (
+                select distinct subject as stream
+                  from states
+                 where refs @> array[%(subject)s::text]
+                   and lane = ''
+                   and kind = any(%(kinds)s)
+                   and subject <> %(subject)s
+               ) as candidates,
+               {held}
+         where refs @> array[%(subject)s::text]
+        union all
+        (
+        select distinct on (lane) *
+          from states
+         where subject = %(subject)s
+           and lane <> ''
+           and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by lane, valid_from desc
+        )
+       ) as belonging
  order by kind, subject, lane
 
 -- name: list
@@ -56,28 +88,85 @@ select kind, subject, lane, known_from, valid_from, doc::text,
 select subject, lane, known_from, valid_from, doc::text,
        (select max(version) from entries where stream = subject and position <= %(known_at)s),
        {key}::text
+  from {candidates},
+       {held}
+ where {conditions}
+ order by {key} {direction}, candidates.stream {direction}
+ limit %(limit)s
+
+-- name: count
+-- How many states of one kind there are on a day, as known at a position, narrowed in the same way.
+select count(*)
+  from {candidates},
+       {held}
+ where {conditions}
+
+-- name: candidates
+-- Every stream of one kind: there is one first entry each.
+(
+    select stream
+      from entries
+     where version = 1
+       and stream > %(kind)s || ':' and stream < %(kind)s || ';'
+) as candidates
+
+-- name: filter_none
+true
+
+-- name: filter_status
+status = %(status)s
+
+-- name: filter_category
+category = %(category)s
+
+-- name: filter_area
+areas @> array[%(area)s::text]
+
+-- name: filter_due_before
+due < %(due_before)s
+
+-- name: filter_overdue
+(doc ->> 'overdue')::boolean = %(overdue)s
+
+-- name: filter_text
+label like %(text)s
+
+-- name: filter_ref
+refs @> array[%(ref)s::text]
+
+-- name: filter_party
+-- A party that the state refers to, or that has a part in the agreement on that day.
+(refs @> array[%(party)s::text] or exists (
+    select from states as part
+     where part.subject = candidates.stream
+       and part.lane = %(party)s
+       and part.valid_from <= %(valid_at)s
+       and part.known_from <= %(known_at)s and part.known_to > %(known_at)s
+))
+
+-- name: filter_after
+({key}, candidates.stream) {beyond} (%(after_key)s, %(after_subject)s)
+
+-- name: retracted
+-- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
+select subject, array(select json_array_elements_text(doc #> '{provenance,status}')::bigint)
   from states
- where kind = %(kind)s
+ where kind = 'source'
+   and status = 'retracted'
    and lane = ''
    and known_from <= %(known_at)s and known_to > %(known_at)s
-   and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-   and (%(status)s::text is null or status = %(status)s)
-   and (%(category)s::text is null or category = %(category)s)
-   and (%(area)s::text is null or areas @> array[%(area)s::text])
-   and (%(due_before)s::date is null or due < %(due_before)s)
-   and (%(overdue)s::boolean is null or (doc ->> 'overdue')::boolean = %(overdue)s)
-   and (%(text)s::text is null or label like %(text)s)
-   and (%(ref)s::text is null or refs @> array[%(ref)s::text])
-   and (%(party)s::text is null or refs @> array[%(party)s::text] or exists (
-           select from states as part
-            where part.subject = states.subject
-              and part.lane = %(party)s
-              and part.known_from <= %(known_at)s and part.known_to > %(known_at)s
-              and part.valid_from <= %(valid_at)s and part.valid_to > %(valid_at)s
-       ))
-   and (%(after_subject)s::text is null or ({key}, subject) {beyond} (%(after_key)s, %(after_subject)s))
- order by {key} {direction}, subject {direction}
- limit %(limit)s
+
+-- name: unverified
+-- Which of these entries cite sources, and none that still stands?
+select position, cited.sources
+  from entries,
+       lateral (
+           select array_agg(citation ->> 'source') as sources
+             from json_array_elements(coalesce(body #> '{data,replacement,sources}', body #> '{data,sources}'))
+               as citation
+       ) as cited
+ where position = any(%(positions)b::bigint[])
+   and cited.sources <@ %(retracted)b::text[]
 
 -- name: timeline
 -- The facts of a stream and those that mention it, in valid order, as they counted on a day and were known then.

@@ -32,7 +32,7 @@ class Changes:
         if (row := self.states.pop(key, None)) is None:
             self.closed[key] = position
         else:
-            row[6] = position
+            row[5] = position
             self.done.append(row)
 
     def close_timeline(self, live: Live, position: int) -> None:
@@ -81,13 +81,15 @@ class Projector:
     ) -> None:
         name = kind.name if lane == MAIN else "participation"
         row = partial(_row, kind_of(kind, lane), name, subject, lane)
-        was, now = ({_span(one): one for one in segments(steps)} for steps in (old, new))
-        kept = {span for span in was.keys() & now.keys() if row(was[span]) == row(now[span])}
-        for span in was.keys() - kept:
-            self.changes.close((subject, lane, span[0]), position)
-        for span in now.keys() - kept:
-            opened = self.changes.states[subject, lane, span[0]] = row(now[span])
-            opened[5] = position
+        was, now = ({one.valid_from: one for one in segments(steps)} for steps in (old, new))
+        kept = {
+            day for day in was.keys() & now.keys() if _is_same(was[day], now[day]) or row(was[day]) == row(now[day])
+        }
+        for day in was.keys() - kept:
+            self.changes.close((subject, lane, day), position)
+        for day in now.keys() - kept:
+            opened = self.changes.states[subject, lane, day] = row(now[day])
+            opened[4] = position
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:
@@ -114,8 +116,9 @@ def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tup
     return first, [*steps[first:start], *old]
 
 
-def _span(segment: Segment) -> tuple[date, date, bool]:
-    return (segment.valid_from, segment.valid_to, segment.overdue)
+def _is_same(was: Segment, now: Segment) -> bool:
+    """The very same state: when it ends is no part of its row, as the next row says so."""
+    return was.state is now.state and was.overdue == now.overdue
 
 
 def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
@@ -126,8 +129,7 @@ def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -
     *shown, documents = state.shown
     if segment.overdue not in documents:
         documents[segment.overdue] = document(kind, segment).decode()
-    span = (segment.valid_from, segment.valid_to, 0, FOREVER)
-    return [name, subject, lane, *span, state.status, *shown, documents[segment.overdue]]
+    return [name, subject, lane, segment.valid_from, 0, FOREVER, state.status, *shown, documents[segment.overdue]]
 
 
 def _array(words: Iterable[str]) -> str:

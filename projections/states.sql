@@ -12,8 +12,7 @@ create table if not exists states (
     kind       text   collate "C" not null,
     subject    text   collate "C" not null,
     lane       text   collate "C" not null,  -- '', or the party whose part in an agreement this is
-    valid_from date   not null,
-    valid_to   date   not null,              -- exclusive
+    valid_from date   not null,              -- until the next row of the lane that is known then
     known_from bigint not null,
     known_to   bigint not null,              -- exclusive
     status     text   collate "C" not null,
@@ -37,10 +36,8 @@ create table if not exists timeline (
 );
 
 -- name: create_indexes
-create index if not exists states_subject on states (subject, lane, known_from);
-create unique index if not exists states_current on states (subject, lane, valid_from)
-    where known_to = 9223372036854775807;
-create index if not exists states_list on states (kind, subject) where lane = '';
+create index if not exists states_lane on states (subject, lane, valid_from, known_from, known_to);
+create index if not exists states_retracted on states (subject) where status = 'retracted';
 create index if not exists states_refs on states using gin (refs) with (fastupdate = off);
 create index if not exists timeline_subject on timeline (subject, day, rank, root);
 create unique index if not exists timeline_current on timeline (position)
@@ -102,7 +99,7 @@ update timeline
 
 -- name: copy_states
 copy states (
-    kind, subject, lane, valid_from, valid_to, known_from, known_to, status, category, areas, refs, due, label, doc
+    kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due, label, doc
 ) from stdin
 
 -- name: copy_timeline

@@ -31,7 +31,7 @@ Rows = list[tuple[Any, ...]]
 def rows(connection: Connection) -> tuple[Rows, Rows]:
     """Every row, whatever the order in which they were written."""
     states = connection.execute("""
-        select kind, subject, lane, valid_from::text, valid_to::text, known_from, known_to, status, category, areas,
+        select kind, subject, lane, valid_from::text, known_from, known_to, status, category, areas,
                refs, due::text, label, doc::text
           from states
          order by subject, lane, known_from, valid_from""").fetchall()
@@ -290,36 +290,19 @@ def test_what_another_version_built_is_built_again(
 
 
 def test_no_two_rows_hold_at_once(teller: Teller, follower: Follower, reader: Connection) -> None:
-    """For one lane, on one day, at one position, one state holds at most; and no row holds never."""
+    """For one lane, from one day on, at one position, one state holds at most; and no row holds never."""
     teller.tell(150)
     catch_up(follower)
     twice = reader.execute("""
-        select one.subject, one.lane, one.valid_from, one.known_from, two.valid_from, two.known_from
+        select one.subject, one.lane, one.valid_from, one.known_from, two.known_from
           from states as one
           join states as two on two.subject = one.subject and two.lane = one.lane and two.ctid > one.ctid
-         where one.valid_from < two.valid_to and two.valid_from < one.valid_to
+         where one.valid_from = two.valid_from
            and one.known_from < two.known_to and two.known_from < one.known_to""").fetchall()  # fmt: skip
     assert twice == []
-    assert reader.execute("select from states where valid_from >= valid_to or known_from >= known_to").fetchall() == []
+    assert reader.execute("select from states where known_from >= known_to").fetchall() == []
     assert reader.execute("select from timeline where known_from >= known_to").fetchall() == []
     assert reader.execute("select from timeline group by position having count(*) > 1").fetchall() == []
-
-
-def test_from_its_first_day_on_a_lane_has_a_state_on_every_day(
-    teller: Teller, follower: Follower, reader: Connection
-) -> None:
-    """As known at any position, the states of a lane follow on one another without a gap, and the last has no end."""
-    teller.tell(150)
-    catch_up(follower)
-    gaps = reader.execute("""
-        with at as (select generate_series(1, (select position from progress)) as known),
-        told as (
-            select known, subject, lane, valid_to,
-                   lead(valid_from, 1, '9999-12-31') over (partition by known, subject, lane order by valid_from) as next
-              from at join states on known_from <= known and known < known_to
-        )
-        select * from told where valid_to <> next""").fetchall()  # fmt: skip
-    assert gaps == []
 
 
 def test_rows_begin_and_end_with_the_entries_of_their_own_stream(
@@ -347,15 +330,15 @@ def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: 
     )  # fmt: skip
     catch_up(follower)
     found = reader.execute("""
-        select kind, lane, status, valid_from::text, valid_to::text from states
+        select kind, lane, status, valid_from::text from states
          where subject = 'agreement:mou' and known_to = 9223372036854775807
          order by lane, valid_from""").fetchall()  # fmt: skip
     assert found == [
-        ("agreement", "", "signed", "2020-01-01", "9999-12-31"),
-        ("participation", "party:ind", "signatory", "2020-01-01", "9999-12-31"),
-        ("participation", "party:third", "bound", "2022-01-01", "9999-12-31"),
-        ("participation", "party:usa", "signatory", "2020-01-01", "2021-01-01"),
-        ("participation", "party:usa", "in_force", "2021-01-01", "9999-12-31"),
+        ("agreement", "", "signed", "2020-01-01"),
+        ("participation", "party:ind", "signatory", "2020-01-01"),
+        ("participation", "party:third", "bound", "2022-01-01"),
+        ("participation", "party:usa", "signatory", "2020-01-01"),
+        ("participation", "party:usa", "in_force", "2021-01-01"),
     ]
 
 

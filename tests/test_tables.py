@@ -506,10 +506,10 @@ ACCEDED = "doc #>> '{consent,method}' = 'accession'"
 def counted(reader: Connection, which: LiteralString, known_at: int, valid_at: str) -> dict[str, int]:
     """Parties by treaty for which something holds on a day, as known at a position."""
     rows = reader.execute(
-        "select subject, count(*) from states where kind = 'participation' and "
-        + which
-        + " and known_from <= %(known)s and known_to > %(known)s and valid_from <= %(valid)s and valid_to > %(valid)s"
-        " group by subject",
+        "select subject, count(*) from ("
+        " select distinct on (subject, lane) * from states where kind = 'participation'"
+        " and known_from <= %(known)s and known_to > %(known)s and valid_from <= %(valid)s"
+        " order by subject, lane, valid_from desc) as held where " + which + " group by subject",
         {"known": known_at, "valid": valid_at},
     ).fetchall()
     return dict(rows)
