@@ -28,7 +28,7 @@ LONG = 10_000
 """A file of fewer lines is checked before anybody could read how far that is."""
 
 SHOWN_FAULTS = 20
-OPEN_HISTORIES = 10_000
+OPEN_HISTORIES = 5_000
 """Entries of the streams that an import keeps at hand; a file tells of far fewer at a time."""
 
 Lines = Callable[[Report], Iterator[Line]]
@@ -110,15 +110,15 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """A batch at once; where something in it is refused, line by line, so that only that line is left out."""
+    """A batch at once; where something in it is refused, one half after the other, so that only that line is left out."""
     try:
         _count(report, ledger.append([line.draft for line in lines], CLERK))
     except (Refused, TooLarge) as error:
         if len(lines) == 1:
             report.refuse(lines[0].number, str(error))
         else:
-            for line in lines:
-                _import(ledger, [line], report)
+            for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
+                _import(ledger, half, report)
 
 
 def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
