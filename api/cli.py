@@ -26,17 +26,16 @@ from api import demo as demonstration
 from api import doctor as checks
 from api.app import build, from_environment, listen, serve_on
 from api.auth import Role, create_key, list_keys, revoke_key
-from api.files import Line, Report, read_drafts, read_lines
 from api.params import AtBasis
 from api.reads import whole_json
-from api.tables import imported, read_mapped, read_mapping
 from api.terminal import err, out, progress, say, show_json, show_rows, write
+from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
-from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Refused, TooLarge, Unavailable, Unreadable
+from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import Place, check_schema, embedded, migrate
-from ledger.service import Actor, Answer, Ledger
+from ledger.service import Answer, Ledger
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
 from projections import follow as following
@@ -47,11 +46,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
 app.add_typer(keys, name="keys")
 
-CLERK = Actor("system", "cli")
-IMPORT_BATCH = 500
-EXPORT_BATCH = 5_000
+LOG_BATCH = 5_000
 BRIEF = 100
-SHOWN_FAULTS = 20
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]
@@ -163,82 +159,24 @@ def _show_answers(answers: list[Answer]) -> None:
 @app.command("import")
 def import_(
     file: TheFile,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; record nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; record nothing. Takes memory for all of the file.")
+    ] = False,
     mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
 ) -> None:
     """Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing."""
-    report = Report()
-    path = Path("/dev/stdin") if str(file) == "-" else file
-    lines = [] if mapping else list(read_drafts(read_lines(path), report))
-    if report.faults:
-        _conclude(report, "nothing was recorded")
-    with writing() as ledger:
-        if mapping:
-            lines = _mapped(ledger, mapping, path, report)
-        if dry_run:
-            _try(ledger, lines, report)
-        else:
-            with progress("import", len(lines)) as advance:
-                for start in range(0, len(lines), IMPORT_BATCH):
-                    _import(ledger, lines[start : start + IMPORT_BATCH], report)
-                    advance(min(start + IMPORT_BATCH, len(lines)))
-    _conclude(report, "nothing was recorded: a dry run" if dry_run else "")
-
-
-def _mapped(ledger: Ledger, mapping: Path, path: Path, report: Report) -> list[Line]:
-    """The events that a table tells, next to what was imported of it before, which the log says."""
-    meaning = read_mapping(mapping)
-    log = (line for _, line in _log(Reads(ledger.pool), Asked(), 0))
-    lines = list(read_mapped(meaning, path, report, imported(meaning, log)))
-    if report.faults:
-        _conclude(report, "nothing was recorded")
-    return lines
-
-
-def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """A batch at once; where something in it is refused, line by line, so that only that line is left out."""
-    try:
-        _count(report, ledger.append([line.draft for line in lines], CLERK))
-    except (Refused, TooLarge) as error:
-        if len(lines) == 1:
-            report.faults.append((lines[0].number, str(error)))
-        else:
-            for line in lines:
-                _import(ledger, [line], report)
-
-
-def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """What would happen, up to the first line that is refused: those after it may depend on it."""
-    answers, refusal = ledger.dry_run([line.draft for line in lines], CLERK)
-    _count(report, answers)
-    if refusal:
-        report.faults.append((lines[len(answers)].number, f"{refusal}; what follows was not tried"))
-
-
-def _count(report: Report, answers: list[Answer]) -> None:
-    report.repeated += sum(answer.repeated for answer in answers)
-    report.appended += sum(not answer.repeated for answer in answers)
-    report.flagged += sum(bool(answer.anomalies) for answer in answers)
-
-
-def _conclude(report: Report, remark: str) -> None:
-    for number, fault in report.faults[:SHOWN_FAULTS]:
-        say(f"line {number}: {fault}")
-    if (more := len(report.faults) - SHOWN_FAULTS) > 0:
-        say(f"and {more} more")
-    say(f"{report}{'; ' + remark if remark else ''}")
-    if report.faults:
-        raise typer.Exit(1)
+    load(writing(), file, mapping, dry_run)
 
 
 @app.command()
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
-    with opened() as at, at.place.pool(1) as pool:
-        for position, line in _log(Reads(pool), Asked(), after):
-            write(line)
-            after = position
-    say(f"exported up to position {after:,}")
+    with opened() as at, at.place.connect() as connection:
+        try:
+            upto = unload(connection, sys.stdout.buffer, after)
+        except BrokenPipeError:  # whoever reads our output has had enough
+            sys.exit(0)
+    say(f"exported up to position {upto:,}")
 
 
 @app.command()
@@ -331,7 +269,7 @@ def replay(
 
 def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
     """Position and line of the entries after a position, read a batch at a time."""
-    while entries := reads.log(asked, after, EXPORT_BATCH, subject=subject)[0]:
+    while entries := reads.log(asked, after, LOG_BATCH, subject=subject)[0]:
         yield from entries
         after = entries[-1][0]
 

@@ -1,9 +1,14 @@
 """Events from files: NDJSON or CSV in, one draft a line, each with its line number."""
 
 import csv
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copyfileobj
+from stat import S_ISDIR, S_ISREG
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from uuid import UUID, uuid5
 
@@ -13,6 +18,8 @@ from ledger.draft import Draft, parse_json, read_draft
 from ledger.errors import Invalid
 
 LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
+MOST_FAULTS = 1_000
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,53 @@ class Report:
     appended: int = 0
     repeated: int = 0
     flagged: int = 0
+    refused: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def refuse(self, number: int, fault: str) -> None:
+        """Leave a line out. All are counted, and of the first some it is kept what is wrong with them."""
+        self.refused += 1
+        if self.refused <= MOST_FAULTS:
+            self.faults.append((number, fault))
 
     def __str__(self) -> str:
         flagged = f" ({self.flagged} flagged)" if self.flagged else ""
-        return f"appended {self.appended}{flagged}, repeated {self.repeated}, refused {len(self.faults)}"
+        return f"appended {self.appended}{flagged}, repeated {self.repeated}, refused {self.refused}"
+
+
+@contextmanager
+def rereadable(file: Path) -> Iterator[Path]:
+    """The file; for what can be read only once, such as the standard input (``-``), a copy while the block runs."""
+    is_input = str(file) == "-"
+    if not is_input and not _flows(file):
+        yield file
+        return
+    with TemporaryDirectory(prefix="ledger-") as folder:
+        copy = Path(folder) / ("standard-input" if is_input else file.name)
+        with copy.open("wb") as to, nullcontext(sys.stdin.buffer) if is_input else file.open("rb") as given:
+            copyfileobj(given, to, CHUNK)
+        yield copy
+
+
+def _flows(file: Path) -> bool:
+    """Whether it is a pipe or a device. One that is not there is told of when it is opened."""
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
+
+
+def count_lines(path: Path) -> int:
+    """How many lines a file has, the last one even without an end. Raises Invalid."""
+    lines, last = 0, b"\n"
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    return lines + (last != b"\n")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -56,7 +105,7 @@ def read_drafts(lines: Iterable[tuple[int, Any]], report: Report) -> Iterator[Li
             draft = read_draft(value)
             yield Line(number, draft if draft.id else draft._replace(id=str(uuid5(LINES, to_json(value).decode()))))
         except Invalid as error:
-            report.faults.append((number, str(error)))
+            report.refuse(number, str(error))
 
 
 def _json_lines(file: TextIO) -> Iterator[tuple[int, str]]:

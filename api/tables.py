@@ -174,7 +174,7 @@ def _csv_rows(rows: Any, mapping: Mapping, report: Report) -> Iterator[tuple[int
             raise Invalid(f"the table has {header.count(column) or 'no'} columns {column!r}, which the mapping names")
     for row in rows:
         if any(cell.strip() for cell in row[len(header) :]):
-            report.faults.append((rows.line_num, "the row has more cells than the table has columns"))
+            report.refuse(rows.line_num, "the row has more cells than the table has columns")
         elif any(cell.strip() for cell in row):
             yield rows.line_num, dict(zip(header, row, strict=False))
 
@@ -185,10 +185,10 @@ def _json_rows(file: TextIO, report: Report) -> Iterator[tuple[int, dict[str, st
         try:
             row = parse_json(line) if line.strip() else {}
         except Invalid as error:
-            report.faults.append((number, str(error)))
+            report.refuse(number, str(error))
             continue
         if not isinstance(row, dict):
-            report.faults.append((number, "the line is no JSON object"))
+            report.refuse(number, "the line is no JSON object")
         elif row:
             yield number, dict(_flat(row))
 
@@ -310,12 +310,17 @@ Told = dict[str, Any]
 """An event as it is posted."""
 
 
+def mark(mapping: Mapping) -> str:
+    """What every line holds that an import with a mapping of this name made."""
+    return f'"correlationid":"import:{mapping.name}:'
+
+
 def imported(mapping: Mapping, lines: Iterable[str]) -> Imported:
     """What the lines of a log tell of earlier imports with a mapping of this name."""
     found: Imported = {}
-    mark = f'"correlationid":"import:{mapping.name}:'
+    sign = mark(mapping)
     for line in lines:
-        if mark in line:
+        if sign in line:
             told = from_json(line)
             found.setdefault(told["correlationid"], []).append(_earlier(told))
     return found
@@ -344,7 +349,7 @@ def rows_to_events(
         try:
             facts = _facts(mapping, Row(cells, mapping.unknown))
         except Invalid as error:
-            report.faults.append((number, str(error)))
+            report.refuse(number, str(error))
             continue
         for correlation, told in facts:
             known, entry_id = past.setdefault(correlation, []), _id(correlation, told)

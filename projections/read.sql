@@ -199,6 +199,26 @@ select position, body::text
  order by position
  limit %(limit)s
 
+-- name: export
+-- The lines between two positions, in order. Some hundred go in one value: one value a line takes three times as long.
+copy (
+    select convert_to(page.lines, 'UTF8')
+      from generate_series(%(after)s::bigint, %(upto)s::bigint - 1, 200) as start,
+           lateral (
+               select string_agg(body::text || E'\n', '' order by position) as lines
+                 from entries
+                where position > start
+                  and position <= least(start + 200, %(upto)s::bigint)
+           ) as page
+) to stdout (format binary)
+
+-- name: imported
+-- The lines that hold a mark, such as that of a mapping, in order.
+select body::text
+  from entries
+ where strpos(body::text, %(mark)s) > 0
+ order by position
+
 -- name: event
 select position, stream, body::text
   from entries
