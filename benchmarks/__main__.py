@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import machine, peers, recorder
+from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, sizes, web
 from benchmarks.measure import Bench, Figure, console, show, write
 from ledger.postgres import embedded
 
 CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "recorder": recorder.run,
+    "service": service.run,
+    "append": web.append,
+    "read": web.read,
+    "rebuild": rebuilding.run,
+    "clocks": clocks.run,
+    "lag": lag.run,
+    "sizes": sizes.run_all,
 }
 HERE = Path(__file__).parent
 
@@ -36,13 +43,21 @@ def main() -> None:
             for contest in names:
                 figures += _run(bench, contest)
     show(figures)
-    write(figures, HERE / "results.json")
+    plots.draw(bench)
+    if names == list(CONTESTS):
+        write(figures, HERE / "results.json")
 
 
 def _run(bench: Bench, contest: str) -> list[Figure]:
     started = monotonic()
     console.rule(contest)
-    figures = list(CONTESTS[contest](bench))
+    figures: list[Figure] = []
+    try:
+        for figure in CONTESTS[contest](bench):
+            figures.append(figure)
+    except Exception as error:  # whatever it is, the other contests go on
+        console.print_exception()
+        figures.append(Figure(contest, None, None, None, None, "", 0, f"broken off: {error!r}"[:300]))
     console.print(f"[dim]{contest} took {monotonic() - started:.0f} s[/dim]")
     return figures
 

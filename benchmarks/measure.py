@@ -62,6 +62,9 @@ class Bench:
     curves: dict[str, dict[str, dict[int, float]]] = field(default_factory=dict)
     """For the plots: title, contender, and what it measured at each of several sizes."""
 
+    kept: set[str] = field(default_factory=set)
+    """Schemas of ledgers that were filled once, for whoever needs them."""
+
     def scale(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
@@ -209,6 +212,8 @@ def _ratio(value: float | None) -> str:
 
 
 def _verdict(figure: Figure) -> str:
+    if figure.ratio is None and figure.theirs is None and figure.ours is not None and not figure.at_least:
+        return ""
     if figure.ratio is None:
         return "[yellow]not measured[/yellow]"
     if figure.at_least is None:

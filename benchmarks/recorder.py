@@ -63,7 +63,7 @@ class Contest:
         self.emmett = emmett.Appends(bench)
 
     def contenders(self, callers: int, size: int) -> dict[str, Contender]:
-        seconds = self.bench.scale(3, 1)
+        seconds = self.bench.scale(2, 1)
         paced = {"callers": callers, "each": size, "seconds": seconds}
         found: dict[str, Contender] = {
             OURS: Paced(lambda count: batches(count, size), self.ours, callers=callers, each=size, seconds=seconds),
@@ -94,9 +94,11 @@ def run(bench: Bench) -> Iterator[Figure]:
 def _measure(contest: Contest, callers: int, size: int, at_least: dict[str, float | None]) -> Measured:
     console.print(f"recorder, {_title(callers, size)}")
     contenders = contest.contenders(callers, size)
+    if contest.bench.quick or CHECKED not in at_least:
+        contenders.pop(CHECKED)
     if contest.bench.quick:
         contenders = {name: one for name, one in contenders.items() if name == OURS or name in at_least}
-    return alternate(contenders, contest.bench.scale(5 if at_least else 3, 2))
+    return alternate(contenders, contest.bench.scale(5 if at_least else 2, 2))
 
 
 def _title(callers: int, size: int) -> str:
