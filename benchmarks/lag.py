@@ -25,7 +25,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     bench.level()
     with running(place, (*LEDGER, "follow"), bench.folder / "lag.log"), Watch(place) as watch:
         sleep(2)  # until it has come up
-        committed = _append(place, streams, PACE * bench.scale(20, 4))
+        committed = _append(place, streams, PACE * bench.scale(20, 3))
         lags = sorted((watch.shown(position) - at) * 1000 for position, at in committed)
     times = sorted(at for _, at in committed)
     rate = len(committed) / (times[-1] - times[0])

@@ -17,6 +17,7 @@ from time import perf_counter
 WARM_UP_S = 0.3
 END_OF_HEAD = b"\r\n\r\n"
 LENGTH = b"content-length:"
+BODILESS = (204, 304)
 
 
 class Caller:
@@ -38,14 +39,16 @@ class Caller:
             raise ConnectionError("the server closed the connection")
         self.received += got
         end = self.received.find(END_OF_HEAD)
-        if end < 0 or len(self.received) < end + len(END_OF_HEAD) + _length(self.received[:end]):
+        if end < 0:
             return None
-        return int(self.received[9:12])
+        status = int(self.received[9:12])
+        length = 0 if status in BODILESS else _length(self.received[:end])
+        return status if len(self.received) >= end + len(END_OF_HEAD) + length else None
 
 
 def _length(head: bytes) -> int:
-    at = head.lower().find(LENGTH)
-    return int(head[at + len(LENGTH) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+    at = head.lower().index(LENGTH)
+    return int(head[at + len(LENGTH) :].split(b"\r\n", 1)[0])
 
 
 def run(port: int, connections: int, seconds: float, requests: list[bytes]) -> tuple[float, Counter[int]]:

@@ -1,6 +1,7 @@
 """How everything here is measured: contenders take turns, each figure is a ratio of two medians of one run."""
 
 import json
+import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +106,15 @@ def alternate(contenders: Mapping[str, Callable[[], float]], runs: int) -> Measu
 def _run(measured: Measured, name: str, contender: Callable[[], float]) -> None:
     try:
         measured.runs[name].append(contender())
-    except (Unmeasured, LedgerError, psycopg.Error, OSError, RuntimeError, ValueError) as error:
+    except (
+        Unmeasured,
+        LedgerError,
+        psycopg.Error,
+        OSError,
+        RuntimeError,
+        ValueError,
+        subprocess.SubprocessError,
+    ) as error:
         measured.runs[name] = []
         measured.failures[name] = f"{type(error).__name__}: {error}".strip()[:300]
         console.print(f"  [red]{name}: {measured.failures[name]}[/red]", markup=True)
@@ -182,6 +191,10 @@ class Paced(Generic[T]):
             count *= 2
             took = drive(self.callers, self.make(count), self.do)
         self.count = max(int(count / took * self.seconds), self.callers)
+
+
+def plural(callers: int) -> str:
+    return "1 caller" if callers == 1 else f"{callers} callers"
 
 
 def short(value: float) -> str:

@@ -16,16 +16,21 @@ NODE_PEERS = HERE / "node_modules"
 
 def install() -> None:
     """Install what is missing. Whatever cannot be installed is found missing by who needs it."""
-    wanted = (HERE / "peers.txt").read_text()
-    done = PYTHON_PEERS / "installed.txt"
-    if not done.exists() or done.read_text() != wanted:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
-        if _succeeds([*pip, "--target", str(PYTHON_PEERS), "-r", str(HERE / "peers.txt")]):
-            done.write_text(wanted)
-    if not (NODE_PEERS / "@event-driven-io").exists():
-        _succeeds(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"])
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
+    _install(HERE / "peers.txt", PYTHON_PEERS, [*pip, "--target", str(PYTHON_PEERS), "-r", str(HERE / "peers.txt")])
+    npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    _install(HERE / "package.json", NODE_PEERS, npm)
     if str(PYTHON_PEERS) not in sys.path:
         sys.path.append(str(PYTHON_PEERS))  # last: what the ledger itself uses stays as it is
+
+
+def _install(wanted: Path, folder: Path, command: list[str]) -> None:
+    """Once for each state of the file that says what is wanted."""
+    done = folder / "installed"
+    if done.exists() and done.read_text() == wanted.read_text():
+        return
+    if _succeeds(command):
+        done.write_text(wanted.read_text())
 
 
 def _succeeds(command: list[str]) -> bool:

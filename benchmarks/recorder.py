@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks import emmett, pgbench, uma
 from benchmarks.lines import TYPICAL, TYPICAL_BYTES, batches
-from benchmarks.measure import Bench, Figure, Measured, Paced, alternate, compare, console
+from benchmarks.measure import Bench, Figure, Measured, Paced, alternate, compare, console, plural
 from ledger.recorder import EntryRecorder
 
 CALLERS = (1, 8, 64, 256)
@@ -103,7 +103,7 @@ def _measure(contest: Contest, callers: int, size: int, at_least: dict[str, floa
 
 def _title(callers: int, size: int) -> str:
     each = "one event each" if size == 1 else f"batches of {size}"
-    return f"{callers} caller{'s' if callers > 1 else ''}, {each}"
+    return f"{plural(callers)}, {each}"
 
 
 def _figures(measured: Measured, callers: int, size: int, at_least: dict[str, float | None]) -> Iterator[Figure]:

@@ -27,7 +27,7 @@ PATIENCE_S = 1_800
 
 
 def run_all(bench: Bench) -> Iterator[Figure]:
-    count = bench.scale(1_000_000, 15_000)
+    count = bench.scale(1_000_000, 10_000)
     big = Place(bench.server.place.dsn, f"bench_generated_{count}")
     yield from _commands(bench, big, count)
     yield _bytes(bench, big, count)
@@ -120,7 +120,7 @@ class _AppendCost:
     """Microseconds of one append to a stream that this process has not seen yet."""
 
     def __init__(self, bench: Bench, place: Place) -> None:
-        self.place, self.count, self.number = place, bench.scale(1_000, 200), 0
+        self.place, self.count, self.number = place, bench.scale(1_000, 100), 0
         self.streams = [subject for subject, _ in subjects(bench, place, "'meeting'")][:5_000]
 
     def __call__(self) -> float:
