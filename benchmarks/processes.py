@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO, NamedTuple
 
+from benchmarks import peak
 from benchmarks.measure import Unmeasured
 from ledger.postgres import Place
 
@@ -28,41 +29,35 @@ def environment(place: Place, **more: str) -> dict[str, str]:
     return {**own, "LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema, **more}
 
 
-def run(place: Place, *arguments: str, out: IO[bytes] | int = subprocess.DEVNULL) -> Run:
-    """Run a command of the ledger's to its end."""
-    started = perf_counter()
-    command = [*LEDGER, *arguments]
-    process = subprocess.Popen(command, env=environment(place), stdout=out, stderr=subprocess.DEVNULL)
-    return _ended(process, started, f"ledger {' '.join(arguments)}")
+class Weighed:
+    """A command of the ledger's whose time and memory are taken."""
 
+    def __init__(self, place: Place, folder: Path, *arguments: str, out: IO[bytes] | int = subprocess.DEVNULL) -> None:
+        self.arguments, self.report, self.log = arguments, folder / "peak", folder / "command.log"
+        self.started = perf_counter()
+        command = [sys.executable, peak.__file__, str(self.report), *LEDGER, *arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment(place), stdout=out, stderr=log)
 
-def _ended(process: "subprocess.Popen[bytes]", started: float, what: str) -> Run:
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise Unmeasured(f"{what} failed with {process.returncode}")
-    return Run(perf_counter() - started, usage.ru_maxrss / 1024)
-
-
-class Running:
-    """A command that goes on until it is stopped."""
-
-    def __init__(self, place: Place, *command: str, log: Path, **env: str) -> None:
-        self.started, self.what, self.log = perf_counter(), " ".join(command), log
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(command, env=environment(place, **env), stdout=out, stderr=out)
+    def wait(self) -> Run:
+        """To its end. Raises Unmeasured if it failed."""
+        if code := self.process.wait():
+            said = self.log.read_text().strip()[-200:]
+            raise Unmeasured(f"ledger {' '.join(self.arguments)} failed with {code}: {said}")
+        return Run(perf_counter() - self.started, int(self.report.read_text()) / 1024)
 
     def stop(self) -> Run:
         self.process.terminate()
-        return _ended(self.process, self.started, self.what)
+        return self.wait()
 
 
 @contextmanager
-def running(place: Place, command: Sequence[str], log: Path, **env: str) -> Iterator[Running]:
-    process = Running(place, *command, log=log, **env)
+def running(place: Place, command: Sequence[str], log: Path, **env: str) -> Iterator[None]:
+    """A command that goes on for as long as the block."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment(place, **env), stdout=out, stderr=out)
     try:
-        yield process
+        yield
     finally:
-        if process.process.returncode is None:
-            process.process.terminate()
-            process.process.wait(STOP_S)
+        process.terminate()
+        process.wait(STOP_S)

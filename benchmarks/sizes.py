@@ -3,14 +3,13 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.filled import generated, subjects
 from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
-from benchmarks.processes import LEDGER, Run, Running, run
+from benchmarks.processes import Run, Weighed
 from benchmarks.service import CLERK
 from ledger.draft import read_draft
 from ledger.facts import Subject
@@ -44,10 +43,10 @@ def _commands(bench: Bench, place: Place, count: int) -> Iterator[Figure]:
     events = bench.folder / "events.ndjson"
     with events.open("w") as file:
         file.writelines(json.dumps(event) + "\n" for event in Generator().events(count))
-    yield from _figures("import", count, run(place, "import", str(events)), bounded=False)
+    yield from _figures("import", count, Weighed(place, bench.folder, "import", str(events)).wait(), bounded=False)
     events.unlink()
-    yield from _figures("follow", count, _follow(place, count, bench.folder / "follow.log"), bounded=True)
-    yield from _figures("rebuild", count, run(place, "rebuild"), bounded=True)
+    yield from _figures("follow", count, _follow(bench, place, count), bounded=True)
+    yield from _figures("rebuild", count, Weighed(place, bench.folder, "rebuild").wait(), bounded=True)
     yield from _figures("export", count, _export(bench, place, count), bounded=False)
 
 
@@ -60,14 +59,14 @@ def _figures(command: str, count: int, took: Run, *, bounded: bool) -> Iterator[
     yield Figure(title, took.peak_mb, bound, ratio, at_least, "MB, less is better", 1)
 
 
-def _follow(place: Place, count: int, log: Path) -> Run:
+def _follow(bench: Bench, place: Place, count: int) -> Run:
     """A follower from the first entry to the last."""
-    follower = Running(place, *LEDGER, "follow", log=log)
+    follower = Weighed(place, bench.folder, "follow")
     deadline = perf_counter() + PATIENCE_S
     with place.connect() as connection:
         while (progress := read_progress(connection)) is None or progress.position < count:
             if perf_counter() > deadline or follower.process.poll() is not None:
-                raise Unmeasured(f"the follower has not come to the end: {log.read_text()[-200:]}")
+                raise Unmeasured(f"the follower has not come to the end: {follower.log.read_text()[-200:]}")
             sleep(0.2)
     return follower.stop()
 
@@ -75,7 +74,7 @@ def _follow(place: Place, count: int, log: Path) -> Run:
 def _export(bench: Bench, place: Place, count: int) -> Run:
     target = bench.folder / "export.ndjson"
     with target.open("wb") as out:
-        took = run(place, "export", out=out)
+        took = Weighed(place, bench.folder, "export", out=out).wait()
     lines = int(subprocess.check_output(["wc", "-l", target]).split()[0])
     target.unlink()
     if lines != count:
