@@ -45,7 +45,7 @@ class Gate:
         self.jobs: list[Job] = []
         pass_on = ledger.recorder.committer.submit
 
-        def held(lines: list[StoredLine], done: Callable[[Job], None]) -> Job:
+        def held(lines: list[StoredLine], done: Callable[[Job], None] | None = None) -> Job:
             self.arrived.set()
             assert self.open.wait(20)
             self.jobs.append(pass_on(lines, done))
