@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
 
@@ -20,10 +20,10 @@ from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, Listener, Place, queries
 from ledger.service import read_openings
-from projections.rows import Changes, Projector
+from projections.rows import Changes, Projector, copied_states, copied_timeline
 
 SQL = queries("projections", "states.sql")
-VERSION = 1
+VERSION = 2
 """Raised whenever rows come out differently: what was built by another version is built again."""
 
 BATCH = 1_000
@@ -153,14 +153,13 @@ class Follower:
         if changes.closed_timeline:
             gone = changes.closed_timeline
             self.connection.execute(SQL["close_timeline"], {"positions": list(gone), "known_tos": list(gone.values())})
-        self._copy("copy_states", [*changes.done, *changes.states.values()])
-        self._copy("copy_timeline", [*changes.done_timeline, *changes.timeline.values()])
+        self._copy("copy_states", copied_states([*changes.done, *changes.states.values()]))
+        self._copy("copy_timeline", copied_timeline([*changes.done_timeline, *changes.timeline.values()]))
 
-    def _copy(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def _copy(self, statement: str, rows: str) -> None:
         if rows:
             with self.connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
-                for row in rows:
-                    copy.write_row(row)
+                copy.write(rows)
 
     def _advance(self, done: int, poison: Poison | None) -> None:
         """What is now true, once this commits: the rows show the first ``position`` entries."""
