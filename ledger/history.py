@@ -202,10 +202,12 @@ class History:
             return {MAIN, *lanes, *self.lanes}
         return lanes
 
-    def _phases(self, steps: Sequence[Step]) -> list[tuple[Place, str | None]]:
+    def _phases(self, steps: Sequence[Step]) -> list[tuple[Place | None, str | None]]:
         """What of the main lane bears on the others: from where to where it is over, and how it ended."""
-        ends = [(step.place, step.state.status if step.state.status in self.kind.ended else None) for step in steps]
-        return [one for before, one in pairwise([(None, None), *ends]) if one[1] != before[1]]
+        phases: list[tuple[Place | None, str | None]] = [(None, None)]
+        for place, state in steps:
+            phases.append((place, state.status if state.status in self.kind.ended else None))
+        return [one for before, one in pairwise(phases) if one[1] != before[1]]
 
     def _fold_from(self, place: Place, lanes: Set[str]) -> dict[str, Refolded]:
         """Fold these lanes again from a place on."""

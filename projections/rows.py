@@ -68,10 +68,10 @@ class Projector:
         lives = list(history.lives) if isinstance(new.fact, Correction) else None
         refolded = history.record(new, openings)
         self.histories.keep(subject, history)
-        for lane, (start, old) in refolded.items():
+        for lane, (start, cut) in refolded.items():
             steps = history.lanes[lane]
-            start, old = _from_its_day(start, steps, old)
-            self._note_states(history.kind, subject, lane, old, steps[start:], new.position)
+            first, old = _from_its_day(start, steps, cut)
+            self._note_states(history.kind, subject, lane, old, steps[first:], new.position)
         self._note_timeline(subject, history, lives, new)
 
     def take_changes(self) -> Changes:
@@ -95,7 +95,7 @@ class Projector:
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:
-            opened = [history.last]
+            opened = [history.last] if history.last else []
         else:
             now = {live.position for live in history.lives}
             was = {live.position for live in lives}
