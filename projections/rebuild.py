@@ -120,7 +120,7 @@ def _project(connection: Connection, place: Place, report: Report, workers: int)
         for _ in range(workers - 1 if left >= LONG else 0):
             stack.enter_context(_helper(place))
         while _number(connection, "unfinished"):
-            for _ in _work(own, place):
+            for _ in _work(own, place, BATCH):
                 _look(connection, report)
             _look(connection, report)
             if _number(connection, "unfinished"):
@@ -133,12 +133,12 @@ def _look(connection: Connection, report: Report) -> None:
     report(_number(connection, "projected"))
 
 
-def _work(connection: Connection, place: Place) -> Iterator[None]:
+def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
     """Take one share after the other that nobody has; comes back after each step."""
     connection.execute("set synchronous_commit = off")  # what a crash of the server takes is projected again
     for share in [Share(*row) for row in connection.execute(SQL["open_shares"]).fetchall()]:
         with only(f"share {share.number}", place, connection) as alone:
-            builder = Builder(connection, BATCH, share)
+            builder = Builder(connection, batch, share)
             while alone and builder.step():
                 yield
 
@@ -196,16 +196,17 @@ def _helper(place: Place) -> Iterator[None]:
     command = [sys.executable, "-m", "projections.rebuild"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
         assert process.stdin is not None
-        process.stdin.write(json.dumps(asdict(place)) + "\n")
+        process.stdin.write(json.dumps({"place": asdict(place), "batch": BATCH}) + "\n")
         process.stdin.flush()
         yield
 
 
 def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
-    place = Place(**json.loads(sys.stdin.readline()))
+    given = json.loads(sys.stdin.readline())
+    place = Place(**given["place"])
     with rare_collections(), suppress(psycopg.Error, LedgerError), place.connect(place.rebuild) as connection:
-        for _ in _work(connection, place):
+        for _ in _work(connection, place, given["batch"]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return
 
