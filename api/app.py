@@ -17,9 +17,11 @@ from uuid6 import uuid7
 
 from api import events, health, problems, reads, shapes
 from api.auth import ensure_admin_key
+from api.cache import Cache, Visit, asked_by
 from api.examples import READS
-from api.house import House
-from ledger.errors import Misconfigured, Unavailable
+from api.house import House, admit
+from api.porter import Porter
+from ledger.errors import Denied, Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
@@ -69,9 +71,10 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 check_schema(connection, place)
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
-            with Ledger(place, pool, settings.name) as ledger:
-                app.state.house = House(place, settings, ledger, Reads(pool))
-                yield
+            async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
+                with Ledger(place, pool, settings.name) as ledger:
+                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
+                    yield
 
     return run
 
@@ -104,7 +107,8 @@ def serve_on(app: FastAPI, listener: socket.socket, log_level: str) -> None:
 
 
 class Doorstep:
-    """What holds for every request: it has an id, the caller's own where that is sound; and HEAD is GET without a body."""
+    """What holds for every request: it has an id, the caller's own where that is sound; HEAD is GET without a body; and
+    an answer that was given before, and is still true, is given again from here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -113,7 +117,8 @@ class Doorstep:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("request-id", "")
         scope["request_id"] = given if REQUEST_ID.fullmatch(given) else uuid7().hex
 
         async def send_with_id(message: Message) -> None:
@@ -121,6 +126,27 @@ class Doorstep:
                 MutableHeaders(scope=message)["Request-Id"] = scope["request_id"]
             await send(message)
 
+        if scope["method"] in ("GET", "HEAD"):
+            await self._read(scope, headers, receive, send_with_id)
+        else:
+            await self.app(scope, receive, send_with_id)
+
+    async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        here: House = scope["app"].state.house
+        asked, visit = asked_by(scope, headers), Visit()
+        kept = here.cache.get(asked)
+        if kept and await _admitted(here, headers, visit) and visit.told and kept.holds(visit.told):
+            await kept.send(send, headers.get("if-none-match", ""))
+            return
         # A copy: the server leaves the body out because it still knows that HEAD was asked for.
-        inner = dict(scope, method="GET") if scope["method"] == "HEAD" else scope
-        await self.app(inner, receive, send_with_id)
+        await self.app(dict(scope, method="GET", visit=visit), receive, send)
+        if visit.kept:
+            here.cache.keep(asked, visit.kept)
+
+
+async def _admitted(here: House, headers: Headers, visit: Visit) -> bool:
+    """Whether the reader may see what was kept. Who may not is told so further in."""
+    with suppress(Denied, Unavailable):
+        await admit(here, headers.get("authorization"), visit)
+        return True
+    return False
