@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from starlette.datastructures import Headers
 from starlette.types import Scope, Send
 
 from api.porter import Told
@@ -95,6 +94,6 @@ def _size(kept: Kept) -> int:
     return len(kept.body) + OVERHEAD_BYTES
 
 
-def asked_by(scope: Scope, headers: Headers) -> Hashable:
+def asked_by(scope: Scope, accept: bytes) -> Hashable:
     """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
-    return scope["path"], scope["query_string"], "application/x-ndjson" in headers.get("accept", "")
+    return scope["path"], scope["query_string"], b"application/x-ndjson" in accept

@@ -39,7 +39,7 @@ class House:
     cache: Cache
 
 
-def house(request: Request) -> House:
+async def house(request: Request) -> House:
     found: House = request.app.state.house
     return found
 
