@@ -1,6 +1,5 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
-import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -11,14 +10,15 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid6 import uuid7
+from starlette.types import ASGIApp
 
 from api import events, health, problems, reads, shapes
 from api.auth import ensure_admin_key
+from api.cache import Cache
+from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
+from api.porter import Porter
 from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.service import Ledger
@@ -26,7 +26,6 @@ from ledger.settings import Settings, read_settings
 from projections.read import Reads
 
 POOL_SIZE = 16
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DESCRIPTION = """
 What happened in partnerships between states and organisations, each fact an immutable, sourced entry; and what the
 state of each initiative is, was, and was known to be.
@@ -36,7 +35,7 @@ world), and repeats them as `basis`.
 """
 
 
-def build(settings: Settings, place: Place) -> FastAPI:
+def build(settings: Settings, place: Place) -> Doorstep:
     """The service on a ledger whose schema is ready."""
     app = FastAPIOffline(
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, place),
@@ -44,12 +43,11 @@ def build(settings: Settings, place: Place) -> FastAPI:
         redirect_slashes=False,
     )  # fmt: skip
     problems.install(app)
-    app.add_middleware(Doorstep)
     for router in (events.router, *reads.routers, health.router):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
-    return app
+    return Doorstep(app)
 
 
 def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -69,14 +67,15 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 check_schema(connection, place)
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
-            with Ledger(place, pool, settings.name) as ledger:
-                app.state.house = House(place, settings, ledger, Reads(pool))
-                yield
+            async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
+                with Ledger(place, pool, settings.name) as ledger:
+                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
+                    yield
 
     return run
 
 
-def from_environment() -> FastAPI:
+def from_environment() -> Doorstep:
     """For servers that start several processes: each builds its own."""
     settings = read_settings()
     if settings.dsn is None:
@@ -97,30 +96,9 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def serve_on(app: FastAPI, listener: socket.socket, log_level: str) -> None:
+def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
     """Serve until interrupted."""
+    # A line for each request would take a third of the time; who wants one has it from the proxy in front.
+    config = uvicorn.Config(app, log_level=log_level, access_log=False)
     with suppress(KeyboardInterrupt):  # by now the service has stopped
-        uvicorn.Server(uvicorn.Config(app, log_level=log_level)).run(sockets=[listener])
-
-
-class Doorstep:
-    """What holds for every request: it has an id, the caller's own where that is sound; and HEAD is GET without a body."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get("request-id", "")
-        scope["request_id"] = given if REQUEST_ID.fullmatch(given) else uuid7().hex
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Request-Id"] = scope["request_id"]
-            await send(message)
-
-        # A copy: the server leaves the body out because it still knows that HEAD was asked for.
-        inner = dict(scope, method="GET") if scope["method"] == "HEAD" else scope
-        await self.app(inner, receive, send_with_id)
+        uvicorn.Server(config).run(sockets=[listener])

@@ -1,12 +1,12 @@
 """API keys: made once, shown once, kept as a digest; and what each role may do."""
 
-import hmac
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from hashlib import sha256
 from secrets import token_urlsafe
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -31,6 +31,10 @@ class Holder(NamedTuple):
 
     name: str
     role: Role
+
+
+Holders = dict[bytes, Holder]
+"""Whose keys are known, each by its digest. The key itself is nowhere, and never compared."""
 
 
 class KeyRow(NamedTuple):
@@ -75,11 +79,13 @@ def ensure_admin_key(connection: Connection, key: str, name: str = "admin") -> N
 
 
 def find_key(connection: Connection, key: str) -> Holder | None:
-    """Whose key this is. Looked up by its digest and compared in constant time."""
-    row = connection.execute(SQL["find"], {"key_sha256": digest(key)}).fetchone()
-    if row is None or not hmac.compare_digest(row[2], digest(key)):
-        return None
-    return Holder(row[0], Role[row[1]])
+    """Whose key this is."""
+    return holders(connection.execute(SQL["keys"], {"digests": [digest(key)]}).fetchall()).get(digest(key))
+
+
+def holders(rows: Iterable[tuple[Any, ...]]) -> Holders:
+    """Who holds which key, from rows that begin with name, role and digest; nulls where there is no such key."""
+    return {key_sha256: Holder(name, Role[role]) for name, role, key_sha256, *_ in rows if key_sha256}
 
 
 def digest(key: str) -> bytes:
@@ -96,12 +102,12 @@ def bearer(header: str | None) -> str | None:
     return key.strip()
 
 
-def allow(connection: Connection, header: str | None, needed: Role) -> Holder:
-    """The holder of the key, if the role is enough. Raises Denied."""
+def allow(known: Holders, header: str | None, needed: Role) -> Holder:
+    """The holder of the key in the header, if the role is enough. Raises Denied."""
     key = bearer(header)
     if key is None:
         raise Denied("this needs a key: send Authorization: Bearer and the key")
-    holder = find_key(connection, key)
+    holder = known.get(digest(key))
     if holder is None:
         raise Denied("the key is unknown, or was revoked")
     if holder.role < needed:

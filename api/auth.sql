@@ -12,13 +12,21 @@ update api_keys
  where name = %(name)s
    and revoked_at is null
 
--- name: find
+-- name: keys
+-- Whose keys are these?
 select name,
        role,
        key_sha256
   from api_keys
- where key_sha256 = %(key_sha256)s
+ where key_sha256 = any(%(digests)b::bytea[])
    and revoked_at is null
+
+-- name: door
+-- Whose keys are these, and how does the ledger stand?
+select held.*,
+       standing.*
+  from ({standing}) as standing
+  left join ({keys}) as held on true
 
 -- name: list
 select name,

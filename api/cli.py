@@ -103,7 +103,9 @@ def serve() -> None:
     with listen(settings) as listener:
         if settings.workers > 1:
             from_environment()  # what is not set up is told here once, not by each process again and again
-            config = uvicorn.Config("api.app:from_environment", factory=True, workers=settings.workers)
+            config = uvicorn.Config(
+                "api.app:from_environment", factory=True, workers=settings.workers, access_log=False
+            )
             Multiprocess(config, [listener]).run()
             return
         with opened() as at:

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from api import shapes
 from api.auth import Holder
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.house import TheHouse, admin, answer, json_body, next_page, reader, tag_of
+from api.house import TheHouse, TheReads, admin, answer, json_body, next_page, tag_of
 from api.params import EventQuery, LogQuery, expected_version, idempotency_key
 from ledger.disclosure import Disclosure
 from ledger.draft import MAX_EVENTS, parse_json, read_body
@@ -98,22 +98,19 @@ def _appended(answers: list[Answer]) -> Response:
     "/events",
     response_model=shapes.EventPage,
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems()},
-    dependencies=[Depends(reader)],
 )
-def log(request: Request, here: TheHouse, query: Annotated[LogQuery, Query()]) -> Response:
+def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) -> Response:
     """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
-    entries, size = here.reads.log(query.asked(), query.after, query.limit + 1, query.type, query.subject)
+    asked = query.asked()
+    entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
     more = str(entries[query.limit - 1][0]) if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
     if NDJSON in request.headers.get("accept", ""):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"
-    response = answer(request, body.encode(), size, tag_of(body), media_type)
-    response.headers["Vary"] = "Accept"
-    if more:
-        response.headers["Link"] = next_page(request, after=more)
-    return response
+    headers = {"Vary": "Accept"} | ({"Link": next_page(request, after=more)} if more else {})
+    return answer(request, body.encode(), size, tag_of(body), pinned=asked.pinned, media_type=media_type, more=headers)
 
 
 @router.get(
@@ -123,26 +120,34 @@ def log(request: Request, here: TheHouse, query: Annotated[LogQuery, Query()]) -
         200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
         **shapes.problems(404),
     },
-    dependencies=[Depends(reader)],
 )
-def event(request: Request, here: TheHouse, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
+def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
     """An entry's exact bytes, by position or id; ``Link`` names what corrects it.
 
     ``disclose`` adds what opens its commitments: for each pointer the salt and the name.
     """
-    _, known_at = here.reads.log(query.asked(), after=0, limit=0)
+    asked = query.asked()
+    known_at = reads.upto(asked)
     if isinstance(which, int) and not 1 <= which <= known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
-    line, corrections, disclosures = here.reads.event(which)
+    line, corrections, disclosures = reads.event(which)
     if (read_line(line).position or 0) > known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
     links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections if at <= known_at)
     if query.disclose:
         line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
-    response = answer(request, line.encode(), known_at, tag_of(line, links), CLOUDEVENT)
-    if links:
-        response.headers["Link"] = links
-    return response
+    headers = {"Link": links} if links else {}
+    tag = tag_of(line, links)
+    return answer(
+        request,
+        line.encode(),
+        known_at,
+        tag,
+        pinned=asked.pinned,
+        kept=not query.disclose,
+        media_type=CLOUDEVENT,
+        more=headers,
+    )
 
 
 def _opened(disclosures: Sequence[Disclosure]) -> str:

@@ -1,5 +1,6 @@
 """What a request finds: the ledger, the reads, who is asking. Built once by ``api.app``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -11,6 +12,8 @@ from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
 from api.auth import Holder, Role, allow
+from api.cache import Cache, Kept, Visit, is_known
+from api.porter import Porter, Told
 from api.problems import BodyTooLarge, WrongMediaType
 from ledger.errors import Invalid
 from ledger.postgres import Place
@@ -31,9 +34,12 @@ class House:
     settings: Settings
     ledger: Ledger
     reads: Reads
+    readers: Porter
+    writers: Porter
+    cache: Cache
 
 
-def house(request: Request) -> House:
+async def house(request: Request) -> House:
     found: House = request.app.state.house
     return found
 
@@ -44,18 +50,27 @@ Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_
 """Tells of the key in the OpenAPI document; the header itself is read by ``api.auth``."""
 
 
-def admin(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder:
+async def admin(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder:
     """Only admins append. Raises Denied."""
-    with here.reads.connection() as connection:
-        return allow(connection, authorization, Role.admin)
+    told = await here.writers.ask(authorization)
+    return allow(told.holders, authorization, Role.admin)
 
 
-def reader(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder | None:
-    """Anybody where reads are public, else the holder of any key. Raises Denied."""
-    if here.settings.public_reads and authorization is None:
-        return None
-    with here.reads.connection() as connection:
-        return allow(connection, authorization, Role.reader)
+async def admit(here: House, authorization: str | None, visit: Visit) -> Told:
+    """Anybody may read where reads are public, else the holder of any key. Raises Denied, Unavailable."""
+    visit.told = visit.told or await here.readers.ask(authorization)
+    if authorization is not None or not here.settings.public_reads:
+        allow(visit.told.holders, authorization, Role.reader)
+    return visit.told
+
+
+async def reader(request: Request, here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Reads:
+    """The reads, as they stand for who may read. Raises Denied, Unavailable."""
+    told = await admit(here, authorization, request.scope["visit"])
+    return Reads(here.reads.pool, told.standing)
+
+
+TheReads = Annotated[Reads, Depends(reader)]
 
 
 async def json_body(request: Request) -> bytes:
@@ -78,13 +93,22 @@ async def json_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def answer(request: Request, body: bytes, position: int, tag: str, media_type: str = "application/json") -> Response:
-    """What is known at a position; 304 without a body where the reader has it already."""
-    headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag}
-    given = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    if tag.removeprefix("W/") in given or "*" in given:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=media_type, headers=headers)
+def answer(
+    request: Request, body: bytes, position: int, tag: str, *, pinned: bool, kept: bool = True,
+    media_type: str = "application/json", more: Mapping[str, str] = {},
+) -> Response:  # fmt: skip
+    """What is known at a position; 304 without a body where the reader has it already.
+
+    ``pinned``: it stays the same however the ledger grows. ``kept``: it may be given again. ``more`` are headers.
+    """
+    headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag, **more}
+    whole = Response(body, media_type=media_type, headers=headers)
+    visit: Visit = request.scope["visit"]
+    if kept and visit.told and visit.told.standing:
+        visit.kept = Kept(visit.told.standing, visit.told.today, pinned, tag, whole.raw_headers, body)
+    return (
+        Response(status_code=304, headers=headers) if is_known(tag, request.headers.get("if-none-match", "")) else whole
+    )
 
 
 def tag_of(*said: str) -> str:

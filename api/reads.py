@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import TheHouse, answer, next_page, reader, tag_of
+from api.house import TheReads, answer, next_page, tag_of
 from api.params import AtBasis, DiffQuery, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
 from ledger.entry import read_line
 from ledger.errors import NotFound
@@ -55,66 +55,71 @@ def _basis(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
 
 
-def _page(request: Request, items: str, cursor: str | None, basis: Basis, count: int | None = None) -> Response:
+def _page(
+    request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, count: int | None = None
+) -> Response:
     counted = "" if count is None else f'"count":{count},'
     body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{_basis(basis)}}}'
-    response = answer(request, body.encode(), basis.known_at, tag_of(items, cursor or "", counted))
-    if cursor:
-        response.headers["Link"] = next_page(request, cursor=cursor)
-    return response
+    tag = tag_of(items, cursor or "", counted)
+    link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
+    return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, more=link)
 
 
 def _routes(kind: str) -> APIRouter:
     """The reads of one kind of stream. They are the same for every kind."""
-    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]], dependencies=[Depends(reader)])
+    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]])
     found: dict[str, Any] = {"responses": shapes.problems(404)}
 
     @router.get("", response_model=shapes.StatePage, responses=shapes.problems(), operation_id=f"list_{kind}")
-    def list_states(request: Request, here: TheHouse, query: Annotated[ListQuery, Query()]) -> Response:
+    def list_states(request: Request, reads: TheReads, query: Annotated[ListQuery, Query()]) -> Response:
         """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
-        shown, more, basis = here.reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
+        shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(basis, query.fingerprint() + kind, more)
-        count = here.reads.count(kind, basis, query.filters()) if query.count else None
-        return _page(request, _array(shown), cursor, basis, count)
+        count = reads.count(kind, basis, query.filters()) if query.count else None
+        return _page(request, _array(shown), asked, cursor, basis, count)
 
     @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
-    def show(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+    def show(request: Request, reads: TheReads, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """The whole state, with everything that belongs to it, on a day, as known at a position."""
-        whole, basis = here.reads.whole(Subject(f"{kind}:{id}"), query.asked())
-        return answer(request, whole_json(whole, basis), basis.known_at, whole.etag)
+        asked = query.asked()
+        whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
+        return answer(request, whole_json(whole, basis), basis.known_at, whole.etag, pinned=asked.pinned)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
-    def timeline(request: Request, here: TheHouse, id: Slug, query: Annotated[Paged, Query()]) -> Response:
+    def timeline(request: Request, reads: TheReads, id: Slug, query: Annotated[Paged, Query()]) -> Response:
         """The facts about it, its own and those of others that mention it, in the order in which they count."""
         subject = Subject(f"{kind}:{id}")
         asked, after = resume(query, f"timeline {subject}", TIMELINE_PLACE)
-        facts, more, basis = here.reads.timeline(subject, asked, after, query.limit)
+        facts, more, basis = reads.timeline(subject, asked, after, query.limit)
         if not facts and after is None:
             raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
-        weak = here.reads.unverified([line for _, line in facts], basis)
+        weak = reads.unverified([line for _, line in facts], basis)
         items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
-        return _page(request, f"[{items}]", next_cursor(basis, f"timeline {subject}", more), basis)
+        return _page(request, f"[{items}]", asked, next_cursor(basis, f"timeline {subject}", more), basis)
 
     @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
-    def history(request: Request, here: TheHouse, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+    def history(request: Request, reads: TheReads, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
-        entries, basis = here.reads.history(Subject(f"{kind}:{id}"), query.asked())
-        weak = here.reads.unverified([line for line, _ in entries], basis)
+        asked = query.asked()
+        entries, basis = reads.history(Subject(f"{kind}:{id}"), asked)
+        weak = reads.unverified([line for line, _ in entries], basis)
         items = ",".join(_history_item(*one, weak) for one in entries)
         body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
-        return answer(request, body.encode(), basis.known_at, tag_of(items))
+        return answer(request, body.encode(), basis.known_at, tag_of(items), pinned=asked.pinned)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
-    def diff(request: Request, here: TheHouse, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
+    def diff(request: Request, reads: TheReads, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
         """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
-        told = [_documents(here.reads, Subject(f"{kind}:{id}"), asked) for asked in query.sides()]
+        sides = query.sides()
+        told = [_documents(reads, Subject(f"{kind}:{id}"), asked) for asked in sides]
         (before, first), (after, last) = told
         if not before and not after:
             raise NotFound(f"nothing is known of {kind}:{id}, neither there nor here")
         found = [change._asdict() for change in changes(before, after)]
         body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
-        return answer(request, body, last.known_at, tag_of(body.decode()))
+        pinned = all(asked.pinned for asked in sides)
+        return answer(request, body, last.known_at, tag_of(body.decode()), pinned=pinned)
 
     return router
 

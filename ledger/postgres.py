@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -96,8 +97,16 @@ class Place:
     def pool(self, size: int = 8) -> Pool:
         return ConnectionPool(
             self.conninfo(), min_size=1, max_size=size, timeout=10, open=True, kwargs={"autocommit": True},
-            check=ConnectionPool.check_connection,
+            check=_check_if_heard,
         )  # fmt: skip
+
+
+def _check_if_heard(connection: Connection) -> None:
+    """A server that has hung up was heard of: ask only where there is something to read. Asking always is a round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 class Listener:

@@ -31,6 +31,9 @@ RELATED = {
 }
 """What else belongs to the state of a stream: the kinds of those that refer to it, and an agreement's parties."""
 
+Retracted = dict[str, list[int]]
+"""Sources that were taken back, each with the entries that say so."""
+
 SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "id": ("''::text", ">", "asc"),
     "-id": ("''::text", "<", "desc"),
@@ -47,6 +50,15 @@ class Basis(NamedTuple):
     valid_at: date
 
 
+class Standing(NamedTuple):
+    """The size of the log; how far the projections are, and when that entry was recorded; which tables they are."""
+
+    size: int
+    position: int
+    recorded_at: datetime | None
+    tables: int
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a reader asked for: the basis (``None`` is now), and a position that must have been projected."""
@@ -54,6 +66,11 @@ class Asked:
     known_at: int | datetime | None = None
     valid_at: date | None = None
     min_position: int = 0
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the answer is the same however the ledger grows, and whatever the day."""
+        return isinstance(self.known_at, int) and self.valid_at is not None
 
 
 @dataclass(frozen=True)
@@ -109,10 +126,14 @@ def etag(first: Shown | None, *others: Shown) -> str:
 
 
 class Reads:
-    """Answers questions. Every method takes a connection from the pool for as long as it runs."""
+    """Answers questions. Every method takes a connection from the pool for as long as it runs.
 
-    def __init__(self, pool: Pool) -> None:
+    ``standing`` is how the ledger stood when the question came, if that is known; else it is looked up.
+    """
+
+    def __init__(self, pool: Pool, standing: Standing | None = None) -> None:
         self.pool = pool
+        self.standing = standing
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -127,10 +148,12 @@ class Reads:
 
     def basis(self, connection: Connection, asked: Asked) -> Basis:
         """The basis that is meant. Raises Invalid for one that lies ahead, NotYet where the projections are behind."""
-        size, position, _ = self._standing(connection)
-        known_at = self._known_at(connection, asked, size, position)
-        self._wait(connection, max(known_at, asked.min_position), position)
+        standing = self.standing or _standing(connection)
+        known_at = self._known_at(connection, asked, standing.size, standing.position)
+        self._wait(connection, max(known_at, asked.min_position), standing.position)
         valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
+        if known_at == standing.position:
+            return Basis(known_at, standing.recorded_at, valid_at)
         row = connection.execute(SQL["recorded_at"], {"position": known_at}).fetchone()
         return Basis(known_at, row[0] if row else None, valid_at)
 
@@ -149,12 +172,6 @@ class Reads:
             case known_at:
                 return known_at
 
-    def _standing(self, connection: Connection) -> tuple[int, int, int | None]:
-        row = connection.execute(SQL["standing"]).fetchone()
-        if row is None:
-            raise NotYet("the projections are not built yet: is the follower running?")
-        return row[0], row[1], row[2]
-
     def _wait(self, connection: Connection, wanted: int, position: int) -> None:
         """Until the projections have seen what is wanted, or the reader has waited long enough."""
         deadline = monotonic() + WAIT_S
@@ -162,7 +179,7 @@ class Reads:
             if monotonic() > deadline:
                 raise NotYet(f"the projections have seen {position} entries, not yet {wanted}: ask again")
             sleep(0.01)
-            _, position, _ = self._standing(connection)
+            position = _standing(connection).position
 
     def whole(self, subject: Subject, asked: Asked) -> tuple[Whole, Basis]:
         """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
@@ -177,17 +194,21 @@ class Reads:
         with self.connection() as connection:
             basis = self.basis(connection, asked)
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
-            row = connection.execute(SQL["state"], given).fetchone()
+            kinds = list(RELATED.get(subject.kind, ()))
+            with connection.pipeline():
+                state = connection.execute(SQL["state"], given)
+                query = SQL["related"].format(held=SQL["held"])
+                related = connection.execute(query, given | {"kinds": kinds}) if kinds else None
+                retracted = connection.execute(SQL["retracted"], given)
+            row, others = state.fetchone(), related.fetchall() if related else []
             if row is None:
                 return None, basis
-            kinds = list(RELATED.get(subject.kind, ()))
-            query = SQL["related"].format(held=SQL["held"])
-            others = connection.execute(query, given | {"kinds": kinds}).fetchall() if kinds else []
-            first, *rest = self._verified(connection, [Shown(*row), *(Shown(*shown) for _, *shown in others)], basis)
-        related: dict[str, list[Shown]] = {kind: [] for kind in kinds}
-        for (kind, *_), shown in zip(others, rest, strict=True):
-            related[kind].append(shown)
-        return Whole(first, related), basis
+            shown = [Shown(*row), *(Shown(*other) for _, *other in others)]
+            first, *rest = self._verified(connection, shown, dict(retracted))
+        grouped: dict[str, list[Shown]] = {kind: [] for kind in kinds}
+        for (kind, *_), one in zip(others, rest, strict=True):
+            grouped[kind].append(one)
+        return Whole(first, grouped), basis
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
@@ -197,8 +218,11 @@ class Reads:
         with self.connection() as connection:
             basis = self.basis(connection, asked)
             at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
-            rows = connection.execute(query, given | at).fetchall()
-            shown = self._verified(connection, [Shown(*row[:6]) for row in rows[:limit]], basis)
+            with connection.pipeline():
+                found = connection.execute(query, given | at)
+                retracted = connection.execute(SQL["retracted"], at)
+            rows = found.fetchall()
+            shown = self._verified(connection, [Shown(*row[:6]) for row in rows[:limit]], dict(retracted))
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -209,9 +233,8 @@ class Reads:
             row = connection.execute(query, given | {"known_at": basis.known_at, "valid_at": basis.valid_at}).fetchone()
         return int(row[0]) if row else 0
 
-    def _verified(self, connection: Connection, shown: list[Shown], basis: Basis) -> list[Shown]:
+    def _verified(self, connection: Connection, shown: list[Shown], retracted: Retracted) -> list[Shown]:
         """The states with what is unverified in them."""
-        retracted = _retracted(connection, basis.known_at)
         if not retracted:
             return shown
         provenance = [from_json(one.doc)["provenance"] for one in shown]
@@ -222,7 +245,7 @@ class Reads:
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
-            retracted = _retracted(connection, basis.known_at)
+            retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
             positions = {read_line(line).position or 0 for line in lines} if retracted else set()
             return set(_unverified(connection, positions, retracted)) if positions else set()
 
@@ -258,13 +281,21 @@ class Reads:
         The log does not wait for the projections. Raises NotYet where it is shorter than ``min_position``.
         """
         with self.connection() as connection:
-            size = self.size(connection)
-            if asked.min_position > size:
-                raise NotYet(f"the ledger has {size} entries, not yet {asked.min_position}: ask again")
-            upto = self._known_at(connection, asked, size, size)
+            upto = self._upto(connection, asked)
             given = {"after": after, "limit": limit, "type": type_, "subject": subject, "known_at": upto}
             rows = connection.execute(SQL["log"], given).fetchall()
             return [(position, body) for position, body in rows], upto
+
+    def upto(self, asked: Asked) -> int:
+        """The position up to which the log is read. Raises NotYet where it is shorter than ``min_position``."""
+        with self.connection() as connection:
+            return self._upto(connection, asked)
+
+    def _upto(self, connection: Connection, asked: Asked) -> int:
+        size = self.standing.size if self.standing else self.size(connection)
+        if asked.min_position > size:
+            raise NotYet(f"the ledger has {size} entries, not yet {asked.min_position}: ask again")
+        return self._known_at(connection, asked, size, size)
 
     def size(self, connection: Connection) -> int:
         row = connection.execute("select size from head").fetchone()
@@ -282,6 +313,13 @@ class Reads:
             corrections = connection.execute(SQL["corrections"], given).fetchall()
             opened = read_disclosures(connection, [entry.id]).get(entry.id, [])
         return row[2], [(at, type_) for at, type_ in corrections], opened
+
+
+def _standing(connection: Connection) -> Standing:
+    row = connection.execute(SQL["standing"]).fetchone()
+    if row is None:
+        raise NotYet("the projections are not built yet: is the follower running?")
+    return Standing(*row)
 
 
 def list_query(
@@ -304,15 +342,6 @@ def list_query(
         narrowed["text"] = _pattern(filters.text)
     after_key, after_subject = after or (None, None)
     return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
-
-
-Retracted = dict[str, list[int]]
-"""Sources that were taken back, each with the entries that say so."""
-
-
-def _retracted(connection: Connection, known_at: int) -> Retracted:
-    """The sources that are retracted as known at a position. That concerns what is known, so whatever the day."""
-    return dict(connection.execute(SQL["retracted"], {"known_at": known_at}).fetchall())
 
 
 def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:

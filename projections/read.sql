@@ -1,8 +1,10 @@
 -- name: standing
--- How long the log is, when its last entry was recorded, and how far the projections have followed.
+-- How long the log is, how far the projections have followed, when that entry was recorded, and in which tables: a
+-- rebuild puts others in their place.
 select head.size,
        progress.position,
-       progress.error_position
+       (select recorded_at from entries where entries.position = progress.position) as recorded_at,
+       progress.tableoid::bigint as tables
   from head,
        progress
 

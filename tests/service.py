@@ -96,7 +96,8 @@ def pointers_of(response: Response, status: int = 422) -> list[str]:
 @contextmanager
 def listening(service: Service) -> Iterator[tuple[str, int]]:
     """The same service on a port of this machine, as real clients find it."""
-    server = uvicorn.Server(uvicorn.Config(service.client.app, lifespan="off", log_level="critical"))
+    settings = service.client.app.house.settings  # type: ignore[attr-defined]
+    server = uvicorn.Server(uvicorn.Config(build(settings, service.place), log_level="critical"))
     with listen(Settings(port=0)) as listener:
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

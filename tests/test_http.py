@@ -614,7 +614,7 @@ def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
     """While the database is away, every answer is 503 with Retry-After, also where only the key is looked up."""
     service.given(THX, INDUS_X)
     with wired(service.place) as (wire, place), running(place, public_reads=False) as away:
-        house = away.client.app.state.house  # type: ignore[attr-defined]
+        house = away.client.app.house  # type: ignore[attr-defined]
         house.reads.pool.timeout = 0.3  # a test need not wait as long as a reader may
         assert away.get("/v1/initiatives", ADMIN).status_code == 200
         wire.close()

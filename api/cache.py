@@ -1,0 +1,99 @@
+"""Whole answers, kept to be given again. Each says what it rests on, and is given only while that is still so."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from starlette.types import Scope, Send
+
+from api.porter import Told
+from projections.read import Standing
+
+SIZE_BYTES = 64 * 2**20
+LARGEST_BYTES = 2**20
+OVERHEAD_BYTES = 1_000
+"""About what an answer takes beside its body."""
+
+ABOUT_THE_BODY = (b"content-length", b"content-type")
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Kept(NamedTuple):
+    """An answer, and how things stood before it was worked out.
+
+    If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
+    that is pinned to a position and a day moves only with the tables: what a rebuild after an erasure left out is gone.
+    """
+
+    standing: Standing
+    today: date
+    pinned: bool
+    tag: str
+    headers: RawHeaders
+    body: bytes
+
+    def holds(self, told: Told) -> bool:
+        if told.standing is None:
+            return False
+        if self.pinned:
+            return told.standing.tables == self.standing.tables
+        return told.standing == self.standing and told.today == self.today
+
+    async def send(self, send: Send, known: str) -> None:
+        """The answer, or 304 without a body to a reader who has it already (``known`` is their If-None-Match)."""
+        if is_known(self.tag, known):
+            headers = [one for one in self.headers if one[0] not in ABOUT_THE_BODY]
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def is_known(tag: str, known: str) -> bool:
+    """Whether an If-None-Match names this ETag. They are compared weakly."""
+    given = {one.strip().removeprefix("W/") for one in known.split(",")}
+    return tag.removeprefix("W/") in given or "*" in given
+
+
+@dataclass
+class Visit:
+    """A request on its way through the house: what the porter told of it, and its answer if that may be kept."""
+
+    told: Told | None = None
+    kept: Kept | None = None
+
+
+class Cache:
+    """Answers by what was asked, up to so many bytes; what was not asked for the longest goes first."""
+
+    def __init__(self, size_bytes: int = SIZE_BYTES) -> None:
+        self.free = size_bytes
+        self.answers: OrderedDict[Hashable, Kept] = OrderedDict()
+
+    def get(self, asked: Hashable) -> Kept | None:
+        kept = self.answers.get(asked)
+        if kept is not None:
+            self.answers.move_to_end(asked)
+        return kept
+
+    def keep(self, asked: Hashable, kept: Kept) -> None:
+        if len(kept.body) > LARGEST_BYTES:
+            return
+        if asked in self.answers:
+            self.free += _size(self.answers.pop(asked))
+        self.answers[asked] = kept
+        self.free -= _size(kept)
+        while self.free < 0:
+            self.free += _size(self.answers.popitem(last=False)[1])
+
+
+def _size(kept: Kept) -> int:
+    return len(kept.body) + OVERHEAD_BYTES
+
+
+def asked_by(scope: Scope, accept: bytes) -> Hashable:
+    """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
+    return scope["path"], scope["query_string"], b"application/x-ndjson" in accept

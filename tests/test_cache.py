@@ -1,0 +1,261 @@
+"""Answers that are given again: the same to the byte, only while they are true, only to who may read, within a bound."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from api.auth import Role, create_key, revoke_key
+from api.cache import OVERHEAD_BYTES, Cache, Kept
+from api.porter import Porter, Told
+from ledger.errors import Denied
+from ledger.postgres import Connection, Embedded, Place
+from projections import read
+from projections.follow import rebuild
+from projections.read import Reads, Standing
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.service import ADMIN, Service, problem_of, running
+
+pytest_plugins = ["tests.service"]
+
+NDJSON = {"Accept": "application/x-ndjson"}
+PANEL = event("meeting.held", "meeting:panel", "2024-09-10", title="Panel", initiatives=["initiative:indus-x"],
+              participants=[{"person": "A. Canary"}])  # fmt: skip
+PATHS = [
+    "/v1/initiatives/indus-x", "/v1/initiatives", "/v1/parties?limit=1", "/v1/parties?sort=-id&count=true",
+    "/v1/initiatives?status=reported", "/v1/initiatives/indus-x/timeline", "/v1/initiatives/indus-x/timeline?limit=1",
+    "/v1/initiatives/indus-x/history", "/v1/initiatives/indus-x/diff?from=1", "/v1/events", "/v1/events?limit=2",
+    "/v1/events/2", "/v1/meetings/panel", "/v1/meetings/panel?known_at=5&valid_at=2025-01-01",
+]  # fmt: skip
+
+
+def party(number: int) -> dict[str, Any]:
+    return event("party.registered", f"party:p{number}", sources=[], name="P", kind="company")
+
+
+@pytest.fixture
+def seeded(service: Service) -> Service:
+    service.given(THX, USA, INDIA, INDUS_X, PANEL)
+    return service
+
+
+@pytest.fixture
+def nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, what is not in memory is a failure."""
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("the database was read")
+
+    return lambda: monkeypatch.setattr(Reads, "connection", fail)
+
+
+def told(response: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """All that a response says, but for the request's own id."""
+    return response.status_code, response.content, [one for one in response.headers.items() if one[0] != "request-id"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("headers", [{}, NDJSON, {"If-None-Match": "*"}, {"If-None-Match": '"other"'}])
+def test_an_answer_given_again_is_the_same_to_the_byte(
+    seeded: Service, nothing_is_read: Callable[[], None], path: str, headers: dict[str, str]
+) -> None:
+    """Status, headers and body of every read, as GET, as HEAD and as 304; and the request has an id of its own."""
+    # given
+    first = seeded.get(path, headers)
+    head = seeded.client.head(path, headers=headers)
+    # when
+    nothing_is_read()
+    again = seeded.get(path, headers | {"Request-Id": "again"})
+    # then
+    assert told(again) == told(first)
+    assert told(seeded.client.head(path, headers=headers)) == told(head)
+    assert again.headers["request-id"] == "again"
+    assert first.status_code == (304 if headers.get("If-None-Match") == "*" else 200)
+    assert head.content == b""
+
+
+def test_answers_stay_true_while_the_ledger_grows(seeded: Service) -> None:
+    """Every answer, kept or not, says what was known at its position, with nothing older or newer in it."""
+
+    def write() -> None:
+        for number in range(25):
+            seeded.given(party(number), event("entry.annotated", "meeting:panel", sources=[], target=5, text="A note"))
+
+    paths = [path for path in PATHS if "known_at" not in path and "diff" not in path]
+    # given
+    with running(seeded.place) as fresh, ThreadPoolExecutor(1) as thread:
+        fresh.client.app.house.cache.free = -(10**9)  # type: ignore[attr-defined]  # it keeps nothing
+        writing = thread.submit(write)
+        # when
+        while not writing.done():
+            for path in paths:
+                answer = seeded.get(path)
+                position = answer.headers["ledger-position"]
+                pinned = fresh.get(f"{path}{'&' if '?' in path else '?'}known_at={position}&min_position={position}")
+                # then
+                assert (answer.text, answer.headers["etag"]) == (pinned.text, pinned.headers["etag"]), path
+        writing.result()
+
+
+def test_what_is_projected_shows_in_the_very_next_answer(seeded: Service) -> None:
+    """No answer is older than what the projections showed when it was asked for."""
+    for number in range(30):
+        [recorded] = seeded.given(party(number))
+        for path in ("/v1/parties?limit=500", "/v1/events?limit=500", "/v1/initiatives/indus-x"):
+            assert seeded.get(path).headers["ledger-position"] == str(recorded["position"])
+    assert len(seeded.get("/v1/parties?limit=500").json()["items"]) == 32
+
+
+def test_what_is_pinned_outlives_the_growth_of_the_ledger(seeded: Service, nothing_is_read: Callable[[], None]) -> None:
+    """The past stays in memory while the ledger grows; the present does not."""
+    # given
+    past = "/v1/meetings/panel?known_at=5&valid_at=2025-01-01"
+    first = seeded.get(past)
+    seeded.get("/v1/meetings/panel")
+    # when
+    seeded.given(party(1))
+    nothing_is_read()
+    # then
+    assert told(seeded.get(past)) == told(first)
+    problem_of(seeded.get("/v1/meetings/panel"), 500)
+
+
+def test_a_name_that_was_erased_is_in_no_answer(seeded: Service, reader: Connection) -> None:
+    """What opens a commitment is never kept; and from a rebuild on, no answer holds the name, not even of the past."""
+    # given
+    paths = ["/v1/meetings/panel", "/v1/meetings/panel?known_at=5&valid_at=2025-01-01", "/v1/initiatives/indus-x"]
+    assert all("Canary" in seeded.get(path).text for path in [*paths, "/v1/events/5?disclose=true"])
+    # when
+    reader.execute("delete from disclosures")
+    # then
+    assert "Canary" not in seeded.get("/v1/events/5?disclose=true").text
+    rebuild(seeded.place)
+    assert not any("Canary" in seeded.get(path).text for path in paths)
+
+
+def test_an_answer_is_given_again_only_to_who_may_read(place: Place, nothing_is_read: Callable[[], None]) -> None:
+    """Without a key, with a wrong one, and with one that was revoked a moment ago, there is none."""
+    with running(place, public_reads=False) as closed, place.connect() as connection:
+        # given
+        closed.given(THX, INDUS_X)
+        alice = {"Authorization": f"Bearer {create_key(connection, 'alice', Role.reader)}"}
+        path = "/v1/initiatives/indus-x"
+        first = closed.get(path, ADMIN)
+        nothing_is_read()
+        assert told(closed.get(path, alice)) == told(first)
+        # when
+        revoke_key(connection, "alice")
+        # then
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}, alice):
+            problem_of(closed.get(path, headers), 401)
+        assert told(closed.get(path, ADMIN)) == told(first)
+
+
+def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded) -> None:
+    """Where the server has hung up, the question is asked again on another connection: kept, to be read, and appended."""
+    seeded.get("/v1/meetings/panel")
+    for number in range(3):
+        with Place(server.owner_dsn, seeded.place.schema).connect() as owner:
+            owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger' and pid <> %s"
+                " and pid <> pg_backend_pid()",
+                [seeded.follower.connection.info.backend_pid],
+            )
+        assert seeded.get("/v1/meetings/panel").status_code == 200
+        assert seeded.get("/v1/parties", limit=number + 1).status_code == 200
+        assert seeded.post(party(number)).status_code == 201
+
+
+# --- what holds, and how much
+
+
+STANDING = Standing(size=9, position=8, recorded_at=None, tables=77)
+
+
+def kept(body: bytes = b"{}", *, pinned: bool = False) -> Kept:
+    return Kept(STANDING, TODAY, pinned, 'W/"tag"', [], body)
+
+
+TODAY = read.LAST_DAY
+
+
+@pytest.mark.parametrize(
+    ("moved", "present", "past"),
+    [
+        (Told({}, STANDING, TODAY), True, True),
+        (Told({}, STANDING._replace(size=10), TODAY), False, True),
+        (Told({}, STANDING._replace(position=9), TODAY), False, True),
+        (Told({}, STANDING, TODAY + timedelta(days=1)), False, True),
+        (Told({}, STANDING._replace(tables=78), TODAY), False, False),
+        (Told({}, None, TODAY), False, False),
+    ],
+)
+def test_an_answer_holds_until_what_it_rests_on_moves(moved: Told, present: bool, past: bool) -> None:
+    """The present: until the log, the projections, their tables or the day move. The past: until the tables do."""
+    assert (kept().holds(moved), kept(pinned=True).holds(moved)) == (present, past)
+
+
+def test_the_cache_keeps_within_its_bound() -> None:
+    """What was not asked for the longest goes first; what is far too large is not kept; the same twice counts once."""
+    cache = Cache(3 * (OVERHEAD_BYTES + 100))
+    for name in ("a", "b", "a", "c", "c"):
+        cache.keep(name, kept(b"x" * 100))
+    assert cache.get("a")
+    cache.keep("d", kept(b"x" * 100))
+    assert [name for name in "abcd" if cache.get(name)] == ["a", "c", "d"]
+    cache.keep("e", kept(b"x" * 2**21))
+    assert cache.get("e") is None
+    cache.keep("f", kept(b"x" * (2 * OVERHEAD_BYTES)))
+    assert list(cache.answers) == ["f"]
+
+
+# --- the porter
+
+
+class CountingPorter(Porter):
+    """Knows how often the database was asked."""
+
+    count = 0
+
+    async def _read(self, digests: list[bytes]) -> Told:
+        self.count += 1
+        return await super()._read(digests)
+
+
+def test_who_waits_together_is_answered_together(place: Place, reader: Connection) -> None:
+    """Many at once, each with a key of their own, are one question; each learns of their own key."""
+    keys = [create_key(reader, f"k{number}", Role.reader) for number in range(20)]
+
+    async def ask() -> tuple[list[Told], int]:
+        async with CountingPorter(place, standing=True) as porter:
+            answers = await asyncio.gather(*(porter.ask(f"Bearer {key}") for key in [*keys, "wrong"]))
+            return answers, porter.count
+
+    answers, count = asyncio.run(ask())
+    assert count == 1
+    assert {holder.name for holder in answers[0].holders.values()} == {f"k{number}" for number in range(20)}
+
+
+def test_nobody_is_answered_from_before_they_came(place: Place, reader: Connection) -> None:
+    """Who comes while a question is under way, or is gone before the answer, does not change what others are told."""
+    key = create_key(reader, "alice", Role.reader)
+
+    async def ask() -> list[Told]:
+        async with CountingPorter(place, standing=False) as porter:
+            first, gone = asyncio.create_task(porter.ask(f"Bearer {key}")), asyncio.create_task(porter.ask(None))
+            while porter.count == 0:
+                await asyncio.sleep(0)
+            gone.cancel()
+            revoke_key(reader, "alice")
+            second = await porter.ask(f"Bearer {key}")
+            assert porter.count == 2
+            with pytest.raises(Denied):
+                await porter.ask("Basic YTpi")
+            return [await first, second]
+
+    _, second = asyncio.run(ask())
+    assert second.holders == {}
