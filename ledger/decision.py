@@ -1,7 +1,6 @@
 """What is recorded for a request, and what it is answered. Pure: the world it rests on comes as an argument."""
 
-from collections import ChainMap
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -75,32 +74,32 @@ class Request:
 class World:
     """What is known of the streams that requests touch."""
 
-    histories: MutableMapping[Subject, History]
-    openings: MutableMapping[Subject, Opening]
-    entries: MutableMapping[str, Entry] = field(default_factory=dict)
-    disclosures: MutableMapping[str, list[Disclosure]] = field(default_factory=dict)
-    holders: MutableMapping[str, str] = field(default_factory=dict)
+    histories: dict[Subject, History]
+    openings: dict[Subject, Opening]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    disclosures: dict[str, list[Disclosure]] = field(default_factory=dict)
+    holders: dict[str, str] = field(default_factory=dict)
 
-    def branch(self) -> "World":
-        """A world in which one request is decided: what it changes there is seen here only if it is joined."""
-        return replace(
-            self, histories=ChainMap({}, self.histories), openings=ChainMap({}, self.openings),
-            holders=ChainMap({}, self.holders),
-        )  # fmt: skip
+    def before(self, request: Request) -> "World":
+        """What a request may change, as it is now: for ``restore``, if the request is refused."""
+        histories = {subject: self.histories[subject] for subject in request.subjects}
+        return World(histories, {}, holders=dict(self.holders))
 
-    def join(self, branch: "World") -> None:
-        for mine, theirs in (
-            (self.histories, branch.histories), (self.openings, branch.openings), (self.holders, branch.holders),
-        ):  # fmt: skip
-            assert isinstance(theirs, ChainMap)
-            mine.update(theirs.maps[0])
+    def restore(self, before: "World") -> None:
+        self.histories.update(before.histories)
+        for subject, history in before.histories.items():
+            if not history.version:
+                self.openings.pop(subject, None)
+        self.holders.clear()
+        self.holders.update(before.holders)
 
 
 class New(NamedTuple):
-    """An entry to record, and its line."""
+    """An entry to record, its line, and the day on which that was decided."""
 
     entry: Entry
     line: StoredLine
+    decided_on: date
 
 
 Decided = tuple[Answer, New | None]
@@ -119,8 +118,8 @@ class Decider(NamedTuple):
     def decide(self, world: World, request: Request, position: int) -> Iterator[Decided]:
         """What to record for each event, in their order; each is admitted after those before it.
 
-        ``position`` is one that no entry has yet: the events are taken to stand from there on. Raises Refused (with
-        IdReused and StaleVersion) and TooLarge, with a pointer to the event.
+        ``position`` is one that no entry of these streams has yet: the events are taken to stand from there on. Raises
+        Refused (with IdReused and StaleVersion) and TooLarge, with a pointer to the event; the world is changed then.
         """
         known = {given.entry_id in world.entries for given in request.events if given.draft.id is None}
         if request.beyond and (request.beyond in world.entries or len(known) > 1):
@@ -157,7 +156,7 @@ class Decider(NamedTuple):
             authtype=actor.authtype, authid=actor.authid,
         )  # fmt: skip
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
-        return answer, New(entry, MAPPER.to_stored_event(entry))
+        return answer, New(entry, MAPPER.to_stored_event(entry), new.recorded_on)
 
 
 def opening_of(first: Recorded) -> Opening:

@@ -23,7 +23,7 @@ from ledger.decision import Answer, Decided, Decider, Request, World
 from ledger.entry import StoredLine
 from ledger.errors import Refused, TooLarge, Unavailable
 from ledger.facts import Subject
-from ledger.history import UNRECORDED
+from ledger.history import UNRECORDED, History
 from ledger.memory import Memory
 from ledger.postgres import Connection, Pool
 from ledger.recorder import EntryRecorder, Job, Receipt
@@ -51,6 +51,7 @@ class Group:
     def __init__(self) -> None:
         self.pending: list[Pending] = []
         self.keys: set[str] = set()
+        self.histories: dict[Subject, History] = {}  # as they are once all of it is recorded
         self.job: Job | None = None
 
     def add(self, *pending: Pending) -> None:
@@ -59,6 +60,13 @@ class Group:
 
     def lines(self) -> list[StoredLine]:
         return [new.line for one in self.pending for _, new in one.decided if new is not None]
+
+    def stands_as_decided(self, receipt: Receipt) -> bool:
+        """Whether every entry has the place that it was taken to have, and holds no name that may be erased."""
+        made = [(answer, new) for one in self.pending for answer, new in one.decided if new is not None]
+        return [answer.position for answer, _ in made] == receipt.positions and not any(
+            new.line.disclosures or new.decided_on != receipt.recorded_at.date() for _, new in made
+        )
 
 
 class Desk:
@@ -72,6 +80,8 @@ class Desk:
         self.messages: SimpleQueue[Pending | Group | None] = SimpleQueue()
         self.waiting: deque[Pending] = deque()
         self.busy: set[str] = set()  # streams and ids on their way to the log
+        self.last = 0  # the last position that was recorded here
+        self.under_way = 0  # lines on their way to the log
         self.closed = False
         self.thread = Thread(target=self._run, name="desk", daemon=True)
         self.thread.start()
@@ -173,26 +183,40 @@ class Desk:
         else:
             for group in self._decide(world, ready):
                 self.busy |= group.keys
+                self.under_way += len(group.lines())
                 self.recorder.committer.submit(group.lines(), partial(self._recorded, group))
 
     def _decide(self, world: World, ready: Sequence[Pending]) -> list[Group]:
         """Decide each request after those before it. Those that touch the same streams stand or fall together."""
         groups: dict[Subject, Group] = {}
-        position = UNRECORDED
+        position = self._next_position()
         for pending in ready:
-            branch = world.branch()
+            if len(pending.request.events) > 1 and position < UNRECORDED:
+                position = (
+                    UNRECORDED  # what is refused in a whole request must not be named by a place it will not have
+                )
+            before = world.before(pending.request)
             try:
-                pending.decided = list(self.decider.decide(branch, pending.request, position))
+                pending.decided = list(self.decider.decide(world, pending.request, position))
             except Exception as error:
+                world.restore(before)
                 _fail([pending], error)
                 continue
-            position += len(pending.decided)
             if all(new is None for _, new in pending.decided):
                 pending.future.set_result([answer for answer, _ in pending.decided])
                 continue
-            world.join(branch)
+            position += len(pending.decided)
             _group(groups, pending)
-        return list({id(group): group for group in groups.values()}.values())
+        made = list({id(group): group for group in groups.values()}.values())
+        for group in made:
+            group.histories = {
+                subject: world.histories[subject] for one in group.pending for subject in one.request.subjects
+            }
+        return made
+
+    def _next_position(self) -> int:
+        """Where the next entry will come to stand if nobody else writes; at any rate after all that was read."""
+        return max(self.memory.seen, self.last) + self.under_way + 1
 
     def _recorded(self, group: Group, job: Job) -> None:
         """Called by the committer. The desk is told first, so that the streams are free when the callers return."""
@@ -210,7 +234,9 @@ class Desk:
     def _conclude(self, group: Group) -> None:
         self.busy -= group.keys
         assert group.job is not None
+        self.under_way -= len(group.job.lines)
         if group.job.receipt is not None:
+            self.last = max(self.last, group.job.receipt.positions[-1])
             self._remember(group, group.job.receipt)
         elif isinstance(group.job.error, IntegrityError):
             # Somebody recorded between our reading and our writing: the world has changed, decide anew.
@@ -222,6 +248,9 @@ class Desk:
                     _fail([pending], Unavailable("others keep writing to the same streams; try again"))
 
     def _remember(self, group: Group, receipt: Receipt) -> None:
+        if group.stands_as_decided(receipt):
+            self.memory.adopt(group.histories, (decided for one in group.pending for decided in one.decided))
+            return
         positions = iter(receipt.positions)
         for one in group.pending:
             places = [next(positions) for _, new in one.decided if new is not None]

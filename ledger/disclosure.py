@@ -8,7 +8,10 @@ order and proofs as they are.
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Container, Mapping
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel
 
 from ledger.facts import Person
 
@@ -24,6 +27,18 @@ class Disclosure(NamedTuple):
     pointer: str
     salt: bytes
     value: str
+
+
+@cache
+def names_persons(part: type[BaseModel]) -> bool:
+    """Whether a fact of this type may name a person anywhere: most cannot, and need not be searched for one."""
+    return any(_may_hold_person(field.annotation) for field in part.model_fields.values())
+
+
+def _may_hold_person(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return names_persons(annotation)
+    return annotation in (Person, Any) or any(map(_may_hold_person, get_args(annotation)))
 
 
 def commitment(salt: bytes, entry_id: str, pointer: str, value: str) -> str:

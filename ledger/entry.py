@@ -13,7 +13,7 @@ from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from ledger.disclosure import Disclosure, seal, unseal
+from ledger.disclosure import Disclosure, names_persons, seal, unseal
 from ledger.errors import Fault, Invalid, TooLarge, Unreadable
 from ledger.facts import FACTS, Fact, Subject
 from ledger.history import Recorded
@@ -88,13 +88,16 @@ def make_entry(
     """An entry that records ``fact``; its persons are sealed with the salts that ``salt_for`` gives."""
     shown = fact.model_dump(exclude_none=True) | {"occurred": fact.occurred, "effective": fact.effective}
     first = ("occurred", "effective", "modality", "sources")
-    data, disclosures = seal({**{name: shown[name] for name in first}, **shown}, entry_id, salt_for)
+    data: dict[str, Any] = {**{name: shown[name] for name in first}, **shown}
+    disclosures: list[Disclosure] = []
+    if names_persons(type(fact)):
+        data, disclosures = seal(data, entry_id, salt_for)
     return Entry(
         originator_id=subject,
         originator_version=version,
         id=entry_id,
         type=fact.type,
-        data={name: value for name, value in data.items() if value != [] or name == "sources"},
+        data={name: value for name, value in data.items() if value not in ([], ()) or name == "sources"},
         time=fact.occurred if fact.occurred and fact.occurred.is_instant else None,
         disclosures=tuple(disclosures),
         **attributes,

@@ -1,6 +1,6 @@
 """What decisions rest on: the streams that they touch, read from the log, and remembered for the next decision."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from ledger.decision import Decided, Request, World, opening_of
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
 from ledger.facts import Subject
-from ledger.history import Histories, Opening, Recorded
+from ledger.history import Histories, History, Opening, Recorded
 from ledger.postgres import Connection, queries
 from ledger.recorder import Receipt
 
@@ -27,9 +27,20 @@ class Memory:
             Subject, list[tuple[int, Recorded]]
         ] = {}  # what was recorded since, by version, not yet folded
         self.openings: dict[Subject, Opening] = {}
+        self.seen = 0  # the last position that was read or written
 
     def forget(self) -> None:
         self.known, self.newer, self.openings = Histories(), {}, {}
+
+    def adopt(self, histories: Mapping[Subject, History], decided: Iterable[Decided]) -> None:
+        """Keep histories as they were decided on, where every entry came to stand as it was taken to."""
+        for subject, history in histories.items():
+            self.known.keep(subject, history)
+        for answer, new in decided:
+            if new is not None and answer.version == 1:
+                subject = new.entry.originator_id
+                self.openings[subject] = opening_of(histories[subject].recorded[answer.position])
+        self.known.trim()
 
     def remember(self, request: Request, decided: Sequence[Decided], receipt: Receipt) -> None:
         """Keep what was recorded for the next decision on the same stream, which folds it only then."""
@@ -94,6 +105,7 @@ class Memory:
             history = world.histories[entry.originator_id]
             history.record(one, self.openings)
             self.known.keep(entry.originator_id, history)
+            self.seen = max(self.seen, one.position)
         self.known.trim()
 
 
