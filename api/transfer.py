@@ -84,7 +84,7 @@ def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
     if dry_run:
         _try(ledger, list(lines(report)), report)
         return report
-    ledger.known.most_entries = OPEN_HISTORIES
+    ledger.desk.memory.known.most_entries = OPEN_HISTORIES
     with progress("import", count) as advance, _rare_collections():
         for batch in _batches(lines(report)):
             _import(ledger, batch, report)

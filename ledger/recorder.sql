@@ -4,9 +4,9 @@ with taken as (
     -- Whoever updates this row holds it until its commit is done; the next writer waits here and then counts on from
     -- what was committed. So positions have no gaps, and position order is commit order.
     update head
-       set size        = size + cardinality(%(streams)b::text[]),
+       set size        = size + %(count)s,
            recorded_at = greatest(recorded_at, clock_timestamp())
-    returning size - cardinality(%(streams)b::text[]) as base,
+    returning size - %(count)s as base,
               recorded_at,
               '","recordedtime":"' || to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                   || '",' as stamp
@@ -18,14 +18,14 @@ with taken as (
            line.type,
            line.entry_id,
            taken.recorded_at,
-           ('{"sequence":"' || lpad((taken.base + line.place)::text, 20, '0') || taken.stamp || line.rest)::json
+           ('{"sequence":"' || lpad((taken.base + line.place)::text, 20, '0') || taken.stamp || substr(line.rest, 2))::json
       from taken,
            unnest(
-               %(streams)b::text[],
-               %(versions)b::int[],
-               %(types)b::text[],
-               %(entry_ids)b::uuid[],
-               %(rests)b::text[]
+               string_to_array(%(streams)s, E'\n'),
+               string_to_array(%(versions)s, E'\n')::int[],
+               string_to_array(%(types)s, E'\n'),
+               string_to_array(%(entry_ids)s, E'\n')::uuid[],
+               string_to_array(%(rests)s, E'\n')
            ) with ordinality as line (stream, version, type, entry_id, rest, place)
 ), disclosed as (
     insert into disclosures (entry_id, pointer, salt, value)
@@ -37,13 +37,15 @@ with taken as (
                %(values)b::text[]
            )
 )
-select base
+select base,
+       recorded_at
   from taken
 
 -- name: find_ids
--- At which positions do these ids stand, and with which lines?
+-- At which positions do these ids stand, since when, and with which lines?
 select entry_id,
        position,
+       recorded_at,
        body::text
   from entries
  where entry_id = any(%(entry_ids)b::uuid[])

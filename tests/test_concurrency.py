@@ -276,7 +276,7 @@ def test_many_callers_of_one_lost_transaction_all_get_their_positions(delivered:
         told = Told()
         first.result(20)
         for job, each in zip(jobs, [*lines[:5], [marked], *lines[5:]], strict=True):
-            told.recorded |= dict(zip([line.entry_id for line in each], job.result(20), strict=True))
+            told.recorded |= dict(zip([line.entry_id for line in each], job.result(20).positions, strict=True))
         assert wire.was_cut.is_set()
         recorder.close()
     assert len(set(told.recorded.values())) == 21

@@ -166,10 +166,10 @@ def test_one_callers_conflict_fails_no_other(home: Home, recorder: EntryRecorder
         _wait_for_waiting_writer(home)
         stale = recorder.committer.submit([line("agreement:c", 1), line("agreement:a", 1)])
         others = [recorder.committer.submit([line("agreement:d", n), line("agreement:e", n)]) for n in (1, 2)]
-    assert first.result(20) == [2]
+    assert first.result(20).positions == [2]
     with pytest.raises(IntegrityError):
         stale.result(20)
-    assert [other.result(20) for other in others] == [[3, 4], [5, 6]]
+    assert [other.result(20).positions for other in others] == [[3, 4], [5, 6]]
     assert recorder.select_events("agreement:c") == []
 
 
@@ -180,8 +180,8 @@ def test_waiting_callers_share_one_transaction(home: Home, recorder: EntryRecord
         first = recorder.committer.submit([line("agreement:a", 1)])
         _wait_for_waiting_writer(home)
         others = [recorder.committer.submit([line(f"agreement:b{n}", 1)]) for n in range(20)]
-    assert first.result(20) == [1]
-    assert sorted(position for other in others for position in other.result(20)) == list(range(2, 22))
+    assert first.result(20).positions == [1]
+    assert sorted(position for other in others for position in other.result(20).positions) == list(range(2, 22))
     with home.owner() as owner:
         written = owner.execute("select count(distinct xmin::text) from entries where position > 1").fetchone()
     assert written == (1,)
@@ -195,7 +195,7 @@ def test_a_connection_killed_while_its_statement_waits_loses_nothing(home: Home,
         pid = _wait_for_waiting_writer(home)
         with home.owner() as other:
             other.execute("select pg_terminate_backend(%s, 5000)", [pid])
-    assert waiting.result(20) == [1]
+    assert waiting.result(20).positions == [1]
     assert len(recorder.select_notifications(None, 10)) == 1
 
 
@@ -217,7 +217,7 @@ def test_closing_records_what_waits(home: Home, recorder: EntryRecorder) -> None
         closing = Thread(target=recorder.close)
         closing.start()
     closing.join(20)
-    assert sorted(one.result(0)[0] for one in promised) == list(range(1, 11))
+    assert sorted(one.result(0).positions[0] for one in promised) == list(range(1, 11))
 
 
 def test_after_closing_a_caller_is_told_so(alone: EntryRecorder) -> None:

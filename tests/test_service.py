@@ -13,6 +13,7 @@ from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import IdReused, Invalid, LedgerError, Refused, StaleVersion, Unavailable
 from ledger.postgres import Connection, Embedded, Place, Pool
+from ledger.recorder import Job
 from ledger.service import Actor, Answer, Ledger
 from projections.follow import Follower, rebuild
 from tests.conftest import CLERK
@@ -190,14 +191,14 @@ def test_a_writer_who_was_overtaken_decides_again(
     """Where somebody records between its reading and its writing, a writer decides again on what is true by then."""
     again(ledger, INDIA)
     overtake = [lambda: again(twin, event("party.dissolved", "party:ind", "2020"))]
-    save = ledger._save
+    submit = ledger.recorder.committer.submit
 
-    def save_late(decided: Any) -> list[Answer]:
+    def submit_late(*job: Any) -> Job:
         if overtake:
             overtake.pop()()
-        return save(decided)
+        return submit(*job)
 
-    monkeypatch.setattr(ledger, "_save", save_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
     with pytest.raises(Refused) as refused:
         again(ledger, event("party.renamed", "party:ind", "2021", name="Another name"))
     assert refused.value.rule == "after_end"
@@ -210,14 +211,14 @@ def test_a_retry_that_overtakes_the_first_attempt_is_the_same_event(
     """Two processes that are handed the same event at once record it once, and give the same answer."""
     named = {**SIGNED, "id": str(uuid4())}
     told: list[list[Answer]] = []
-    save = ledger._save
+    submit = ledger.recorder.committer.submit
 
-    def save_late(decided: Any) -> list[Answer]:
+    def submit_late(*job: Any) -> Job:
         if not told:
             told.append(again(twin, named))
-        return save(decided)
+        return submit(*job)
 
-    monkeypatch.setattr(ledger, "_save", save_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
     assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
     assert size(reader) == 1
 
@@ -228,7 +229,7 @@ def test_an_event_that_appears_while_it_is_looked_up_is_answered_whole(
     """A retry that reads while the first attempt commits gets that attempt's answer, its anomalies included."""
     named = {**SIGNED, "id": str(uuid4())}
     told: list[list[Answer]] = []
-    world = ledger._world
+    world = ledger.desk.memory.world
 
     class Late:
         """A connection on which the first attempt commits after the first thing read."""
@@ -247,7 +248,7 @@ def test_an_event_that_appears_while_it_is_looked_up_is_answered_whole(
                 told.append(again(twin, named))
             return cursor
 
-    monkeypatch.setattr(ledger, "_world", lambda connection, *asked: world(Late(connection), *asked))  # type: ignore[arg-type]
+    monkeypatch.setattr(ledger.desk.memory, "world", lambda connection, *asked: world(Late(connection), *asked))  # type: ignore[arg-type]
     assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
 
 
@@ -335,14 +336,14 @@ def test_one_document_is_one_source_even_at_once(
     """Two processes that register the same document at once under two names do not both succeed unremarked."""
     one = event("source.registered", "source:one", sources=[], title="One", kind="news_article", sha256=DOCUMENT)
     two = event("source.registered", "source:two", sources=[], title="Two", kind="news_article", sha256=DOCUMENT)
-    overtake, save = [lambda: again(twin, one)], ledger._save
+    overtake, submit = [lambda: again(twin, one)], ledger.recorder.committer.submit
 
-    def save_late(decided: Any) -> list[Answer]:
+    def submit_late(*job: Any) -> Job:
         if overtake:
             overtake.pop()()
-        return save(decided)
+        return submit(*job)
 
-    monkeypatch.setattr(ledger, "_save", save_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
     with pytest.raises(Refused):
         again(ledger, two)
     assert size(reader) == 1

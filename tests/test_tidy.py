@@ -11,6 +11,7 @@ FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 PURE = {
     "ledger.dates", "ledger.codes", "ledger.errors", "ledger.history", "ledger.admission", "ledger.disclosure",
+    "ledger.decision",
     "projections.segments", "projections.rows",
 }  # fmt: skip
 WORLDLY = {
@@ -30,7 +31,9 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"postgres", "settings", "recorder"},
+    {"postgres", "settings", "recorder", "decision"},
+    {"memory"},
+    {"desk"},
     {"service"},
 ]
 

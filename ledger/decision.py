@@ -1,0 +1,179 @@
+"""What is recorded for a request, and what it is answered. Pure: the world it rests on comes as an argument."""
+
+from collections import ChainMap
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+
+from ledger.admission import admit
+from ledger.disclosure import Disclosure, keep_erased
+from ledger.draft import Draft
+from ledger.entry import Entry, make_entry
+from ledger.errors import IdReused, Refused, StaleVersion, TooLarge
+from ledger.facts import Anomaly, Subject
+from ledger.facts.source import Described, Registered
+from ledger.history import History, Opening, Recorded
+
+
+class Actor(NamedTuple):
+    """Who records: the CloudEvents authcontext attributes. The id is the key's name, never taken from the body."""
+
+    authtype: str
+    authid: str
+
+
+class Answer(NamedTuple):
+    """What became of one event. ``repeated`` tells that it had been recorded before, and nothing was changed."""
+
+    id: str
+    position: int
+    subject: str
+    version: int
+    anomalies: tuple[Anomaly, ...]
+    repeated: bool
+
+    def at(self, position: int) -> "Answer":
+        """The answer, once the position is known."""
+        flagged = tuple(anomaly._replace(position=position) for anomaly in self.anomalies)
+        return self._replace(position=position, anomalies=flagged)
+
+
+class Given(NamedTuple):
+    """An event of a request, under the id that it has or was given; ``sought`` tells that the id may stand already."""
+
+    entry_id: str
+    draft: Draft
+    sought: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one caller asks to be recorded, all or none.
+
+    ``beyond`` is the id of the event that would follow if the request were longer: an idempotency key stands for one
+    request, not for one with fewer events, nor for one with more.
+    """
+
+    events: Sequence[Given]
+    actor: Actor
+    beyond: str | None = None
+
+    @cached_property
+    def subjects(self) -> frozenset[Subject]:
+        return frozenset(given.draft.subject for given in self.events)
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """The ids that may stand in the log, or in another request."""
+        sought = {given.entry_id for given in self.events if given.sought}
+        return frozenset(sought | {self.beyond} if self.beyond else sought)
+
+
+@dataclass(frozen=True)
+class World:
+    """What is known of the streams that requests touch."""
+
+    histories: MutableMapping[Subject, History]
+    openings: MutableMapping[Subject, Opening]
+    entries: MutableMapping[str, Entry] = field(default_factory=dict)
+    disclosures: MutableMapping[str, list[Disclosure]] = field(default_factory=dict)
+    holders: MutableMapping[str, str] = field(default_factory=dict)
+
+    def branch(self) -> "World":
+        """A world in which one request is decided: what it changes there is seen here only if it is joined."""
+        return replace(
+            self, histories=ChainMap({}, self.histories), openings=ChainMap({}, self.openings),
+            holders=ChainMap({}, self.holders),
+        )  # fmt: skip
+
+    def join(self, branch: "World") -> None:
+        for mine, theirs in (
+            (self.histories, branch.histories), (self.openings, branch.openings), (self.holders, branch.holders),
+        ):  # fmt: skip
+            assert isinstance(theirs, ChainMap)
+            mine.update(theirs.maps[0])
+
+
+Decided = tuple[Answer, Entry | None]
+"""The answer to an event, and the entry to record; none for what is recorded already."""
+
+
+class Decider(NamedTuple):
+    """Decides for one ledger. ``today`` tells the day of a decision, ``new_salt`` makes what seals a name."""
+
+    source: str
+    today: Callable[[], date]
+    new_salt: Callable[[], bytes]
+
+    def decide(self, world: World, request: Request, position: int) -> Iterator[Decided]:
+        """What to record for each event, in their order; each is admitted after those before it.
+
+        ``position`` is one that no entry has yet: the events are taken to stand from there on. Raises Refused (with
+        IdReused and StaleVersion) and TooLarge, with a pointer to the event.
+        """
+        known = {given.entry_id in world.entries for given in request.events if given.draft.id is None}
+        if request.beyond and (request.beyond in world.entries or len(known) > 1):
+            raise IdReused("the Idempotency-Key")
+        for number, given in enumerate(request.events):
+            pointer = f"/events/{number}" if len(request.events) > 1 else ""
+            try:
+                yield self._decide(world, given, request.actor, position + number)
+            except Refused as error:
+                error.pointer = pointer
+                raise
+            except TooLarge as error:
+                raise error.at(pointer) from None
+
+    def _decide(self, world: World, given: Given, actor: Actor, position: int) -> Decided:
+        if given.entry_id in world.entries:
+            return _repeated(world, given.entry_id, given.draft), None
+        return self._admit(
+            world, Recorded(position, given.entry_id, self.today(), given.draft.fact), given.draft, actor
+        )
+
+    def _admit(self, world: World, new: Recorded, draft: Draft, actor: Actor) -> Decided:
+        subject, history = draft.subject, world.histories[draft.subject]
+        if draft.expected_version not in (None, history.version):
+            raise StaleVersion(subject, draft.expected_version, history.version)
+        _check_digest(world, draft)
+        if not history.version:
+            world.openings[subject] = opening_of(new)
+        after, anomalies = admit(history, new, world.openings, subject)
+        world.histories[subject] = after
+        entry = make_entry(
+            draft.fact, entry_id=new.entry_id, subject=subject, version=after.version, source=self.source,
+            correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
+            authtype=actor.authtype, authid=actor.authid,
+        )  # fmt: skip
+        return Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False), entry
+
+
+def opening_of(first: Recorded) -> Opening:
+    """What other streams need to know of the one that begins with this entry."""
+    return Opening(first.position, first.fact.published if isinstance(first.fact, Registered) else None)
+
+
+def _repeated(world: World, entry_id: str, draft: Draft) -> Answer:
+    """The first answer to an event that is recorded. Raises IdReused if it said something else then."""
+    entry = world.entries[entry_id]
+    salts = {one.pointer: one.salt for one in world.disclosures.get(entry_id, ())}
+    again = make_entry(
+        draft.fact, entry_id=entry_id, subject=draft.subject, version=entry.originator_version, source=entry.source,
+        correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
+        authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
+    )  # fmt: skip
+    if replace(again, data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
+        raise IdReused(f"the id {entry_id}")
+    assert entry.position is not None
+    anomalies = world.histories[draft.subject].anomalies(entry.position)
+    return Answer(entry_id, entry.position, draft.subject, entry.originator_version, tuple(anomalies), repeated=True)
+
+
+def _check_digest(world: World, draft: Draft) -> None:
+    """One document, one source: the same digest cannot be registered under another name."""
+    if isinstance(draft.fact, (Registered, Described)) and draft.fact.sha256:
+        holder = world.holders.setdefault(draft.fact.sha256, draft.subject)
+        if holder != draft.subject:
+            raise Refused("duplicate_source", f"{holder} holds the document with this sha256: cite it", draft.subject)

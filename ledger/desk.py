@@ -1,0 +1,243 @@
+"""The desk: one thread a process that decides what is recorded.
+
+It takes all requests that wait, reads in one round trip what they rest on, decides each after those before it, and
+hands the lines to the committer. While those are being committed it goes on with requests to other streams; what touches
+a stream on its way waits until the outcome is known. So writers of one process never conflict, and whoever decides on a
+stream knows everything about it, unless another process writes there too: then the database refuses, and the request is
+decided anew.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+import psycopg
+from eventsourcing.persistence import IntegrityError
+from psycopg_pool import PoolTimeout
+
+from ledger.decision import Answer, Decided, Decider, Request, World
+from ledger.entry import LineMapper, StoredLine
+from ledger.errors import Refused, TooLarge, Unavailable
+from ledger.facts import Subject
+from ledger.history import UNRECORDED
+from ledger.memory import Memory
+from ledger.postgres import Connection, Pool
+from ledger.recorder import EntryRecorder, Job, Receipt
+
+ATTEMPTS = 3
+MAX_ROUND_EVENTS = 1_000
+MAPPER = LineMapper()
+
+
+class Pending:
+    """A request that waits, and the promise of its answers."""
+
+    __slots__ = ("attempts", "decided", "future", "keys", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.keys: frozenset[str] = request.subjects | request.ids
+        self.future: Future[list[Answer]] = Future()
+        self.attempts = 0
+        self.decided: list[Decided] = []
+
+
+class Group:
+    """Requests that are recorded together, as they touch the same streams."""
+
+    def __init__(self) -> None:
+        self.pending: list[Pending] = []
+        self.keys: set[str] = set()
+        self.job: Job | None = None
+
+    def add(self, *pending: Pending) -> None:
+        self.pending += pending
+        self.keys.update(*(one.keys for one in pending))
+
+    def lines(self) -> list[StoredLine]:
+        entries = (entry for one in self.pending for _, entry in one.decided if entry is not None)
+        return [MAPPER.to_stored_event(entry) for entry in entries]
+
+
+class Desk:
+    """Decides what this process records."""
+
+    def __init__(self, pool: Pool, recorder: EntryRecorder, decider: Decider) -> None:
+        self.pool = pool
+        self.recorder = recorder
+        self.decider = decider
+        self.memory = Memory()
+        self.messages: SimpleQueue[Pending | Group | None] = SimpleQueue()
+        self.waiting: deque[Pending] = deque()
+        self.busy: set[str] = set()  # streams and ids on their way to the log
+        self.closed = False
+        self.thread = Thread(target=self._run, name="desk", daemon=True)
+        self.thread.start()
+
+    def submit(self, request: Request) -> "Future[list[Answer]]":
+        pending = Pending(request)
+        self.messages.put(pending)
+        if self.closed:  # set before the last look at what waits: what comes later is refused here
+            self._refuse_waiting()
+        return pending.future
+
+    def try_out(self, request: Request) -> tuple[list[Answer], Refused | TooLarge | None]:
+        """The answers to a request that is not recorded, up to the first event that is refused, and why that one."""
+        answers: list[Answer] = []
+        with self._connection() as connection:
+            world = Memory().world(connection, [request])
+        try:
+            for answer, _ in self.decider.decide(world, request, UNRECORDED):
+                answers.append(answer)
+        except (Refused, TooLarge) as error:
+            return answers, error
+        return answers, None
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self.pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+
+    def close(self) -> None:
+        """Decide what waits, and stop when all of it is recorded."""
+        self.messages.put(None)
+        self.thread.join()
+
+    def _run(self) -> None:
+        try:
+            is_open = True
+            while is_open or self.waiting or self.busy:
+                is_open = self._take() and is_open
+                if ready := self._ready():
+                    self._round(ready)
+        finally:
+            self.closed = True
+            self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                message = self.messages.get_nowait()
+            except Empty:
+                return
+            if isinstance(message, Pending):
+                message.future.set_exception(Unavailable("the ledger is closed; nothing was recorded"))
+
+    def _take(self) -> bool:
+        """Wait for a message, and take all there are. Whether the desk stays open."""
+        messages = [self.messages.get()]
+        while not self.messages.empty():
+            messages.append(self.messages.get_nowait())
+        for message in messages:
+            if isinstance(message, Group):
+                self._conclude(message)
+            elif message is not None:
+                self.waiting.append(message)
+        return None not in messages
+
+    def _ready(self) -> list[Pending]:
+        """What can be decided now, in order: nothing of it, and nothing before it, touches what is on its way."""
+        ready: list[Pending] = []
+        later: deque[Pending] = deque()
+        blocked, ids, events = set(self.busy), set[str](), 0
+        for pending in self.waiting:
+            request = pending.request
+            if blocked.isdisjoint(pending.keys) and ids.isdisjoint(request.ids) and events < MAX_ROUND_EVENTS:
+                ready.append(pending)
+                ids |= request.ids
+                events += len(request.events)
+            else:
+                later.append(pending)
+                blocked |= pending.keys
+        self.waiting = later
+        return ready
+
+    def _round(self, ready: Sequence[Pending]) -> None:
+        try:
+            with self._connection() as connection:
+                world = self.memory.world(connection, [pending.request for pending in ready])
+        except Unavailable as error:
+            _fail(ready, error)
+        except Exception as error:
+            self.memory.forget()  # it may hold half of what was read
+            if len(ready) == 1:
+                _fail(ready, error)
+            for pending in ready if len(ready) > 1 else ():  # what cannot be read fails nobody else
+                self._round([pending])
+        else:
+            for group in self._decide(world, ready):
+                self.busy |= group.keys
+                self.recorder.committer.submit(group.lines(), partial(self._recorded, group))
+
+    def _decide(self, world: World, ready: Sequence[Pending]) -> list[Group]:
+        """Decide each request after those before it. Those that touch the same streams stand or fall together."""
+        groups: dict[Subject, Group] = {}
+        position = UNRECORDED
+        for pending in ready:
+            branch = world.branch()
+            try:
+                pending.decided = list(self.decider.decide(branch, pending.request, position))
+            except Exception as error:
+                _fail([pending], error)
+                continue
+            position += len(pending.decided)
+            if all(entry is None for _, entry in pending.decided):
+                pending.future.set_result([answer for answer, _ in pending.decided])
+                continue
+            world.join(branch)
+            _group(groups, pending)
+        return list({id(group): group for group in groups.values()}.values())
+
+    def _recorded(self, group: Group, job: Job) -> None:
+        """Called by the committer. The desk is told first, so that the streams are free when the callers return."""
+        group.job = job
+        self.messages.put(group)
+        if job.receipt is not None:
+            positions = iter(job.receipt.positions)
+            for pending in group.pending:
+                pending.future.set_result([
+                    answer if entry is None else answer.at(next(positions)) for answer, entry in pending.decided
+                ])  # fmt: skip
+        elif not isinstance(job.error, IntegrityError):
+            _fail(group.pending, job.error or AssertionError())
+
+    def _conclude(self, group: Group) -> None:
+        self.busy -= group.keys
+        assert group.job is not None
+        if group.job.receipt is not None:
+            self._remember(group, group.job.receipt)
+        elif isinstance(group.job.error, IntegrityError):
+            # Somebody recorded between our reading and our writing: the world has changed, decide anew.
+            for pending in reversed(group.pending):
+                pending.attempts += 1
+                if pending.attempts < ATTEMPTS:
+                    self.waiting.appendleft(pending)
+                else:
+                    _fail([pending], Unavailable("others keep writing to the same streams; try again"))
+
+    def _remember(self, group: Group, receipt: Receipt) -> None:
+        positions = iter(receipt.positions)
+        for one in group.pending:
+            places = [next(positions) for _, entry in one.decided if entry is not None]
+            self.memory.remember(one.request, one.decided, receipt._replace(positions=places))
+
+
+def _fail(pending: Sequence[Pending], error: BaseException) -> None:
+    for one in pending:
+        one.future.set_exception(error)
+
+
+def _group(groups: dict[Subject, Group], pending: Pending) -> None:
+    """Put a request with those that touch its streams, and these together if they were apart."""
+    group = Group()
+    for met in {id(one): one for subject in pending.request.subjects if (one := groups.get(subject))}.values():
+        group.add(*met.pending)
+    group.add(pending)
+    groups |= {subject: group for one in group.pending for subject in one.request.subjects}
