@@ -31,7 +31,7 @@ format: $(READY) ## Bring the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure; prints figures, asserts none
+bench: $(READY) ## Measure beside what people would pick instead (QUICK=1: three minutes)
 	$(BIN)/python -m benchmarks
 
 lock: $(READY) ## Make the lock file anew (needs uv)

@@ -228,13 +228,22 @@ def _asked(known_at: str | None, valid_at: str | None) -> Asked:
 
 @app.command()
 def rebuild() -> None:
-    """Build every projection anew beside the live ones, and put it in their place at once."""
-    with opened() as at, at.place.pool(1) as pool:
-        reads = Reads(pool)
-        with reads.connection() as connection:
-            size = reads.size(connection)
-        with progress("rebuild", size) as advance:
-            position = following.rebuild(at.place, advance)
+    """Build every projection anew beside the live ones, and put it in their place at once.
+
+    Broken off, it changes nothing, and the next one goes on from there.
+    """
+    with opened() as at:
+        with at.place.connect() as connection:
+            row = connection.execute("select size from head").fetchone()
+        if begun := following.begun(at.place):
+            say(f"going on with the rebuild that was broken off, about {begun:,} entries along")
+        try:
+            with progress("rebuild", row[0] if row else None, begun) as advance:
+                position = following.rebuild(at.place, advance)
+        except KeyboardInterrupt:
+            say(f"stopped about {following.begun(at.place):,} entries along: `ledger rebuild` goes on from there")
+            say("until then readers see the rows that were there before")
+            raise typer.Exit(130) from None
     say(f"rebuilt up to position {position:,}")
 
 

@@ -49,19 +49,22 @@ def show_json(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left on a terminal, a line now and then elsewhere. Takes how much is done in all."""
+def progress(title: str, total: int | None, begun: int = 0) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left on a terminal, a line now and then elsewhere. Takes how much is done in all.
+
+    ``begun`` was done before: it counts for the bar, not for the rate.
+    """
     if err.is_terminal:
         with _bar() as bar:
-            task = bar.add_task(title, total=total, rate="")
+            task = bar.add_task(title, total=total, completed=begun, rate="")
             started = monotonic()
 
             def advance(done: int) -> None:
-                bar.update(task, completed=done, rate=f"{done / max(monotonic() - started, 0.001):,.0f}/s")
+                bar.update(task, completed=done, rate=f"{(done - begun) / max(monotonic() - started, 0.001):,.0f}/s")
 
             yield advance
     else:
-        yield _plain(title, total)
+        yield _plain(title, total, begun)
 
 
 def _bar() -> Progress:
@@ -71,7 +74,7 @@ def _bar() -> Progress:
     )  # fmt: skip
 
 
-def _plain(title: str, total: int | None) -> Callable[[int], None]:
+def _plain(title: str, total: int | None, begun: int) -> Callable[[int], None]:
     started = said = monotonic()
 
     def advance(done: int) -> None:
@@ -79,7 +82,7 @@ def _plain(title: str, total: int | None) -> Callable[[int], None]:
         if monotonic() - said < PLAIN_EVERY_S and done != total:
             return
         said = monotonic()
-        rate = done / max(said - started, 0.001)
+        rate = (done - begun) / max(said - started, 0.001)
         left = f" of {total:,}, {(total - done) / max(rate, 0.001):,.0f} s left" if total else ""
         say(f"{title}: {done:,}{left} ({rate:,.0f}/s)")
 

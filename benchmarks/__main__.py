@@ -1,60 +1,65 @@
-"""What `make bench` runs: the commands a user runs, on generated events, each in a process of its own.
+"""What `make bench` runs: contests with what people would pick instead, on one server with durability on.
 
-Times depend on the machine and its mood: they are printed, never asserted.
+`QUICK=1` takes under three minutes; `ONLY=recorder,service` runs some of them. Times depend on the machine and its
+mood, so nothing is asserted: a table and `benchmarks/results.json` say what was measured, and what should be.
 """
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, sizes, web
+from benchmarks.measure import Bench, Figure, console, show, write
+from ledger.postgres import embedded
 
-from tests.generator import Generator
-
-EVENTS = int(os.environ.get("EVENTS", "10000"))
-LEDGER = Path(sys.executable).with_name("ledger")
-
-
-class Run(NamedTuple):
-    """What one command took: wall time, and the peak memory of its process (that of Postgres not included)."""
-
-    command: str
-    seconds: float
-    peak_mb: float
-
-
-def run(*command: str, data: Path) -> Run:
-    """Run a command of ours to its end."""
-    started = monotonic()
-    env = {**os.environ, "LEDGER_DATA": str(data)}
-    process = subprocess.Popen([LEDGER, *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise SystemExit(f"ledger {' '.join(command)} failed with {status}")
-    return Run(command[0], monotonic() - started, usage.ru_maxrss / 1024)
+CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    "recorder": recorder.run,
+    "service": service.run,
+    "append": web.append,
+    "read": web.read,
+    "rebuild": rebuilding.run,
+    "clocks": clocks.run,
+    "lag": lag.run,
+    "sizes": sizes.run_all,
+}
+HERE = Path(__file__).parent
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        data.chmod(0o755)
-        events = data / "events.ndjson"
-        events.write_text("".join(json.dumps(event) + "\n" for event in Generator().events(EVENTS)))
-        run("status", data=data / "ledger")  # the first start makes the server
-        idle = run("status", data=data / "ledger")
-        runs = [run(*command, data=data / "ledger") for command in (["import", str(events)], ["rebuild"], ["export"])]
-    table = Table("command", "events", "seconds", "events/s", "peak MB", title=f"{EVENTS:,} generated events")
-    for one in runs:
-        net = max(one.seconds - idle.seconds, 0.001)  # starting the interpreter and the server is no work on events
-        rate = f"{EVENTS / net:,.0f}" if net > idle.seconds / 10 else "too short to tell"
-        table.add_row(one.command, f"{EVENTS:,}", f"{net:.1f}", rate, f"{one.peak_mb:.0f}")
-    Console().print(table)
+    quick = os.environ.get("QUICK", "0") not in ("", "0")
+    names = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(CONTESTS)
+    if unknown := set(names) - CONTESTS.keys():
+        raise SystemExit(f"there is no contest {', '.join(sorted(unknown))}: choose from {', '.join(CONTESTS)}")
+    peers.install()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the server runs as another user where this one is root
+        with embedded(folder, "bench") as server:
+            bench = Bench(server, folder, quick)
+            machine.describe(bench)
+            for contest in names:
+                figures += _run(bench, contest)
+    show(figures)
+    plots.draw(bench)
+    if names == list(CONTESTS):
+        write(figures, HERE / "results.json")
+
+
+def _run(bench: Bench, contest: str) -> list[Figure]:
+    started = monotonic()
+    console.rule(contest)
+    figures: list[Figure] = []
+    try:
+        for figure in CONTESTS[contest](bench):
+            figures.append(figure)
+    except Exception as error:  # whatever it is, the other contests go on
+        console.print_exception()
+        figures.append(Figure(contest, None, None, None, None, "", 0, f"broken off: {error!r}"[:300]))
+    console.print(f"[dim]{contest} took {monotonic() - started:.0f} s[/dim]")
+    return figures
 
 
 if __name__ == "__main__":

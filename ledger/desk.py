@@ -115,7 +115,7 @@ class Desk:
             is_open = True
             while is_open or self.waiting or self.busy:
                 is_open = self._take() and is_open
-                if ready := self._ready():
+                while ready := self._ready():
                     self._round(ready)
         finally:
             self.closed = True

@@ -5,11 +5,10 @@ Both sides of the house stand on it: an append is admitted against it, and the p
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence, Set
 from copy import copy
-from dataclasses import replace
 from datetime import date
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
@@ -18,9 +17,7 @@ from ledger.codes import AnomalyCode
 from ledger.dates import PartialDate
 from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
-from ledger.facts.state import AFTER_END
-
-Place = tuple[date, int, int]
+from ledger.facts.state import AFTER_END, Place
 
 UNRECORDED = 2**62
 """Entries that are being decided have positions from here on: after every entry there is."""
@@ -74,6 +71,7 @@ class History:
         self.kind = kind
         self.version = 0
         self.lives: list[Live] = []
+        self.last: Live | None = None  # the one that came last
         self.lanes: dict[str, list[Step]] = {}
         self.recorded: dict[int, Recorded] = {}
         self.ids: dict[str, int] = {}
@@ -140,27 +138,22 @@ class History:
                 replacement = self._replacing(fact.replacement.fact(), first, new)
                 return [*self._remove(live), self._insert(replacement)]
             case Disputed() if live:
-                return self._swap(live, replace(live, disputed=(*live.disputed, new.position)))
+                return self._swap(live, live._replace(disputed=(*live.disputed, new.position)))
             case DisputeResolved() if live:
-                return self._swap(live, replace(live, disputed=()))
+                return self._swap(live, live._replace(disputed=()))
         return []
 
     def _live(self, fact: Fact, first: Recorded) -> Live:
-        return Live(
-            fact=fact,
-            day=counts_from(fact, first.recorded_on),
-            rank=self.kind.rank(fact),
-            root=first.position,
-            position=first.position,
-            recorded_on=first.recorded_on,
-        )
+        place = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
+        return Live(fact, place, first.position, first.recorded_on, self.kind.lanes(fact))
 
     def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> Live:
         """The replacement has the first entry's place; a date it gives is held against the day of the correction."""
         recorded_on = by.recorded_on if fact.occurred else first.recorded_on
-        return replace(self._live(fact, first._replace(recorded_on=recorded_on)), position=by.position)
+        return self._live(fact, first._replace(recorded_on=recorded_on))._replace(position=by.position)
 
     def _insert(self, live: Live) -> Live:
+        self.last = live
         insort(self.lives, live, key=_place)
         insort(self.likes.setdefault(_sort(live), []), live, key=_root)
         return live
@@ -182,54 +175,89 @@ class History:
         """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
         if not changed:
             return {}
-        place, lanes = min(one.place for one in changed), self._concerned(changed)
-        cut = {lane: Refolded(len(steps), []) for lane, steps in self.lanes.items()}
-        for lane in lanes & self.lanes.keys():
-            steps = self.lanes[lane]
+        place = min(self._bears_from(one) for one in changed)
+        lanes = self._concerned(changed, place)
+        cut = self._fold_from(place, lanes)
+        if (
+            MAIN in cut
+            and cut[MAIN].old
+            and self._phases(cut[MAIN].old) != self._phases(self.lanes[MAIN][cut[MAIN].start :])
+        ):
+            cut |= self._fold_from(place, self.lanes.keys() - lanes)
+        return {lane: one for lane, one in cut.items() if one.old or len(self.lanes[lane]) > one.start}
+
+    def _bears_from(self, live: Live) -> Place:
+        """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
+        return (live.day, -1, 0) if self._reopens(live) else live.place
+
+    def _reopens(self, live: Live) -> bool:
+        return live.fact.outlasts and type(live.fact) in self.kind.lifecycle
+
+    def _concerned(self, changed: list[Live], place: Place) -> Set[str]:
+        """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
+        lanes = {lane for live in changed for lane in live.lanes}
+        main = self.lanes.get(MAIN, ())
+        opened = next((step.place for step in main if step.state.status), None)
+        if opened is None or place <= opened or any(self._reopens(one) for one in changed):
+            return {MAIN, *lanes, *self.lanes}
+        return lanes
+
+    def _phases(self, steps: Sequence[Step]) -> list[tuple[Place | None, str | None]]:
+        """What of the main lane bears on the others: from where to where it is over, and how it ended."""
+        phases: list[tuple[Place | None, str | None]] = [(None, None)]
+        for place, state in steps:
+            phases.append((place, state.status if state.status in self.kind.ended else None))
+        return [one for before, one in pairwise(phases) if one[1] != before[1]]
+
+    def _fold_from(self, place: Place, lanes: Set[str]) -> dict[str, Refolded]:
+        """Fold these lanes again from a place on."""
+        cut = {}
+        for lane in lanes:
+            steps = self.lanes.setdefault(lane, [])
             start = bisect_left(steps, place, key=_place)
             cut[lane] = Refolded(start, steps[start:])
             del steps[start:]
         for live in self.lives[bisect_left(self.lives, place, key=_place) :]:
-            self._fold(live, lanes)
-        new = {lane: Refolded(0, []) for lane in self.lanes if lane not in cut}
-        return {lane: one for lane, one in (cut | new).items() if one.old or len(self.lanes[lane]) > one.start}
+            if not lanes.isdisjoint(live.lanes):
+                self._fold(live, lanes)
+        return cut
 
-    def _concerned(self, changed: list[Live]) -> set[str]:
-        """The lanes that facts bear on. The main lane bears on all, and so does a fact before it begins."""
-        lanes = {lane for live in changed for lane in self.kind.lanes(live.fact)}
-        opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
-        if MAIN in lanes or opened is None or min(one.place for one in changed) <= opened:
-            return {MAIN, *lanes, *self.lanes}
-        return lanes
-
-    def _fold(self, live: Live, concerned: Collection[str] = (MAIN,)) -> None:
-        fact, lanes, main = live.fact, self.kind.lanes(live.fact), self._main_before(live.place)
-        states = {lane: self.state(lane).before(live) for lane in lanes if lane in concerned or MAIN in concerned}
-        if not states:
-            return
+    def _fold(self, live: Live, concerned: Set[str]) -> None:
+        fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
+        before = {lane: self.state(lane) for lane in lanes if lane in concerned}
+        states = {lane: state.before(live) for lane, state in before.items()}
         excused = main.status in self.kind.ended and self._goes_on(live)
         for lane, state in states.items():
             state.excused = excused
             (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
-        first, *others = states.values()
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
-        if MAIN in states:
-            self.kind.reconcile(first, others)
+        if MAIN in lanes:
+            if MAIN in states and len(lanes) > 1:
+                self.kind.reconcile(states[MAIN], [states.get(lane) or self._at(lane, live) for lane in lanes[1:]])
         elif main.status is None:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
         elif main.status in self.kind.ended and not fact.outlasts:
-            first.violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
-            first.flag(AnomalyCode.date_order, f"it was {main.status} by then")
+            states[lanes[0]].violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
+            states[lanes[0]].flag(AnomalyCode.date_order, f"it was {main.status} by then")
         for lane, state in states.items():
-            if state.status != self.state(lane).status:
+            if state.status != before.get(lane, main).status:
                 state.provenance["status"] = (live.position,)
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
 
+    def _at(self, lane: str, live: Live) -> State:
+        """What a fact led to in a lane that is not folded again."""
+        steps = self.lanes[lane]
+        return steps[bisect_left(steps, live.place, key=_place)].state
+
     def _main_before(self, place: Place) -> State:
         """The main lane's state before a place: the lane may go on behind it, where it was not folded again."""
-        steps = self.lanes.get(MAIN, [])
+        steps = self.lanes.get(MAIN)
+        if not steps:
+            return State()
+        if steps[-1].place < place:
+            return steps[-1].state
         before = bisect_left(steps, place, key=_place)
         return steps[before - 1].state if before else State()
 
@@ -237,7 +265,7 @@ class History:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
         later = self.lives[bisect_left(self.lives, live.place, key=_place) + 1 :]
         of_the_day = takewhile(lambda one: one.day == live.day, later)
-        return any(one.fact.outlasts and type(one.fact) in self.kind.lifecycle for one in of_the_day)
+        return any(self._reopens(one) for one in of_the_day)
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())

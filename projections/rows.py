@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 from ledger.dates import PartialDate
@@ -12,6 +12,8 @@ from ledger.history import Histories, History, Opening, Recorded, Step
 from projections.segments import Segment, document, kind_of, segments
 
 FOREVER = 2**63 - 1
+KEPT = 500
+"""How many labels and lists of references are remembered: they seldom change from one state of a stream to the next."""
 
 StateKey = tuple[str, str, date]
 
@@ -66,10 +68,10 @@ class Projector:
         lives = list(history.lives) if isinstance(new.fact, Correction) else None
         refolded = history.record(new, openings)
         self.histories.keep(subject, history)
-        for lane, (start, old) in refolded.items():
+        for lane, (start, cut) in refolded.items():
             steps = history.lanes[lane]
-            start, old = _from_its_day(start, steps, old)
-            self._note_states(history.kind, subject, lane, old, steps[start:], new.position)
+            first, old = _from_its_day(start, steps, cut)
+            self._note_states(history.kind, subject, lane, old, steps[first:], new.position)
         self._note_timeline(subject, history, lives, new)
 
     def take_changes(self) -> Changes:
@@ -80,20 +82,20 @@ class Projector:
         self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
     ) -> None:
         name = kind.name if lane == MAIN else "participation"
-        row = partial(_row, kind_of(kind, lane), name, subject, lane)
-        was, now = ({one.valid_from: one for one in segments(steps)} for steps in (old, new))
-        kept = {
-            day for day in was.keys() & now.keys() if _is_same(was[day], now[day]) or row(was[day]) == row(now[day])
-        }
-        for day in was.keys() - kept:
-            self.changes.close((subject, lane, day), position)
-        for day in now.keys() - kept:
-            opened = self.changes.states[subject, lane, day] = row(now[day])
-            opened[4] = position
+        was = {one.valid_from: one for one in segments(old)}
+        now = {one.valid_from: one for one in segments(new)}
+        kept = {day for day in was.keys() & now.keys() if _is_same(was[day], now[day])} if was else was
+        for day in was:
+            if day not in kept:
+                self.changes.close((subject, lane, day), position)
+        for day, one in now.items():
+            if day not in kept:
+                row = self.changes.states[subject, lane, day] = _row(kind_of(kind, lane), name, subject, lane, one)
+                row[4] = position
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:
-            opened = [live for live in history.lives if live.position == new.position]
+            opened = [history.last] if history.last else []
         else:
             now = {live.position for live in history.lives}
             was = {live.position for live in lives}
@@ -108,28 +110,43 @@ class Projector:
             ]  # fmt: skip
 
 
-def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tuple[int, list[Step]]:
-    """Begin earlier, with the last day before the fold: its segment may end otherwise now."""
-    first = start
-    while first and steps[first - 1].place[0] == steps[start - 1].place[0]:
+def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tuple[int, Sequence[Step]]:
+    """Begin earlier, with the last day before the fold: its segment may end otherwise now.
+
+    Where a later day was added behind it, and it does not change by itself, it stays.
+    """
+    if not start:
+        return start, old
+    day = steps[start - 1].place[0]
+    if not old and steps[start].place[0] > day and "due" not in steps[start - 1].state.fields:
+        return start, old
+    first = start - 1
+    while first and steps[first - 1].place[0] == day:
         first -= 1
     return first, [*steps[first:start], *old]
 
 
 def _is_same(was: Segment, now: Segment) -> bool:
-    """The very same state: when it ends is no part of its row, as the next row says so."""
-    return was.state is now.state and was.overdue == now.overdue
+    """Whether both show the same: when a state ends is no part of its row, as the next row says so."""
+    return was.overdue == now.overdue and (was.state is now.state or _shown(was.state) == _shown(now.state))
+
+
+def _shown(state: State) -> tuple[Any, ...]:
+    """All that a row is made of."""
+    return (
+        state.status, state.fields, state.provenance, state.alternatives, state.anomalies, state.disputed,
+        [*state.fields], [*state.provenance],
+    )  # fmt: skip
 
 
 def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
-    state = segment.state
-    if state.shown is None:
-        areas, refs = state.fields.get("areas", ()), sorted({one for found in state.refs.values() for one in found})
-        state.shown = (_category(state), _array(areas), _array(refs), _due(state), _label(subject, state), {})
-    *shown, documents = state.shown
-    if segment.overdue not in documents:
-        documents[segment.overdue] = document(kind, segment).decode()
-    return [name, subject, lane, segment.valid_from, 0, FOREVER, state.status, *shown, documents[segment.overdue]]
+    state, field = segment.state, segment.state.fields.get
+    return [
+        name, subject, lane, segment.valid_from, 0, FOREVER, state.status, _category(state), _array(field("areas", ())),
+        _refs(*state.refs.values()), _due(state),
+        _label(subject, field("title"), field("name"), field("short_name"), field("description"), field("objective")),
+        document(kind, segment).decode(),
+    ]  # fmt: skip
 
 
 def _array(words: Iterable[str]) -> str:
@@ -137,8 +154,14 @@ def _array(words: Iterable[str]) -> str:
     return "{" + ",".join(words) + "}"
 
 
+@lru_cache(KEPT)
+def _refs(*found: tuple[Subject, ...]) -> str:
+    return _array(sorted({one for those in found for one in those}))
+
+
 def _category(state: State) -> str | None:
-    return next((state.fields[name] for name in ("kind", "type", "instrument_type") if state.fields.get(name)), None)
+    field = state.fields.get
+    return field("kind") or field("type") or field("instrument_type") or None
 
 
 def _due(state: State) -> date | None:
@@ -146,6 +169,27 @@ def _due(state: State) -> date | None:
     return due.latest if due else None
 
 
-def _label(subject: Subject, state: State) -> str:
-    texts = (state.fields.get(name) for name in ("title", "name", "short_name", "description", "objective"))
+@lru_cache(KEPT)
+def _label(subject: Subject, *texts: str | None) -> str:
     return "\n".join([subject.id, *(text for text in texts if text)]).casefold()
+
+
+def copied_states(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows of ``states`` in COPY's text format. None but the last two values can have what needs escaping."""
+    return _copied((*row[:-2], _escaped(row[-2]), row[-1].replace("\\", "\\\\")) for row in rows)
+
+
+def copied_timeline(rows: Iterable[Sequence[Any]]) -> str:
+    return _copied(rows)
+
+
+def _copied(rows: Iterable[Sequence[Any]]) -> str:
+    lines = ["\t".join(["\\N" if value is None else str(value) for value in row]) for row in rows]
+    return "\n".join([*lines, ""])
+
+
+@lru_cache(KEPT)
+def _escaped(text: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        text = text.replace(plain, escaped)
+    return text

@@ -46,7 +46,7 @@ create index if not exists timeline_mentions on timeline using gin (mentions) wi
 
 -- name: start
 insert into progress (version, position)
-values (%(version)s, 0)
+values (%(version)s, %(position)s)
 on conflict do nothing
 
 -- name: progress
@@ -56,17 +56,24 @@ select version,
        error_position
   from progress
 
+-- name: position
+select position
+  from progress
+
 -- name: behind
--- Is there anything that the rows do not show?
-select head.size > progress.position
+-- Is there anything that the rows do not show? And if readers are to be told of what they show by now: so they are.
+select head.size > progress.position,
+       case when %(channel)s::text is not null then pg_notify(%(channel)s, '') end
   from head,
        progress
 
 -- name: lock_progress
 select version,
-       position
-  from progress
-   for update
+       position,
+       size
+  from progress,
+       head
+   for update of progress
 
 -- name: advance
 update progress
@@ -74,6 +81,81 @@ update progress
        error          = %(error)s,
        error_position = %(error_position)s
  where position = %(before)s
+
+-- name: create_shares
+-- The streams of a rebuild, dealt out; each share up to its own position, and all of them up to the same in the end.
+create table shares (
+    number         integer primary key,
+    of             integer not null,
+    version        integer not null,
+    position       bigint  not null,
+    goal           bigint  not null,
+    error          text,
+    error_position bigint
+)
+
+-- name: deal
+insert into shares (number, of, version, position, goal)
+select number, %(of)s, %(version)s, 0, 0
+  from generate_series(0, %(of)s - 1) as number
+
+-- name: set_goal
+update shares
+   set goal = head.size
+  from head
+
+-- name: size
+select size
+  from head
+
+-- name: open_shares
+select number,
+       of
+  from shares
+ where position < goal
+ order by number
+
+-- name: unfinished
+select count(*)
+  from shares
+ where position < goal
+
+-- name: projected
+-- About how many entries the rows show, all shares being of a size.
+select sum(position) / count(*)
+  from shares
+
+-- name: stopped_share
+select version,
+       position,
+       error,
+       error_position
+  from shares
+ where error_position is not null
+ order by error_position
+ limit 1
+
+-- name: share_behind
+select goal > position,
+       %(channel)s::text
+  from shares
+ where number = %(number)s
+
+-- name: lock_share
+select version,
+       position,
+       goal
+  from shares
+ where number = %(number)s
+   for update
+
+-- name: advance_share
+update shares
+   set position       = %(position)s,
+       error          = %(error)s,
+       error_position = %(error_position)s
+ where number = %(number)s
+   and position = %(before)s
 
 -- name: close_states
 -- The ledger believed these until now.
@@ -106,7 +188,8 @@ copy states (
 copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
 
 -- name: read_batch
--- What was recorded after a position, in order; and the names of its persons, by pointer, as far as disclosed.
+-- What was recorded between two positions, in order, in a share of the streams; and the names of its persons, by
+-- pointer, as far as disclosed.
 select position,
        body::text,
        case when strpos(body::text, '{"commitment":') > 0
@@ -114,8 +197,9 @@ select position,
        end
   from entries
  where position > %(after)s
+   and position <= %(upto)s
+   and (%(of)s = 1 or abs(hashtext(stream) %% %(of)s) = %(number)s)
  order by position
- limit %(limit)s
 
 -- name: read_streams
 -- What these streams held at a position, likewise.

@@ -19,6 +19,8 @@ from ledger.errors import Refused
 from ledger.postgres import Connection, Embedded, Place
 from ledger.service import Answer, Ledger
 from projections import follow as follow_module
+from projections import follower as follower_module
+from projections import rebuild as rebuild_module
 from projections import rows as rows_module
 from projections.follow import Follower, follow, read_progress, rebuild
 from tests.conftest import CLERK
@@ -245,7 +247,7 @@ def test_little_memory_makes_no_difference(
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
     monkeypatch.setattr(history_module.Histories.__init__, "__defaults__", (5,))
-    monkeypatch.setattr(follow_module, "KNOWN_OPENINGS", 2)
+    monkeypatch.setattr(follower_module, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):
         teller.tell(8)
@@ -281,7 +283,9 @@ def test_what_another_version_built_is_built_again(
     catch_up(follower)
     right = rows(reader)
     reader.execute("update states set status = 'as it was called before'")
-    monkeypatch.setattr(follow_module, "VERSION", follow_module.VERSION + 1)
+    newer = follower_module.VERSION + 1
+    for module in (follow_module, follower_module, rebuild_module):
+        monkeypatch.setattr(module, "VERSION", newer)
     with following(place):
         _wait_until(lambda: rows(reader) == right)
 
@@ -466,7 +470,7 @@ def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
 ) -> None:
     """A rebuild succeeds while a follower is at work, however long the follower has waited for it."""
     teller.tell(20)
-    swap = follow_module._swap
+    swap = rebuild_module._swap
 
     def swap_late(connection: Connection, there: Place) -> None:
         teller.tell(1)  # the follower wakes, and waits
@@ -475,7 +479,7 @@ def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
 
     with following(place) as (thread,):
         _wait_until(lambda: _position(reader) == 22)
-        monkeypatch.setattr(follow_module, "_swap", swap_late)
+        monkeypatch.setattr(rebuild_module, "_swap", swap_late)
         rebuild(place)
         _wait_until(lambda: _position(reader) == 23)
         assert thread.is_alive()
@@ -560,7 +564,7 @@ def test_an_entry_that_fails_halfway_leaves_no_row(
     monkeypatch.undo()
     catch_up(follower)
     assert rows(reader) == rebuilt()
-    assert read_progress(reader) == follow_module.Progress(follow_module.VERSION, 5)
+    assert read_progress(reader) == follower_module.Progress(follower_module.VERSION, 5)
 
 
 def test_a_rebuild_that_is_broken_off_changes_nothing(

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from ledger.dates import PartialDate
 from ledger.errors import Refused
-from ledger.facts import FACTS, KINDS, Correction, Fact
+from ledger.facts import FACTS, KINDS, MAIN, Correction, Fact
 from ledger.history import History, Opening, Recorded, counts_from
 from projections.rows import FOREVER, Projector
 from projections.segments import document, kind_of, segments
@@ -105,7 +105,7 @@ def test_one_more_fact_is_as_if_it_had_been_there(case: tuple[str, list[Fact]], 
         at_once.record(entry, {})
     at_once.lanes.clear()
     for live in at_once.lives:
-        at_once._fold(live)
+        at_once._fold(live, {MAIN, *live.lanes})
     assert shown(step_by_step) == shown(at_once)
 
 

@@ -328,7 +328,7 @@ def reconcile(main: State, others: list[State]) -> None:
         known = party.alternatives.get("signed_on")
         if known and known[-1]["position"] == main.now.position and "dates/signed" not in main.alternatives:
             main.flag(AnomalyCode.source_conflict, "another entry dates a signature differently")
-            main.alternatives["dates/signed"] = known
+            main.alternatives = {**main.alternatives, "dates/signed": known}
 
 
 def _sign(state: State, fact: Fact, signatory: Signatory) -> None:

@@ -8,6 +8,7 @@ positions of the entries that set it, and flag what does not fit instead of fail
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ledger.codes import AnomalyCode
@@ -20,25 +21,34 @@ AFTER_END = "after_end"
 """The rule that what has ended is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+Place = tuple[date, int, int]
+
+
+class Live(NamedTuple):
     """A fact as it counts: after corrections, from the day it counts from.
 
-    ``position`` is the entry that says so now, ``root`` the one whose place it has: they differ where an entry was
-    superseded. Live facts sort by ``place``: day, lifecycle, then the order of recording.
+    Live facts sort by ``place``: day, lifecycle, then the order of recording. ``position`` is the entry that says so
+    now, ``root`` the one whose place it has: they differ where an entry was superseded. ``lanes`` are those it concerns.
     """
 
     fact: Fact
-    day: date
-    rank: int
-    root: int
+    place: Place
     position: int
     recorded_on: date
+    lanes: tuple[str, ...]
     disputed: tuple[int, ...] = ()
 
     @property
-    def place(self) -> tuple[date, int, int]:
-        return (self.day, self.rank, self.root)
+    def day(self) -> date:
+        return self.place[0]
+
+    @property
+    def rank(self) -> int:
+        return self.place[1]
+
+    @property
+    def root(self) -> int:
+        return self.place[2]
 
 
 class Step(NamedTuple):
@@ -94,14 +104,10 @@ class State:
     excused: bool = False
     """Whether a fact may stand after the end, because what reopens it is of the same day."""
 
-    shown: Any = field(default=None, compare=False)
-    """Room for a reader to keep what it makes of this state: a state is shown many times, and never changes."""
-
     def before(self, live: Live) -> "State":
-        """A working copy, on which the fact ``live`` is to be put."""
+        """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
         return State(
-            self.status, dict(self.fields), dict(self.provenance), dict(self.alternatives), dict(self.days),
-            dict(self.refs),
+            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days, self.refs,
             self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
         )  # fmt: skip
 
@@ -114,7 +120,8 @@ class State:
         """The field has this value from now on."""
         self.fields[name] = value
         self.provenance[name] = (self.now.position,)
-        self.days[name] = self.now.day
+        if self.days.get(name) != (day := self.now.day):
+            self.days = {**self.days, name: day}
         self._refer(name, tuple(subjects(value)))
 
     def describe(self, values: Mapping[str, Any]) -> None:
@@ -126,15 +133,17 @@ class State:
             if self.days.get(name) == self.now.day and self.fields[name] != value:
                 self.dispute(name, value)
             else:
-                if all(one["value"] != value for one in self.alternatives.get(name, ())):
-                    self.alternatives.pop(name, None)
+                known = self.alternatives.get(name)
+                if known and all(one["value"] != value for one in known):
+                    self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
                 self.set(name, value)
 
     def dispute(self, name: str, value: Any) -> None:
         """Keep both values of a field that two facts give differently."""
         mine = {"value": value, "position": self.now.position}
         known = self.alternatives.get(name) or ({"value": self.fields[name], "position": self.provenance[name][-1]},)
-        self.alternatives[name] = both = (*known, mine)
+        both = (*known, mine)
+        self.alternatives = {**self.alternatives, name: both}
         self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently")
         self.set(name, max(both, key=lambda one: one["position"])["value"])
         self.provenance[name] = tuple(sorted(one["position"] for one in both))
@@ -157,9 +166,9 @@ class State:
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
         if found:
-            self.refs[name] = found
-        else:
-            self.refs.pop(name, None)
+            self.refs = {**self.refs, name: found}
+        elif name in self.refs:
+            self.refs = {other: those for other, those in self.refs.items() if other != name}
 
     def _credit(self, name: str) -> None:
         known = self.provenance.get(name, ())
@@ -218,8 +227,10 @@ class Kind:
     lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
     reconcile: Callable[[State, list[State]], None] = _nothing
 
-    def rank(self, fact: Fact) -> int:
-        return self.facts.index(type(fact))
+    @cached_property
+    def ranks(self) -> Mapping[type[Fact], int]:
+        """The place of each of its facts in the lifecycle."""
+        return {fact: rank for rank, fact in enumerate(self.facts)}
 
     def advance(self, state: State, fact: Fact) -> None:
         """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
@@ -257,12 +268,12 @@ class Kind:
             state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")
 
     def _move(self, state: State, rule: Step) -> None:
-        ranks = {status: rank for rank, status in enumerate(self.statuses)}
+        rank = self.statuses.index
         assert state.status is not None
         if not rule.after or state.status in rule.after:
-            forward = rule.back or ranks[rule.to] >= ranks[state.status]
+            forward = rule.back or rank(rule.to) >= rank(state.status)
         else:
-            forward = ranks[rule.to] >= ranks[state.status]
+            forward = rank(rule.to) >= rank(state.status)
             if forward:
                 state.flag(
                     AnomalyCode.missing_predecessor, f"it was {state.status} and not {'/'.join(sorted(rule.after))}"

@@ -1,0 +1,84 @@
+"""How long until a commit shows: appends at a steady pace, and a follower in a process of its own."""
+
+from collections.abc import Iterator
+from statistics import median, quantiles
+from threading import Event, Thread
+from time import perf_counter, sleep
+
+from benchmarks.measure import Bench, Figure, console, drive
+from benchmarks.processes import LEDGER, running
+from benchmarks.service import CLERK, claim, ledger_of_tens
+from ledger.draft import read_draft
+from ledger.postgres import Place
+from ledger.service import Ledger
+from projections.follow import catch_up, read_progress
+
+PACE = 500
+CALLERS = 8
+LOOK_EVERY_S = 0.002
+PATIENCE_S = 20.0
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    place, streams = ledger_of_tens(bench)
+    catch_up(place)
+    bench.level()
+    with running(place, (*LEDGER, "follow"), bench.folder / "lag.log"), Watch(place) as watch:
+        sleep(2)  # until it has come up
+        committed = _append(place, streams, PACE * bench.scale(20, 3))
+        lags = sorted((watch.shown(position) - at) * 1000 for position, at in committed)
+    times = sorted(at for _, at in committed)
+    rate = len(committed) / (times[-1] - times[0])
+    console.print(f"  appended at {rate:,.0f} events/s, {PACE} were asked for")
+    name = f"lag from commit to visible state, at {rate:,.0f} events/s"
+    p99 = quantiles(lags, n=100)[-1]
+    yield Figure(f"{name}, median", median(lags), None, None, None, "ms", 1)
+    yield Figure(f"{name}, 99th percentile", p99, None, None, None, "ms", 1)
+
+
+def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, float]]:
+    """Positions, and when each was known to be recorded."""
+    committed: list[tuple[int, float]] = []
+    with place.pool(CALLERS) as pool, Ledger(place, pool) as ledger:
+        started = perf_counter() + 0.1
+
+        def append(number: int) -> None:
+            sleep(max(started + number / PACE - perf_counter(), 0))
+            answer = ledger.append([read_draft(claim(streams[number % len(streams)], number))], CLERK)[0]
+            committed.append((answer.position, perf_counter()))
+
+        drive(CALLERS, list(range(count)), append)
+    return committed
+
+
+class Watch:
+    """Looks at how far the projections are, every other millisecond."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.stop, self.seen = place, Event(), list[tuple[int, float]]()
+        self.thread = Thread(target=self._look)
+
+    def __enter__(self) -> "Watch":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        with self.place.connect() as connection:
+            while not self.stop.is_set():
+                progress = read_progress(connection)
+                if progress and (not self.seen or progress.position > self.seen[-1][0]):
+                    self.seen.append((progress.position, perf_counter()))
+                sleep(LOOK_EVERY_S)
+
+    def shown(self, position: int) -> float:
+        """When the states showed it first."""
+        deadline = perf_counter() + PATIENCE_S
+        while not self.seen or self.seen[-1][0] < position:
+            if perf_counter() > deadline:
+                raise TimeoutError(f"the follower has not come to position {position}")
+            sleep(0.01)
+        return next(at for shown, at in self.seen if shown >= position)

@@ -1,0 +1,63 @@
+"""The ledger's own commands, each in a process of its own, on the server that everything is measured on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import IO, NamedTuple
+
+from benchmarks import peak
+from benchmarks.measure import Unmeasured
+from ledger.postgres import Place
+
+LEDGER = (str(Path(sys.executable).with_name("ledger")),)
+STOP_S = 20
+
+
+class Run(NamedTuple):
+    """What a command took: wall time, and the peak memory of its process (that of Postgres not included)."""
+
+    seconds: float
+    peak_mb: float
+
+
+def environment(place: Place, **more: str) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+    return {**own, "LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema, **more}
+
+
+class Weighed:
+    """A command of the ledger's whose time and memory are taken."""
+
+    def __init__(self, place: Place, folder: Path, *arguments: str, out: IO[bytes] | int = subprocess.DEVNULL) -> None:
+        self.arguments, self.report, self.log = arguments, folder / "peak", folder / "command.log"
+        self.started = perf_counter()
+        command = [sys.executable, peak.__file__, str(self.report), *LEDGER, *arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment(place), stdout=out, stderr=log)
+
+    def wait(self) -> Run:
+        """To its end. Raises Unmeasured if it failed."""
+        if code := self.process.wait():
+            said = self.log.read_text().strip()[-200:]
+            raise Unmeasured(f"ledger {' '.join(self.arguments)} failed with {code}: {said}")
+        return Run(perf_counter() - self.started, int(self.report.read_text()) / 1024)
+
+    def stop(self) -> Run:
+        self.process.terminate()
+        return self.wait()
+
+
+@contextmanager
+def running(place: Place, command: Sequence[str], log: Path, **env: str) -> Iterator[None]:
+    """A command that goes on for as long as the block."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment(place, **env), stdout=out, stderr=out)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(STOP_S)

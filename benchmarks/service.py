@@ -1,0 +1,139 @@
+"""Deciding and recording: the ledger's ``append`` beside the library's ``Application`` as it comes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+
+from benchmarks.filled import chunks, record
+from benchmarks.measure import Bench, Figure, Paced, alternate, compare, plural
+from benchmarks.recorder import CALLERS, LIBRARY, OURS, UNIT, library_env
+from ledger.draft import read_draft
+from ledger.postgres import Place
+from ledger.service import Actor, Ledger
+from tests.generator import Generator
+
+ENTRIES = 10
+CLERK = Actor("api_key", "clerk")
+TEXT = "Both sides say that the co-production of the vehicles, the training of crews and the exchange of data go on. "
+AT_LEAST = {64: 5.0}
+
+Body = dict[str, Any]
+
+
+def claim(subject: str, number: int, year: int = 2024) -> Body:
+    """One more event on a stream, of a typical size, always admitted; in 2024 it is later than the ten before it."""
+    return {
+        "type": "initiative.claim_recorded", "subject": subject, "occurred": f"{year}-{number % 12 + 1:02}-17",
+        "sources": [{"source": f"source:report-{number % 100:03}", "locator": f"paragraph {number % 30}"}],
+        "data": {"text": TEXT},
+    }  # fmt: skip
+
+
+def streams(count: int) -> list[str]:
+    return [f"initiative:stream-{number}" for number in range(count)]
+
+
+def ten_each(count: int) -> Iterator[Body]:
+    """Sources and parties first, then streams of ten entries."""
+    yield from islice(Generator().events(160), 160)
+    told = {"name": "A programme", "kind": "co_production", "areas": ["jet_engines"]}
+    for subject in streams(count):
+        for number in range(ENTRIES):
+            yield claim(subject, number, 2023) | ({} if number else {"type": "initiative.reported", "data": told})
+
+
+def ledger_of_tens(bench: Bench) -> tuple[Place, list[str]]:
+    """A ledger of streams of ten entries, and the streams."""
+    count = bench.scale(5_000, 1_000)
+    place = Place(bench.server.place.dsn, "bench_tens")
+    if place.schema not in bench.kept:
+        bench.new_ledger(place.schema)
+        record(place, ten_each(count))
+        bench.kept.add(place.schema)
+    return place, streams(count)
+
+
+class Initiative(Aggregate):
+    """The same stream in the library's manner."""
+
+    @event("Reported")
+    def __init__(self, name: str, kind: str, areas: list[str], sources: list[Body], occurred: str) -> None:
+        self.name, self.kind, self.areas, self.sources = name, kind, areas, sources
+        self.claims: list[tuple[str, str]] = []
+
+    @event("ClaimRecorded")
+    def record_claim(self, text: str, sources: list[Body], occurred: str) -> None:
+        self.claims.append((occurred, text))
+
+
+class Initiatives(Application[UUID]):
+    def open(self, count: int) -> list[UUID]:
+        made = [self._ten() for _ in range(count)]
+        for chunk in chunks(made, 100):
+            self.save(*chunk)
+        return [one.id for one in made]
+
+    def _ten(self) -> Initiative:
+        first = claim("", 0)
+        one = Initiative("A programme", "co_production", ["jet_engines"], first["sources"], first["occurred"])
+        for number in range(1, ENTRIES):
+            one.record_claim(TEXT, claim("", number)["sources"], claim("", number)["occurred"])
+        return one
+
+    def record_claim(self, given: tuple[UUID, int]) -> None:
+        which, number = given
+        told = claim("", number)
+        one: Initiative = self.repository.get(which)
+        one.record_claim(told["data"]["text"], told["sources"], told["occurred"])
+        self.save(one)
+
+
+def run(bench: Bench) -> Iterator[Figure]:
+    place, ours = ledger_of_tens(bench)
+    with ExitStack() as stack:
+        pool = stack.enter_context(place.pool(16))
+        ledger = stack.enter_context(Ledger(place, pool))
+        library = stack.enter_context(Initiatives(env=library_env(bench, "bench_application")))
+        theirs = library.open(len(ours))
+        bench.level()
+        for callers in CALLERS:
+            if callers in AT_LEAST or not bench.quick:
+                yield _figure(bench, ledger, ours, library, theirs, callers)
+
+
+def _figure(
+    bench: Bench, ledger: Ledger, ours: list[str], library: Initiatives, theirs: list[UUID], callers: int
+) -> Figure:
+    seconds, random = bench.scale(3, 1), Random(callers)
+    contenders: dict[str, Callable[[], float]] = {
+        OURS: Paced(
+            lambda count: [claim(ours[at], at) for at in _places(random, len(ours), count)],
+            lambda body: ledger.append([read_draft(body)], CLERK),
+            callers=callers, each=1, seconds=seconds,
+        ),
+        LIBRARY: Paced(
+            lambda count: [(theirs[at], at) for at in _places(random, len(theirs), count)],
+            library.record_claim,
+            callers=callers, each=1, seconds=seconds,
+        ),
+    }  # fmt: skip
+    measured = alternate(contenders, bench.scale(5 if callers in AT_LEAST else 3, 2))
+    for name in contenders:
+        if (rate := measured.median(name)) is not None:
+            bench.curves.setdefault("Service, single events on streams of ten", {}).setdefault(name, {})[callers] = rate
+    name = f"service, {plural(callers)} on streams of ten entries, against the library's Application"
+    return compare(name, measured, OURS, LIBRARY, UNIT, AT_LEAST.get(callers))
+
+
+def _places(random: Random, streams: int, count: int) -> list[int]:
+    """Each stream once, in an order by chance, then again: callers seldom meet on one."""
+    found: list[int] = []
+    while len(found) < count:
+        found += random.sample(range(streams), streams)
+    return found[:count]

@@ -1,0 +1,152 @@
+"""What grows with the ledger, and what must not: cost, memory, bytes, and the speed of import and export."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from random import Random
+from time import perf_counter, sleep
+from typing import Any
+
+from benchmarks.filled import generated, subjects
+from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
+from benchmarks.processes import Run, Weighed
+from benchmarks.service import CLERK
+from ledger.draft import read_draft
+from ledger.facts import Subject
+from ledger.postgres import Place
+from ledger.service import Ledger
+from projections.follow import read_progress
+from projections.read import Asked, Reads
+from tests.generator import Generator
+
+MEMORY_MB = 300
+WITHIN = 1 / 1.3
+COST = "microseconds, less is better"
+PATIENCE_S = 1_800
+
+
+def run_all(bench: Bench) -> Iterator[Figure]:
+    count = bench.scale(1_000_000, 10_000)
+    big = Place(bench.server.place.dsn, f"bench_generated_{count}")
+    yield from _commands(bench, big, count)
+    yield _bytes(bench, big, count)
+    bench.kept.add(big.schema)
+    yield from _costs(bench, [bench.scale(10_000, 2_000), bench.scale(100_000, 5_000), count])
+
+
+# --- commands
+
+
+def _commands(bench: Bench, place: Place, count: int) -> Iterator[Figure]:
+    """Import, follow, rebuild and export, one after the other, on a ledger of so many events."""
+    bench.new_ledger(place.schema)
+    events = bench.folder / "events.ndjson"
+    with events.open("w") as file:
+        file.writelines(json.dumps(event) + "\n" for event in Generator().events(count))
+    yield from _figures("import", count, Weighed(place, bench.folder, "import", str(events)).wait(), bounded=False)
+    events.unlink()
+    yield from _figures("follow", count, _follow(bench, place, count), bounded=True)
+    yield from _figures("rebuild", count, Weighed(place, bench.folder, "rebuild").wait(), bounded=True)
+    yield from _figures("export", count, _export(bench, place, count), bounded=False)
+
+
+def _figures(command: str, count: int, took: Run, *, bounded: bool) -> Iterator[Figure]:
+    name = f"ledger {command} of {count:,} events"
+    yield Figure(name, count / took.seconds, None, None, None, "events/s, with starting up", 1)
+    bound, at_least = (MEMORY_MB, 1.0) if bounded else (None, None)
+    ratio = bound / took.peak_mb if bound else None
+    title = f"peak memory of {name}" + (f", against {bound} MB" if bound else "")
+    yield Figure(title, took.peak_mb, bound, ratio, at_least, "MB, less is better", 1)
+
+
+def _follow(bench: Bench, place: Place, count: int) -> Run:
+    """A follower from the first entry to the last."""
+    follower = Weighed(place, bench.folder, "follow")
+    deadline = perf_counter() + PATIENCE_S
+    with place.connect() as connection:
+        while (progress := read_progress(connection)) is None or progress.position < count:
+            if perf_counter() > deadline or follower.process.poll() is not None:
+                raise Unmeasured(f"the follower has not come to the end: {follower.log.read_text()[-200:]}")
+            sleep(0.2)
+    return follower.stop()
+
+
+def _export(bench: Bench, place: Place, count: int) -> Run:
+    target = bench.folder / "export.ndjson"
+    with target.open("wb") as out:
+        took = Weighed(place, bench.folder, "export", out=out).wait()
+    lines = int(subprocess.check_output(["wc", "-l", target]).split()[0])
+    target.unlink()
+    if lines != count:
+        raise Unmeasured(f"{lines} of {count} lines were exported")
+    return took
+
+
+def _bytes(bench: Bench, place: Place, count: int) -> Figure:
+    row = bench.owner(
+        f"select pg_total_relation_size('{place.schema}.entries')::float8, sum(octet_length(body::text))::float8 "
+        f"from {place.schema}.entries"
+    )[0]
+    name = f"bytes on disk of an entry with its indexes, {count:,} events, against the bytes of its line"
+    return Figure(name, row[0] / count, row[1] / count, row[1] / row[0], 1 / 2, "bytes, less is better", 1)
+
+
+# --- cost against size
+
+
+def _costs(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
+    """One append, and one read, on ledgers of several sizes that take turns."""
+    places = {size: generated(bench, size) for size in sizes}
+    bench.level()
+    small, big = f"{sizes[0]:,}", f"{sizes[-1]:,}"
+    for what, cost in (("append", _AppendCost), ("read", _ReadCost)):
+        contenders = {f"{size:,}": cost(bench, place) for size, place in places.items()}
+        measured = alternate(contenders, bench.scale(5, 3))
+        curve = {size: found for size in sizes if (found := measured.median(f"{size:,}")) is not None}
+        bench.curves.setdefault("Cost against the size of the ledger", {})[f"one {what}"] = curve
+        name = f"cost of one {what} at {big} events, against that at {small}"
+        yield compare(name, measured, big, small, COST, WITHIN, less=True)
+
+
+def _topic(meeting: str) -> dict[str, Any]:
+    """What can be said of a meeting whatever became of it."""
+    sources = [{"source": "source:report-017", "locator": "paragraph 3"}]
+    data = {"topic": "logistics", "verb": "discussed"}
+    return {"type": "meeting.topic_discussed", "subject": meeting, "sources": sources, "data": data}
+
+
+class _AppendCost:
+    """Microseconds of one append to a stream that this process has not seen yet."""
+
+    def __init__(self, bench: Bench, place: Place) -> None:
+        self.place, self.count, self.number = place, bench.scale(1_000, 100), 0
+        self.streams = [subject for subject, _ in subjects(bench, place, "'meeting'")][:5_000]
+
+    def __call__(self) -> float:
+        random = Random(self.number)
+        chosen = random.choices(self.streams, k=self.count)
+        self.number += 1
+        with self.place.pool(1) as pool, Ledger(self.place, pool) as ledger:
+            ledger.append([read_draft(_topic(chosen[0]))], CLERK)
+            started = perf_counter()
+            for subject in chosen:
+                ledger.append([read_draft(_topic(subject))], CLERK)
+            return (perf_counter() - started) / self.count * 1e6
+
+
+class _ReadCost:
+    """Microseconds of reading one current state with what belongs to it."""
+
+    def __init__(self, bench: Bench, place: Place) -> None:
+        self.place, self.count = place, bench.scale(2_000, 500)
+        kinds = "'initiative', 'agreement', 'meeting', 'milestone'"
+        self.chosen = [Subject(subject) for subject, _ in subjects(bench, place, kinds)][: self.count]
+
+    def __call__(self) -> float:
+        with self.place.pool(1) as pool:
+            reads = Reads(pool)
+            reads.whole(self.chosen[0], Asked())
+            started = perf_counter()
+            for subject in self.chosen:
+                reads.find(subject, Asked())
+            return (perf_counter() - started) / len(self.chosen) * 1e6

@@ -1,0 +1,227 @@
+"""One follower's step: a batch of entries into every projection, exactly once.
+
+Rows and progress are written in one transaction, so at any moment the projections show what the first ``position``
+entries add up to, and nothing else. A crash before the commit leaves them as they were; after it, the follower goes on
+from there. The progress row is held for the length of a step, so even two followers do no harm.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from ledger.entry import Entry, read_line
+from ledger.errors import Unavailable
+from ledger.facts import Subject
+from ledger.history import Opening, Recorded
+from ledger.postgres import Connection, Place, queries
+from ledger.service import read_openings
+from projections.rows import Changes, Projector, copied_states, copied_timeline
+
+SQL = queries("projections", "states.sql")
+VERSION = 2
+"""Raised whenever rows come out differently: what an older version built is built again."""
+
+BATCH = 1_000
+KNOWN_OPENINGS = 50_000
+log = logging.getLogger("ledger.follow")
+
+
+class Progress(NamedTuple):
+    """Which entries the rows show; and the entry that could not be projected, if one stopped them."""
+
+    version: int
+    position: int
+    error: str | None = None
+    error_position: int | None = None
+
+
+class Poison(NamedTuple):
+    """An entry that cannot be projected, and what the code stumbled over."""
+
+    position: int
+    error: str
+
+
+class Share(NamedTuple):
+    """Some of the streams: those whose name falls to ``number`` when all are dealt out to ``of``."""
+
+    number: int = 0
+    of: int = 1
+
+
+ALL = Share()
+
+
+class Outdated(Unavailable):
+    """The rows belong to another version of the projection than this process has."""
+
+
+Read = tuple[Entry, Recorded]
+
+
+class Follower:
+    """Projects into the tables that ``connection`` sees first: the live ones, or those of a rebuild.
+
+    ``share`` is which streams; ``place`` is given where readers are to be told of every step.
+    """
+
+    BEHIND = "behind"
+    LOCK = "lock_progress"
+    ADVANCE = "advance"
+
+    def __init__(
+        self, connection: Connection, batch: int = BATCH, share: Share = ALL, place: Place | None = None
+    ) -> None:
+        self.connection = connection
+        self.batch = batch
+        self.share = share
+        self.channel = place.projected if place else None
+        self.untold = False
+        self.projector = Projector()
+        self.openings: dict[Subject, Opening] = {}
+        self.position = -1
+        self.poison: Poison | None = None
+
+    def create(self, *, indexes: bool = True) -> None:
+        """Make the tables where they are missing; without indexes they fill faster."""
+        self.connection.execute(SQL["create"])
+        self.connection.execute(SQL["start"], {"version": VERSION, "position": 0})
+        if indexes:
+            self.connection.execute(SQL["create_indexes"])
+
+    def step(self) -> int:
+        """Project one batch; returns how many entries. 0 where nothing is new, or where an entry stops it.
+
+        Raises Outdated where another version made the rows.
+        """
+        if not self._is_behind():
+            return 0
+        try:
+            with self.connection.transaction():
+                done = self._step()
+        except BaseException:
+            self._forget()  # memory may hold what was rolled back
+            raise
+        self.untold = self.channel is not None
+        return done
+
+    def _is_behind(self) -> bool:
+        """Whether there is anything new. Readers are told of the last step on the same way, so it costs nothing."""
+        given = {"channel": self.channel if self.untold else None, "number": self.share.number}
+        self.untold = False
+        row = self.connection.execute(SQL[self.BEHIND], given).fetchone()
+        return row is not None and bool(row[0])
+
+    def _step(self) -> int:
+        size = self._check_position()
+        upto = min(size, self.position + self.batch * self.share.of)
+        done, poison = self._project(upto)
+        if poison:
+            # What an entry half did to memory is not to be trusted: start again, and stop before it.
+            self.projector = Projector()
+            done, _ = self._project(poison.position - 1)
+        self._write(self.projector.take_changes())
+        self._advance(done, poison)
+        self.projector.histories.trim()
+        return done
+
+    def _check_position(self) -> int:
+        """Hold the progress, and see that memory is where the rows are. Returns the size of the log."""
+        row = self.connection.execute(SQL[self.LOCK], {"number": self.share.number}).fetchone()
+        version, position, size = row or (VERSION, 0, 0)
+        if version != VERSION:
+            raise Outdated(f"the projections are of version {version}, and this process makes version {VERSION}")
+        if position != self.position:
+            self._forget()
+            self.position = position
+        return int(size)
+
+    def _forget(self) -> None:
+        self.projector = Projector()
+        self.position = -1
+
+    def _project(self, upto: int) -> tuple[int, Poison | None]:
+        """Project the entries up to a position; returns how many positions, and the entry that stopped it."""
+        given = {"after": self.position, "upto": upto, **self.share._asdict()}
+        entries, poison = _recorded(self.connection.execute(SQL["read_batch"], given).fetchall())
+        missing = self.projector.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
+        held, broken = self._held(missing)
+        if broken:
+            return 0, Poison(self.position + 1, broken.error)
+        openings = self._openings([*held, *entries])
+        for entry, recorded in held:
+            self.projector.load(entry.originator_id, recorded, openings)
+        for entry, recorded in entries:
+            try:
+                self.projector.project(entry.originator_id, recorded, openings)
+            except Exception as error:
+                poison = Poison(recorded.position, type(error).__name__)
+                break
+        return (poison.position - 1 if poison else upto) - self.position, poison
+
+    def _held(self, missing: Sequence[Subject]) -> tuple[list[Read], Poison | None]:
+        """What streams that are not in memory held before this batch."""
+        if not missing:
+            return [], None
+        given = {"streams": missing, "upto": self.position}
+        return _recorded(self.connection.execute(SQL["read_streams"], given).fetchall())
+
+    def _openings(self, entries: Sequence[Read]) -> dict[Subject, Opening]:
+        """The first entries of every stream mentioned. Once known they never change."""
+        mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions}
+        if len(self.openings) > KNOWN_OPENINGS:
+            self.openings = {}
+        self.openings |= read_openings(self.connection, mentioned - self.openings.keys())
+        return self.openings
+
+    def _write(self, changes: Changes) -> None:
+        closed = changes.closed
+        if closed:
+            self.connection.execute(SQL["close_states"], {
+                "subjects": [key[0] for key in closed], "lanes": [key[1] for key in closed],
+                "valid_froms": [key[2] for key in closed], "known_tos": list(closed.values()),
+            })  # fmt: skip
+        if changes.closed_timeline:
+            gone = changes.closed_timeline
+            self.connection.execute(SQL["close_timeline"], {"positions": list(gone), "known_tos": list(gone.values())})
+        self._copy("copy_states", copied_states([*changes.done, *changes.states.values()]))
+        self._copy("copy_timeline", copied_timeline([*changes.done_timeline, *changes.timeline.values()]))
+
+    def _copy(self, statement: str, rows: str) -> None:
+        if rows:
+            with self.connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
+                copy.write(rows)
+
+    def _advance(self, done: int, poison: Poison | None) -> None:
+        """What is now true, once this commits: the rows show the first ``position`` entries."""
+        if poison and poison != self.poison:
+            log.error("entry %d cannot be projected: %s", poison.position, poison.error)
+        given = {"before": self.position, "position": self.position + done, "error": poison.error if poison else None}
+        given |= {"error_position": poison.position if poison else None, "number": self.share.number}
+        if done or poison != self.poison:
+            self.connection.execute(SQL[self.ADVANCE], given)
+        self.position += done
+        self.poison = poison
+
+
+def _recorded(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple[list[Read], Poison | None]:
+    """Entries with their facts, up to one that cannot be read."""
+    read: list[Read] = []
+    for position, body, names in rows:
+        try:
+            entry = read_line(body)
+            read.append((entry, entry.recorded(names)))
+        except Exception as error:
+            return read, Poison(position, type(error).__name__)
+    return read, None
+
+
+def read_progress(connection: Connection) -> Progress | None:
+    """How far the projections are; None where there are none yet."""
+    try:
+        row = connection.execute(SQL["progress"]).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return Progress(*row) if row else None

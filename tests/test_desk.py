@@ -1,0 +1,238 @@
+"""The desk: requests that come together are decided together, and none is the worse for it."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from eventsourcing.persistence import IntegrityError
+
+from ledger import desk as desk_module
+from ledger.draft import read_body
+from ledger.entry import StoredLine
+from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, Unavailable
+from ledger.postgres import Connection, Place, Pool
+from ledger.recorder import Job
+from ledger.service import Answer, Ledger
+from tests.conftest import CLERK
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+
+Given = Callable[..., list[Answer]]
+Promise = Future[list[Answer]]
+
+
+def submit(ledger: Ledger, *events: dict[str, Any], key: str | None = None) -> Promise:
+    return ledger.submit(read_body({"events": list(events)}), CLERK, key)
+
+
+def claim(subject: str, text: str, **more: Any) -> dict[str, Any]:
+    return event("initiative.claim_recorded", subject, text=text, **more)
+
+
+def space(number: int) -> dict[str, Any]:
+    return event("initiative.reported", f"initiative:i{number}", name="A programme", kind="challenge")
+
+
+class Gate:
+    """Holds back what the desk hands to the committer, and keeps count of it."""
+
+    def __init__(self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = Event()
+        self.arrived = Event()
+        self.jobs: list[Job] = []
+        pass_on = ledger.recorder.committer.submit
+
+        def held(lines: list[StoredLine], done: Callable[[Job], None] | None = None) -> Job:
+            self.arrived.set()
+            assert self.open.wait(20)
+            self.jobs.append(pass_on(lines, done))
+            return self.jobs[-1]
+
+        monkeypatch.setattr(ledger.recorder.committer, "submit", held)
+
+
+@pytest.fixture
+def gate(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(ledger, monkeypatch)
+
+
+def test_writers_of_one_process_never_conflict(ledger: Ledger, given: Given, gate: Gate, reader: Connection) -> None:
+    """However many write to one stream at once, each is admitted after those before it, and none is tried twice."""
+    # given
+    gate.open.set()
+    given(THX, INDUS_X)
+    # when
+    promises = [submit(ledger, claim("initiative:indus-x", f"claim {n}")) for n in range(200)]
+    answers = [promise.result(60)[0] for promise in promises]
+    # then
+    assert [answer.version for answer in answers] == list(range(2, 202))
+    assert not [job for job in gate.jobs if isinstance(job.error, IntegrityError)]
+    assert reader.execute("select count(*) from entries where stream = 'initiative:indus-x'").fetchone() == (201,)
+
+
+def test_what_waits_is_decided_together(ledger: Ledger, given: Given, gate: Gate) -> None:
+    """Requests that came while another was being decided share one reading; those to one stream share one commit."""
+    # given
+    first = submit(ledger, THX)
+    assert gate.arrived.wait(20)
+    # when
+    others = [submit(ledger, space(n)) for n in range(5)] + [submit(ledger, claim("initiative:i3", "one more"))]
+    gate.open.set()
+    # then
+    assert [promise.result(20)[0].version for promise in (first, *others)] == [1, 1, 1, 1, 1, 1, 2]
+    assert sorted(len(job.lines) for job in gate.jobs) == [1, 1, 1, 1, 1, 2]
+
+
+def test_a_refused_request_leaves_nothing_to_those_after_it(ledger: Ledger, given: Given, gate: Gate) -> None:
+    """What a request would have changed, had it not been refused, is not there for the next one in the round."""
+    # given
+    first = submit(ledger, THX)
+    assert gate.arrived.wait(20)
+    # when
+    refused = submit(ledger, space(1), event("initiative.resumed", "initiative:nobody"))
+    stale = submit(ledger, claim("initiative:i1", "too late", expected_version=1))
+    right = submit(ledger, space(1) | {"expected_version": 0})
+    gate.open.set()
+    # then
+    assert first.result(20)
+    with pytest.raises(Refused, match="nobody"):
+        refused.result(20)
+    with pytest.raises(Refused):
+        stale.result(20)
+    assert right.result(20)[0].version == 1
+
+
+def test_of_requests_that_state_one_version_the_first_is_recorded(ledger: Ledger, given: Given, gate: Gate) -> None:
+    """A writer that states the version it saw is told that another of its own round came first."""
+    # given
+    first = submit(ledger, THX, INDUS_X)
+    assert gate.arrived.wait(20)
+    # when
+    promises = [submit(ledger, claim("initiative:indus-x", f"{n}", expected_version=1)) for n in range(3)]
+    gate.open.set()
+    # then
+    assert first.result(20)
+    assert promises[0].result(20)[0].version == 2
+    for promise in promises[1:]:
+        with pytest.raises(StaleVersion):
+            promise.result(20)
+
+
+def test_the_same_event_twice_in_a_round_is_recorded_once(ledger: Ledger, given: Given, gate: Gate) -> None:
+    """A retry that arrives beside the first attempt gets its answer; the same id with other content is refused."""
+    # given
+    first = submit(ledger, THX)
+    assert gate.arrived.wait(20)
+    named = INDUS_X | {"id": str(uuid4())}
+    # when
+    attempts = [submit(ledger, named) for _ in range(3)]
+    other = submit(ledger, USA | {"id": named["id"]})
+    keyed = [submit(ledger, INDIA, key="k") for _ in range(2)]
+    gate.open.set()
+    # then
+    assert first.result(20)
+    told = [promise.result(20)[0] for promise in attempts]
+    assert [answer.repeated for answer in told] == [False, True, True]
+    assert len({answer.position for answer in told}) == 1
+    with pytest.raises(IdReused):
+        other.result(20)
+    assert [promise.result(20)[0].repeated for promise in keyed] == [False, True]
+
+
+def test_what_cannot_be_read_fails_nobody_else_of_its_round(ledger: Ledger, gate: Gate) -> None:
+    """A stream with an entry that this version cannot read fails those who write to it, and them alone."""
+    # given
+    state = json.dumps({
+        "specversion": "1.0", "id": str(uuid4()), "source": "/", "subject": "party:x", "streamversion": 1,
+        "authtype": "system", "authid": "x", "type": "party.from_the_future", "data": {},
+    })  # fmt: skip
+    gate.open.set()
+    line = StoredLine("party:x", 1, "party.from_the_future", state.encode(), entry_id=str(uuid4()))
+    ledger.recorder.insert_events([line])
+    gate.open.clear()
+    gate.arrived.clear()
+    first = submit(ledger, THX)
+    assert gate.arrived.wait(20)
+    # when
+    promises = [submit(ledger, one) for one in (USA, event("party.described", "party:x", short_name="X"), INDIA)]
+    gate.open.set()
+    # then
+    assert first.result(20)
+    assert [promise.result(20)[0].version for promise in (promises[0], promises[2])] == [1, 1]
+    with pytest.raises(LedgerError):
+        promises[1].result(20)
+
+
+def test_other_streams_go_on_while_one_is_being_recorded(ledger: Ledger, given: Given, reader: Connection,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """A request waits for the outcome of the one before it on its own stream, and for no other."""
+    # given
+    given(THX, INDUS_X)
+    started, outcome = [], Event()
+    pass_on = ledger.recorder.committer.submit
+
+    def noted(lines: list[StoredLine], done: Callable[[Job], None]) -> Job:
+        started.append([str(line.originator_id) for line in lines])
+
+        def late(job: Job) -> None:
+            outcome.wait(20)
+            done(job)
+
+        return pass_on(lines, late if len(started) == 1 else done)
+
+    monkeypatch.setattr(ledger.recorder.committer, "submit", noted)
+    # when
+    slow = submit(ledger, claim("initiative:indus-x", "slow"))
+    while not started:
+        pass
+    behind, other = submit(ledger, claim("initiative:indus-x", "behind")), submit(ledger, space(1))
+    while len(started) < 2:
+        pass
+    # then
+    assert started == [["initiative:indus-x"], ["initiative:i1"]]
+    assert not behind.done()
+    outcome.set()
+    assert [promise.result(20)[0].version for promise in (slow, behind, other)] == [2, 3, 1]
+
+
+def test_memory_that_is_let_go_makes_no_difference(place: Place, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that remembers nothing decides as one that remembers everything."""
+    told: list[list[tuple[int, list[str]]]] = []
+    for bound in (0, 10_000):
+        monkeypatch.setattr("ledger.memory.UNFOLDED_STREAMS", bound)
+        subject = f"initiative:bound-{bound}"
+        with Ledger(place, pool) as ledger:
+            made = [
+                event("initiative.reported", subject, "2020", name="A", kind="challenge"),
+                *(claim(subject, f"claim {n % 3}", id=str(uuid4())) for n in range(6)),
+                event("initiative.launched", subject, "2019", name="B", kind="challenge"),
+            ]
+            answers = [ledger.append(read_body(one), CLERK)[0] for one in made]
+            told.append([(one.version, sorted(anomaly.code for anomaly in one.anomalies)) for one in answers])
+    assert told[0] == told[1]
+
+
+def test_who_is_overtaken_again_and_again_is_told_to_try_later(
+    ledger: Ledger, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three conflicts with other processes the writer is told that it is unavailable, and nothing is recorded."""
+    # given
+    given(THX)
+    tries: list[int] = []
+
+    def overtaken(lines: list[StoredLine], done: Callable[[Job], None]) -> Job:
+        job = Job(lines, done)
+        tries.append(len(lines))
+        job.fail(IntegrityError("somebody was there first"))
+        return job
+
+    monkeypatch.setattr(ledger.recorder.committer, "submit", overtaken)
+    # when
+    promise = submit(ledger, INDUS_X)
+    # then
+    with pytest.raises(Unavailable):
+        promise.result(20)
+    assert len(tries) == desk_module.ATTEMPTS
