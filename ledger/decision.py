@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ledger.admission import admit
 from ledger.disclosure import Disclosure, keep_erased
 from ledger.draft import Draft
-from ledger.entry import Entry, make_entry
+from ledger.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.errors import IdReused, Refused, StaleVersion, TooLarge
 from ledger.facts import Anomaly, Subject
 from ledger.facts.source import Described, Registered
@@ -96,8 +96,17 @@ class World:
             mine.update(theirs.maps[0])
 
 
-Decided = tuple[Answer, Entry | None]
-"""The answer to an event, and the entry to record; none for what is recorded already."""
+class New(NamedTuple):
+    """An entry to record, and its line."""
+
+    entry: Entry
+    line: StoredLine
+
+
+Decided = tuple[Answer, New | None]
+"""The answer to an event, and what to record; nothing for what is recorded already."""
+
+MAPPER = LineMapper()
 
 
 class Decider(NamedTuple):
@@ -147,7 +156,8 @@ class Decider(NamedTuple):
             correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
             authtype=actor.authtype, authid=actor.authid,
         )  # fmt: skip
-        return Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False), entry
+        answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
+        return answer, New(entry, MAPPER.to_stored_event(entry))
 
 
 def opening_of(first: Recorded) -> Opening:

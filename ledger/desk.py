@@ -20,7 +20,7 @@ from eventsourcing.persistence import IntegrityError
 from psycopg_pool import PoolTimeout
 
 from ledger.decision import Answer, Decided, Decider, Request, World
-from ledger.entry import LineMapper, StoredLine
+from ledger.entry import StoredLine
 from ledger.errors import Refused, TooLarge, Unavailable
 from ledger.facts import Subject
 from ledger.history import UNRECORDED
@@ -30,7 +30,6 @@ from ledger.recorder import EntryRecorder, Job, Receipt
 
 ATTEMPTS = 3
 MAX_ROUND_EVENTS = 1_000
-MAPPER = LineMapper()
 
 
 class Pending:
@@ -59,8 +58,7 @@ class Group:
         self.keys.update(*(one.keys for one in pending))
 
     def lines(self) -> list[StoredLine]:
-        entries = (entry for one in self.pending for _, entry in one.decided if entry is not None)
-        return [MAPPER.to_stored_event(entry) for entry in entries]
+        return [new.line for one in self.pending for _, new in one.decided if new is not None]
 
 
 class Desk:
@@ -119,6 +117,7 @@ class Desk:
                     self._round(ready)
         finally:
             self.closed = True
+            _fail(self.waiting, Unavailable("the ledger is closed; nothing was recorded"))
             self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
@@ -188,7 +187,7 @@ class Desk:
                 _fail([pending], error)
                 continue
             position += len(pending.decided)
-            if all(entry is None for _, entry in pending.decided):
+            if all(new is None for _, new in pending.decided):
                 pending.future.set_result([answer for answer, _ in pending.decided])
                 continue
             world.join(branch)
@@ -203,7 +202,7 @@ class Desk:
             positions = iter(job.receipt.positions)
             for pending in group.pending:
                 pending.future.set_result([
-                    answer if entry is None else answer.at(next(positions)) for answer, entry in pending.decided
+                    answer if new is None else answer.at(next(positions)) for answer, new in pending.decided
                 ])  # fmt: skip
         elif not isinstance(job.error, IntegrityError):
             _fail(group.pending, job.error or AssertionError())
@@ -225,7 +224,7 @@ class Desk:
     def _remember(self, group: Group, receipt: Receipt) -> None:
         positions = iter(receipt.positions)
         for one in group.pending:
-            places = [next(positions) for _, entry in one.decided if entry is not None]
+            places = [next(positions) for _, new in one.decided if new is not None]
             self.memory.remember(one.request, one.decided, receipt._replace(positions=places))
 
 

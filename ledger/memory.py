@@ -34,8 +34,9 @@ class Memory:
     def remember(self, request: Request, decided: Sequence[Decided], receipt: Receipt) -> None:
         """Keep what was recorded for the next decision on the same stream, which folds it only then."""
         places = iter(receipt.positions)
-        for given, (answer, entry) in zip(request.events, decided, strict=True):
-            if entry is not None:
+        for given, (answer, new) in zip(request.events, decided, strict=True):
+            if new is not None:
+                entry = new.entry
                 fact = entry.fact() if entry.disclosures else given.draft.fact
                 recorded = Recorded(next(places), entry.id, receipt.recorded_at.date(), fact)
                 self.newer.setdefault(entry.originator_id, []).append((answer.version, recorded))
