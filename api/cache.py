@@ -24,7 +24,8 @@ class Kept(NamedTuple):
     """An answer, and how things stood before it was worked out.
 
     If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
-    that is pinned to a position and a day moves only with the tables: what a rebuild after an erasure left out is gone.
+    that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
+    gone, and with the server, as a backup may have been restored.
     """
 
     standing: Standing
@@ -38,7 +39,7 @@ class Kept(NamedTuple):
         if told.standing is None:
             return False
         if self.pinned:
-            return told.standing.tables == self.standing.tables
+            return (told.standing.tables, told.standing.server) == (self.standing.tables, self.standing.server)
         return told.standing == self.standing and told.today == self.today
 
     async def send(self, send: Send, known: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from itertools import count
 from secrets import token_hex
 
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ class Doorstep:
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
+        # Counted, as chance for each would be a system call, at which a busy process hands over to its other threads.
+        self.process, self.numbers = token_hex(8), count(1)
 
     @property
     def house(self) -> House:
@@ -34,7 +37,7 @@ class Doorstep:
             return
         headers: Headers = dict(reversed(scope["headers"]))  # where one is given twice, the first counts
         given = headers.get(b"request-id", b"")
-        scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else token_hex(16)
+        scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,5 +1,6 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
+from asyncio import shield, wrap_future
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 from pydantic_core import to_json
@@ -14,10 +16,10 @@ from pydantic_core import to_json
 from api import shapes
 from api.auth import Holder
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.house import TheHouse, TheReads, admin, answer, json_body, next_page, tag_of
+from api.house import TheReads, admin, answer, house, json_body, next_page, tag_of
 from api.params import EventQuery, LogQuery, expected_version, idempotency_key
 from ledger.disclosure import Disclosure
-from ledger.draft import MAX_EVENTS, parse_json, read_body
+from ledger.draft import MAX_EVENTS, Draft, parse_json, read_body
 from ledger.entry import SCHEMA_VERSION, read_line
 from ledger.errors import Fault, Invalid, NotFound
 from ledger.facts import FACTS
@@ -26,6 +28,8 @@ from ledger.service import Actor, Answer
 router = APIRouter(prefix="/v1", tags=["events"])
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
+SMALL_BYTES = 2**14
+"""What is read at once. A larger body takes so long that others are served meanwhile."""
 
 
 def _body_schema() -> dict[str, Any]:
@@ -55,8 +59,8 @@ def _body_schema() -> dict[str, Any]:
         }
     },
 )
-def append(
-    here: TheHouse,
+async def append(
+    request: Request,
     body: Annotated[bytes, Depends(json_body)],  # first: whatever is refused, the client has sent all and listens
     holder: Annotated[Holder, Depends(admin)],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
@@ -67,14 +71,20 @@ def append(
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
     Idempotency-Key, changes nothing and gets the first answer.
     """
-    drafts = read_body(parse_json(body))
+    drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
     if (version := expected_version(if_match)) is not None:
         if len(drafts) > 1:
             detail = "If-Match goes with one event; give several their expected_version"
             raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
         drafts = [drafts[0]._replace(expected_version=version)]
-    answers = here.ledger.append(drafts, Actor("api_key", holder.name), idempotency_key(idempotency))
-    return _appended(answers)
+    actor = Actor("api_key", holder.name)
+    promise = house(request).ledger.submit(drafts, actor, idempotency_key(idempotency))
+    # Shielded: who no longer waits for the answer does not take back what is being recorded.
+    return _appended(await shield(wrap_future(promise)))
+
+
+def _drafts(body: bytes) -> list[Draft]:
+    return read_body(parse_json(body))
 
 
 def _appended(answers: list[Answer]) -> Response:

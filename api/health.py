@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import TheHouse
+from api.house import house
 from ledger.postgres import check_schema
 from projections.follow import Progress, read_progress
 from projections.read import Reads
@@ -28,9 +28,9 @@ def standing(reads: Reads) -> tuple[int, Progress | None]:
 @router.get(
     "/v1/health", response_model=shapes.Health, responses={503: {"model": shapes.Health, **shapes.problems()[503]}}
 )
-def health(here: TheHouse) -> Response:
+def health(request: Request) -> Response:
     """``ok``, ``behind``, or ``stopped`` with the entry that stops a projection (503)."""
-    head, progress = standing(here.reads)
+    head, progress = standing(house(request).reads)
     progress = progress or Progress(0, 0)
     stopped = progress.error_position is not None
     status = "stopped" if stopped else "ok" if progress.position == head else "behind"
@@ -43,8 +43,9 @@ def health(here: TheHouse) -> Response:
 
 
 @router.get("/v1/ready", response_model=shapes.Ready, responses={503: shapes.problems()[503]})
-def ready(here: TheHouse) -> Response:
+def ready(request: Request) -> Response:
     """Whether this process can append and answer: the database is there, with the schema it needs."""
+    here = house(request)
     with here.reads.connection() as connection:
         check_schema(connection, here.place)
     return Response(b'{"ready":true}', media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -70,8 +71,8 @@ class _Positions(Collector):
 
 
 @router.get("/metrics", include_in_schema=False)
-def metrics(here: TheHouse) -> Response:
+def metrics(request: Request) -> Response:
     """For Prometheus."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Positions(here.reads))
+    registry.register(_Positions(house(request).reads))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Depends, Header, Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
@@ -39,21 +39,20 @@ class House:
     cache: Cache
 
 
-async def house(request: Request) -> House:
+def house(request: Request) -> House:
     found: House = request.app.state.house
     return found
 
 
-TheHouse = Annotated[House, Depends(house)]
-Authorization = Annotated[str | None, Header(include_in_schema=False)]
 Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_error=False))
 """Tells of the key in the OpenAPI document; the header itself is read by ``api.auth``."""
 
 
-async def admin(here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Holder:
-    """Only admins append. Raises Denied."""
-    told = await here.writers.ask(authorization)
-    return allow(told.holders, authorization, Role.admin)
+async def admin(request: Request, _: Any = Bearer) -> Holder:
+    """Only admins append. Raises Denied, Unavailable."""
+    given = request.headers.get("authorization")
+    told = await house(request).writers.ask(given)
+    return allow(told.holders, given, Role.admin)
 
 
 async def admit(here: House, authorization: str | None, visit: Visit) -> Told:
@@ -64,9 +63,10 @@ async def admit(here: House, authorization: str | None, visit: Visit) -> Told:
     return visit.told
 
 
-async def reader(request: Request, here: TheHouse, authorization: Authorization = None, _: Any = Bearer) -> Reads:
+async def reader(request: Request, _: Any = Bearer) -> Reads:
     """The reads, as they stand for who may read. Raises Denied, Unavailable."""
-    told = await admit(here, authorization, request.scope["visit"])
+    here = house(request)
+    told = await admit(here, request.headers.get("authorization"), request.scope["visit"])
     return Reads(here.reads.pool, told.standing)
 
 

@@ -51,12 +51,13 @@ class Basis(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The size of the log; how far the projections are, and when that entry was recorded; which tables they are."""
+    """The size of the log; how far the projections are, and when that entry was recorded; their tables and server."""
 
     size: int
     position: int
     recorded_at: datetime | None
     tables: int
+    server: datetime
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 -- name: standing
--- How long the log is, how far the projections have followed, when that entry was recorded, and in which tables: a
--- rebuild puts others in their place.
+-- How long the log is, how far the projections have followed, when that entry was recorded; in which tables (a rebuild
+-- puts others in their place), and of which run of the server (before another, a backup may have been restored).
 select head.size,
        progress.position,
        (select recorded_at from entries where entries.position = progress.position) as recorded_at,
-       progress.tableoid::bigint as tables
+       progress.tableoid::bigint as tables,
+       pg_postmaster_start_time() as server
   from head,
        progress
 

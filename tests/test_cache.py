@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -173,7 +173,8 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
 # --- what holds, and how much
 
 
-STANDING = Standing(size=9, position=8, recorded_at=None, tables=77)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+STANDING = Standing(size=9, position=8, recorded_at=NOON, tables=77, server=NOON)
 
 
 def kept(body: bytes = b"{}", *, pinned: bool = False) -> Kept:
@@ -190,12 +191,14 @@ TODAY = read.LAST_DAY
         (Told({}, STANDING._replace(size=10), TODAY), False, True),
         (Told({}, STANDING._replace(position=9), TODAY), False, True),
         (Told({}, STANDING, TODAY + timedelta(days=1)), False, True),
+        (Told({}, STANDING._replace(recorded_at=NOON + timedelta(seconds=1)), TODAY), False, True),
         (Told({}, STANDING._replace(tables=78), TODAY), False, False),
+        (Told({}, STANDING._replace(server=NOON + timedelta(days=1)), TODAY), False, False),
         (Told({}, None, TODAY), False, False),
     ],
 )
 def test_an_answer_holds_until_what_it_rests_on_moves(moved: Told, present: bool, past: bool) -> None:
-    """The present: until the log, the projections, their tables or the day move. The past: until the tables do."""
+    """The present: until the log, the projections, their tables or the day move. The past: until the tables or the server do."""
     assert (kept().holds(moved), kept(pinned=True).holds(moved)) == (present, past)
 
 
