@@ -170,8 +170,7 @@ class Desk:
 
     def _round(self, ready: Sequence[Pending]) -> None:
         try:
-            with self._connection() as connection:
-                world = self.memory.world(connection, [pending.request for pending in ready])
+            world = self._read([pending.request for pending in ready])
         except Unavailable as error:
             _fail(ready, error)
         except Exception as error:
@@ -185,6 +184,15 @@ class Desk:
                 self.busy |= group.keys
                 self.under_way += len(group.lines())
                 self.recorder.committer.submit(group.lines(), partial(self._recorded, group))
+
+    def _read(self, requests: Sequence[Request]) -> World:
+        """Nothing is on its way yet: where a connection dies while it reads, another one reads again."""
+        try:
+            with self._connection() as connection:
+                return self.memory.world(connection, requests)
+        except Unavailable:
+            with self._connection() as connection:
+                return self.memory.world(connection, requests)
 
     def _decide(self, world: World, ready: Sequence[Pending]) -> list[Group]:
         """Decide each request after those before it. Those that touch the same streams stand or fall together."""

@@ -1,10 +1,17 @@
 -- name: load
--- What these streams hold after the versions already known, and whatever stands under these ids.
-select entries.body::text
-  from unnest(%(streams)b::text[], %(versions)b::int[]) as known (stream, version)
-  join entries on entries.stream = known.stream
+-- What these streams hold after the versions already known. Stream by stream: an index finds each, whether or not the
+-- planner has been told yet how many entries there are.
+select newer.body::text
+  from unnest(%(streams)b::text[], %(versions)b::int[]) as known (stream, version),
+       lateral (
+           select position,
+                  body
+             from entries
+            where entries.stream = known.stream
               and entries.version > known.version
- order by entries.position
+            order by entries.version
+       ) as newer
+ order by newer.position
 
 -- name: find_entries
 select body::text
