@@ -196,8 +196,7 @@ class History:
     def _concerned(self, changed: list[Live], place: Place) -> Set[str]:
         """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
         lanes = {lane for live in changed for lane in live.lanes}
-        main = self.lanes.get(MAIN, ())
-        opened = next((step.place for step in main if step.state.status), None)
+        opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
         if opened is None or place <= opened or any(self._reopens(one) for one in changed):
             return {MAIN, *lanes, *self.lanes}
         return lanes
@@ -269,7 +268,10 @@ class History:
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())
-        earlier = takewhile(lambda one: one.root < live.root, self.likes[_sort(live)])
+        likes = self.likes[_sort(live)]
+        if len(likes) == 1:
+            return
+        earlier = takewhile(lambda one: one.root < live.root, likes)
         if any(one.fact.likeness == live.fact.likeness for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
@@ -312,18 +314,16 @@ class Histories:
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
-    known = openings.get
-    dangling = [one for one in fact.mentions if (there := known(one)) is None or there.position > new.position]
+    first = fact.occurred.earliest if fact.occurred else None
+    dangling = [one for one in fact.mentions if one not in openings or openings[one].position > new.position]
     found = [
         Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
         for subject in sorted(dangling)
     ]
-    first = fact.occurred.earliest if fact.occurred else None
     if first and first > new.recorded_on:
-        found.append(
-            Anomaly(AnomalyCode.future_act, new.position, f"{fact.occurred} had not come when it was recorded")
-        )
-    for source in sorted(citation.source for citation in fact.sources):
+        detail = f"{fact.occurred} had not come when it was recorded"
+        found.append(Anomaly(AnomalyCode.future_act, new.position, detail))
+    for source in sorted([citation.source for citation in fact.sources]) if first else ():
         published = openings[source].published if source in openings else None
         if first and published and published.latest and first > published.latest:
             detail = f"{fact.occurred} is after {source} was published ({published})"

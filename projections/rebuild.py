@@ -67,7 +67,7 @@ def only(role: str, place: Place, connection: Connection) -> Iterator[bool]:
 def rare_collections() -> Iterator[None]:
     """Look for garbage in cycles more rarely: a rebuild keeps much and drops little, and looking took a fifth of it."""
     usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(200_000, 20, 100)
     try:
         yield
     finally:

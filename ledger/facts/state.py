@@ -107,7 +107,7 @@ class State:
     def before(self, live: Live) -> "State":
         """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
         return State(
-            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days, self.refs,
+            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days.copy(), self.refs,
             self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
         )  # fmt: skip
 
@@ -120,20 +120,20 @@ class State:
         """The field has this value from now on."""
         self.fields[name] = value
         self.provenance[name] = (self.now.position,)
-        if self.days.get(name) != (day := self.now.day):
-            self.days = {**self.days, name: day}
-        self._refer(name, tuple(subjects(value)))
+        self.days[name] = self.now.place[0]
+        self._refer(name, () if value.__class__ is str else tuple(subjects(value)))
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
 
         A value of a later day ends it, unless that is one of the two again.
         """
+        today = self.now.place[0]
         for name, value in values.items():
-            if self.days.get(name) == self.now.day and self.fields[name] != value:
+            if self.days.get(name) == today and self.fields[name] != value:
                 self.dispute(name, value)
             else:
-                known = self.alternatives.get(name)
+                known = self.alternatives and self.alternatives.get(name)
                 if known and all(one["value"] != value for one in known):
                     self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
                 self.set(name, value)
@@ -231,6 +231,11 @@ class Kind:
     def ranks(self) -> Mapping[type[Fact], int]:
         """The place of each of its facts in the lifecycle."""
         return {fact: rank for rank, fact in enumerate(self.facts)}
+
+    @cached_property
+    def unstated(self) -> Mapping[str, Any]:
+        """What a state shows of which no fact has spoken."""
+        return {**dict.fromkeys(self.fields), "dates": {}}
 
     def advance(self, state: State, fact: Fact) -> None:
         """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
