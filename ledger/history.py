@@ -19,6 +19,8 @@ from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, 
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
 from ledger.facts.state import AFTER_END, Place
 
+ONLY_MAIN = frozenset({MAIN})
+
 UNRECORDED = 2**62
 """Entries that are being decided have positions from here on: after every entry there is."""
 
@@ -154,7 +156,10 @@ class History:
 
     def _insert(self, live: Live) -> Live:
         self.last = live
-        insort(self.lives, live, key=_place)
+        if not self.lives or self.lives[-1].place < live.place:
+            self.lives.append(live)
+        else:
+            insort(self.lives, live, key=_place)
         insort(self.likes.setdefault(_sort(live), []), live, key=_root)
         return live
 
@@ -195,6 +200,8 @@ class History:
 
     def _concerned(self, changed: list[Live], place: Place) -> Set[str]:
         """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
+        if not self.kind.has_parts:
+            return ONLY_MAIN
         lanes = {lane for live in changed for lane in live.lanes}
         opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
         if opened is None or place <= opened or any(self._reopens(one) for one in changed):
@@ -223,12 +230,14 @@ class History:
 
     def _fold(self, live: Live, concerned: Set[str]) -> None:
         fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
-        before = {lane: self.state(lane) for lane in lanes if lane in concerned}
-        states = {lane: state.before(live) for lane, state in before.items()}
         excused = main.status in self.kind.ended and self._goes_on(live)
-        for lane, state in states.items():
-            state.excused = excused
-            (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
+        before, states = {}, {}
+        for lane in lanes:
+            if lane in concerned:
+                before[lane] = self.state(lane)
+                states[lane] = state = before[lane].before(live)
+                state.excused = excused
+                (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:

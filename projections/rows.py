@@ -82,7 +82,7 @@ class Projector:
         self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
     ) -> None:
         name = kind.name if lane == MAIN else "participation"
-        was = {one.valid_from: one for one in segments(old)}
+        was = {one.valid_from: one for one in segments(old)} if old else {}
         now = {one.valid_from: one for one in segments(new)}
         kept = {day for day in was.keys() & now.keys() if _is_same(was[day], now[day])} if was else was
         for day in was:

@@ -29,7 +29,7 @@ class Segment(NamedTuple):
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
     days = {place[0]: state for place, state in steps if state.status and place[0] < END}
-    found: list[Segment] = []
+    found = []
     for (day, state), end in zip(days.items(), [*islice(days, 1, None), END], strict=False):
         late = overdue_from(state) if "due" in state.fields else None
         if late is None or late >= end:

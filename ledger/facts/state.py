@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ledger.codes import AnomalyCode
-from ledger.facts.base import Fact, Subject, subjects
+from ledger.facts.base import Fact, Subject, references
 
 MAIN = ""
 """The lane that every stream has."""
@@ -121,7 +121,7 @@ class State:
         self.fields[name] = value
         self.provenance[name] = (self.now.position,)
         self.days[name] = self.now.place[0]
-        self._refer(name, () if value.__class__ is str else tuple(subjects(value)))
+        self._refer(name, references(value))
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
@@ -151,7 +151,7 @@ class State:
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it."""
         self.fields[name] = [*self.fields.get(name, ()), item]
-        self._refer(name, (*self.refs.get(name, ()), *subjects(item)))
+        self._refer(name, (*self.refs.get(name, ()), *references(item)))
         self._credit(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
@@ -161,7 +161,7 @@ class State:
         merged = {**(items[at] if at < len(items) else {}), **item}
         items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
         self.fields[name] = items
-        self._refer(name, tuple(subjects(items)))
+        self._refer(name, references(items))
         self._credit(name)
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
@@ -231,6 +231,11 @@ class Kind:
     def ranks(self) -> Mapping[type[Fact], int]:
         """The place of each of its facts in the lifecycle."""
         return {fact: rank for rank, fact in enumerate(self.facts)}
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether it has other lanes than the main one."""
+        return self.lanes is not _one_lane
 
     @cached_property
     def unstated(self) -> Mapping[str, Any]:
