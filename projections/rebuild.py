@@ -34,6 +34,10 @@ WAIT_S = 0.1
 Report = Callable[[int], None]
 
 
+class Running(Unavailable):
+    """Somebody else rebuilds the ledger's projections at this moment."""
+
+
 def begun(place: Place) -> int:
     """About how many entries a rebuild that was broken off has projected, where the next one goes on with it."""
     with place.connect(place.rebuild) as connection:
@@ -47,7 +51,7 @@ def rebuild(place: Place, report: Report = lambda position: None, workers: int |
     """
     with place.connect(place.rebuild) as connection, only("rebuild", place, connection) as alone, no_collections():
         if not alone:
-            raise Unavailable("another rebuild of this ledger is running")
+            raise Running("another rebuild of this ledger is running")
         if not _can_go_on(connection, place):
             _start(connection, place)
         if read_progress(connection) is None:

@@ -238,7 +238,7 @@ def test_an_older_follower_keeps_its_rows_up_to_date_until_the_swap(
         finally:
             old.kill()
         assert old.stderr is not None
-        assert old.stderr.read().count("it waits for as long as they are newer") == 1
+        assert old.stderr.read().count("the follower waits: the projections are of version") == 1
 
 
 def _shown(reader: Connection) -> tuple[int, int]:
