@@ -151,7 +151,7 @@ def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
 def _finish(connection: Connection, place: Place, report: Report) -> int:
     """Index the rows, project what was recorded meanwhile, and swap."""
     connection.execute(SQL["create_indexes"])
-    connection.execute("analyze states, timeline")
+    connection.execute(SQL["analyze"])
     builder = Follower(connection, batch=BATCH)
     while builder.step():
         report(builder.position)

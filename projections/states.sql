@@ -44,6 +44,10 @@ create unique index if not exists timeline_current on timeline (position)
     where known_to = 9223372036854775807;
 create index if not exists timeline_mentions on timeline using gin (mentions) with (fastupdate = off);
 
+-- name: analyze
+-- What the planner needs to know of the rows. Of the documents it needs nothing, and they take longest.
+analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due), timeline
+
 -- name: start
 insert into progress (version, position)
 values (%(version)s, %(position)s)
