@@ -19,6 +19,8 @@ from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, 
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
 from ledger.facts.state import AFTER_END, Place
 
+ONLY_MAIN = frozenset({MAIN})
+
 UNRECORDED = 2**62
 """Entries that are being decided have positions from here on: after every entry there is."""
 
@@ -154,7 +156,10 @@ class History:
 
     def _insert(self, live: Live) -> Live:
         self.last = live
-        insort(self.lives, live, key=_place)
+        if not self.lives or self.lives[-1].place < live.place:
+            self.lives.append(live)
+        else:
+            insort(self.lives, live, key=_place)
         insort(self.likes.setdefault(_sort(live), []), live, key=_root)
         return live
 
@@ -195,9 +200,10 @@ class History:
 
     def _concerned(self, changed: list[Live], place: Place) -> Set[str]:
         """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
+        if not self.kind.has_parts:
+            return ONLY_MAIN
         lanes = {lane for live in changed for lane in live.lanes}
-        main = self.lanes.get(MAIN, ())
-        opened = next((step.place for step in main if step.state.status), None)
+        opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
         if opened is None or place <= opened or any(self._reopens(one) for one in changed):
             return {MAIN, *lanes, *self.lanes}
         return lanes
@@ -224,12 +230,14 @@ class History:
 
     def _fold(self, live: Live, concerned: Set[str]) -> None:
         fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
-        before = {lane: self.state(lane) for lane in lanes if lane in concerned}
-        states = {lane: state.before(live) for lane, state in before.items()}
         excused = main.status in self.kind.ended and self._goes_on(live)
-        for lane, state in states.items():
-            state.excused = excused
-            (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
+        before, states = {}, {}
+        for lane in lanes:
+            if lane in concerned:
+                before[lane] = self.state(lane)
+                states[lane] = state = before[lane].before(live)
+                state.excused = excused
+                (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:
@@ -269,7 +277,10 @@ class History:
 
     def _flag(self, state: State, live: Live) -> None:
         state.anomalies += self.marks.get(live.position, ())
-        earlier = takewhile(lambda one: one.root < live.root, self.likes[_sort(live)])
+        likes = self.likes[_sort(live)]
+        if len(likes) == 1:
+            return
+        earlier = takewhile(lambda one: one.root < live.root, likes)
         if any(one.fact.likeness == live.fact.likeness for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
@@ -277,7 +288,7 @@ class History:
 class Histories:
     """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
 
-    def __init__(self, most_entries: int = 50_000) -> None:
+    def __init__(self, most_entries: int = 20_000) -> None:
         self.most_entries = most_entries
         self.entries = 0
         self.lock = Lock()
@@ -312,18 +323,16 @@ class Histories:
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
-    known = openings.get
-    dangling = [one for one in fact.mentions if (there := known(one)) is None or there.position > new.position]
+    first = fact.occurred.earliest if fact.occurred else None
+    dangling = [one for one in fact.mentions if one not in openings or openings[one].position > new.position]
     found = [
         Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
         for subject in sorted(dangling)
     ]
-    first = fact.occurred.earliest if fact.occurred else None
     if first and first > new.recorded_on:
-        found.append(
-            Anomaly(AnomalyCode.future_act, new.position, f"{fact.occurred} had not come when it was recorded")
-        )
-    for source in sorted(citation.source for citation in fact.sources):
+        detail = f"{fact.occurred} had not come when it was recorded"
+        found.append(Anomaly(AnomalyCode.future_act, new.position, detail))
+    for source in sorted([citation.source for citation in fact.sources]) if first else ():
         published = openings[source].published if source in openings else None
         if first and published and published.latest and first > published.latest:
             detail = f"{fact.occurred} is after {source} was published ({published})"

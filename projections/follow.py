@@ -1,6 +1,7 @@
 """Following: the projections are kept up to date for as long as the ledger runs, by one follower at a time."""
 
 import logging
+from contextlib import suppress
 from threading import Event
 
 import psycopg
@@ -8,7 +9,7 @@ import psycopg
 from ledger.errors import Unavailable
 from ledger.postgres import Connection, Listener, Place
 from projections.follower import VERSION, Follower, Outdated, Progress, read_progress
-from projections.rebuild import begun, only, rebuild
+from projections.rebuild import Running, begun, only, rebuild
 
 __all__ = ["VERSION", "Follower", "Progress", "begun", "catch_up", "follow", "read_progress", "rebuild"]
 
@@ -23,9 +24,9 @@ def follow(place: Place, stop: Event) -> None:
         try:
             with place.connect() as connection:
                 _follow(place, connection, stop)
-        except Outdated as error:
+        except (Outdated, Running) as error:
             if said != (said := str(error)):
-                log.warning("%s: it waits for as long as they are newer", error)
+                log.warning("the follower waits: %s", error)
             stop.wait(POLL_S)
         except (psycopg.OperationalError, Unavailable) as error:
             log.warning("the follower lost the database and tries again: %s", type(error).__name__)
@@ -36,8 +37,8 @@ def follow(place: Place, stop: Event) -> None:
 
 
 def catch_up(place: Place) -> None:
-    """Project what is recorded by now, unless a follower of its own is at it."""
-    with place.connect() as connection, only("follow", place, connection) as alone:
+    """Project what is recorded by now, unless somebody else is at it: then the rows are those that are there."""
+    with place.connect() as connection, only("follow", place, connection) as alone, suppress(Running):
         if alone:
             _prepare(place, connection)
             follower = Follower(connection, place=place)

@@ -44,16 +44,6 @@ class Poison(NamedTuple):
     error: str
 
 
-class Share(NamedTuple):
-    """Some of the streams: those whose name falls to ``number`` when all are dealt out to ``of``."""
-
-    number: int = 0
-    of: int = 1
-
-
-ALL = Share()
-
-
 class Outdated(Unavailable):
     """The rows belong to another version of the projection than this process has."""
 
@@ -64,19 +54,12 @@ Read = tuple[Entry, Recorded]
 class Follower:
     """Projects into the tables that ``connection`` sees first: the live ones, or those of a rebuild.
 
-    ``share`` is which streams; ``place`` is given where readers are to be told of every step.
+    ``place`` is given where readers are to be told of every step.
     """
 
-    BEHIND = "behind"
-    LOCK = "lock_progress"
-    ADVANCE = "advance"
-
-    def __init__(
-        self, connection: Connection, batch: int = BATCH, share: Share = ALL, place: Place | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, batch: int = BATCH, place: Place | None = None) -> None:
         self.connection = connection
         self.batch = batch
-        self.share = share
         self.channel = place.projected if place else None
         self.untold = False
         self.projector = Projector()
@@ -109,14 +92,14 @@ class Follower:
 
     def _is_behind(self) -> bool:
         """Whether there is anything new. Readers are told of the last step on the same way, so it costs nothing."""
-        given = {"channel": self.channel if self.untold else None, "number": self.share.number}
+        given = {"channel": self.channel if self.untold else None}
         self.untold = False
-        row = self.connection.execute(SQL[self.BEHIND], given).fetchone()
+        row = self.connection.execute(SQL["behind"], given).fetchone()
         return row is not None and bool(row[0])
 
     def _step(self) -> int:
         size = self._check_position()
-        upto = min(size, self.position + self.batch * self.share.of)
+        upto = min(size, self.position + self.batch)
         done, poison = self._project(upto)
         if poison:
             # What an entry half did to memory is not to be trusted: start again, and stop before it.
@@ -129,7 +112,7 @@ class Follower:
 
     def _check_position(self) -> int:
         """Hold the progress, and see that memory is where the rows are. Returns the size of the log."""
-        row = self.connection.execute(SQL[self.LOCK], {"number": self.share.number}).fetchone()
+        row = self.connection.execute(SQL["lock_progress"]).fetchone()
         version, position, size = row or (VERSION, 0, 0)
         if version != VERSION:
             raise Outdated(f"the projections are of version {version}, and this process makes version {VERSION}")
@@ -144,8 +127,8 @@ class Follower:
 
     def _project(self, upto: int) -> tuple[int, Poison | None]:
         """Project the entries up to a position; returns how many positions, and the entry that stopped it."""
-        given = {"after": self.position, "upto": upto, **self.share._asdict()}
-        entries, poison = _recorded(self.connection.execute(SQL["read_batch"], given).fetchall())
+        given = {"after": self.position, "upto": upto}
+        entries, poison = recorded_of(self.connection.execute(SQL["read_batch"], given).fetchall())
         missing = self.projector.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
         held, broken = self._held(missing)
         if broken:
@@ -166,7 +149,7 @@ class Follower:
         if not missing:
             return [], None
         given = {"streams": missing, "upto": self.position}
-        return _recorded(self.connection.execute(SQL["read_streams"], given).fetchall())
+        return recorded_of(self.connection.execute(SQL["read_streams"], given).fetchall())
 
     def _openings(self, entries: Sequence[Read]) -> dict[Subject, Opening]:
         """The first entries of every stream mentioned. Once known they never change."""
@@ -199,14 +182,14 @@ class Follower:
         if poison and poison != self.poison:
             log.error("entry %d cannot be projected: %s", poison.position, poison.error)
         given = {"before": self.position, "position": self.position + done, "error": poison.error if poison else None}
-        given |= {"error_position": poison.position if poison else None, "number": self.share.number}
+        given["error_position"] = poison.position if poison else None
         if done or poison != self.poison:
-            self.connection.execute(SQL[self.ADVANCE], given)
+            self.connection.execute(SQL["advance"], given)
         self.position += done
         self.poison = poison
 
 
-def _recorded(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple[list[Read], Poison | None]:
+def recorded_of(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple[list[Read], Poison | None]:
     """Entries with their facts, up to one that cannot be read."""
     read: list[Read] = []
     for position, body, names in rows:

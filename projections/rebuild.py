@@ -2,6 +2,8 @@
 
 The streams are dealt out in shares, and each share has its progress, which is written with its rows. So several
 processes work at once, whatever is killed loses no more than a batch, and the next rebuild goes on from what is there.
+Streams are projected whole, one after the other, as they were when the rebuild began; what was recorded since is
+projected in order, as a follower does, once there are indexes.
 On a long log this process has others to help it; they end when it does.
 """
 
@@ -15,27 +17,33 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from time import sleep
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from ledger.errors import LedgerError, Unavailable, Unreadable
 from ledger.postgres import Connection, Place
-from projections.follower import SQL, VERSION, Follower, Share, read_progress
+from projections.follower import SQL, VERSION, Follower, Poison, read_progress, recorded_of
+from projections.rows import Projector
 
 TABLES = ("progress", "states", "timeline")
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 
 BATCH = 2_000
-SHARES_EACH = 4
+SHARES_EACH = 8
 WAIT_S = 0.1
 
 Report = Callable[[int], None]
 
 
+class Running(Unavailable):
+    """Somebody else rebuilds the ledger's projections at this moment."""
+
+
 def begun(place: Place) -> int:
-    """About how many entries a rebuild that was broken off has projected, where the next one goes on with it."""
+    """How many entries a rebuild that was broken off has projected, where the next one goes on with it."""
     with place.connect(place.rebuild) as connection:
         return _number(connection, "projected") if _can_go_on(connection, place) else 0
 
@@ -45,9 +53,9 @@ def rebuild(place: Place, report: Report = lambda position: None, workers: int |
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
-    with place.connect(place.rebuild) as connection, only("rebuild", place, connection) as alone, rare_collections():
+    with place.connect(place.rebuild) as connection, only("rebuild", place, connection) as alone, no_collections():
         if not alone:
-            raise Unavailable("another rebuild of this ledger is running")
+            raise Running("another rebuild of this ledger is running")
         if not _can_go_on(connection, place):
             _start(connection, place)
         if read_progress(connection) is None:
@@ -64,25 +72,65 @@ def only(role: str, place: Place, connection: Connection) -> Iterator[bool]:
 
 
 @contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for garbage in cycles more rarely: a rebuild keeps much and drops little, and looking took a fifth of it."""
-    usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
+def no_collections() -> Iterator[None]:
+    """Do not look for garbage in cycles: a rebuild makes none, and looking for it took a tenth to a fifth of it."""
+    usual = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.set_threshold(*usual)
+        if usual:
+            gc.enable()
 
 
 # --- the shares
 
 
 class Builder(Follower):
-    """Projects one share, up to where all shares are to come; no further, though more is recorded meanwhile."""
+    """Projects one share, a few whole streams at a step: so no row is closed that was written by an earlier one."""
 
-    BEHIND = "share_behind"
-    LOCK = "lock_share"
-    ADVANCE = "advance_share"
+    def __init__(self, connection: Connection, batch: int, number: int) -> None:
+        super().__init__(connection, batch)
+        self.number = number
+
+    def step(self) -> int:
+        """Project some streams; returns how many entries. 0 where all is done, or where an entry stops it."""
+        with self.connection.transaction():
+            share = self.connection.execute(SQL["lock_share"], {"number": self.number}).fetchone()
+            return self._build(*share) if share else 0
+
+    def _build(self, after: str, upto: str, goal: int) -> int:
+        self.projector = Projector()
+        rows = self._whole_streams(after, upto, goal)
+        poison = self._project_all(rows)
+        if not poison:
+            self._write(self.projector.take_changes())
+        done = 0 if poison else len(rows)
+        self.connection.execute(SQL["advance_share"], {
+            "number": self.number, "after": rows[-1][3] if done else after, "done": done, "is_finished": not rows,
+            "error": poison.error if poison else None, "error_position": poison.position if poison else None,
+        })  # fmt: skip
+        return done
+
+    def _whole_streams(self, after: str, upto: str, goal: int) -> list[tuple[Any, ...]]:
+        """The entries of the next streams, as many as fit into a batch; of one that does not, all of it."""
+        limit, given = self.batch, {"after": after, "upto": upto, "goal": goal}
+        while True:
+            rows = self.connection.execute(SQL["read_share"], given | {"limit": limit}).fetchall()
+            whole = rows if len(rows) < limit else [row for row in rows if row[3] != rows[-1][3]]
+            if whole or not rows:
+                return whole
+            limit *= 4
+
+    def _project_all(self, rows: list[tuple[Any, ...]]) -> Poison | None:
+        entries, poison = recorded_of([row[:3] for row in rows])
+        openings = self._openings(entries)
+        for entry, recorded in entries:
+            try:
+                self.projector.project(entry.originator_id, recorded, openings)
+            except Exception as error:
+                return Poison(recorded.position, type(error).__name__)
+        return poison
 
 
 def _can_go_on(connection: Connection, place: Place) -> bool:
@@ -113,9 +161,8 @@ def _number(connection: Connection, question: str) -> int:
 
 
 def _project(connection: Connection, place: Place, report: Report, workers: int) -> None:
-    """Project every share up to where the log ends now. Whoever is free takes the next one, this process too."""
-    connection.execute(SQL["set_goal"])
-    left = _number(connection, "size") - _number(connection, "projected")
+    """Project every share. Whoever is free takes the next one, this process too."""
+    left = _number(connection, "goal") - _number(connection, "projected")
     with ExitStack() as stack, place.connect(place.rebuild) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
             stack.enter_context(_helper(place))
@@ -125,7 +172,7 @@ def _project(connection: Connection, place: Place, report: Report, workers: int)
             _look(connection, report)
             if _number(connection, "unfinished"):
                 sleep(WAIT_S)
-    connection.execute(SQL["start"], {"version": VERSION, "position": _number(connection, "projected")})
+    connection.execute(SQL["start"], {"version": VERSION, "position": _number(connection, "goal")})
 
 
 def _look(connection: Connection, report: Report) -> None:
@@ -136,9 +183,9 @@ def _look(connection: Connection, report: Report) -> None:
 def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
     """Take one share after the other that nobody has; comes back after each step."""
     connection.execute("set synchronous_commit = off")  # what a crash of the server takes is projected again
-    for share in [Share(*row) for row in connection.execute(SQL["open_shares"]).fetchall()]:
-        with only(f"share {share.number}", place, connection) as alone:
-            builder = Builder(connection, batch, share)
+    for (number,) in connection.execute(SQL["open_shares"]).fetchall():
+        with only(f"share {number}", place, connection) as alone:
+            builder = Builder(connection, batch, number)
             while alone and builder.step():
                 yield
 
@@ -146,7 +193,7 @@ def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
 def _finish(connection: Connection, place: Place, report: Report) -> int:
     """Index the rows, project what was recorded meanwhile, and swap."""
     connection.execute(SQL["create_indexes"])
-    connection.execute("analyze states, timeline")
+    connection.execute(SQL["analyze"])
     builder = Follower(connection, batch=BATCH)
     while builder.step():
         report(builder.position)
@@ -205,7 +252,7 @@ def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
     given = json.loads(sys.stdin.readline())
     place = Place(**given["place"])
-    with rare_collections(), suppress(psycopg.Error, LedgerError), place.connect(place.rebuild) as connection:
+    with no_collections(), suppress(psycopg.Error, LedgerError), place.connect(place.rebuild) as connection:
         for _ in _work(connection, place, given["batch"]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return

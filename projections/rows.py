@@ -12,6 +12,7 @@ from ledger.history import Histories, History, Opening, Recorded, Step
 from projections.segments import Segment, document, kind_of, segments
 
 FOREVER = 2**63 - 1
+NULL = "\\N"
 KEPT = 500
 """How many labels and lists of references are remembered: they seldom change from one state of a stream to the next."""
 
@@ -82,7 +83,7 @@ class Projector:
         self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
     ) -> None:
         name = kind.name if lane == MAIN else "participation"
-        was = {one.valid_from: one for one in segments(old)}
+        was = {one.valid_from: one for one in segments(old)} if old else {}
         now = {one.valid_from: one for one in segments(new)}
         kept = {day for day in was.keys() & now.keys() if _is_same(was[day], now[day])} if was else was
         for day in was:
@@ -176,16 +177,23 @@ def _label(subject: Subject, *texts: str | None) -> str:
 
 def copied_states(rows: Iterable[Sequence[Any]]) -> str:
     """Rows of ``states`` in COPY's text format. None but the last two values can have what needs escaping."""
-    return _copied((*row[:-2], _escaped(row[-2]), row[-1].replace("\\", "\\\\")) for row in rows)
+    return "".join([_copied(*row) for row in rows])
+
+
+def _copied(
+    kind: str, subject: str, lane: str, valid_from: date, known_from: int, known_to: int, status: str,
+    category: str | None, areas: str, refs: str, due: date | None, label: str, doc: str,
+) -> str:  # fmt: skip
+    doc = doc.replace("\\", "\\\\")
+    return (
+        f"{kind}\t{subject}\t{lane}\t{valid_from}\t{known_from}\t{known_to}\t{status}\t{category or NULL}\t{areas}\t{refs}"
+        f"\t{due or NULL}\t{_escaped(label)}\t{doc}\n"
+    )
 
 
 def copied_timeline(rows: Iterable[Sequence[Any]]) -> str:
-    return _copied(rows)
-
-
-def _copied(rows: Iterable[Sequence[Any]]) -> str:
-    lines = ["\t".join(["\\N" if value is None else str(value) for value in row]) for row in rows]
-    return "\n".join([*lines, ""])
+    """Rows of ``timeline``, likewise; no value needs escaping, and none is null."""
+    return "".join(["\t".join(map(str, row)) + "\n" for row in rows])
 
 
 @lru_cache(KEPT)

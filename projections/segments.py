@@ -1,7 +1,8 @@
 """Pure: the states of one lane over valid time, and the document that shows a state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
+from itertools import islice
 from json import JSONEncoder
 from typing import Any, NamedTuple
 
@@ -27,38 +28,32 @@ class Segment(NamedTuple):
 
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
-    days = {step.state.now.day: step.state for step in steps if step.state.status and step.place[0] < END}
-    ends = [*list(days)[1:], END]
-    return [part for (day, state), end in zip(days.items(), ends, strict=False) for part in _parts(day, end, state)]
-
-
-def _parts(day: date, end: date, state: State) -> Iterator[Segment]:
-    """A scheduled milestone becomes overdue without a fact: its segment falls in two."""
-    late = overdue_from(state) if "due" in state.fields else None
-    if late is None or late >= end:
-        yield Segment(day, end, state)
-    elif late <= day:
-        yield Segment(day, end, state, overdue=True)
-    else:
-        yield Segment(day, late, state)
-        yield Segment(late, end, state, overdue=True)
+    days = {place[0]: state for place, state in steps if state.status and place[0] < END}
+    found = []
+    for (day, state), end in zip(days.items(), [*islice(days, 1, None), END], strict=False):
+        late = overdue_from(state) if "due" in state.fields else None
+        if late is None or late >= end:
+            found.append(Segment(day, end, state))
+        elif late <= day:
+            found.append(Segment(day, end, state, overdue=True))
+        else:  # a scheduled milestone becomes overdue without a fact
+            found += (Segment(day, late, state), Segment(late, end, state, overdue=True))
+    return found
 
 
 def document(kind: Kind, segment: Segment) -> bytes:
     """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
     state = segment.state
-    fields = dict.fromkeys(kind.fields) | {"dates": {}} | state.fields
-    shown: dict[str, Any] = {
-        "status": state.status,
-        **fields,
-        **({"overdue": segment.overdue} if kind.name == "milestone" else {}),
-        "unknown": unknown(fields),
-        "alternatives": state.alternatives,
-        "anomalies": [one._asdict() for one in state.anomalies],
-        "disputed": bool(state.disputed),
-        "disputes": state.disputed,
-        "provenance": state.provenance,
-    }
+    fields = {**kind.unstated, **state.fields}
+    shown: dict[str, Any] = {"status": state.status, **fields}
+    if kind.name == "milestone":
+        shown["overdue"] = segment.overdue
+    shown["unknown"] = unknown(fields)
+    shown["alternatives"] = state.alternatives
+    shown["anomalies"] = [one._asdict() for one in state.anomalies]
+    shown["disputed"] = bool(state.disputed)
+    shown["disputes"] = state.disputed
+    shown["provenance"] = state.provenance
     return JSON.encode(shown).encode()
 
 

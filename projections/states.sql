@@ -44,6 +44,10 @@ create unique index if not exists timeline_current on timeline (position)
     where known_to = 9223372036854775807;
 create index if not exists timeline_mentions on timeline using gin (mentions) with (fastupdate = off);
 
+-- name: analyze
+-- What the planner needs to know of the rows. Of the documents it needs nothing, and they take longest.
+analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due), timeline
+
 -- name: start
 insert into progress (version, position)
 values (%(version)s, %(position)s)
@@ -83,51 +87,60 @@ update progress
  where position = %(before)s
 
 -- name: create_shares
--- The streams of a rebuild, dealt out; each share up to its own position, and all of them up to the same in the end.
+-- The streams of a rebuild, dealt out by name: each share shows its streams up to ``after``, as they were at ``goal``.
 create table shares (
     number         integer primary key,
-    of             integer not null,
     version        integer not null,
-    position       bigint  not null,
     goal           bigint  not null,
+    after          text    collate "C" not null,
+    upto           text    collate "C" not null,
+    done           bigint  not null default 0,
+    is_finished    boolean not null default false,
     error          text,
     error_position bigint
 )
 
 -- name: deal
-insert into shares (number, of, version, position, goal)
-select number, %(of)s, %(version)s, 0, 0
-  from generate_series(0, %(of)s - 1) as number
-
--- name: set_goal
-update shares
-   set goal = head.size
-  from head
+-- Shares of about as many entries each.
+insert into shares (number, version, goal, after, upto)
+select part,
+       %(version)s,
+       head.size,
+       coalesce(lag(last) over (order by part), ''),
+       case when lead(part) over (order by part) is null then '~' else last end
+  from head,
+       (select part, max(stream) as last
+          from (select stream, ntile(%(of)s) over (order by stream) as part from entries) as dealt
+         group by part) as parts
 
 -- name: size
 select size
   from head
 
--- name: open_shares
-select number,
-       of
+-- name: goal
+select goal
   from shares
- where position < goal
+ limit 1
+
+-- name: open_shares
+select number
+  from shares
+ where not is_finished
  order by number
 
 -- name: unfinished
 select count(*)
   from shares
- where position < goal
+ where not is_finished
 
 -- name: projected
--- About how many entries the rows show, all shares being of a size.
-select sum(position) / count(*)
+-- How many entries the rows show.
+select sum(done)
   from shares
 
 -- name: stopped_share
 select version,
-       position,
+       done,
        error,
        error_position
   from shares
@@ -135,27 +148,38 @@ select version,
  order by error_position
  limit 1
 
--- name: share_behind
-select goal > position,
-       %(channel)s::text
-  from shares
- where number = %(number)s
-
 -- name: lock_share
-select version,
-       position,
+select after,
+       upto,
        goal
   from shares
  where number = %(number)s
+   and not is_finished
    for update
+
+-- name: read_share
+-- The next streams of a share, one after the other, and the names of persons as below.
+select position,
+       body::text,
+       case when strpos(body::text, '{"commitment":') > 0
+            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
+       end,
+       stream
+  from entries
+ where stream > %(after)s
+   and stream <= %(upto)s
+   and position <= %(goal)s
+ order by stream, version
+ limit %(limit)s
 
 -- name: advance_share
 update shares
-   set position       = %(position)s,
+   set after          = %(after)s,
+       done           = done + %(done)s,
+       is_finished    = %(is_finished)s,
        error          = %(error)s,
        error_position = %(error_position)s
  where number = %(number)s
-   and position = %(before)s
 
 -- name: close_states
 -- The ledger believed these until now.
@@ -188,8 +212,7 @@ copy states (
 copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
 
 -- name: read_batch
--- What was recorded between two positions, in order, in a share of the streams; and the names of its persons, by
--- pointer, as far as disclosed.
+-- What was recorded between two positions, in order; and the names of its persons, by pointer, as far as disclosed.
 select position,
        body::text,
        case when strpos(body::text, '{"commitment":') > 0
@@ -198,7 +221,6 @@ select position,
   from entries
  where position > %(after)s
    and position <= %(upto)s
-   and (%(of)s = 1 or abs(hashtext(stream) %% %(of)s) = %(number)s)
  order by position
 
 -- name: read_streams

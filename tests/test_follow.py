@@ -570,7 +570,7 @@ def test_an_entry_that_fails_halfway_leaves_no_row(
 def test_a_rebuild_that_is_broken_off_changes_nothing(
     teller: Teller, follower: Follower, place: Place, reader: Connection
 ) -> None:
-    """Readers keep the old rows until the new ones are complete, and the next rebuild starts afresh."""
+    """Readers keep the old rows until the new ones are complete, and the next rebuild goes on."""
     teller.tell(30)
     catch_up(follower)
     before = rows(reader)

@@ -119,7 +119,7 @@ def test_a_helper_that_is_killed_is_done_without(place: Place, reader: Connectio
 def _is_at_work(reader: Connection, place: Place) -> bool:
     """Whether more than one share has been begun."""
     row = reader.execute(
-        psycopg.sql.SQL("select count(*) from {} where position between 1 and goal - 1").format(
+        psycopg.sql.SQL("select count(*) from {} where done > 0 and not is_finished").format(
             psycopg.sql.Identifier(place.rebuild, "shares")
         )
     ).fetchone()
@@ -238,7 +238,7 @@ def test_an_older_follower_keeps_its_rows_up_to_date_until_the_swap(
         finally:
             old.kill()
         assert old.stderr is not None
-        assert old.stderr.read().count("it waits for as long as they are newer") == 1
+        assert old.stderr.read().count("the follower waits: the projections are of version") == 1
 
 
 def _shown(reader: Connection) -> tuple[int, int]:

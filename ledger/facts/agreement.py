@@ -275,10 +275,11 @@ def _instrument(state: State, fact: Fact) -> None:
     AGREEMENT.advance(state, fact)
     match fact:
         case _Descriptive():
-            state.describe({k: v for k, v in fact.own.items() if k not in ("signatories", "places", "forum", "place")})
+            told = fact.own
+            state.describe({k: v for k, v in told.items() if k not in ("signatories", "places", "forum", "place")})
             for name in ("places", "forum", "place"):
-                if given := getattr(fact, name, None):
-                    state.set(name, given)
+                if name in told:
+                    state.set(name, told[name])
         case NegotiationConcluded():
             state.date(fact.short_type)
         case ProvisionallyApplied() | ProvisionalApplicationEnded():

@@ -230,6 +230,13 @@ def _impersonal(value: Any) -> Any:
     return [_impersonal(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def references(value: Any) -> tuple[Subject, ...]:
+    """The subjects in a value of a state: most of them are plain."""
+    if value.__class__ in (dict, list, tuple):
+        return tuple(subjects(value))
+    return (value,) if isinstance(value, Subject) else ()
+
+
 def subjects(value: Any) -> Iterator[Subject]:
     """The subjects that stand anywhere in a dumped fact or a state."""
     waiting = [value]

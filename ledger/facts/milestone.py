@@ -93,8 +93,8 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     match fact:
         case Scheduled() | Rescheduled() | PartiallyMet() | NotMet() | Reopened() | Withdrawn():
             for name in ("due", "due_after", "share", "text", "reviewed_on", "reason"):
-                if (given := getattr(fact, name, None)) is not None:
-                    state.set(name, given)
+                if name in fact.own:
+                    state.set(name, fact.own[name])
         case EvidenceAdded():
             state.add("evidence", fact.source)
 

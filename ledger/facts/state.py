@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ledger.codes import AnomalyCode
-from ledger.facts.base import Fact, Subject, subjects
+from ledger.facts.base import Fact, Subject, references
 
 MAIN = ""
 """The lane that every stream has."""
@@ -107,7 +107,7 @@ class State:
     def before(self, live: Live) -> "State":
         """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
         return State(
-            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days, self.refs,
+            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days.copy(), self.refs,
             self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
         )  # fmt: skip
 
@@ -120,20 +120,20 @@ class State:
         """The field has this value from now on."""
         self.fields[name] = value
         self.provenance[name] = (self.now.position,)
-        if self.days.get(name) != (day := self.now.day):
-            self.days = {**self.days, name: day}
-        self._refer(name, tuple(subjects(value)))
+        self.days[name] = self.now.place[0]
+        self._refer(name, references(value))
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
 
         A value of a later day ends it, unless that is one of the two again.
         """
+        today = self.now.place[0]
         for name, value in values.items():
-            if self.days.get(name) == self.now.day and self.fields[name] != value:
+            if self.days.get(name) == today and self.fields[name] != value:
                 self.dispute(name, value)
             else:
-                known = self.alternatives.get(name)
+                known = self.alternatives and self.alternatives.get(name)
                 if known and all(one["value"] != value for one in known):
                     self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
                 self.set(name, value)
@@ -151,7 +151,7 @@ class State:
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it."""
         self.fields[name] = [*self.fields.get(name, ()), item]
-        self._refer(name, (*self.refs.get(name, ()), *subjects(item)))
+        self._refer(name, (*self.refs.get(name, ()), *references(item)))
         self._credit(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
@@ -161,7 +161,7 @@ class State:
         merged = {**(items[at] if at < len(items) else {}), **item}
         items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
         self.fields[name] = items
-        self._refer(name, tuple(subjects(items)))
+        self._refer(name, references(items))
         self._credit(name)
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
@@ -231,6 +231,16 @@ class Kind:
     def ranks(self) -> Mapping[type[Fact], int]:
         """The place of each of its facts in the lifecycle."""
         return {fact: rank for rank, fact in enumerate(self.facts)}
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether it has other lanes than the main one."""
+        return self.lanes is not _one_lane
+
+    @cached_property
+    def unstated(self) -> Mapping[str, Any]:
+        """What a state shows of which no fact has spoken."""
+        return {**dict.fromkeys(self.fields), "dates": {}}
 
     def advance(self, state: State, fact: Fact) -> None:
         """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
