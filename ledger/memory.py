@@ -14,6 +14,9 @@ from ledger.postgres import Connection, queries
 from ledger.recorder import Receipt
 
 SQL = queries("ledger", "service.sql")
+KNOWN_ENTRIES = 50_000
+"""Of the streams that are kept in memory: about 4 KB each."""
+
 KNOWN_OPENINGS = 100_000
 UNFOLDED_STREAMS = 10_000
 
@@ -22,7 +25,7 @@ class Memory:
     """The streams that were read or written last. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self.known = Histories()
+        self.known = Histories(KNOWN_ENTRIES)
         self.newer: dict[
             Subject, list[tuple[int, Recorded]]
         ] = {}  # what was recorded since, by version, not yet folded
@@ -30,7 +33,7 @@ class Memory:
         self.seen = 0  # the last position that was read or written
 
     def forget(self) -> None:
-        self.known, self.newer, self.openings = Histories(), {}, {}
+        self.known, self.newer, self.openings = Histories(KNOWN_ENTRIES), {}, {}
 
     def adopt(self, histories: Mapping[Subject, History], decided: Iterable[Decided]) -> None:
         """Keep histories as they were decided on, where every entry came to stand as it was taken to."""

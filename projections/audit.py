@@ -104,7 +104,7 @@ def _check_version(history: History, subject: Subject, version: int, body: str) 
 def check_rows(connection: Connection, place: Place) -> Iterator[Finding]:
     """The live rows against rows built from the entries alone, both as of the position that the live ones show."""
     builder = Follower(connection)
-    builder.create(indexes=False)
+    builder.create()
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     with connection.transaction():
         upto = _live_position(connection, place)

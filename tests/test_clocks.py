@@ -14,9 +14,9 @@ from ledger.draft import read_body
 from ledger.facts import Subject
 from ledger.history import Recorded
 from ledger.memory import SQL as SERVICE
-from ledger.postgres import Connection
+from ledger.postgres import Connection, Embedded, Place, migrate
 from ledger.service import Ledger
-from projections.follow import Follower
+from projections.follow import rebuild
 from projections.read import SQL, Filters, list_query
 from projections.rows import FOREVER, Projector
 from tests.conftest import CLERK
@@ -282,16 +282,18 @@ def test_the_etag_tells_of_a_retraction(service: Service) -> None:
 # --- plans
 
 
-@pytest.fixture
-def filled(ledger: Ledger, follower: Follower, reader: Connection) -> Connection:
+@pytest.fixture(scope="module")
+def filled(server: Embedded) -> Iterator[Connection]:
     """A connection to a ledger of 5,000 generated events, projected."""
+    place = Place(server.place.dsn, "plans")
+    migrate(server.owner_dsn, place)
     events = list(Generator().events(5_000))
-    for start in range(0, len(events), 500):
-        ledger.append(read_body({"events": events[start : start + 500]}), CLERK)
-    while follower.step():
-        pass
-    reader.execute("analyze states, timeline")
-    return reader
+    with place.pool(2) as pool, Ledger(place, pool) as ledger:
+        for start in range(0, len(events), 500):
+            ledger.append(read_body({"events": events[start : start + 500]}), CLERK)
+    rebuild(place)
+    with place.connect() as connection:
+        yield connection
 
 
 def plan(connection: Connection, query: Any, **given: Any) -> list[dict[str, Any]]:
