@@ -1,6 +1,5 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
-import gc
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from api.house import House
 from api.porter import Porter
 from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
+from ledger.process import look_for_garbage_rarely
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
 from projections.read import Reads
@@ -82,7 +82,7 @@ def from_environment() -> Doorstep:
     if settings.dsn is None:
         raise Misconfigured("LEDGER_DSN is not set: a service of several processes needs a server of its own")
     app = build(settings, Place(settings.dsn.get_secret_value(), settings.schema_))
-    _look_for_garbage_rarely()
+    look_for_garbage_rarely()
     return app
 
 
@@ -101,15 +101,8 @@ def listen(settings: Settings) -> socket.socket:
 
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
     """Serve until interrupted."""
-    _look_for_garbage_rarely()
+    look_for_garbage_rarely()
     # A line for each request would take a third of the time; who wants one has it from the proxy in front.
     config = uvicorn.Config(app, log_level=log_level, access_log=False)
     with suppress(KeyboardInterrupt):  # by now the service has stopped
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def _look_for_garbage_rarely() -> None:
-    """What a service is made of stays as long as it runs. Looking through it for garbage took a third of each request."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)

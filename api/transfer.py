@@ -3,9 +3,8 @@
 Neither holds more than a batch of events in memory, however long the file or the log.
 """
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from api.tables import Imported, Mapping, imported, mark, read_mapped, read_mapp
 from api.terminal import progress, say
 from ledger.errors import Refused, TooLarge
 from ledger.postgres import Connection, queries
+from ledger.process import look_for_garbage_rarely
 from ledger.service import Actor, Answer, Ledger
 from projections.read import Reads
 
@@ -85,7 +85,8 @@ def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
         _try(ledger, list(lines(report)), report)
         return report
     ledger.desk.memory.known.most_entries = OPEN_HISTORIES
-    with progress("import", count) as advance, _rare_collections():
+    look_for_garbage_rarely()
+    with progress("import", count) as advance:
         for batch in _batches(lines(report)):
             _import(ledger, batch, report)
             done += len(batch)
@@ -96,17 +97,6 @@ def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
     while batch := list(islice(lines, BATCH)):
         yield batch
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for garbage in cycles more rarely: histories hold much of what is made, and looking took two fifths of it."""
-    usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:

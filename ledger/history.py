@@ -6,7 +6,6 @@ Both sides of the house stand on it: an append is admitted against it, and the p
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence, Set
-from copy import copy
 from datetime import date
 from itertools import pairwise, takewhile
 from operator import attrgetter
@@ -79,7 +78,7 @@ class History:
         self.ids: dict[str, int] = {}
         self.struck: dict[int, int] = {}  # position -> the correction that struck it
         self.marks: dict[int, tuple[Anomaly, ...]] = {}
-        self.likes: dict[tuple[str, ...], list[Live]] = {}  # facts of one type and date, in the order of recording
+        self.likes: dict[tuple[str, ...], tuple[Live, ...]] = {}  # facts of one type and date, as they were recorded
 
     @classmethod
     def of(cls, subject: str) -> "History":
@@ -87,11 +86,11 @@ class History:
 
     def copy(self) -> "History":
         """A history that can go its own way; the states themselves are shared, as nothing changes them."""
-        twin = copy(self)
-        for name in ("lives", "recorded", "ids", "struck", "marks"):
-            setattr(twin, name, getattr(self, name).copy())
-        twin.lanes = {lane: list(steps) for lane, steps in self.lanes.items()}
-        twin.likes = {like: list(roots) for like, roots in self.likes.items()}
+        twin = History(self.kind)
+        twin.version, twin.last = self.version, self.last
+        twin.lives, twin.recorded, twin.ids = self.lives.copy(), self.recorded.copy(), self.ids.copy()
+        twin.struck, twin.marks, twin.likes = self.struck.copy(), self.marks.copy(), self.likes.copy()
+        twin.lanes = {lane: steps.copy() for lane, steps in self.lanes.items()}
         return twin
 
     def state(self, lane: str = MAIN) -> State:
@@ -160,20 +159,22 @@ class History:
             self.lives.append(live)
         else:
             insort(self.lives, live, key=_place)
-        insort(self.likes.setdefault(_sort(live), []), live, key=_root)
+        sort = _sort(live)
+        self.likes[sort] = tuple(sorted((*self.likes.get(sort, ()), live), key=_root))
         return live
 
     def _remove(self, live: Live | None) -> list[Live]:
         if live is None:
             return []
         self.lives.remove(live)
-        self.likes[_sort(live)].remove(live)
+        sort = _sort(live)
+        self.likes[sort] = tuple(one for one in self.likes[sort] if one is not live)
         return [live]
 
     def _swap(self, old: Live, new: Live) -> list[Live]:
         self.lives[self.lives.index(old)] = new
-        likes = self.likes[_sort(old)]
-        likes[likes.index(old)] = new
+        sort = _sort(old)
+        self.likes[sort] = tuple(new if one is old else one for one in self.likes[sort])
         return [new]
 
     def _refold(self, changed: list[Live]) -> dict[str, Refolded]:

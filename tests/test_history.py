@@ -183,7 +183,7 @@ def test_copies_go_their_own_way(entries: list[Recorded]) -> None:
     kind = entries[0].fact.type.partition(".")[0]
     original = history(kind, entries[:-1])
     before = (original.version, shown(original), list(original.lives), dict(original.struck), dict(original.ids))
-    likes = {like: list(roots) for like, roots in original.likes.items()}
+    likes = dict(original.likes)
     twin = original.copy()
     twin.record(entries[-1], {})
     assert before == (original.version, shown(original), original.lives, original.struck, original.ids)

@@ -31,7 +31,7 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"postgres", "settings", "recorder", "decision"},
+    {"postgres", "process", "settings", "recorder", "decision"},
     {"memory"},
     {"desk"},
     {"service"},
