@@ -69,6 +69,14 @@ class Group:
         )
 
 
+class Round:
+    """Groups that were decided together, on their way to the log."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = groups
+        self.under_way = len(groups)
+
+
 class Desk:
     """Decides what this process records."""
 
@@ -77,7 +85,7 @@ class Desk:
         self.recorder = recorder
         self.decider = decider
         self.memory = Memory()
-        self.messages: SimpleQueue[Pending | Group | None] = SimpleQueue()
+        self.messages: SimpleQueue[Pending | Round | None] = SimpleQueue()
         self.waiting: deque[Pending] = deque()
         self.busy: set[str] = set()  # streams and ids on their way to the log
         self.last = 0  # the last position that was recorded here
@@ -145,8 +153,9 @@ class Desk:
         while not self.messages.empty():
             messages.append(self.messages.get_nowait())
         for message in messages:
-            if isinstance(message, Group):
-                self._conclude(message)
+            if isinstance(message, Round):
+                for group in message.groups:
+                    self._conclude(group)
             elif message is not None:
                 self.waiting.append(message)
         return None not in messages
@@ -180,10 +189,17 @@ class Desk:
             for pending in ready if len(ready) > 1 else ():  # what cannot be read fails nobody else
                 self._round([pending])
         else:
-            for group in self._decide(world, ready):
-                self.busy |= group.keys
-                self.under_way += len(group.lines())
-                self.recorder.committer.submit(group.lines(), partial(self._recorded, group))
+            self._send(Round(self._decide(world, ready)))
+
+    def _send(self, round_: Round) -> None:
+        jobs = []
+        for group in round_.groups:
+            group.job = Job(group.lines(), partial(self._recorded, round_, group))
+            jobs.append(group.job)
+            self.busy |= group.keys
+            self.under_way += len(group.job.lines)
+        if jobs:
+            self.recorder.committer.submit_all(jobs)
 
     def _read(self, requests: Sequence[Request]) -> World:
         """Nothing is on its way yet: where a connection dies while it reads, another one reads again."""
@@ -226,10 +242,8 @@ class Desk:
         """Where the next entry will come to stand if nobody else writes; at any rate after all that was read."""
         return max(self.memory.seen, self.last) + self.under_way + 1
 
-    def _recorded(self, group: Group, job: Job) -> None:
-        """Called by the committer. The desk is told first, so that the streams are free when the callers return."""
-        group.job = job
-        self.messages.put(group)
+    def _recorded(self, round_: Round, group: Group, job: Job) -> None:
+        """Called by the committer, whose thread it is: callers are answered, and the desk is told when all of it is done."""
         if job.receipt is not None:
             positions = iter(job.receipt.positions)
             for pending in group.pending:
@@ -238,6 +252,9 @@ class Desk:
                 ])  # fmt: skip
         elif not isinstance(job.error, IntegrityError):
             _fail(group.pending, job.error or AssertionError())
+        round_.under_way -= 1
+        if not round_.under_way:
+            self.messages.put(round_)
 
     def _conclude(self, group: Group) -> None:
         self.busy -= group.keys

@@ -92,7 +92,7 @@ class Committer:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self.jobs: SimpleQueue[Sequence[Job] | None] = SimpleQueue()
         self.connection: Connection | None = None
         self.notified_at = 0.0
         self.owes_notice = False
@@ -100,12 +100,16 @@ class Committer:
         self.thread = Thread(target=self._run, name="committer", daemon=True)
         self.thread.start()
 
-    def submit(self, lines: Sequence[StoredLine], done: Callable[[Job], None] | None = None) -> Job:
-        job = Job(lines, done)
-        self.jobs.put(job)
+    def submit(self, lines: Sequence[StoredLine]) -> Job:
+        job = Job(lines)
+        self.submit_all([job])
+        return job
+
+    def submit_all(self, jobs: Sequence[Job]) -> None:
+        """What comes together is recorded together, as long as nothing in it conflicts."""
+        self.jobs.put(jobs)
         if self.closed:  # set before the last look into the queue: what comes later is refused here
             self._refuse_waiting()
-        return job
 
     def close(self) -> None:
         """Record what waits, then stop."""
@@ -133,31 +137,30 @@ class Committer:
     def _refuse_waiting(self) -> None:
         while True:
             try:
-                job = self.jobs.get_nowait()
+                jobs = self.jobs.get_nowait()
             except Empty:
                 return
-            if job is not None:
+            for job in jobs or ():
                 job.fail(Unavailable("the ledger is closed; nothing was recorded"))
 
     def _next_batch(self) -> list[Job] | None:
         """Everything that waits, up to a bound; waits for something where nothing does. None is the end."""
-        first = self._first_job()
+        first = self._first_jobs()
         if first is None:
             return None
-        batch, lines = [first], len(first.lines)
-        while lines < MAX_BATCH_LINES:
+        batch = [*first]
+        while sum(len(job.lines) for job in batch) < MAX_BATCH_LINES:
             try:
-                job = self.jobs.get_nowait()
+                jobs = self.jobs.get_nowait()
             except Empty:
                 break
-            if job is None:
+            if jobs is None:
                 self.jobs.put(None)
                 break
-            batch.append(job)
-            lines += len(job.lines)
+            batch += jobs
         return batch
 
-    def _first_job(self) -> Job | None:
+    def _first_jobs(self) -> Sequence[Job] | None:
         if self.owes_notice:
             try:
                 return self.jobs.get(timeout=NOTIFY_EVERY_S)

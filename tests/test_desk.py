@@ -43,15 +43,15 @@ class Gate:
         self.open = Event()
         self.arrived = Event()
         self.jobs: list[Job] = []
-        pass_on = ledger.recorder.committer.submit
+        pass_on = ledger.recorder.committer.submit_all
 
-        def held(lines: list[StoredLine], done: Callable[[Job], None] | None = None) -> Job:
+        def held(jobs: list[Job]) -> None:
             self.arrived.set()
             assert self.open.wait(20)
-            self.jobs.append(pass_on(lines, done))
-            return self.jobs[-1]
+            self.jobs += jobs
+            pass_on(jobs)
 
-        monkeypatch.setattr(ledger.recorder.committer, "submit", held)
+        monkeypatch.setattr(ledger.recorder.committer, "submit_all", held)
 
 
 @pytest.fixture
@@ -172,18 +172,22 @@ def test_other_streams_go_on_while_one_is_being_recorded(ledger: Ledger, given: 
     # given
     given(THX, INDUS_X)
     started, outcome = [], Event()
-    pass_on = ledger.recorder.committer.submit
+    pass_on = ledger.recorder.committer.submit_all
 
-    def noted(lines: list[StoredLine], done: Callable[[Job], None]) -> Job:
-        started.append([str(line.originator_id) for line in lines])
+    def noted(jobs: list[Job]) -> None:
+        started.append([str(line.originator_id) for job in jobs for line in job.lines])
+        if len(started) == 1:
+            conclude = jobs[0].done
+            assert conclude is not None
 
-        def late(job: Job) -> None:
-            outcome.wait(20)
-            done(job)
+            def late(job: Job) -> None:
+                outcome.wait(20)
+                conclude(job)
 
-        return pass_on(lines, late if len(started) == 1 else done)
+            jobs[0].done = late
+        pass_on(jobs)
 
-    monkeypatch.setattr(ledger.recorder.committer, "submit", noted)
+    monkeypatch.setattr(ledger.recorder.committer, "submit_all", noted)
     # when
     slow = submit(ledger, claim("initiative:indus-x", "slow"))
     while not started:
@@ -223,13 +227,12 @@ def test_who_is_overtaken_again_and_again_is_told_to_try_later(
     given(THX)
     tries: list[int] = []
 
-    def overtaken(lines: list[StoredLine], done: Callable[[Job], None]) -> Job:
-        job = Job(lines, done)
-        tries.append(len(lines))
-        job.fail(IntegrityError("somebody was there first"))
-        return job
+    def overtaken(jobs: list[Job]) -> None:
+        for job in jobs:
+            tries.append(len(job.lines))
+            job.fail(IntegrityError("somebody was there first"))
 
-    monkeypatch.setattr(ledger.recorder.committer, "submit", overtaken)
+    monkeypatch.setattr(ledger.recorder.committer, "submit_all", overtaken)
     # when
     promise = submit(ledger, INDUS_X)
     # then

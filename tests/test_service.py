@@ -191,14 +191,14 @@ def test_a_writer_who_was_overtaken_decides_again(
     """Where somebody records between its reading and its writing, a writer decides again on what is true by then."""
     again(ledger, INDIA)
     overtake = [lambda: again(twin, event("party.dissolved", "party:ind", "2020"))]
-    submit = ledger.recorder.committer.submit
+    submit = ledger.recorder.committer.submit_all
 
-    def submit_late(*job: Any) -> Job:
+    def submit_late(jobs: list[Job]) -> None:
         if overtake:
             overtake.pop()()
-        return submit(*job)
+        submit(jobs)
 
-    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
     with pytest.raises(Refused) as refused:
         again(ledger, event("party.renamed", "party:ind", "2021", name="Another name"))
     assert refused.value.rule == "after_end"
@@ -211,14 +211,14 @@ def test_a_retry_that_overtakes_the_first_attempt_is_the_same_event(
     """Two processes that are handed the same event at once record it once, and give the same answer."""
     named = {**SIGNED, "id": str(uuid4())}
     told: list[list[Answer]] = []
-    submit = ledger.recorder.committer.submit
+    submit = ledger.recorder.committer.submit_all
 
-    def submit_late(*job: Any) -> Job:
+    def submit_late(jobs: list[Job]) -> None:
         if not told:
             told.append(again(twin, named))
-        return submit(*job)
+        submit(jobs)
 
-    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
     assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
     assert size(reader) == 1
 
@@ -336,14 +336,14 @@ def test_one_document_is_one_source_even_at_once(
     """Two processes that register the same document at once under two names do not both succeed unremarked."""
     one = event("source.registered", "source:one", sources=[], title="One", kind="news_article", sha256=DOCUMENT)
     two = event("source.registered", "source:two", sources=[], title="Two", kind="news_article", sha256=DOCUMENT)
-    overtake, submit = [lambda: again(twin, one)], ledger.recorder.committer.submit
+    overtake, submit = [lambda: again(twin, one)], ledger.recorder.committer.submit_all
 
-    def submit_late(*job: Any) -> Job:
+    def submit_late(jobs: list[Job]) -> None:
         if overtake:
             overtake.pop()()
-        return submit(*job)
+        submit(jobs)
 
-    monkeypatch.setattr(ledger.recorder.committer, "submit", submit_late)
+    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
     with pytest.raises(Refused):
         again(ledger, two)
     assert size(reader) == 1
