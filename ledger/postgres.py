@@ -70,11 +70,6 @@ class Place:
     def channel(self) -> str:
         return f"{self.schema}_recorded"
 
-    @property
-    def projected(self) -> str:
-        """The channel on which readers learn that the rows show more than before."""
-        return f"{self.schema}_projected"
-
     def conninfo(self, *search_path: str) -> str:
         """A connection string whose names are looked up in the given schemas, the ledger's own last."""
         path = ",".join((*(search_path or (self.projections,)), self.schema))

@@ -41,7 +41,7 @@ def catch_up(place: Place) -> None:
     with place.connect() as connection, only("follow", place, connection) as alone, suppress(Running):
         if alone:
             _prepare(place, connection)
-            follower = Follower(connection, place=place)
+            follower = Follower(connection)
             while follower.step():
                 pass
 
@@ -54,7 +54,7 @@ def _follow(place: Place, connection: Connection, stop: Event) -> None:
             stop.wait(POLL_S)
             return
         _prepare(place, connection)
-        follower, listener = Follower(connection, place=place), Listener(place)
+        follower, listener = Follower(connection), Listener(place)
         try:
             while not stop.is_set():
                 if follower.step() == 0:

@@ -15,7 +15,7 @@ from ledger.entry import Entry, read_line
 from ledger.errors import Unavailable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
-from ledger.postgres import Connection, Place, queries
+from ledger.postgres import Connection, queries
 from ledger.service import read_openings
 from projections.rows import Changes, Projector, copied_states, copied_timeline
 
@@ -52,27 +52,21 @@ Read = tuple[Entry, Recorded]
 
 
 class Follower:
-    """Projects into the tables that ``connection`` sees first: the live ones, or those of a rebuild.
+    """Projects into the tables that ``connection`` sees first: the live ones, or those of a rebuild."""
 
-    ``place`` is given where readers are to be told of every step.
-    """
-
-    def __init__(self, connection: Connection, batch: int = BATCH, place: Place | None = None) -> None:
+    def __init__(self, connection: Connection, batch: int = BATCH) -> None:
         self.connection = connection
         self.batch = batch
-        self.channel = place.projected if place else None
-        self.untold = False
         self.projector = Projector()
         self.openings: dict[Subject, Opening] = {}
         self.position = -1
         self.poison: Poison | None = None
 
-    def create(self, *, indexes: bool = True) -> None:
-        """Make the tables where they are missing; without indexes they fill faster."""
+    def create(self) -> None:
+        """Make the tables where they are missing."""
         self.connection.execute(SQL["create"])
         self.connection.execute(SQL["start"], {"version": VERSION, "position": 0})
-        if indexes:
-            self.connection.execute(SQL["create_indexes"])
+        self.connection.execute(SQL["create_indexes"])
 
     def step(self) -> int:
         """Project one batch; returns how many entries. 0 where nothing is new, or where an entry stops it.
@@ -83,18 +77,13 @@ class Follower:
             return 0
         try:
             with self.connection.transaction():
-                done = self._step()
+                return self._step()
         except BaseException:
             self._forget()  # memory may hold what was rolled back
             raise
-        self.untold = self.channel is not None
-        return done
 
     def _is_behind(self) -> bool:
-        """Whether there is anything new. Readers are told of the last step on the same way, so it costs nothing."""
-        given = {"channel": self.channel if self.untold else None}
-        self.untold = False
-        row = self.connection.execute(SQL["behind"], given).fetchone()
+        row = self.connection.execute(SQL["behind"]).fetchone()
         return row is not None and bool(row[0])
 
     def _step(self) -> int:

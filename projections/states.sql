@@ -65,9 +65,8 @@ select position
   from progress
 
 -- name: behind
--- Is there anything that the rows do not show? And if readers are to be told of what they show by now: so they are.
-select head.size > progress.position,
-       case when %(channel)s::text is not null then pg_notify(%(channel)s, '') end
+-- Is there anything that the rows do not show?
+select head.size > progress.position
   from head,
        progress
 

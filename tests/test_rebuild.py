@@ -3,9 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import psutil
@@ -18,7 +16,7 @@ from ledger.postgres import Connection, Place
 from ledger.service import Ledger
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
-from projections.follow import Follower, begun, follow, read_progress, rebuild
+from projections.follow import Follower, begun, read_progress, rebuild
 from projections.follower import VERSION, Outdated
 from tests.conftest import CLERK
 from tests.examples import THX, USA
@@ -255,27 +253,3 @@ def test_a_follower_does_not_write_into_rows_of_another_version(
     with pytest.raises(Outdated, match=f"of version {VERSION + 1}"):
         follower.step()
     assert rows(reader) == ([], [])
-
-
-# --- readers are told
-
-
-@pytest.fixture
-def listener(place: Place) -> Iterator[Connection]:
-    with place.connect() as connection:
-        connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(place.projected)))
-        yield connection
-
-
-def test_readers_are_told_of_what_they_can_see(ledger: Ledger, place: Place, listener: Connection) -> None:
-    """After steps of the running follower there is a notice, and by then the rows show what was recorded."""
-    stop = Event()
-    thread = Thread(target=follow, args=(place, stop))
-    thread.start()
-    try:
-        ledger.append(read_body({"events": [THX, USA]}), CLERK)
-        assert [notice.channel for notice in listener.notifies(timeout=20, stop_after=1)] == [place.projected]
-        assert _shown(listener) == (VERSION, 2)
-    finally:
-        stop.set()
-        thread.join(20)
