@@ -15,6 +15,7 @@ from benchmarks.measure import Bench, Figure, Paced, alternate, compare, plural
 from benchmarks.recorder import CALLERS, LIBRARY, OURS, UNIT, library_env
 from ledger.draft import read_draft
 from ledger.postgres import Place
+from ledger.process import look_for_garbage_rarely
 from ledger.service import Actor, Ledger
 from tests.generator import Generator
 
@@ -101,6 +102,7 @@ def run(bench: Bench) -> Iterator[Figure]:
         ledger = stack.enter_context(Ledger(place, pool))
         library = stack.enter_context(Initiatives(env=library_env(bench, "bench_application")))
         theirs = library.open(len(ours))
+        look_for_garbage_rarely()  # as the service does; the library's application runs in the same process
         bench.level()
         for callers in CALLERS:
             if callers in AT_LEAST or not bench.quick:
