@@ -41,6 +41,7 @@ class Pending:
         self.request = request
         self.keys: frozenset[str] = request.subjects | request.ids
         self.future: Future[list[Answer]] = Future()
+        self.future.set_running_or_notify_cancel()  # what is handed in is decided, whoever gives up waiting for it
         self.attempts = 0
         self.decided: list[Decided] = []
 
@@ -186,10 +187,20 @@ class Desk:
             self.memory.forget()  # it may hold half of what was read
             if len(ready) == 1:
                 _fail(ready, error)
-            for pending in ready if len(ready) > 1 else ():  # what cannot be read fails nobody else
-                self._round([pending])
+            else:
+                self._one_by_one(ready)
         else:
             self._send(Round(self._decide(world, ready)))
+
+    def _one_by_one(self, ready: Sequence[Pending]) -> None:
+        """What cannot be read fails those who need it, and nobody else."""
+        later: list[Pending] = []
+        for pending in ready:
+            if self.busy.isdisjoint(pending.keys):
+                self._round([pending])
+            else:
+                later.append(pending)
+        self.waiting.extendleft(reversed(later))
 
     def _send(self, round_: Round) -> None:
         jobs = []
@@ -213,12 +224,10 @@ class Desk:
     def _decide(self, world: World, ready: Sequence[Pending]) -> list[Group]:
         """Decide each request after those before it. Those that touch the same streams stand or fall together."""
         groups: dict[Subject, Group] = {}
-        position = self._next_position()
+        # What is refused in a request of several must not be named by a place that it will not have.
+        is_plain = all(len(pending.request.events) == 1 for pending in ready)
+        position = self._next_position() if is_plain else UNRECORDED
         for pending in ready:
-            if len(pending.request.events) > 1 and position < UNRECORDED:
-                position = (
-                    UNRECORDED  # what is refused in a whole request must not be named by a place it will not have
-                )
             before = world.before(pending.request)
             try:
                 pending.decided = list(self.decider.decide(world, pending.request, position))

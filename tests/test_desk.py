@@ -157,13 +157,14 @@ def test_what_cannot_be_read_fails_nobody_else_of_its_round(ledger: Ledger, gate
     first = submit(ledger, THX)
     assert gate.arrived.wait(20)
     # when
-    promises = [submit(ledger, one) for one in (USA, event("party.described", "party:x", short_name="X"), INDIA)]
+    more = [event("party.described", f"party:{one}", short_name=one) for one in ("x", "usa", "usa")]
+    unreadable, *others = [submit(ledger, one) for one in (more[0], USA, INDIA, *more[1:])]
     gate.open.set()
     # then
     assert first.result(20)
-    assert [promise.result(20)[0].version for promise in (promises[0], promises[2])] == [1, 1]
+    assert [promise.result(20)[0].version for promise in others] == [1, 1, 2, 3]
     with pytest.raises(LedgerError):
-        promises[1].result(20)
+        unreadable.result(20)
 
 
 def test_other_streams_go_on_while_one_is_being_recorded(ledger: Ledger, given: Given, reader: Connection,
@@ -200,6 +201,19 @@ def test_other_streams_go_on_while_one_is_being_recorded(ledger: Ledger, given: 
     assert not behind.done()
     outcome.set()
     assert [promise.result(20)[0].version for promise in (slow, behind, other)] == [2, 3, 1]
+
+
+def test_who_gives_up_waiting_stops_nobody(ledger: Ledger, gate: Gate) -> None:
+    """A promise cannot be taken back: what was handed in is recorded, and so is what came with it."""
+    # given
+    first = submit(ledger, THX)
+    assert gate.arrived.wait(20)
+    given_up, other = submit(ledger, USA), submit(ledger, INDIA)
+    # when
+    assert not given_up.cancel()
+    gate.open.set()
+    # then
+    assert [promise.result(20)[0].version for promise in (first, given_up, other)] == [1, 1, 1]
 
 
 def test_memory_that_is_let_go_makes_no_difference(place: Place, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
