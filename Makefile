@@ -38,4 +38,4 @@ lock: $(READY) ## Make the lock file anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet --group dev pyproject.toml -o requirements.lock
 
 clean: ## Remove what was set up, but not the data
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis benchmarks/.peers benchmarks/node_modules
