@@ -234,6 +234,13 @@ def _verdict(figure: Figure) -> str:
     return "[green]reached[/green]" if figure.ratio >= figure.at_least else "[red]not reached[/red]"
 
 
+def brought_up_to_date(path: Path, figures: Sequence[Figure]) -> list[Figure]:
+    """The figures that were kept, with those that were measured again in their places."""
+    kept = [Figure(**one) for one in json.loads(path.read_text())] if path.exists() else []
+    again = {figure.name: figure for figure in figures}
+    return [again.pop(figure.name, figure) for figure in kept] + list(again.values())
+
+
 def write(figures: Sequence[Figure], path: Path) -> None:
     """The figures as JSON, one object each."""
     path.write_text(json.dumps([figure._asdict() for figure in figures], indent=1) + "\n")
