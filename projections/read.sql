@@ -105,12 +105,13 @@ select count(*)
  where {conditions}
 
 -- name: candidates
--- Every stream of one kind: there is one first entry each.
+-- Every stream of one kind that there was by then: there is one first entry each.
 (
     select stream
       from entries
      where version = 1
        and stream > %(kind)s || ':' and stream < %(kind)s || ';'
+       and position <= %(known_at)s
 ) as candidates
 
 -- name: filter_none
