@@ -18,7 +18,7 @@ KNOWN_ENTRIES = 100_000
 """Of the streams that are kept in memory, about 4 KB each: a stream that has to be read again costs five times as much."""
 
 KNOWN_OPENINGS = 100_000
-UNFOLDED_STREAMS = 10_000
+UNFOLDED_ENTRIES = 5_000
 
 
 class Memory:
@@ -29,11 +29,12 @@ class Memory:
         self.newer: dict[
             Subject, list[tuple[int, Recorded]]
         ] = {}  # what was recorded since, by version, not yet folded
+        self.unfolded = 0  # how many these are
         self.openings: dict[Subject, Opening] = {}
         self.seen = 0  # the last position that was read or written
 
     def forget(self) -> None:
-        self.known, self.newer, self.openings = Histories(KNOWN_ENTRIES), {}, {}
+        self.known, self.newer, self.unfolded, self.openings = Histories(self.known.most_entries), {}, 0, {}
 
     def adopt(self, histories: Mapping[Subject, History], decided: Iterable[Decided]) -> None:
         """Keep histories as they were decided on, where every entry came to stand as it was taken to."""
@@ -54,15 +55,16 @@ class Memory:
                 fact = entry.fact() if entry.disclosures else given.draft.fact
                 recorded = Recorded(next(places), entry.id, receipt.recorded_at.date(), fact)
                 self.newer.setdefault(entry.originator_id, []).append((answer.version, recorded))
+                self.unfolded += 1
                 if answer.version == 1:
                     self.openings[entry.originator_id] = opening_of(recorded)
-        if len(self.newer) > UNFOLDED_STREAMS:
-            self.newer.clear()
+        if self.unfolded > UNFOLDED_ENTRIES:
+            self.newer, self.unfolded = {}, 0
 
     def world(self, connection: Connection, requests: Sequence[Request]) -> World:
         """Everything that these requests rest on, in one round trip, and another where others have been writing."""
         if len(self.openings) > KNOWN_OPENINGS:
-            self.openings, self.newer = {}, {}
+            self.openings, self.newer, self.unfolded = {}, {}, 0
         world = World({}, {})
         for subject in {subject for request in requests for subject in request.subjects}:
             world.histories[subject] = self.known.get(subject)
@@ -92,6 +94,7 @@ class Memory:
     def _fold_newer(self, subject: Subject, world: World) -> None:
         """Bring a history up to what this process itself recorded since."""
         newer = self.newer.pop(subject, ())
+        self.unfolded -= len(newer)
         history = world.histories[subject]
         if newer and newer[0][0] == history.version + 1:
             for _, recorded in newer:

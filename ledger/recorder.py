@@ -73,8 +73,9 @@ class Job:
 
     def _end(self) -> None:
         self.ended.release()
-        if self.done:
-            self.done(self)
+        done, self.done = self.done, None  # who is told holds the job: without this the two would outlive their use
+        if done:
+            done(self)
 
     def result(self, timeout_s: float = -1) -> Receipt:
         """The receipt, once there is one. Raises what went wrong; TimeoutError where time is up before."""

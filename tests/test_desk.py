@@ -220,7 +220,7 @@ def test_memory_that_is_let_go_makes_no_difference(place: Place, pool: Pool, mon
     """A process that remembers nothing decides as one that remembers everything."""
     told: list[list[tuple[int, list[str]]]] = []
     for bound in (0, 10_000):
-        monkeypatch.setattr("ledger.memory.UNFOLDED_STREAMS", bound)
+        monkeypatch.setattr("ledger.memory.UNFOLDED_ENTRIES", bound)
         subject = f"initiative:bound-{bound}"
         with Ledger(place, pool) as ledger:
             made = [
