@@ -167,6 +167,23 @@ def test_a_list_at_a_basis_is_what_its_members_read_as_there(service: Service) -
                 assert [_own(item) for item in listing] == ([_own(alone.json())] if alone.status_code == 200 else [])
 
 
+@pytest.mark.parametrize("sort", ["id", "-id", "due"])
+def test_a_list_by_status_is_the_part_of_the_whole_list_that_has_it(service: Service, sort: str) -> None:
+    """At any position and on any day, past days with many a later turn among them, and however the list is sorted."""
+    # given
+    _tell(service, 400)
+    for known_at, day in ((60, "2010-01-01"), (200, "1999-06-01"), (330, "2020-01-01"), (400, "2026-01-01")):
+        for path in ("initiatives", "agreements", "meetings", "milestones"):
+            at = {"known_at": known_at, "valid_at": day, "sort": sort, "limit": 1000}
+            everybody = service.get(f"/v1/{path}", **at).json()["items"]
+            for status in {one["status"] for one in everybody}:
+                # when
+                listed = service.get(f"/v1/{path}", status=status, count="true", **at).json()
+                # then
+                assert listed["items"] == [one for one in everybody if one["status"] == status]
+                assert listed["count"] == len(listed["items"])
+
+
 def _own(state: dict[str, Any]) -> dict[str, Any]:
     apart = {"basis", "initiatives", "agreements", "meetings", "milestones", "participation"}
     return {name: value for name, value in state.items() if name not in apart or name in state.get("provenance", ())}
