@@ -114,6 +114,48 @@ select count(*)
        and position <= %(known_at)s
 ) as candidates
 
+-- name: candidates_status
+-- The streams of one kind that had a status on that day, as known then: those of which the ledger still says so, as they
+-- stand in the index, whether it is their last status or not; and those of which it has learnt otherwise since. These it
+-- believed for some time: for each length of that time there is one place in the index where they can be.
+(
+    select stream
+      from (
+            (
+            select subject as stream
+              from statuses
+             where kind = %(kind)s and status = %(status)s and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by subject {direction}
+            )
+            union all
+            (
+            select subject
+              from statuses
+             where kind = %(kind)s and status = %(status)s and valid_to < '9999-12-31' and valid_to > %(valid_at)s
+               and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by subject {direction}
+            )
+            union all
+            (
+            select subject
+              from generate_series(1, 15) as long,
+                   lateral (
+                       select subject
+                         from statuses
+                        where kind = %(kind)s and status = %(status)s and digits = long
+                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                          and known_to > %(known_at)s and known_to < 9223372036854775807
+                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                       offset 0
+                   ) as believed
+             order by subject {direction}
+            )
+           ) as found
+     order by stream {direction}
+) as candidates
+
 -- name: filter_none
 true
 

@@ -27,7 +27,7 @@ from ledger.postgres import Connection, Place
 from projections.follower import SQL, VERSION, Follower, Poison, read_progress, recorded_of
 from projections.rows import Projector
 
-TABLES = ("progress", "states", "timeline")
+TABLES = ("progress", "states", "statuses", "timeline")
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 

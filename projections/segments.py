@@ -24,6 +24,14 @@ class Segment(NamedTuple):
     overdue: bool = False
 
 
+class Run(NamedTuple):
+    """One status, and the days on which a stream has it without a break."""
+
+    status: str
+    valid_from: date
+    valid_to: date
+
+
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
     days = {place[0]: state for place, state in steps if state.status and place[0] < END}
@@ -37,6 +45,35 @@ def segments(steps: Sequence[Step]) -> list[Segment]:
         else:  # a scheduled milestone becomes overdue without a fact
             found += (Segment(day, late, state), Segment(late, end, state, overdue=True))
     return found
+
+
+def turns(status: str | None, found: Sequence[Segment]) -> list[tuple[str, date]]:
+    """Where the status becomes another than it was: which, and from which day on. ``status`` is the one before."""
+    turned = []
+    for day, _, state, _ in found:
+        if state.status and state.status != status:
+            status = state.status
+            turned.append((status, day))
+    return turned
+
+
+def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
+    """The last such turn on the days before those that begin at step ``first``; none before an opening fact."""
+    if not first or not (status := steps[first - 1].state.status):
+        return []
+    day = steps[first - 1].place[0]
+    for place, state in (steps[at] for at in range(first - 2, -1, -1)):
+        if place[0] < day:
+            if state.status != status:
+                break
+            day = place[0]
+    return [(status, day)]
+
+
+def runs(turned: Sequence[tuple[str, date]]) -> set[Run]:
+    """From turn to turn."""
+    ends = [*(day for _, day in turned[1:]), END]
+    return {Run(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
 
 
 def document(kind: Kind, segment: Segment) -> bytes:
