@@ -17,7 +17,7 @@ from projections.follow import Follower, read_progress
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
 SCRATCH = "pg_temp"
-STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc::text"
+STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc"
 STATUS_COLUMNS = "kind, status, subject, valid_from, valid_to, known_from"
 TIMELINE_COLUMNS = "subject, day, rank, root, position, mentions, known_from"
 

@@ -17,10 +17,10 @@ from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, queries
 from ledger.service import read_openings
-from projections.rows import Changes, Projector, copied, copied_states
+from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 
 SQL = queries("projections", "states.sql")
-VERSION = 3
+VERSION = 4
 """Raised whenever rows come out differently: what an older version built is built again."""
 
 BATCH = 1_000
@@ -153,19 +153,21 @@ class Follower:
         self._close("close_states", ("subjects", "lanes", "valid_froms"), states.closed)
         self._close("close_statuses", ("kinds", "statuses", "valid_tos", "subjects"), statuses.closed)
         self._close("close_timeline", ("positions",), {(position,): end for position, end in timeline.closed.items()})
-        self._copy("copy_states", copied_states(states.written))
-        self._copy("copy_statuses", copied(statuses.written))
-        self._copy("copy_timeline", copied(timeline.written))
+        self._copy("copy_states", STATES, states.written)
+        self._copy("copy_statuses", STATUSES, statuses.written)
+        self._copy("copy_timeline", TIMELINE, timeline.written)
 
     def _close(self, statement: str, names: Sequence[str], closed: Mapping[Any, int]) -> None:
         if closed:
             columns = dict(zip(names, map(list, zip(*closed, strict=True)), strict=True))
             self.connection.execute(SQL[statement], {**columns, "known_tos": list(closed.values())})
 
-    def _copy(self, statement: str, rows: str) -> None:
+    def _copy(self, statement: str, types: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
             with self.connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
-                copy.write(rows)
+                copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
 
     def _advance(self, done: int, poison: Poison | None) -> None:
         """What is now true, once this commits: the rows show the first ``position`` entries."""

@@ -34,7 +34,7 @@ select low
 
 -- name: state
 -- One stream's state on a day, as known at a position: the last row that had begun by then. (Here and in `held`.)
-select subject, lane, known_from, valid_from, doc::text,
+select subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
   from states
  where subject = %(subject)s
@@ -59,7 +59,7 @@ lateral (
 
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
-select kind, subject, lane, known_from, valid_from, doc::text,
+select kind, subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
   from (
         select held.*
@@ -88,7 +88,7 @@ select kind, subject, lane, known_from, valid_from, doc::text,
 
 -- name: list
 -- The states of one kind on a day, as known at a position, narrowed, in order, after where the page before ended.
-select subject, lane, known_from, valid_from, doc::text,
+select subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s),
        {key}::text
   from {candidates},
@@ -172,7 +172,7 @@ areas @> array[%(area)s::text]
 due < %(due_before)s
 
 -- name: filter_overdue
-(doc ->> 'overdue')::boolean = %(overdue)s
+(doc::json ->> 'overdue')::boolean = %(overdue)s
 
 -- name: filter_text
 label like %(text)s
@@ -195,7 +195,7 @@ refs @> array[%(ref)s::text]
 
 -- name: retracted
 -- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
-select subject, array(select json_array_elements_text(doc #> '{provenance,status}')::bigint)
+select subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
   from states
  where kind = 'source'
    and status = 'retracted'

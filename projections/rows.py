@@ -1,9 +1,10 @@
 """From entries to rows: what each entry closes and what it opens, in both clocks. Pure, and the same for a rebuild."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from struct import pack
 from typing import Any, Generic, TypeVar
 
 from ledger.dates import PartialDate
@@ -12,7 +13,12 @@ from ledger.history import Histories, History, Opening, Recorded, Step
 from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
-NULL = "\\N"
+STATES = ["text", "text", "text", "date", "int8", "int8", "text", "text", "bytea", "bytea", "date", "text", "bytea"]
+STATUSES = ["text", "text", "text", "date", "date", "int8", "int8"]
+TIMELINE = ["text", "date", "int4", "int8", "int8", "bytea", "int8", "int8"]
+"""How the columns of a row are written in COPY's binary format; what is encoded here goes as bytes."""
+
+TEXT_OID = 25
 KEPT = 500
 """How many labels and lists of references are remembered: they seldom change from one state of a stream to the next."""
 
@@ -174,17 +180,25 @@ def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -
         name, subject, lane, segment.valid_from, 0, FOREVER, state.status, _category(state), _array(field("areas", ())),
         _refs(*state.refs.values()), _due(state),
         _label(subject, field("title"), field("name"), field("short_name"), field("description"), field("objective")),
-        document(kind, segment).decode(),
+        document(kind, segment),
     ]  # fmt: skip
 
 
-def _array(words: Iterable[str]) -> str:
-    """A Postgres array of codes or subjects: none of them has a character that would need quoting."""
-    return "{" + ",".join(words) + "}"
+def _array(words: Collection[str]) -> bytes:
+    """A Postgres array of texts, in its binary format: dimensions, whether it has nulls, type, then size and start."""
+    if not words:
+        return pack("!3i", 0, 0, TEXT_OID)
+    return pack("!5i", 1, 0, TEXT_OID, len(words), 1) + b"".join(map(_element, words))
 
 
 @lru_cache(KEPT)
-def _refs(*found: tuple[Subject, ...]) -> str:
+def _element(word: str) -> bytes:
+    text = word.encode()
+    return pack("!i", len(text)) + text
+
+
+@lru_cache(KEPT)
+def _refs(*found: tuple[Subject, ...]) -> bytes:
     return _array(sorted({one for those in found for one in those}))
 
 
@@ -201,31 +215,3 @@ def _due(state: State) -> date | None:
 @lru_cache(KEPT)
 def _label(subject: Subject, *texts: str | None) -> str:
     return "\n".join([subject.id, *(text for text in texts if text)]).casefold()
-
-
-def copied_states(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows of ``states`` in COPY's text format. None but the last two values can have what needs escaping."""
-    return "".join([_copied(*row) for row in rows])
-
-
-def _copied(
-    kind: str, subject: str, lane: str, valid_from: date, known_from: int, known_to: int, status: str,
-    category: str | None, areas: str, refs: str, due: date | None, label: str, doc: str,
-) -> str:  # fmt: skip
-    doc = doc.replace("\\", "\\\\")
-    return (
-        f"{kind}\t{subject}\t{lane}\t{valid_from}\t{known_from}\t{known_to}\t{status}\t{category or NULL}\t{areas}\t{refs}"
-        f"\t{due or NULL}\t{_escaped(label)}\t{doc}\n"
-    )
-
-
-def copied(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows of the other tables, likewise; no value needs escaping, and none is null."""
-    return "".join(["\t".join(map(str, row)) + "\n" for row in rows])
-
-
-@lru_cache(KEPT)
-def _escaped(text: str) -> str:
-    for plain, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-        text = text.replace(plain, escaped)
-    return text

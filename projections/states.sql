@@ -21,7 +21,7 @@ create table if not exists states (
     refs       text[] not null,              -- every subject that the state refers to
     due        date,
     label      text   collate "C" not null,  -- what a text search looks through, case folded
-    doc        json   not null
+    doc        text   not null               -- JSON that we made: as text it is taken as it is
 );
 
 -- Which status each stream has on which days, as the ledger knew it then: one row from one turn to the next.
@@ -237,13 +237,13 @@ update timeline
 -- name: copy_states
 copy states (
     kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due, label, doc
-) from stdin
+) from stdin (format binary)
 
 -- name: copy_statuses
-copy statuses (kind, status, subject, valid_from, valid_to, known_from, known_to) from stdin
+copy statuses (kind, status, subject, valid_from, valid_to, known_from, known_to) from stdin (format binary)
 
 -- name: copy_timeline
-copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
+copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin (format binary)
 
 -- name: read_batch
 -- What was recorded between two positions, in order; and the names of its persons, by pointer, as far as disclosed.

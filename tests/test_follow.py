@@ -34,7 +34,7 @@ def rows(connection: Connection) -> tuple[Rows, Rows]:
     """Every row, whatever the order in which they were written."""
     states = connection.execute("""
         select kind, subject, lane, valid_from::text, known_from, known_to, status, category, areas,
-               refs, due::text, label, doc::text
+               refs, due::text, label, doc
           from states
          order by subject, lane, known_from, valid_from""").fetchall()
     timeline = connection.execute("""

@@ -174,7 +174,7 @@ def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
     for number, entry in enumerate(entries, 1):
         known = history(stream.subject.kind, entries[:number])
         believed = [row for row in rows if row[4] <= entry.position < row[5]]
-        assert {(row[2], row[3]): row[12].encode() for row in believed} == shown(known)
+        assert {(row[2], row[3]): row[12] for row in believed} == shown(known)
         assert len(believed) == len(shown(known))
         had = [Run(row[1], row[3], row[4]) for row in statuses if row[5] <= entry.position < row[6]]
         assert sorted(had) == sorted(runs(turns(None, segments(known.lanes.get(MAIN, [])))))
