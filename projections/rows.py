@@ -79,14 +79,17 @@ class Projector:
     def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
         """Note what one more entry changes."""
         history = self.histories.get(subject)
-        lives = list(history.lives) if isinstance(new.fact, Correction) else None
-        refolded = history.record(new, openings)
+        self.note(history, subject, new, openings)
         self.histories.keep(subject, history)
-        for lane, (start, cut) in refolded.items():
+
+    def note(self, history: History, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+        """Take an entry into the stream's history, and note what that changes."""
+        lives = list(history.lives) if isinstance(new.fact, Correction) else None
+        for lane, (start, cut) in history.record(new, openings).items():
             steps = history.lanes[lane]
             first, was = _from_its_day(start, steps, cut)
             old, now = segments(was), segments(steps[first:])
-            self._note_states(history.kind, subject, lane, old, now, new.position)
+            self._note_states(kind_of(history.kind, lane), subject, lane, old, now, new.position)
             if lane == MAIN:
                 self._note_statuses(subject, steps, first, old, now, new.position)
         self._note_timeline(subject, history, lives, new)
@@ -98,19 +101,16 @@ class Projector:
     def _note_states(
         self, kind: Kind, subject: Subject, lane: str, old: Segments, new: Segments, position: int
     ) -> None:
-        name = kind.name if lane == MAIN else "participation"
-        was = {one.valid_from: one for one in old}
-        now = {one.valid_from: one for one in new}
-        kept = {day for day in was.keys() & now.keys() if _is_same(was[day], now[day])} if was else was
+        states, was = self.changes.states, {one.valid_from: one for one in old}
+        for one in new:
+            key = (subject, lane, one.valid_from)
+            if before := was.pop(one.valid_from, None):
+                if _is_same(before, one):
+                    continue
+                states.close(key, position)
+            states.opened[key] = _row(kind, subject, lane, one, position)
         for day in was:
-            if day not in kept:
-                self.changes.states.close((subject, lane, day), position)
-        for day, one in now.items():
-            if day not in kept:
-                row = self.changes.states.opened[subject, lane, day] = _row(
-                    kind_of(kind, lane), name, subject, lane, one
-                )
-                row[4] = position
+            states.close((subject, lane, day), position)
 
     def _note_statuses(
         self, subject: Subject, steps: Sequence[Step], first: int, old: Segments, new: Segments, position: int
@@ -141,7 +141,7 @@ class Projector:
         for live in opened:
             mentions = _array(sorted(live.fact.mentions))
             self.changes.timeline.opened[live.position] = [
-                subject, live.day, live.rank, live.root, live.position, mentions, new.position, FOREVER,
+                subject, *live.place, live.position, mentions, new.position, FOREVER,
             ]  # fmt: skip
 
 
@@ -174,10 +174,10 @@ def _shown(state: State) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
+def _row(kind: Kind, subject: Subject, lane: str, segment: Segment, position: int) -> Row:
     state, field = segment.state, segment.state.fields.get
     return [
-        name, subject, lane, segment.valid_from, 0, FOREVER, state.status, _category(state), _array(field("areas", ())),
+        kind.name, subject, lane, segment.valid_from, position, FOREVER, state.status, _category(state), _array(field("areas", ())),
         _refs(*state.refs.values()), _due(state),
         _label(subject, field("title"), field("name"), field("short_name"), field("description"), field("objective")),
         document(kind, segment),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -34,16 +33,18 @@ class Run(NamedTuple):
 
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
-    days = {place[0]: state for place, state in steps if state.status and place[0] < END}
-    found = []
-    for (day, state), end in zip(days.items(), [*islice(days, 1, None), END], strict=False):
+    found: list[Segment] = []
+    end = END
+    for (day, _, _), state in reversed(steps):
+        if not state.status or day >= end:  # what comes later on that day counts
+            continue
         late = overdue_from(state) if "due" in state.fields else None
-        if late is None or late >= end:
-            found.append(Segment(day, end, state))
-        elif late <= day:
-            found.append(Segment(day, end, state, overdue=True))
-        else:  # a scheduled milestone becomes overdue without a fact
-            found += (Segment(day, late, state), Segment(late, end, state, overdue=True))
+        if late and day < late < end:  # a scheduled milestone becomes overdue without a fact
+            found += (Segment(late, end, state, True), Segment(day, late, state))
+        else:
+            found.append(Segment(day, end, state, late is not None and late <= day))
+        end = day
+    found.reverse()
     return found
 
 
