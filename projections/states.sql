@@ -21,8 +21,8 @@ create table if not exists states (
     refs       text[] not null,              -- every subject that the state refers to
     due        date,
     label      text   collate "C" not null,  -- what a text search looks through, case folded
-    doc        text   not null               -- JSON that we made: as text it is taken as it is
-);
+    doc        text   not null               -- JSON that we made: taken as it is, and up to 4 KB kept as it is
+) with (toast_tuple_target = 4080);
 
 -- Which status each stream has on which days, as the ledger knew it then: one row from one turn to the next.
 create table if not exists statuses (
@@ -61,8 +61,12 @@ create unique index if not exists timeline_current on timeline (position)
 create index if not exists timeline_mentions on timeline using gin (mentions) with (fastupdate = off);
 
 -- name: analyze
--- What the planner needs to know of the rows. Of the documents it needs nothing, and they take longest.
-analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due), statuses, timeline
+-- What the planner needs to know of the rows: some thousand of them tell it enough. Of the documents it needs nothing.
+set default_statistics_target = 30;
+
+analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due),
+        statuses,
+        timeline
 
 -- name: start
 insert into progress (version, position)
