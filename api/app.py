@@ -19,6 +19,7 @@ from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
 from api.porter import Porter
+from api.window import Window
 from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.process import look_for_garbage_rarely
@@ -70,7 +71,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
             async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
                 with Ledger(place, pool, settings.name) as ledger:
-                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
+                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Window(), Cache())
                     yield
 
     return run

@@ -6,7 +6,6 @@ writer who decided on old history is refused by the database and decides again.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from secrets import token_bytes
 from uuid import UUID, uuid5
@@ -17,14 +16,14 @@ from eventsourcing.utils import Environment, EnvType
 from uuid6 import uuid7
 
 from ledger.decision import Actor, Answer, Decider, Given, Request
-from ledger.desk import Desk
+from ledger.desk import Desk, Soon, Tell, now
 from ledger.disclosure import SALT_BYTES
 from ledger.draft import Draft
 from ledger.entry import LineMapper
 from ledger.errors import Refused, TooLarge
 from ledger.memory import read_disclosures, read_openings
 from ledger.postgres import Place, Pool
-from ledger.recorder import EntryRecorder
+from ledger.recorder import EntryRecorder, Promise
 
 __all__ = ["Actor", "Answer", "Ledger", "read_disclosures", "read_openings"]
 
@@ -74,10 +73,11 @@ class Ledger(Application[str]):
         return self.submit(drafts, actor, idempotency_key).result()
 
     def submit(
-        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None
-    ) -> "Future[list[Answer]]":
-        """As ``append``, with the promise of the answers."""
-        return self.desk.submit(self._request(drafts, actor, idempotency_key))
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *,
+        tell: Tell | None = None, soon: Soon = now,
+    ) -> Promise[list[Answer]]:  # fmt: skip
+        """As ``append``, with the promise of the answers; for ``tell`` and ``soon`` see ``Desk.submit``."""
+        return self.desk.submit(self._request(drafts, actor, idempotency_key), tell=tell, soon=soon)
 
     def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> tuple[list[Answer], Refused | TooLarge | None]:
         """What ``append`` would answer, up to the first draft that it would refuse, and why that one.
