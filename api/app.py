@@ -1,6 +1,7 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
 import socket
+from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache, partial
@@ -70,7 +71,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
             async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
-                with Ledger(place, pool, settings.name) as ledger:
+                with Ledger(place, pool, settings.name, soon=get_running_loop().call_soon_threadsafe) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Window(), Cache())
                     yield
 

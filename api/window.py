@@ -4,16 +4,11 @@ from asyncio import Future, get_running_loop
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from ledger.desk import Soon
 from ledger.recorder import Promise
 
 T = TypeVar("T")
-
-
-class Ask(Protocol[T]):
-    def __call__(self, *, tell: Callable[[Promise[T]], None], soon: Soon) -> Promise[T]: ...
 
 
 class Window:
@@ -24,10 +19,10 @@ class Window:
         self.kept: deque[Callable[[], None]] = deque()
         self.called = False
 
-    async def wait(self, ask: Ask[T]) -> T:
+    async def wait(self, ask: Callable[[Callable[[object], None]], Promise[T]]) -> T:
         """The outcome of the promise that ``ask`` gives. Who no longer waits for it takes nothing back."""
         future: Future[None] = self.loop.create_future()
-        promise = ask(tell=partial(self._call, partial(_wake, future)), soon=self.loop.call_soon)
+        promise = ask(partial(self._call, partial(_wake, future)))
         await future
         return promise.outcome()
 

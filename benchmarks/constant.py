@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 import api.app
 import api.cli
-from ledger.desk import Soon, Tell, now
+from ledger.desk import Tell
 from ledger.draft import Draft
 from ledger.facts import Subject
 from ledger.recorder import Promise
@@ -26,9 +26,8 @@ ANSWER = Answer("01990000-0000-7000-8000-000000000000", POSITION, Subject("initi
 
 
 def submit(
-    self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *,
-    tell: Tell | None = None, soon: Soon = now,
-) -> Promise[list[Answer]]:  # fmt: skip
+    self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, tell: Tell | None = None
+) -> Promise[list[Answer]]:
     answered = Promise[list[Answer]](tell)
     answered.keep([ANSWER] * len(drafts))
     return answered

@@ -33,15 +33,10 @@ from ledger.recorder import EntryRecorder, Job, Promise, Receipt
 ATTEMPTS = 3
 MAX_ROUND_EVENTS = 1_000
 QUICK = 32
-"""So many events of a request, and so many requests, are looked at by who hands one in, and more by the desk's thread."""
-
+"""A request of more events takes so long that nobody but the desk's thread decides it: it might hold up an event loop."""
 
 Tell = Callable[[Promise[list[Answer]]], None]
 Soon = Callable[[Callable[[], None]], object]
-
-
-def now(work: Callable[[], None]) -> None:
-    work()
 
 
 class Pending(Promise[list[Answer]]):
@@ -93,10 +88,12 @@ class Round:
 class Desk:
     """Decides what this process records."""
 
-    def __init__(self, pool: Pool, recorder: EntryRecorder, decider: Decider) -> None:
+    def __init__(self, pool: Pool, recorder: EntryRecorder, decider: Decider, soon: Soon | None = None) -> None:
+        """``soon`` calls what it is given on an event loop: then what needs no reading is done there, and never waits."""
         self.pool = pool
         self.recorder = recorder
         self.decider = decider
+        self.soon = soon
         self.memory = Memory()
         self.inbox: deque[Pending | Round] = deque()
         self.waiting: deque[Pending] = deque()
@@ -109,14 +106,16 @@ class Desk:
         self.thread = Thread(target=self._run, name="desk", daemon=True)
         self.thread.start()
 
-    def submit(self, request: Request, *, tell: Tell | None = None, soon: Soon = now) -> Pending:
-        """The promise of the answers; ``tell`` is called once it is kept, by any thread.
-
-        ``soon`` is given what there is to do at the desk: the longer it waits, the more requests share it.
-        """
+    def submit(self, request: Request, tell: Tell | None = None) -> Pending:
+        """The promise of the answers; ``tell`` is called once it is kept, by any thread."""
         pending = Pending(request, tell)
         self.inbox.append(pending)
-        soon(self._attend)
+        if self.under_way and not self.soon:  # then the desk's thread sees to all who come meanwhile
+            self.bell.put(None)
+        else:
+            self._call()
+        if self.closed:  # set before the last look at what waits: what comes later is refused here
+            self._refuse_waiting()
         return pending
 
     def try_out(self, request: Request) -> tuple[list[Answer], Refused | TooLarge | None]:
@@ -150,14 +149,11 @@ class Desk:
         while self.inbox and self.seat.acquire(blocking=False):
             try:
                 self._take()
-                if len(self.waiting) <= QUICK:
-                    self._decide_by_heart()
+                self._decide_by_heart()
+                if self.closing or any(self.busy.isdisjoint(one.keys) for one in self.waiting):
+                    self.bell.put(None)
             finally:
                 self.seat.release()
-            if self.closing or any(self.busy.isdisjoint(one.keys) for one in tuple(self.waiting)):
-                self.bell.put(None)
-        if self.closed:  # set before the last look at what waits: what comes later is refused here
-            self._refuse_waiting()
 
     def _run(self) -> None:
         try:
@@ -165,6 +161,7 @@ class Desk:
                 self._wait_for_bell()
                 with self.seat:
                     self._take()
+                    self._decide_by_heart()
                     while ready := self._ready():
                         self._round(ready)
                 if self.inbox:  # who came meanwhile found the seat taken
@@ -313,6 +310,15 @@ class Desk:
         round_.under_way -= 1
         if not round_.under_way:
             self.inbox.append(round_)
+            self._call()
+
+    def _call(self) -> None:
+        """See to what has come in: on the loop, while there is one."""
+        if self.closing:
+            self.bell.put(None)
+        elif self.soon:
+            self.soon(self._attend)
+        else:
             self._attend()
 
     def _conclude(self, group: Group) -> None:
@@ -320,20 +326,25 @@ class Desk:
         assert group.job is not None
         self.under_way -= len(group.job.lines)
         if group.job.value is not None:
-            positions = group.job.value.positions
-            if positions[0] != self.last + 1:
-                self.memory.doubt()
-            self.last = max(self.last, positions[-1])
-            self._remember(group, group.job.value)
+            self._note(group, group.job.value)
         elif isinstance(group.job.error, IntegrityError):
-            # Somebody recorded since we read: the world has changed, decide anew.
+            self._decide_again(group)
+
+    def _note(self, group: Group, receipt: Receipt) -> None:
+        if receipt.positions[0] != self.last + 1:
             self.memory.doubt()
-            for pending in reversed(group.pending):
-                pending.attempts, pending.to_be_read = pending.attempts + 1, True
-                if pending.attempts < ATTEMPTS:
-                    self.waiting.appendleft(pending)
-                else:
-                    _fail([pending], Unavailable("others keep writing to the same streams; try again"))
+        self.last = max(self.last, receipt.positions[-1])
+        self._remember(group, receipt)
+
+    def _decide_again(self, group: Group) -> None:
+        """Somebody recorded since we read: the world has changed."""
+        self.memory.doubt()
+        for pending in reversed(group.pending):
+            pending.attempts, pending.to_be_read = pending.attempts + 1, True
+            if pending.attempts < ATTEMPTS:
+                self.waiting.appendleft(pending)
+            else:
+                _fail([pending], Unavailable("others keep writing to the same streams; try again"))
 
     def _remember(self, group: Group, receipt: Receipt) -> None:
         if group.stands_as_decided(receipt):
