@@ -24,7 +24,8 @@ def admit(
         return after, after.anomalies(new.position)
     if isinstance(fact, Superseded) and not any(live.fact.opens for live in after.lives):
         raise Refused("cannot_open", f"{subject} would have no fact left that opens it", subject)
-    for broken in sorted(after.violations() - history.violations()):
+    broken_rules = after.violations()
+    for broken in sorted(broken_rules - history.violations()) if broken_rules else ():
         # An end may be recorded after what, undated or dated later, comes to lie behind it: that is flagged.
         if broken.rule != AFTER_END or broken.position == new.position:
             raise Refused(broken.rule, f"{subject}: {broken.detail}", subject)
@@ -33,7 +34,7 @@ def admit(
 
 def _check_opening(history: History, fact: Fact, subject: Subject) -> None:
     """A typo in a subject must not make a stream."""
-    if fact.type.partition(".")[0] != subject.kind:
+    if not subject.startswith(fact.prefix):
         raise Refused("wrong_kind", f"{fact.type} is no fact of {subject}", subject)
     if not fact.opens and not any(live.fact.opens for live in history.lives):
         raise Refused(

@@ -69,8 +69,14 @@ class PartialDate(str):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = core_schema.str_schema(max_length=120)
         return core_schema.no_info_after_validator_function(
-            cls, text, metadata={"pydantic_js_updates": {"format": "edtf"}}
+            _date, text, metadata={"pydantic_js_updates": {"format": "edtf"}}
         )
+
+
+@lru_cache(maxsize=10_000)
+def _date(text: str) -> PartialDate:
+    """Days are told of more than once, and kept in memory once."""
+    return PartialDate(text)
 
 
 @lru_cache(maxsize=65_536)

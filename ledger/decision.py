@@ -1,9 +1,8 @@
 """What is recorded for a request, and what it is answered. Pure: the world it rests on comes as an argument."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import NamedTuple
 
 from ledger.admission import admit
@@ -47,27 +46,21 @@ class Given(NamedTuple):
     sought: bool
 
 
-@dataclass(frozen=True)
 class Request:
     """What one caller asks to be recorded, all or none.
 
     ``beyond`` is the id of the event that would follow if the request were longer: an idempotency key stands for one
-    request, not for one with fewer events, nor for one with more.
+    request, not for one with fewer events, nor for one with more. ``ids`` are those that may stand in the log, or in
+    another request.
     """
 
-    events: Sequence[Given]
-    actor: Actor
-    beyond: str | None = None
+    __slots__ = ("actor", "beyond", "events", "ids", "subjects")
 
-    @cached_property
-    def subjects(self) -> frozenset[Subject]:
-        return frozenset(given.draft.subject for given in self.events)
-
-    @cached_property
-    def ids(self) -> frozenset[str]:
-        """The ids that may stand in the log, or in another request."""
-        sought = {given.entry_id for given in self.events if given.sought}
-        return frozenset(sought | {self.beyond} if self.beyond else sought)
+    def __init__(self, events: Sequence[Given], actor: Actor, beyond: str | None = None) -> None:
+        self.events, self.actor, self.beyond = events, actor, beyond
+        self.subjects = frozenset([given.draft.subject for given in events])
+        sought = [given.entry_id for given in events if given.sought]
+        self.ids = frozenset([*sought, beyond] if beyond else sought)
 
 
 @dataclass(frozen=True)
@@ -173,7 +166,7 @@ def _repeated(world: World, entry_id: str, draft: Draft) -> Answer:
         correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
         authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
     )  # fmt: skip
-    if replace(again, data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
+    if again._replace(data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
         raise IdReused(f"the id {entry_id}")
     assert entry.position is not None
     anomalies = world.histories[draft.subject].anomalies(entry.position)

@@ -4,23 +4,27 @@ The service makes the line from ``specversion`` on; the database puts ``sequence
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from json import JSONEncoder
+from typing import Any, NamedTuple
 
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from ledger.disclosure import Disclosure, names_persons, seal, unseal
 from ledger.errors import Fault, Invalid, TooLarge, Unreadable
-from ledger.facts import FACTS, Fact, Subject
+from ledger.facts import FACTS, Fact, Person, Subject, found
 from ledger.history import Recorded
 
 MAX_LINE_BYTES = 65_535
 HEAD_BYTES = len('{"sequence":"00000000000000000042","recordedtime":"2026-11-22T12:00:00.123456Z",')
 SCHEMA_VERSION = 1
+
+JSON = JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=str)
+"""Lines are of dicts, lists, kinds of string and numbers: on these it is twice as fast as pydantic's encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,7 @@ class StoredLine(StoredEvent):
     disclosures: tuple[Disclosure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry, on its way in or as read back. ``data`` is as stored, with commitments for persons."""
 
     originator_id: Subject
@@ -46,10 +49,13 @@ class Entry:
     correlationid: str | None = None
     causationid: str | None = None
     time: str | None = None
-    disclosures: tuple[Disclosure, ...] = field(default=(), repr=False)
+    disclosures: tuple[Disclosure, ...] = ()
     has_persons: bool = True
     position: int | None = None
     recorded_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"Entry({self.id!r}, {self.type!r}, {self.originator_id!r})"  # never what discloses a name
 
     def fact(self, names: Mapping[str, str] | None = None) -> Fact:
         """The fact that the entry records; ``names`` are its disclosures, by pointer."""
@@ -75,7 +81,7 @@ class Entry:
             "causationid": self.causationid, "dataschema": f"/v1/event-types/{self.type}/{SCHEMA_VERSION}",
             "datacontenttype": "application/json", "data": self.data,
         }  # fmt: skip
-        rest = to_json({name: value for name, value in named.items() if value is not None})
+        rest = JSON.encode({name: value for name, value in named.items() if value is not None}).encode()
         if (size := HEAD_BYTES + len(rest) - 1) > MAX_LINE_BYTES:
             detail = f"the entry takes {size:,} bytes of the {MAX_LINE_BYTES:,} that a line may have: shorten its texts"
             raise TooLarge(detail, [Fault("/data", detail, "too_large")])
@@ -86,18 +92,17 @@ def make_entry(
     fact: Fact, *, entry_id: str, subject: Subject, version: int, salt_for: Callable[[str], bytes], **attributes: Any
 ) -> Entry:
     """An entry that records ``fact``; its persons are sealed with the salts that ``salt_for`` gives."""
-    shown = fact.model_dump(exclude_none=True) | {"occurred": fact.occurred, "effective": fact.effective}
-    first = ("occurred", "effective", "modality", "sources")
-    data: dict[str, Any] = {**{name: shown[name] for name in first}, **shown}
+    shown = {"occurred": fact.occurred, "effective": fact.effective} | fact.model_dump(exclude_none=True)
+    data = {name: value for name, value in shown.items() if value != () or name == "sources"}
     disclosures: list[Disclosure] = []
-    if names_persons(type(fact)):
+    if names_persons(type(fact)) and found(Person, data):
         data, disclosures = seal(data, entry_id, salt_for)
     return Entry(
         originator_id=subject,
         originator_version=version,
         id=entry_id,
         type=fact.type,
-        data={name: value for name, value in data.items() if value not in ([], ()) or name == "sources"},
+        data=data,
         time=fact.occurred if fact.occurred and fact.occurred.is_instant else None,
         disclosures=tuple(disclosures),
         **attributes,

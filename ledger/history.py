@@ -3,9 +3,9 @@
 Both sides of the house stand on it: an append is admitted against it, and the projections take their rows from it.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from itertools import pairwise, takewhile
 from operator import attrgetter
@@ -16,7 +16,7 @@ from ledger.codes import AnomalyCode
 from ledger.dates import PartialDate
 from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
-from ledger.facts.state import AFTER_END, Place
+from ledger.facts.state import AFTER_END, Place, Sort
 
 ONLY_MAIN = frozenset({MAIN})
 
@@ -55,14 +55,12 @@ class Refolded(NamedTuple):
     old: list[Step]
 
 
+def _sort(fact: Fact) -> Sort:
+    return (fact.type, fact.occurred, fact.effective)
+
+
 _place = attrgetter("place")
 _root = attrgetter("root")
-
-
-def _sort(live: Live) -> tuple[str, ...]:
-    """Facts that say the same are of one sort; only within it are they compared in full."""
-    fact = live.fact
-    return (fact.type, fact.occurred or "", fact.effective or "")
 
 
 class History:
@@ -75,10 +73,9 @@ class History:
         self.last: Live | None = None  # the one that came last
         self.lanes: dict[str, list[Step]] = {}
         self.recorded: dict[int, Recorded] = {}
-        self.ids: dict[str, int] = {}
         self.struck: dict[int, int] = {}  # position -> the correction that struck it
         self.marks: dict[int, tuple[Anomaly, ...]] = {}
-        self.likes: dict[tuple[str, ...], tuple[Live, ...]] = {}  # facts of one type and date, as they were recorded
+        self.likes: dict[Sort, tuple[Live, ...]] = {}  # facts of one sort, as they were recorded
 
     @classmethod
     def of(cls, subject: str) -> "History":
@@ -88,7 +85,7 @@ class History:
         """A history that can go its own way; the states themselves are shared, as nothing changes them."""
         twin = History(self.kind)
         twin.version, twin.last = self.version, self.last
-        twin.lives, twin.recorded, twin.ids = self.lives.copy(), self.recorded.copy(), self.ids.copy()
+        twin.lives, twin.recorded = self.lives.copy(), self.recorded.copy()
         twin.struck, twin.marks, twin.likes = self.struck.copy(), self.marks.copy(), self.likes.copy()
         twin.lanes = {lane: steps.copy() for lane, steps in self.lanes.items()}
         return twin
@@ -109,7 +106,9 @@ class History:
 
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
-        return self.recorded.get(target if isinstance(target, int) else self.ids.get(target, 0))
+        if isinstance(target, int):
+            return self.recorded.get(target)
+        return next((one for one in self.recorded.values() if one.entry_id == target), None)
 
     def record(self, new: Recorded, openings: Mapping[Subject, Opening]) -> dict[str, Refolded]:
         """Take one more entry in, in the order of recording. ``openings`` answers for the subjects it mentions.
@@ -118,13 +117,21 @@ class History:
         """
         self.version += 1
         self.recorded[new.position] = new
-        self.ids[new.entry_id] = new.position
         fact = new.fact
-        self.marks[new.position] = tuple(marks(new, openings))
+        if odd := marks(new, openings):
+            self.marks[new.position] = tuple(odd)
         if not isinstance(fact, Correction):
-            return self._refold([self._insert(self._live(fact, new))])
+            return self._take(self._live(fact, new))
         target = self.find(fact.target)
         return self._refold(self._correct(fact, new, target)) if target else {}
+
+    def _take(self, live: Live) -> dict[str, Refolded]:
+        """Most facts come after all others: then there is nothing to fold again."""
+        is_last = not self.lives or self.lives[-1].place < live.place
+        self._insert(live)
+        if not is_last or self._reopens(live):
+            return self._refold([live])
+        return {lane: Refolded(len(self.lanes[lane]) - 1, []) for lane in self._fold(live, live.lanes)}
 
     def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[Live]:
         """Apply a correction; returns the facts that went, came or changed."""
@@ -146,7 +153,7 @@ class History:
 
     def _live(self, fact: Fact, first: Recorded) -> Live:
         place = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
-        return Live(fact, place, first.position, first.recorded_on, self.kind.lanes(fact))
+        return Live(fact, place, first.position, first.recorded_on, self.kind.lanes(fact), _sort(fact))
 
     def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> Live:
         """The replacement has the first entry's place; a date it gives is held against the day of the correction."""
@@ -159,22 +166,20 @@ class History:
             self.lives.append(live)
         else:
             insort(self.lives, live, key=_place)
-        sort = _sort(live)
-        self.likes[sort] = tuple(sorted((*self.likes.get(sort, ()), live), key=_root))
+        likes = self.likes.get(live.sort)
+        self.likes[live.sort] = tuple(sorted((*likes, live), key=_root)) if likes else (live,)
         return live
 
     def _remove(self, live: Live | None) -> list[Live]:
         if live is None:
             return []
         self.lives.remove(live)
-        sort = _sort(live)
-        self.likes[sort] = tuple(one for one in self.likes[sort] if one is not live)
+        self.likes[live.sort] = tuple(one for one in self.likes[live.sort] if one is not live)
         return [live]
 
     def _swap(self, old: Live, new: Live) -> list[Live]:
         self.lives[self.lives.index(old)] = new
-        sort = _sort(old)
-        self.likes[sort] = tuple(new if one is old else one for one in self.likes[sort])
+        self.likes[old.sort] = tuple(new if one is old else one for one in self.likes[old.sort])
         return [new]
 
     def _refold(self, changed: list[Live]) -> dict[str, Refolded]:
@@ -184,13 +189,13 @@ class History:
         place = min(self._bears_from(one) for one in changed)
         lanes = self._concerned(changed, place)
         cut = self._fold_from(place, lanes)
-        if (
-            MAIN in cut
-            and cut[MAIN].old
-            and self._phases(cut[MAIN].old) != self._phases(self.lanes[MAIN][cut[MAIN].start :])
-        ):
+        if self.kind.has_parts and MAIN in cut and self._is_over_elsewhere(cut[MAIN]):
             cut |= self._fold_from(place, self.lanes.keys() - lanes)
         return {lane: one for lane, one in cut.items() if one.old or len(self.lanes[lane]) > one.start}
+
+    def _is_over_elsewhere(self, main: Refolded) -> bool:
+        """Whether the main lane ends elsewhere, or otherwise, than before it was folded again."""
+        return bool(main.old) and self._phases(main.old) != self._phases(self.lanes[MAIN][main.start :])
 
     def _bears_from(self, live: Live) -> Place:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
@@ -229,31 +234,37 @@ class History:
                 self._fold(live, lanes)
         return cut
 
-    def _fold(self, live: Live, concerned: Set[str]) -> None:
+    def _fold(self, live: Live, concerned: Container[str]) -> Iterable[str]:
+        """Put a fact on those of its lanes that are concerned; returns the lanes that have one more step."""
         fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
-        excused = main.status in self.kind.ended and self._goes_on(live)
-        before, states = {}, {}
-        for lane in lanes:
-            if lane in concerned:
-                before[lane] = self.state(lane)
-                states[lane] = state = before[lane].before(live)
-                state.excused = excused
-                (self.kind if lane == MAIN else PARTICIPATION).evolve(state, fact, lane)
+        is_over = main.status in self.kind.ended
+        excused = is_over and self._goes_on(live)
+        states = {lane: self._evolved(lane, live, excused) for lane in lanes if lane in concerned}
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:
-            if MAIN in states and len(lanes) > 1:
+            if len(lanes) > 1 and MAIN in states:
                 self.kind.reconcile(states[MAIN], [states.get(lane) or self._at(lane, live) for lane in lanes[1:]])
         elif main.status is None:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
-        elif main.status in self.kind.ended and not fact.outlasts:
+            states[MAIN].provenance["status"] = states[MAIN].credit
+        elif is_over and not fact.outlasts:
             states[lanes[0]].violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
             states[lanes[0]].flag(AnomalyCode.date_order, f"it was {main.status} by then")
         for lane, state in states.items():
-            if state.status != before.get(lane, main).status:
-                state.provenance["status"] = (live.position,)
             self.lanes.setdefault(lane, []).append(Step(live.place, state))
+        return states
+
+    def _evolved(self, lane: str, live: Live, excused: bool) -> State:
+        """What a fact makes of the last state of a lane."""
+        before = self.state(lane)
+        state = before.before(live)
+        state.excused = excused
+        (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
+        if state.status != before.status:
+            state.provenance["status"] = state.credit
+        return state
 
     def _at(self, lane: str, live: Live) -> State:
         """What a fact led to in a lane that is not folded again."""
@@ -272,13 +283,14 @@ class History:
 
     def _goes_on(self, live: Live) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
-        later = self.lives[bisect_left(self.lives, live.place, key=_place) + 1 :]
-        of_the_day = takewhile(lambda one: one.day == live.day, later)
+        later = bisect_right(self.lives, live.place, key=_place)
+        of_the_day = takewhile(lambda one: one.day == live.day, self.lives[later:])
         return any(self._reopens(one) for one in of_the_day)
 
     def _flag(self, state: State, live: Live) -> None:
-        state.anomalies += self.marks.get(live.position, ())
-        likes = self.likes[_sort(live)]
+        if live.position in self.marks:
+            state.anomalies += self.marks[live.position]
+        likes = self.likes[live.sort]
         if len(likes) == 1:
             return
         earlier = takewhile(lambda one: one.root < live.root, likes)
@@ -324,21 +336,25 @@ class Histories:
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
-    first = fact.occurred.earliest if fact.occurred else None
     dangling = [one for one in fact.mentions if one not in openings or openings[one].position > new.position]
-    found = [
+    odd = [
         Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
         for subject in sorted(dangling)
     ]
-    if first and first > new.recorded_on:
+    first = fact.occurred.earliest if fact.occurred else None
+    return [*odd, *_misdated(fact, first, new, openings)] if first else odd
+
+
+def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject, Opening]) -> Iterator[Anomaly]:
+    """An act of which ``first`` is the first possible day came after it was recorded, or after it was told of."""
+    if first > new.recorded_on:
         detail = f"{fact.occurred} had not come when it was recorded"
-        found.append(Anomaly(AnomalyCode.future_act, new.position, detail))
-    for source in sorted([citation.source for citation in fact.sources]) if first else ():
+        yield Anomaly(AnomalyCode.future_act, new.position, detail)
+    for source in sorted([citation.source for citation in fact.sources]):
         published = openings[source].published if source in openings else None
-        if first and published and published.latest and first > published.latest:
+        if published and published.latest and first > published.latest:
             detail = f"{fact.occurred} is after {source} was published ({published})"
-            found.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))
-    return found
+            yield Anomaly(AnomalyCode.outside_source_date, new.position, detail)
 
 
 def counts_from(fact: Fact, recorded_on: date) -> date:

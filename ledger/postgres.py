@@ -77,6 +77,7 @@ class Place:
             "search_path": path,
             "timezone": "UTC",
             "synchronous_commit": "on",
+            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here
             "default_transaction_isolation": r"read\ committed",
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())

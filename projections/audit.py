@@ -17,7 +17,8 @@ from projections.follow import Follower, read_progress
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
 SCRATCH = "pg_temp"
-STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc::text"
+STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc"
+STATUS_COLUMNS = "kind, status, subject, valid_from, valid_to, known_from"
 TIMELINE_COLUMNS = "subject, day, rank, root, position, mentions, known_from"
 
 
@@ -129,9 +130,9 @@ def _compare(connection: Connection, place: Place) -> Iterator[Finding]:
     for side, subject, lane, valid_from, position in connection.execute(states):
         row = f"{subject} {lane}".strip()
         yield Finding(position, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`")
-    timeline = _differing(place, "timeline", TIMELINE_COLUMNS, "subject")
-    for side, subject, position in connection.execute(timeline):
-        yield Finding(position, f"the {side} timeline of {subject} is not in the other: run `ledger rebuild`")
+    for table, columns in (("statuses", STATUS_COLUMNS), ("timeline", TIMELINE_COLUMNS)):
+        for side, subject, position in connection.execute(_differing(place, table, columns, "subject")):
+            yield Finding(position, f"the {side} {table} of {subject} is not in the other: run `ledger rebuild`")
 
 
 def _differing(place: Place, table: str, columns: LiteralString, key: LiteralString) -> sql.Composed:

@@ -6,8 +6,8 @@ from there. The progress row is held for the length of a step, so even two follo
 """
 
 import logging
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -17,10 +17,10 @@ from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, queries
 from ledger.service import read_openings
-from projections.rows import Changes, Projector, copied_states, copied_timeline
+from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 
 SQL = queries("projections", "states.sql")
-VERSION = 2
+VERSION = 4
 """Raised whenever rows come out differently: what an older version built is built again."""
 
 BATCH = 1_000
@@ -149,22 +149,25 @@ class Follower:
         return self.openings
 
     def _write(self, changes: Changes) -> None:
-        closed = changes.closed
-        if closed:
-            self.connection.execute(SQL["close_states"], {
-                "subjects": [key[0] for key in closed], "lanes": [key[1] for key in closed],
-                "valid_froms": [key[2] for key in closed], "known_tos": list(closed.values()),
-            })  # fmt: skip
-        if changes.closed_timeline:
-            gone = changes.closed_timeline
-            self.connection.execute(SQL["close_timeline"], {"positions": list(gone), "known_tos": list(gone.values())})
-        self._copy("copy_states", copied_states([*changes.done, *changes.states.values()]))
-        self._copy("copy_timeline", copied_timeline([*changes.done_timeline, *changes.timeline.values()]))
+        states, statuses, timeline = changes.states, changes.statuses, changes.timeline
+        self._close("close_states", ("subjects", "lanes", "valid_froms"), states.closed)
+        self._close("close_statuses", ("kinds", "statuses", "valid_tos", "subjects"), statuses.closed)
+        self._close("close_timeline", ("positions",), {(position,): end for position, end in timeline.closed.items()})
+        self._copy("copy_states", STATES, states.written)
+        self._copy("copy_statuses", STATUSES, statuses.written)
+        self._copy("copy_timeline", TIMELINE, timeline.written)
 
-    def _copy(self, statement: str, rows: str) -> None:
+    def _close(self, statement: str, names: Sequence[str], closed: Mapping[Any, int]) -> None:
+        if closed:
+            columns = dict(zip(names, map(list, zip(*closed, strict=True)), strict=True))
+            self.connection.execute(SQL[statement], {**columns, "known_tos": list(closed.values())})
+
+    def _copy(self, statement: str, types: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
             with self.connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
-                copy.write(rows)
+                copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
 
     def _advance(self, done: int, poison: Poison | None) -> None:
         """What is now true, once this commits: the rows show the first ``position`` entries."""

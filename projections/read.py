@@ -332,11 +332,12 @@ def list_query(
     conditions = [SQL[f"filter_{field}"] for field in narrowed or ("none",)]
     if after:
         conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
+    candidates = "candidates" if filters.status is None else "candidates_status"
     query = SQL[name].format(
         key=key,
         direction=direction,
         conditions="\nand ".join(conditions),
-        candidates=SQL["candidates"],
+        candidates=SQL[candidates].format(direction=direction),
         held=SQL["held"],
     )
     if filters.text is not None:

@@ -34,7 +34,7 @@ select low
 
 -- name: state
 -- One stream's state on a day, as known at a position: the last row that had begun by then. (Here and in `held`.)
-select subject, lane, known_from, valid_from, doc::text,
+select subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
   from states
  where subject = %(subject)s
@@ -59,7 +59,7 @@ lateral (
 
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
-select kind, subject, lane, known_from, valid_from, doc::text,
+select kind, subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s)
   from (
         select held.*
@@ -88,7 +88,7 @@ select kind, subject, lane, known_from, valid_from, doc::text,
 
 -- name: list
 -- The states of one kind on a day, as known at a position, narrowed, in order, after where the page before ended.
-select subject, lane, known_from, valid_from, doc::text,
+select subject, lane, known_from, valid_from, doc,
        (select max(version) from entries where stream = subject and position <= %(known_at)s),
        {key}::text
   from {candidates},
@@ -114,6 +114,48 @@ select count(*)
        and position <= %(known_at)s
 ) as candidates
 
+-- name: candidates_status
+-- The streams of one kind that had a status on that day, as known then: those of which the ledger still says so, as they
+-- stand in the index, whether it is their last status or not; and those of which it has learnt otherwise since. These it
+-- believed for some time: for each length of that time there is one place in the index where they can be.
+(
+    select stream
+      from (
+            (
+            select subject as stream
+              from statuses
+             where kind = %(kind)s and status = %(status)s and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by subject {direction}
+            )
+            union all
+            (
+            select subject
+              from statuses
+             where kind = %(kind)s and status = %(status)s and valid_to < '9999-12-31' and valid_to > %(valid_at)s
+               and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by subject {direction}
+            )
+            union all
+            (
+            select subject
+              from generate_series(1, 15) as long,
+                   lateral (
+                       select subject
+                         from statuses
+                        where kind = %(kind)s and status = %(status)s and digits = long
+                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                          and known_to > %(known_at)s and known_to < 9223372036854775807
+                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                       offset 0
+                   ) as believed
+             order by subject {direction}
+            )
+           ) as found
+     order by stream {direction}
+) as candidates
+
 -- name: filter_none
 true
 
@@ -130,7 +172,7 @@ areas @> array[%(area)s::text]
 due < %(due_before)s
 
 -- name: filter_overdue
-(doc ->> 'overdue')::boolean = %(overdue)s
+(doc::json ->> 'overdue')::boolean = %(overdue)s
 
 -- name: filter_text
 label like %(text)s
@@ -153,7 +195,7 @@ refs @> array[%(ref)s::text]
 
 -- name: retracted
 -- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
-select subject, array(select json_array_elements_text(doc #> '{provenance,status}')::bigint)
+select subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
   from states
  where kind = 'source'
    and status = 'retracted'

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from itertools import groupby
 from time import sleep
 from typing import Any
 
@@ -23,11 +24,13 @@ import psycopg
 from psycopg import sql
 
 from ledger.errors import LedgerError, Unavailable, Unreadable
+from ledger.facts import Subject
+from ledger.history import History
 from ledger.postgres import Connection, Place
-from projections.follower import SQL, VERSION, Follower, Poison, read_progress, recorded_of
+from projections.follower import SQL, VERSION, Follower, Poison, Read, read_progress, recorded_of
 from projections.rows import Projector
 
-TABLES = ("progress", "states", "timeline")
+TABLES = ("progress", "states", "statuses", "timeline")
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 
@@ -125,12 +128,18 @@ class Builder(Follower):
     def _project_all(self, rows: list[tuple[Any, ...]]) -> Poison | None:
         entries, poison = recorded_of([row[:3] for row in rows])
         openings = self._openings(entries)
-        for entry, recorded in entries:
-            try:
-                self.projector.project(entry.originator_id, recorded, openings)
-            except Exception as error:
-                return Poison(recorded.position, type(error).__name__)
+        for subject, whole in groupby(entries, _subject):
+            history = History.of(subject)
+            for _, recorded in whole:
+                try:
+                    self.projector.note(history, subject, recorded, openings)
+                except Exception as error:
+                    return Poison(recorded.position, type(error).__name__)
         return poison
+
+
+def _subject(read: Read) -> Subject:
+    return read[0].originator_id
 
 
 def _can_go_on(connection: Connection, place: Place) -> bool:

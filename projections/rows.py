@@ -1,49 +1,62 @@
 """From entries to rows: what each entry closes and what it opens, in both clocks. Pure, and the same for a rebuild."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from struct import pack
+from typing import Any, Generic, TypeVar
 
 from ledger.dates import PartialDate
 from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
 from ledger.history import Histories, History, Opening, Recorded, Step
-from projections.segments import Segment, document, kind_of, segments
+from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
-NULL = "\\N"
+STATES = ["text", "text", "text", "date", "int8", "int8", "text", "text", "bytea", "bytea", "date", "text", "bytea"]
+STATUSES = ["text", "text", "text", "date", "date", "int8", "int8"]
+TIMELINE = ["text", "date", "int4", "int8", "int8", "bytea", "int8", "int8"]
+"""How the columns of a row are written in COPY's binary format; what is encoded here goes as bytes."""
+
+TEXT_OID = 25
 KEPT = 500
 """How many labels and lists of references are remembered: they seldom change from one state of a stream to the next."""
 
-StateKey = tuple[str, str, date]
+Row = list[Any]
+Segments = Sequence[Segment]
+K = TypeVar("K")
+
+
+@dataclass(slots=True)
+class Rows(Generic[K]):
+    """What a batch of entries does to one table: the rows that it opens, and the ends of those that it closes."""
+
+    known_to: int  # where in a row its end stands
+    opened: dict[K, Row] = field(default_factory=dict)
+    done: list[Row] = field(default_factory=list)
+    closed: dict[K, int] = field(default_factory=dict)
+
+    def close(self, key: K, position: int) -> None:
+        """Believed until ``position``. A row that this very batch opened is written closed."""
+        if (row := self.opened.pop(key, None)) is None:
+            self.closed[key] = position
+        else:
+            row[self.known_to] = position
+            self.done.append(row)
+
+    @property
+    def written(self) -> list[Row]:
+        return [*self.done, *self.opened.values()]
 
 
 @dataclass(slots=True)
 class Changes:
-    """The rows that a batch of entries opens, and the ends of those that it closes."""
+    """What a batch of entries does to each table. Its open rows are told apart by subject, lane and ``valid_from``; by
+    kind, status, ``valid_to`` and subject; and by position."""
 
-    states: dict[StateKey, list[Any]] = field(default_factory=dict)
-    timeline: dict[int, list[Any]] = field(default_factory=dict)
-    done: list[list[Any]] = field(default_factory=list)
-    done_timeline: list[list[Any]] = field(default_factory=list)
-    closed: dict[StateKey, int] = field(default_factory=dict)
-    closed_timeline: dict[int, int] = field(default_factory=dict)
-
-    def close(self, key: StateKey, position: int) -> None:
-        """Believed until ``position``. A row that this very batch opened is written closed."""
-        if (row := self.states.pop(key, None)) is None:
-            self.closed[key] = position
-        else:
-            row[5] = position
-            self.done.append(row)
-
-    def close_timeline(self, live: Live, position: int) -> None:
-        if (row := self.timeline.pop(live.position, None)) is None:
-            self.closed_timeline[live.position] = position
-        else:
-            row[7] = position
-            self.done_timeline.append(row)
+    states: Rows[tuple[str, str, date]] = field(default_factory=lambda: Rows(5))
+    statuses: Rows[tuple[str, str, date, str]] = field(default_factory=lambda: Rows(6))
+    timeline: Rows[int] = field(default_factory=lambda: Rows(7))
 
 
 class Projector:
@@ -66,13 +79,19 @@ class Projector:
     def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
         """Note what one more entry changes."""
         history = self.histories.get(subject)
-        lives = list(history.lives) if isinstance(new.fact, Correction) else None
-        refolded = history.record(new, openings)
+        self.note(history, subject, new, openings)
         self.histories.keep(subject, history)
-        for lane, (start, cut) in refolded.items():
+
+    def note(self, history: History, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+        """Take an entry into the stream's history, and note what that changes."""
+        lives = list(history.lives) if isinstance(new.fact, Correction) else None
+        for lane, (start, cut) in history.record(new, openings).items():
             steps = history.lanes[lane]
-            first, old = _from_its_day(start, steps, cut)
-            self._note_states(history.kind, subject, lane, old, steps[first:], new.position)
+            first, was = _from_its_day(start, steps, cut)
+            old, now = segments(was), segments(steps[first:])
+            self._note_states(kind_of(history.kind, lane), subject, lane, old, now, new.position)
+            if lane == MAIN:
+                self._note_statuses(subject, steps, first, old, now, new.position)
         self._note_timeline(subject, history, lives, new)
 
     def take_changes(self) -> Changes:
@@ -80,19 +99,34 @@ class Projector:
         return changes
 
     def _note_states(
-        self, kind: Kind, subject: Subject, lane: str, old: Sequence[Step], new: Sequence[Step], position: int
+        self, kind: Kind, subject: Subject, lane: str, old: Segments, new: Segments, position: int
     ) -> None:
-        name = kind.name if lane == MAIN else "participation"
-        was = {one.valid_from: one for one in segments(old)} if old else {}
-        now = {one.valid_from: one for one in segments(new)}
-        kept = {day for day in was.keys() & now.keys() if _is_same(was[day], now[day])} if was else was
+        states, was = self.changes.states, {one.valid_from: one for one in old}
+        for one in new:
+            key = (subject, lane, one.valid_from)
+            if before := was.pop(one.valid_from, None):
+                if _is_same(before, one):
+                    continue
+                states.close(key, position)
+            states.opened[key] = _row(kind, subject, lane, one, position)
         for day in was:
-            if day not in kept:
-                self.changes.close((subject, lane, day), position)
-        for day, one in now.items():
-            if day not in kept:
-                row = self.changes.states[subject, lane, day] = _row(kind_of(kind, lane), name, subject, lane, one)
-                row[4] = position
+            states.close((subject, lane, day), position)
+
+    def _note_statuses(
+        self, subject: Subject, steps: Sequence[Step], first: int, old: Segments, new: Segments, position: int
+    ) -> None:
+        kind, statuses = subject.kind, self.changes.statuses
+        before = steps[first - 1].state.status if first else None
+        turned, turned_now = turns(before, old), turns(before, new)
+        if turned == turned_now:
+            return
+        begun = turned_last(steps, first)
+        was, now = runs([*begun, *turned]), runs([*begun, *turned_now])
+        for status, _, valid_to in was - now:
+            statuses.close((kind, status, valid_to, subject), position)
+        for status, valid_from, valid_to in now - was:
+            row = [kind, status, subject, valid_from, valid_to, position, FOREVER]
+            statuses.opened[kind, status, valid_to, subject] = row
 
     def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
         if lives is None:
@@ -102,12 +136,12 @@ class Projector:
             was = {live.position for live in lives}
             for live in lives:
                 if live.position not in now:
-                    self.changes.close_timeline(live, new.position)
+                    self.changes.timeline.close(live.position, new.position)
             opened = [live for live in history.lives if live.position not in was]
         for live in opened:
             mentions = _array(sorted(live.fact.mentions))
-            self.changes.timeline[live.position] = [
-                subject, live.day, live.rank, live.root, live.position, mentions, new.position, FOREVER,
+            self.changes.timeline.opened[live.position] = [
+                subject, *live.place, live.position, mentions, new.position, FOREVER,
             ]  # fmt: skip
 
 
@@ -140,23 +174,31 @@ def _shown(state: State) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _row(kind: Kind, name: str, subject: Subject, lane: str, segment: Segment) -> list[Any]:
+def _row(kind: Kind, subject: Subject, lane: str, segment: Segment, position: int) -> Row:
     state, field = segment.state, segment.state.fields.get
     return [
-        name, subject, lane, segment.valid_from, 0, FOREVER, state.status, _category(state), _array(field("areas", ())),
+        kind.name, subject, lane, segment.valid_from, position, FOREVER, state.status, _category(state), _array(field("areas", ())),
         _refs(*state.refs.values()), _due(state),
         _label(subject, field("title"), field("name"), field("short_name"), field("description"), field("objective")),
-        document(kind, segment).decode(),
+        document(kind, segment),
     ]  # fmt: skip
 
 
-def _array(words: Iterable[str]) -> str:
-    """A Postgres array of codes or subjects: none of them has a character that would need quoting."""
-    return "{" + ",".join(words) + "}"
+def _array(words: Collection[str]) -> bytes:
+    """A Postgres array of texts, in its binary format: dimensions, whether it has nulls, type, then size and start."""
+    if not words:
+        return pack("!3i", 0, 0, TEXT_OID)
+    return pack("!5i", 1, 0, TEXT_OID, len(words), 1) + b"".join(map(_element, words))
 
 
 @lru_cache(KEPT)
-def _refs(*found: tuple[Subject, ...]) -> str:
+def _element(word: str) -> bytes:
+    text = word.encode()
+    return pack("!i", len(text)) + text
+
+
+@lru_cache(KEPT)
+def _refs(*found: tuple[Subject, ...]) -> bytes:
     return _array(sorted({one for those in found for one in those}))
 
 
@@ -173,31 +215,3 @@ def _due(state: State) -> date | None:
 @lru_cache(KEPT)
 def _label(subject: Subject, *texts: str | None) -> str:
     return "\n".join([subject.id, *(text for text in texts if text)]).casefold()
-
-
-def copied_states(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows of ``states`` in COPY's text format. None but the last two values can have what needs escaping."""
-    return "".join([_copied(*row) for row in rows])
-
-
-def _copied(
-    kind: str, subject: str, lane: str, valid_from: date, known_from: int, known_to: int, status: str,
-    category: str | None, areas: str, refs: str, due: date | None, label: str, doc: str,
-) -> str:  # fmt: skip
-    doc = doc.replace("\\", "\\\\")
-    return (
-        f"{kind}\t{subject}\t{lane}\t{valid_from}\t{known_from}\t{known_to}\t{status}\t{category or NULL}\t{areas}\t{refs}"
-        f"\t{due or NULL}\t{_escaped(label)}\t{doc}\n"
-    )
-
-
-def copied_timeline(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows of ``timeline``, likewise; no value needs escaping, and none is null."""
-    return "".join(["\t".join(map(str, row)) + "\n" for row in rows])
-
-
-@lru_cache(KEPT)
-def _escaped(text: str) -> str:
-    for plain, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
-        text = text.replace(plain, escaped)
-    return text

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import islice
-from json import JSONEncoder
 from typing import Any, NamedTuple
+
+import orjson
 
 from ledger.facts import PARTICIPATION, Kind, State
 from ledger.facts.milestone import overdue_from
@@ -12,9 +12,6 @@ from ledger.history import Step
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
-
-JSON = JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=str)
-"""Documents are of dicts, lists, strings and a date at most: on these it is twice as fast as pydantic's encoder."""
 
 
 class Segment(NamedTuple):
@@ -26,35 +23,76 @@ class Segment(NamedTuple):
     overdue: bool = False
 
 
+class Run(NamedTuple):
+    """One status, and the days on which a stream has it without a break."""
+
+    status: str
+    valid_from: date
+    valid_to: date
+
+
 def segments(steps: Sequence[Step]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
-    days = {place[0]: state for place, state in steps if state.status and place[0] < END}
-    found = []
-    for (day, state), end in zip(days.items(), [*islice(days, 1, None), END], strict=False):
+    found: list[Segment] = []
+    end = END
+    for (day, _, _), state in reversed(steps):
+        if not state.status or day >= end:  # what comes later on that day counts
+            continue
         late = overdue_from(state) if "due" in state.fields else None
-        if late is None or late >= end:
-            found.append(Segment(day, end, state))
-        elif late <= day:
-            found.append(Segment(day, end, state, overdue=True))
-        else:  # a scheduled milestone becomes overdue without a fact
-            found += (Segment(day, late, state), Segment(late, end, state, overdue=True))
+        if late and day < late < end:  # a scheduled milestone becomes overdue without a fact
+            found += (Segment(late, end, state, True), Segment(day, late, state))
+        else:
+            found.append(Segment(day, end, state, late is not None and late <= day))
+        end = day
+    found.reverse()
     return found
+
+
+def turns(status: str | None, found: Sequence[Segment]) -> list[tuple[str, date]]:
+    """Where the status becomes another than it was: which, and from which day on. ``status`` is the one before."""
+    turned = []
+    for day, _, state, _ in found:
+        if state.status and state.status != status:
+            status = state.status
+            turned.append((status, day))
+    return turned
+
+
+def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
+    """The last such turn on the days before those that begin at step ``first``; none before an opening fact."""
+    if not first or not (status := steps[first - 1].state.status):
+        return []
+    day = steps[first - 1].place[0]
+    for place, state in (steps[at] for at in range(first - 2, -1, -1)):
+        if place[0] < day:
+            if state.status != status:
+                break
+            day = place[0]
+    return [(status, day)]
+
+
+def runs(turned: Sequence[tuple[str, date]]) -> set[Run]:
+    """From turn to turn."""
+    ends = [*(day for _, day in turned[1:]), END]
+    return {Run(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
 
 
 def document(kind: Kind, segment: Segment) -> bytes:
     """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
     state = segment.state
     fields = {**kind.unstated, **state.fields}
-    shown: dict[str, Any] = {"status": state.status, **fields}
-    if kind.name == "milestone":
-        shown["overdue"] = segment.overdue
-    shown["unknown"] = unknown(fields)
-    shown["alternatives"] = state.alternatives
-    shown["anomalies"] = [one._asdict() for one in state.anomalies]
-    shown["disputed"] = bool(state.disputed)
-    shown["disputes"] = state.disputed
-    shown["provenance"] = state.provenance
-    return JSON.encode(shown).encode()
+    overdue = {"overdue": segment.overdue} if kind.name == "milestone" else {}
+    return orjson.dumps({
+        "status": state.status,
+        **fields,
+        **overdue,
+        "unknown": unknown(fields),
+        "alternatives": state.alternatives,
+        "anomalies": [one._asdict() for one in state.anomalies],
+        "disputed": bool(state.disputed),
+        "disputes": state.disputed,
+        "provenance": state.provenance,
+    })  # fmt: skip
 
 
 def unknown(fields: dict[str, Any]) -> dict[str, str]:

@@ -21,7 +21,19 @@ create table if not exists states (
     refs       text[] not null,              -- every subject that the state refers to
     due        date,
     label      text   collate "C" not null,  -- what a text search looks through, case folded
-    doc        json   not null
+    doc        text   not null               -- JSON that we made: taken as it is, and up to 4 KB kept as it is
+) with (toast_tuple_target = 4080);
+
+-- Which status each stream has on which days, as the ledger knew it then: one row from one turn to the next.
+create table if not exists statuses (
+    kind       text   collate "C" not null,
+    status     text   collate "C" not null,
+    subject    text   collate "C" not null,
+    valid_from date   not null,
+    valid_to   date   not null,              -- exclusive; the last of all days where none is known
+    known_from bigint not null,
+    known_to   bigint not null,
+    digits     integer generated always as (length(to_hex(known_to - known_from))) stored  -- for how long, in hex
 );
 
 create table if not exists timeline (
@@ -39,14 +51,22 @@ create table if not exists timeline (
 create index if not exists states_lane on states (subject, lane, valid_from, known_from, known_to);
 create index if not exists states_retracted on states (subject) where status = 'retracted';
 create index if not exists states_refs on states using gin (refs) with (fastupdate = off);
+create index if not exists statuses_open on statuses (kind, status, valid_to, subject) include (valid_from, known_from)
+    where known_to = 9223372036854775807;
+create index if not exists statuses_closed on statuses (kind, status, digits, known_from)
+    include (known_to, valid_from, valid_to, subject) where known_to < 9223372036854775807;
 create index if not exists timeline_subject on timeline (subject, day, rank, root);
 create unique index if not exists timeline_current on timeline (position)
     where known_to = 9223372036854775807;
 create index if not exists timeline_mentions on timeline using gin (mentions) with (fastupdate = off);
 
 -- name: analyze
--- What the planner needs to know of the rows. Of the documents it needs nothing, and they take longest.
-analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due), timeline
+-- What the planner needs to know of the rows: some thousand of them tell it enough. Of the documents it needs nothing.
+set default_statistics_target = 30;
+
+analyze states (kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due),
+        statuses,
+        timeline
 
 -- name: start
 insert into progress (version, position)
@@ -195,6 +215,22 @@ update states
    and states.valid_from = closed.valid_from
    and states.known_to = 9223372036854775807
 
+-- name: close_statuses
+update statuses
+   set known_to = closed.known_to
+  from unnest(
+           %(kinds)b::text[],
+           %(statuses)b::text[],
+           %(valid_tos)b::date[],
+           %(subjects)b::text[],
+           %(known_tos)b::bigint[]
+       ) as closed (kind, status, valid_to, subject, known_to)
+ where statuses.kind = closed.kind
+   and statuses.status = closed.status
+   and statuses.valid_to = closed.valid_to
+   and statuses.subject = closed.subject
+   and statuses.known_to = 9223372036854775807
+
 -- name: close_timeline
 update timeline
    set known_to = closed.known_to
@@ -205,10 +241,13 @@ update timeline
 -- name: copy_states
 copy states (
     kind, subject, lane, valid_from, known_from, known_to, status, category, areas, refs, due, label, doc
-) from stdin
+) from stdin (format binary)
+
+-- name: copy_statuses
+copy statuses (kind, status, subject, valid_from, valid_to, known_from, known_to) from stdin (format binary)
 
 -- name: copy_timeline
-copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin
+copy timeline (subject, day, rank, root, position, mentions, known_from, known_to) from stdin (format binary)
 
 -- name: read_batch
 -- What was recorded between two positions, in order; and the names of its persons, by pointer, as far as disclosed.

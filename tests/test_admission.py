@@ -53,7 +53,7 @@ def snapshot(stream: Stream) -> Any:
     built = stream.history
     return (
         built.version, list(built.lives), {lane: list(steps) for lane, steps in built.lanes.items()},
-        dict(built.recorded), dict(built.struck), dict(built.ids), dict(built.marks),
+        dict(built.recorded), dict(built.struck), dict(built.marks),
         {like: list(roots) for like, roots in built.likes.items() if roots}, stream.position,
     )  # fmt: skip
 

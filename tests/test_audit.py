@@ -85,6 +85,7 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, p
         ("update states set status = 'closed' where subject = 'initiative:indus-x'", 4, "the live row"),
         ("delete from states where subject = 'party:usa'", 2, "the rebuilt row"),
         ("delete from timeline where position = 3", 3, "the rebuilt timeline"),
+        ("update statuses set status = 'closed' where subject = 'initiative:indus-x'", 4, "the live statuses"),
     ],
 )
 def test_what_was_altered_is_found_with_its_position(

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given as given_any
 from hypothesis import settings
+from psycopg import sql
 
 from ledger.draft import read_body
 from ledger.facts import Subject
@@ -112,6 +114,11 @@ def believed(rows: list[list[Any]], known_at: int, valid_at: date) -> str | None
     return max(known, key=lambda row: row[3])[6] if known else None
 
 
+def had(statuses: list[list[Any]], known_at: int, valid_at: date) -> list[str]:
+    """The statuses that a stream had at a basis: there is one at most."""
+    return [row[1] for row in statuses if row[3] <= valid_at < row[4] and row[5] <= known_at < row[6]]
+
+
 @given_any(logs("initiative"))
 @settings(deadline=None, max_examples=150)
 def test_as_known_at_every_position(entries: list[Recorded]) -> None:
@@ -121,8 +128,7 @@ def test_as_known_at_every_position(entries: list[Recorded]) -> None:
     for entry in entries:
         projector.project(Subject(SUBJECTS["initiative"]), entry, {})
     changes = projector.take_changes()
-    rows = [*changes.done, *changes.states.values()]
-    timeline = [*changes.done_timeline, *changes.timeline.values()]
+    rows, timeline, statuses = changes.states.written, changes.timeline.written, changes.statuses.written
     # when
     for number, entry in enumerate(entries, 1):
         facts = facts_known(entries[:number])
@@ -131,9 +137,11 @@ def test_as_known_at_every_position(entries: list[Recorded]) -> None:
             fact.day - timedelta(days=1) for fact in facts if fact.day > date.min
         }:
             assert believed(rows, entry.position, day) == status_on(facts, day)
+            assert had(statuses, entry.position, day) == [status for status in [status_on(facts, day)] if status]
         lives = sorted(tuple(row[1:5]) for row in timeline if row[6] <= entry.position < row[7])
         assert lives == [fact[:4] for fact in facts]
     assert all(row[5] == FOREVER or row[4] < row[5] for row in rows)
+    assert all(row[3] < row[4] and row[5] < row[6] for row in statuses)
 
 
 # --- lists
@@ -157,6 +165,23 @@ def test_a_list_at_a_basis_is_what_its_members_read_as_there(service: Service) -
                 alone = service.get(f"/v1/{path}/{one['id']}", **at)
                 listing = [item for item in listed["items"] if item["id"] == one["id"]]
                 assert [_own(item) for item in listing] == ([_own(alone.json())] if alone.status_code == 200 else [])
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "due"])
+def test_a_list_by_status_is_the_part_of_the_whole_list_that_has_it(service: Service, sort: str) -> None:
+    """At any position and on any day, past days with many a later turn among them, and however the list is sorted."""
+    # given
+    _tell(service, 400)
+    for known_at, day in ((60, "2010-01-01"), (200, "1999-06-01"), (330, "2020-01-01"), (400, "2026-01-01")):
+        for path in ("initiatives", "agreements", "meetings", "milestones"):
+            at = {"known_at": known_at, "valid_at": day, "sort": sort, "limit": 1000}
+            everybody = service.get(f"/v1/{path}", **at).json()["items"]
+            for status in {one["status"] for one in everybody}:
+                # when
+                listed = service.get(f"/v1/{path}", status=status, count="true", **at).json()
+                # then
+                assert listed["items"] == [one for one in everybody if one["status"] == status]
+                assert listed["count"] == len(listed["items"])
 
 
 def _own(state: dict[str, Any]) -> dict[str, Any]:
@@ -296,12 +321,22 @@ def filled(server: Embedded) -> Iterator[Connection]:
         yield connection
 
 
-def plan(connection: Connection, query: Any, **given: Any) -> list[dict[str, Any]]:
-    """The nodes of the plan that a prepared statement settles for."""
+def plan(connection: Connection, query: str, **given: Any) -> dict[str, Any]:
+    """The plan that a prepared statement settles for, whatever it is asked."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)", query)))
+    numbered = re.sub(r"%\((\w+)\)[sb]", lambda found: f"${names.index(found[1]) + 1}", query).replace("%%", "%")
+    values = sql.SQL(", ").join(sql.Literal(given[name]) for name in names)
+    connection.execute(f"prepare asked as {numbered}".encode())
     connection.execute("set plan_cache_mode = force_generic_plan")
-    row = connection.execute("explain (format json) " + query, given, prepare=True).fetchone()
+    row = connection.execute(sql.SQL("explain (format json) execute asked({})").format(values)).fetchone()
+    connection.execute("deallocate asked")
     assert row is not None
-    return list(_nodes(row[0][0]["Plan"]))
+    found: dict[str, Any] = row[0][0]["Plan"]
+    return found
+
+
+def plan_nodes(connection: Connection, query: str, **given: Any) -> list[dict[str, Any]]:
+    return list(_nodes(plan(connection, query, **given)))
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -317,7 +352,7 @@ PAST = {"known_at": 1_000, "valid_at": date(1999, 1, 1)}
 @pytest.mark.parametrize("at", [NOW, PAST], ids=["now", "then"])
 def test_a_single_state_is_one_descent_of_an_index(filled: Connection, at: dict[str, Any]) -> None:
     """Both clocks are conditions of the index, so of a long history only the row that holds is read."""
-    nodes = plan(filled, SQL["state"], subject="initiative:programme-3", **at)
+    nodes = plan_nodes(filled, SQL["state"], subject="initiative:programme-3", **at)
     [scan] = [node for node in nodes if node.get("Relation Name") == "states"]
     assert scan["Node Type"].startswith("Index Scan")
     assert scan["Index Name"] == "states_lane"
@@ -326,15 +361,34 @@ def test_a_single_state_is_one_descent_of_an_index(filled: Connection, at: dict[
 
 
 @pytest.mark.parametrize("at", [NOW, PAST], ids=["now", "then"])
-@pytest.mark.parametrize("filters", [Filters(), Filters(status="active"), Filters(text="programme"), Filters(area="x")])
+@pytest.mark.parametrize("filters", [Filters(), Filters(text="programme"), Filters(area="x")])
 def test_a_list_walks_streams_and_not_their_histories(filled: Connection, at: dict[str, Any], filters: Filters) -> None:
     """For each stream of the kind, one descent of the index; nothing is sorted, so a page ends where it is full."""
     query, given = list_query("list", "initiative", filters)
-    nodes = plan(filled, query, limit=51, **given, **at)
+    nodes = plan_nodes(filled, query, limit=51, **given, **at)
     assert not {node["Node Type"] for node in nodes} & {"Seq Scan", "Sort", "Hash Join", "Merge Join"}
     assert {node.get("Index Name") for node in nodes} >= {"states_lane", "entries_opening"}
     [held] = [node for node in nodes if node.get("Index Name") == "states_lane"]
     assert all(clock in held["Index Cond"] for clock in ("valid_from", "known_from", "known_to"))
+
+
+@pytest.mark.parametrize("filters", [Filters(status="active"), Filters(status="active", party="party:p1")])
+def test_a_list_by_status_visits_those_that_had_it(filled: Connection, filters: Filters) -> None:
+    """They are found in an index each way and merged as they come, so a page ends where it is full."""
+    # given
+    query, given = list_query("list", "initiative", filters)
+    # when
+    limit = plan(filled, query, limit=51, **given, **NOW)
+    # then
+    nodes = list(_nodes(limit))
+    assert [node["Index Name"] for node in nodes if node["Node Type"] == "Index Only Scan"][:3] == [
+        "statuses_open", "statuses_open", "statuses_closed",
+    ]  # fmt: skip
+    assert "digits" in next(node for node in nodes if node.get("Index Name") == "statuses_closed")["Index Cond"]
+    assert not {node["Node Type"] for node in nodes} & {"Seq Scan", "Hash Join", "Merge Join"}
+    [merged] = [node for node in nodes if node["Node Type"] == "Merge Append"]
+    sorts = [node for node in nodes if node["Node Type"] == "Sort"]
+    assert sorts == [node for node in _nodes(merged) if node["Node Type"] == "Sort"]
 
 
 @pytest.mark.parametrize("name", ["timeline", "history", "log", "related", "unverified", "retracted", "recorded_at"])
@@ -346,7 +400,7 @@ def test_no_read_scans_a_whole_table(filled: Connection, name: str) -> None:
         "retracted": ["source:report-001"], "limit": 50, "after": 100, "type": None,
         "after_day": None, "after_rank": None, "after_root": None, **NOW,
     }  # fmt: skip
-    scanned = [node["Relation Name"] for node in plan(filled, query, **given) if node["Node Type"] == "Seq Scan"]
+    scanned = [node["Relation Name"] for node in plan_nodes(filled, query, **given) if node["Node Type"] == "Seq Scan"]
     assert scanned == []
 
 
@@ -355,7 +409,7 @@ def test_a_writer_reads_streams_by_their_index(filled: Connection) -> None:
     filled.execute("reset plan_cache_mode")
     for name, given in (("load", {"streams": ["initiative:programme-3"] * 60, "versions": [2] * 60}),
                         ("openings", {"streams": [f"initiative:programme-{n}" for n in range(60)]})):  # fmt: skip
-        assert "Seq Scan" not in {node["Node Type"] for node in plan(filled, SERVICE[name], **given)}
+        assert "Seq Scan" not in {node["Node Type"] for node in plan_nodes(filled, SERVICE[name], **given)}
 
 
 def test_both_answers_are_reproducible(service: Service) -> None:

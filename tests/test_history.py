@@ -18,7 +18,7 @@ from ledger.errors import Refused
 from ledger.facts import FACTS, KINDS, MAIN, Correction, Fact
 from ledger.history import History, Opening, Recorded, counts_from
 from projections.rows import FOREVER, Projector
-from projections.segments import document, kind_of, segments
+from projections.segments import Run, document, kind_of, runs, segments, turns
 from tests.examples import event
 from tests.minimal import MINIMAL, NEEDED, SUBJECTS, TODAY, Stream, entry_id, fact_of, given, opener, world_types
 
@@ -153,24 +153,31 @@ def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
     stream = Stream(subject)
     projector = Projector()
     rows: list[list[Any]] = []
+    statuses: list[list[Any]] = []
     timeline: list[list[Any]] = []
     for number, entry in enumerate(entries):
         projector.project(stream.subject, entry, {})
         if number == len(entries) - 1 or dice.random() < 0.5:
             changes = projector.take_changes()
             for row in rows:
-                if row[5] == FOREVER and (row[1], row[2], row[3]) in changes.closed:
-                    row[5] = changes.closed[row[1], row[2], row[3]]
+                if row[5] == FOREVER:
+                    row[5] = changes.states.closed.get((row[1], row[2], row[3]), FOREVER)
+            for row in statuses:
+                if row[6] == FOREVER:
+                    row[6] = changes.statuses.closed.get((row[0], row[1], row[4], row[2]), FOREVER)
             for row in timeline:
-                if row[7] == FOREVER and row[4] in changes.closed_timeline:
-                    row[7] = changes.closed_timeline[row[4]]
-            rows += [*changes.done, *changes.states.values()]
-            timeline += [*changes.done_timeline, *changes.timeline.values()]
+                if row[7] == FOREVER:
+                    row[7] = changes.timeline.closed.get(row[4], FOREVER)
+            rows += changes.states.written
+            statuses += changes.statuses.written
+            timeline += changes.timeline.written
     for number, entry in enumerate(entries, 1):
         known = history(stream.subject.kind, entries[:number])
         believed = [row for row in rows if row[4] <= entry.position < row[5]]
-        assert {(row[2], row[3]): row[12].encode() for row in believed} == shown(known)
+        assert {(row[2], row[3]): row[12] for row in believed} == shown(known)
         assert len(believed) == len(shown(known))
+        had = [Run(row[1], row[3], row[4]) for row in statuses if row[5] <= entry.position < row[6]]
+        assert sorted(had) == sorted(runs(turns(None, segments(known.lanes.get(MAIN, [])))))
         lives = [row[1:5] for row in timeline if row[6] <= entry.position < row[7]]
         assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
     assert all(row[4] < row[5] for row in rows)
@@ -182,11 +189,11 @@ def test_copies_go_their_own_way(entries: list[Recorded]) -> None:
     """What is recorded in a copy leaves the original as it was, and the other way round."""
     kind = entries[0].fact.type.partition(".")[0]
     original = history(kind, entries[:-1])
-    before = (original.version, shown(original), list(original.lives), dict(original.struck), dict(original.ids))
+    before = (original.version, shown(original), list(original.lives), dict(original.struck))
     likes = dict(original.likes)
     twin = original.copy()
     twin.record(entries[-1], {})
-    assert before == (original.version, shown(original), original.lives, original.struck, original.ids)
+    assert before == (original.version, shown(original), original.lives, original.struck)
     assert original.likes == likes
     assert entries[-1].position not in original.recorded
     assert twin.version == original.version + 1
@@ -577,7 +584,7 @@ def test_openings_of_others() -> None:
     early.record(Recorded(4, entry_id(4), TODAY, fact), at)
     late.record(Recorded(6, entry_id(6), TODAY, fact), at)
     assert {anomaly.code.value for anomaly in early.marks[4]} == {"dangling_reference"}
-    assert late.marks[6] == ()
+    assert not late.marks
 
 
 def test_corrections_are_no_facts_of_the_world() -> None:

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psutil
 import psycopg
@@ -104,8 +104,9 @@ def test_a_helper_that_is_killed_is_done_without(place: Place, reader: Connectio
     killed: list[int] = []
 
     def kill(position: int) -> None:
-        for one in helpers():
-            if not killed and _is_at_work(reader, place):
+        while not killed and not _is_finished(reader, place):
+            if _is_at_work(reader, place):
+                [one] = helpers()
                 killed.append(one.pid)
                 one.kill()
 
@@ -115,13 +116,20 @@ def test_a_helper_that_is_killed_is_done_without(place: Place, reader: Connectio
 
 
 def _is_at_work(reader: Connection, place: Place) -> bool:
-    """Whether more than one share has been begun."""
-    row = reader.execute(
-        psycopg.sql.SQL("select count(*) from {} where done > 0 and not is_finished").format(
-            psycopg.sql.Identifier(place.rebuild, "shares")
-        )
-    ).fetchone()
-    return row is not None and row[0] > 1
+    """Whether more than one share has been begun: so the helper has one."""
+    return _shares(reader, place, "done > 0 and not is_finished") > 1
+
+
+def _is_finished(reader: Connection, place: Place) -> bool:
+    """Whether the helper has left nothing to do but what is being done here."""
+    return _shares(reader, place, "not is_finished") < 2
+
+
+def _shares(reader: Connection, place: Place, which: LiteralString) -> int:
+    table = psycopg.sql.Identifier(place.rebuild, "shares")
+    row = reader.execute(psycopg.sql.SQL("select count(*) from {} where " + which).format(table)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 # --- broken off

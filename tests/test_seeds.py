@@ -48,7 +48,9 @@ SYSTEMS = {
 }
 """Every system that the article names, with the status that the article alone gives it."""
 
-KNOWN_AT = "select status, doc from states where subject = %s and lane = %s and known_from <= %s and known_to > %s"
+KNOWN_AT = (
+    "select status, doc::json from states where subject = %s and lane = %s and known_from <= %s and known_to > %s"
+)
 
 
 def load(ledger: Ledger, name: str) -> list[Answer]:

@@ -368,7 +368,7 @@ def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, r
     while follower.step():
         pass
     row = reader.execute(
-        "select doc from states where subject = 'agreement:no-7' and lane = '' and known_to > %s", [LAST]
+        "select doc::json from states where subject = 'agreement:no-7' and lane = '' and known_to > %s", [LAST]
     )
     assert {tuple(doc["places"]) for (doc,) in row if "places" in doc} == {("Madras",)}
 
@@ -500,7 +500,7 @@ def feed(request: pytest.FixtureRequest, tmp_path: Path) -> Feed:
 
 
 IN_FORCE = "status = 'in_force'"
-ACCEDED = "doc #>> '{consent,method}' = 'accession'"
+ACCEDED = "doc::json #>> '{consent,method}' = 'accession'"
 
 
 def counted(reader: Connection, which: LiteralString, known_at: int, valid_at: str) -> dict[str, int]:
@@ -554,7 +554,9 @@ def test_membership_is_answered_for_every_time_of_recording(
             acceded = expected(then, "Instrument Date", day, Instrument_Type="Accession")
             assert counted(reader, ACCEDED, position, day) == acceded, (time, day)
 
-    early = "exists (select from json_array_elements(doc -> 'anomalies') as one where one ->> 'code' = 'date_order')"
+    early = (
+        "exists (select from json_array_elements(doc::json -> 'anomalies') as one where one ->> 'code' = 'date_order')"
+    )
     assert flagged == feed.early > 0
     assert sum(counted(reader, early, LAST, "9000-01-01").values()) == feed.early
     corrections = reader.execute("select type from entries where type like 'entry.%'").fetchall()

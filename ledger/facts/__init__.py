@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ledger.facts.agreement import AGREEMENT, PARTICIPATION
-from ledger.facts.base import COMMON, Citation, Fact, Person, Sealed, Subject, subjects
+from ledger.facts.base import COMMON, Citation, Fact, Person, Sealed, Subject, found
 from ledger.facts.correction import CORRECTIONS, WORLD, Correction
 from ledger.facts.initiative import INITIATIVE
 from ledger.facts.meeting import MEETING
@@ -18,5 +18,5 @@ FACTS: Mapping[str, type[Fact]] = WORLD | {fact.type: fact for fact in CORRECTIO
 
 __all__ = [
     "COMMON", "CORRECTIONS", "FACTS", "KINDS", "MAIN", "PARTICIPATION", "Anomaly", "Citation", "Correction", "Fact",
-    "Kind", "Live", "Person", "Sealed", "State", "Subject", "Violation", "subjects",
+    "Kind", "Live", "Person", "Sealed", "State", "Subject", "Violation", "found",
 ]  # fmt: skip

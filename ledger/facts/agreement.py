@@ -307,6 +307,8 @@ _CHANGES: dict[type[Fact], str] = {
 def _party(state: State, fact: Fact, lane: str) -> None:
     PARTICIPATION.advance(state, fact)
     match fact:
+        case Consented():
+            state.set("consent", fact.own)
         case Signed():
             for signatory in fact.signatories:
                 if signatory.party == lane:
@@ -319,8 +321,6 @@ def _party(state: State, fact: Fact, lane: str) -> None:
             state.add(_ACTS[type(fact)], {**fact.own, "occurred": fact.occurred})
         case WithdrawalNotified() | WithdrawalRevoked():
             state.set("withdrawal_notified", isinstance(fact, WithdrawalNotified))
-        case Consented():
-            state.set("consent", fact.own)
 
 
 def reconcile(main: State, others: list[State]) -> None:

@@ -3,9 +3,9 @@
 A fact is a frozen pydantic model; its ``type`` is the storage format and never changes.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from collections.abc import Mapping
+from functools import cached_property, lru_cache, partial
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from iso3166 import countries_by_alpha2
 from iso4217 import Currency
@@ -23,6 +23,8 @@ from pydantic_core import CoreSchema, core_schema, to_json
 
 from ledger.codes import Modality
 from ledger.dates import PartialDate
+
+T = TypeVar("T")
 
 PRINTABLE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 SLUG = r"[a-z0-9][a-z0-9-]{0,99}"
@@ -75,7 +77,14 @@ class Subject(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(pattern=cls.pattern()))
+        name = core_schema.str_schema(pattern=cls.pattern())
+        return core_schema.no_info_after_validator_function(partial(_subject, cls), name)
+
+
+@lru_cache(maxsize=10_000)
+def _subject(sort: type[Subject], name: str) -> Subject:
+    """The same few are mentioned again and again, and kept in memory once."""
+    return sort(name)
 
 
 class SourceRef(Subject):
@@ -114,10 +123,17 @@ class Person(str):
         return core_schema.no_info_after_validator_function(cls, text)
 
 
+NOT_NOTED: set[str] = set()
+
+
 class Part(BaseModel):
     """A piece of a fact: frozen, and closed to fields it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    def model_post_init(self, context: Any) -> None:
+        """Nobody asks which fields were given, and the set of them would take more memory than the fields."""
+        object.__setattr__(self, "__pydantic_fields_set__", NOT_NOTED)
 
 
 class Sealed(Part):
@@ -174,6 +190,10 @@ class Fact(Part):
     """
 
     type: ClassVar[str]
+    short_type: ClassVar[str]  # without its kind: "signed" of "agreement.signed"
+    prefix: ClassVar[str]  # of the streams that it may stand in: "agreement:"
+    own_fields: ClassVar[list[tuple[str, str, bool]]]  # name, name in JSON, whether it is made of parts
+    mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
     opens: ClassVar[bool] = False  # may be the first fact of a stream
     describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
     outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
@@ -188,7 +208,15 @@ class Fact(Part):
         for flag in ("type", "opens", "describes", "outlasts"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
+        kind, _, cls.short_type = getattr(cls, "type", "").partition(".")
+        cls.prefix = f"{kind}:"
         super().__init_subclass__(**flags)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **flags: Any) -> None:
+        own = {name: field for name, field in cls.model_fields.items() if name not in COMMON}
+        cls.own_fields = [(name, one.alias or name, may_hold(Part, one.annotation)) for name, one in own.items()]
+        cls.mentioning = [name for name, one in own.items() if may_hold(Subject, one.annotation)]
 
     @model_validator(mode="after")
     def _inference_is_explained(self) -> Self:
@@ -197,28 +225,37 @@ class Fact(Part):
         return self
 
     @property
-    def short_type(self) -> str:
-        """The type without its kind: "signed" of "agreement.signed"."""
-        return self.type.partition(".")[2]
-
-    @cached_property
-    def own(self) -> Mapping[str, Any]:
+    def own(self) -> dict[str, Any]:
         """The fact's own fields that are given, as JSON values."""
-        given = self.model_dump(exclude=COMMON, exclude_none=True)
-        return {field: value for field, value in given.items() if value != ()}
+        given = {}
+        for name, field, has_parts in self.own_fields:
+            value = self.__dict__[name]
+            if value is not None and value != ():
+                given[field] = _dumped(value) if has_parts else value
+        return given
 
     @cached_property
     def likeness(self) -> bytes:
         """Equal for two facts of one type and date that say the same, whoever says it, and of whichever persons."""
         return to_json(_impersonal(self.own))
 
-    @cached_property
+    @property
     def mentions(self) -> frozenset[Subject]:
         """Every subject that the fact refers to, its sources included."""
-        return frozenset(citation.source for citation in self.sources) | frozenset(subjects(self.own))
+        cited = [citation.source for citation in self.sources]
+        return frozenset(found(Subject, [cited, *[getattr(self, name) for name in self.mentioning]]))
 
 
 COMMON = set(Fact.model_fields)
+
+
+def _dumped(value: Any) -> Any:
+    """A field's value with its parts as JSON objects."""
+    if isinstance(value, tuple):
+        return tuple([_dumped(one) for one in value])
+    if isinstance(value, Part):
+        return value.__pydantic_serializer__.to_python(value, exclude_none=True)
+    return value
 
 
 def _impersonal(value: Any) -> Any:
@@ -230,22 +267,34 @@ def _impersonal(value: Any) -> Any:
     return [_impersonal(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def may_hold(sort: type, annotation: Any) -> bool:
+    """Whether what is of a field's type may be, or have in it, what is of this sort."""
+    if isinstance(annotation, type) and issubclass(annotation, sort):
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return any(may_hold(sort, field.annotation) for field in annotation.model_fields.values())
+    return annotation is Any or any(may_hold(sort, one) for one in get_args(annotation))
+
+
 def references(value: Any) -> tuple[Subject, ...]:
     """The subjects in a value of a state: most of them are plain."""
-    if value.__class__ in (dict, list, tuple):
-        return tuple(subjects(value))
-    return (value,) if isinstance(value, Subject) else ()
+    if isinstance(value, str):
+        return (value,) if isinstance(value, Subject) else ()
+    return tuple(found(Subject, value))
 
 
-def subjects(value: Any) -> Iterator[Subject]:
-    """The subjects that stand anywhere in a dumped fact or a state."""
+def found(sort: type[T], value: Any) -> list[T]:
+    """What is of this sort anywhere in a fact's field, in a dumped fact, or in a value of a state."""
+    those: list[T] = []
     waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        sort = one.__class__  # by class, not isinstance: this walks over every value of every state
-        if sort is dict:
-            waiting.extend(one.values())
-        elif sort is list or sort is tuple:
-            waiting.extend(one)
-        elif sort is not str and isinstance(one, Subject):
-            yield one
+    for one in waiting:  # it grows meanwhile
+        its = one.__class__  # by class, not isinstance: this walks over every value of every fact
+        if its is dict:
+            waiting += one.values()
+        elif its is tuple or its is list:
+            waiting += one
+        elif its is not str and isinstance(one, sort):
+            those.append(one)
+        elif issubclass(its, Part):
+            waiting += one.__dict__.values()
+    return those

@@ -167,10 +167,14 @@ class Described(_Descriptive, type="initiative.described", describes=True, outla
 def evolve(state: State, fact: Fact, lane: str) -> None:
     INITIATIVE.advance(state, fact)
     match fact:
+        case ObjectiveStated() | ClaimRecorded():
+            said = {"text": fact.text, "modality": fact.modality, "position": state.now.position}
+            state.add("objectives" if isinstance(fact, ObjectiveStated) else "claims", said)
         case Reported() | Launched() | Described():
-            for party in fact.own.get("parties", ()):
+            told = fact.own
+            for party in told.pop("parties", ()):
                 state.merge("parties", "party", party)
-            state.describe({name: value for name, value in fact.own.items() if name != "parties"})
+            state.describe(told)
         case Planned():
             for name, value in fact.own.items():
                 state.set(name, value)
@@ -181,9 +185,6 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
             status = {"status": fact.short_type.removeprefix("commitment_")}
             state.merge("commitments", "commitment", {**fact.own, **status})
-        case ObjectiveStated() | ClaimRecorded():
-            said = {"text": fact.text, "modality": fact.modality, "position": state.now.position}
-            state.add("objectives" if isinstance(fact, ObjectiveStated) else "claims", said)
         case Related():
             state.add("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():

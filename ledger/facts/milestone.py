@@ -92,9 +92,10 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.describe({name: value for name, value in fact.own.items() if not name.startswith("due")})
     match fact:
         case Scheduled() | Rescheduled() | PartiallyMet() | NotMet() | Reopened() | Withdrawn():
+            told = fact.own
             for name in ("due", "due_after", "share", "text", "reviewed_on", "reason"):
-                if name in fact.own:
-                    state.set(name, fact.own[name])
+                if name in told:
+                    state.set(name, told[name])
         case EvidenceAdded():
             state.add("evidence", fact.source)
 

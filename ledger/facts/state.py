@@ -23,6 +23,9 @@ AFTER_END = "after_end"
 
 Place = tuple[date, int, int]
 
+Sort = tuple[str, str | None, str | None]
+"""Type and dates of a fact. Facts that say the same are of one sort: only within it are they compared in full."""
+
 
 class Live(NamedTuple):
     """A fact as it counts: after corrections, from the day it counts from.
@@ -36,6 +39,7 @@ class Live(NamedTuple):
     position: int
     recorded_on: date
     lanes: tuple[str, ...]
+    sort: Sort
     disputed: tuple[int, ...] = ()
 
     @property
@@ -94,21 +98,24 @@ class State:
     fields: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
     alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
-    days: dict[str, date] = field(default_factory=dict)
+    today: tuple[str, ...] = ()  # the fields that were set on the day of ``live``
     refs: dict[str, tuple[Subject, ...]] = field(default_factory=dict)  # the subjects that each field refers to
     anomalies: tuple[Anomaly, ...] = ()
     violations: tuple[Violation, ...] = ()
     disputed: tuple[int, ...] = ()
     live: Live | None = None
+    credit: tuple[int, ...] = ()  # the position of ``live``, as provenance has it
     before_end: str | None = None
     excused: bool = False
     """Whether a fact may stand after the end, because what reopens it is of the same day."""
 
     def before(self, live: Live) -> "State":
         """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
+        is_same_day = self.live is not None and self.live.place[0] == live.place[0]
         return State(
-            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives, self.days.copy(), self.refs,
-            self.anomalies, self.violations, self.disputed + live.disputed, live, self.before_end,
+            self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
+            self.today if is_same_day else (), self.refs, self.anomalies, self.violations,
+            self.disputed + live.disputed, live, (live.position,), self.before_end,
         )  # fmt: skip
 
     @property
@@ -119,8 +126,8 @@ class State:
     def set(self, name: str, value: Any) -> None:
         """The field has this value from now on."""
         self.fields[name] = value
-        self.provenance[name] = (self.now.position,)
-        self.days[name] = self.now.place[0]
+        self.provenance[name] = self.credit
+        self.today += (name,)
         self._refer(name, references(value))
 
     def describe(self, values: Mapping[str, Any]) -> None:
@@ -128,9 +135,8 @@ class State:
 
         A value of a later day ends it, unless that is one of the two again.
         """
-        today = self.now.place[0]
         for name, value in values.items():
-            if self.days.get(name) == today and self.fields[name] != value:
+            if name in self.today and self.fields[name] != value:
                 self.dispute(name, value)
             else:
                 known = self.alternatives and self.alternatives.get(name)
@@ -171,9 +177,11 @@ class State:
             self.refs = {other: those for other, those in self.refs.items() if other != name}
 
     def _credit(self, name: str) -> None:
-        known = self.provenance.get(name, ())
-        if self.now.position not in known:
-            self.provenance[name] = (*known, self.now.position)
+        known = self.provenance.get(name)
+        if known is None:
+            self.provenance[name] = self.credit
+        elif self.credit[0] not in known:
+            self.provenance[name] = known + self.credit
 
     def date(self, name: str, *, first: bool = False) -> None:
         """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps an earlier date."""
@@ -247,7 +255,7 @@ class Kind:
         rule = self.lifecycle.get(type(fact))
         if state.status is None:
             self._open(state, fact, rule)
-        elif rule and self._repeats(state, fact, rule):
+        elif rule and rule.once and self._repeats(state, fact, rule):
             state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
         elif state.status in self.ended and not fact.outlasts:
             if not state.excused:
@@ -259,7 +267,7 @@ class Kind:
 
     def _repeats(self, state: State, fact: Fact, rule: Step) -> bool:
         known = fact.describes or fact.short_type in state.fields.get("dates", {})
-        return rule.once and state.status == rule.to and known
+        return state.status == rule.to and known
 
     def _open(self, state: State, fact: Fact, rule: Step | None) -> None:
         """The first fact in valid order. It need not be one that opens a stream: that one may be undated."""
