@@ -1,9 +1,8 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
-from asyncio import shield, wrap_future
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -78,9 +77,8 @@ async def append(
             raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
         drafts = [drafts[0]._replace(expected_version=version)]
     actor = Actor("api_key", holder.name)
-    promise = house(request).ledger.submit(drafts, actor, idempotency_key(idempotency))
-    # Shielded: who no longer waits for the answer does not take back what is being recorded.
-    return _appended(await shield(wrap_future(promise)))
+    here = house(request)
+    return _appended(await here.window.wait(partial(here.ledger.submit, drafts, actor, idempotency_key(idempotency))))
 
 
 def _drafts(body: bytes) -> list[Draft]:

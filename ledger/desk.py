@@ -1,19 +1,21 @@
-"""The desk: one thread a process that decides what is recorded.
+"""The desk: where one after the other is decided what this process records.
 
-It takes all requests that wait, reads in one round trip what they rest on, decides each after those before it, and
-hands the lines to the committer. While those are being committed it goes on with requests to other streams; what touches
-a stream on its way waits until the outcome is known. So writers of one process never conflict, and whoever decides on a
-stream knows everything about it, unless another process writes there too: then the database refuses, and the request is
-decided anew.
+Who hands a request in decides it at once, and whatever else has come, if all that it rests on is remembered. Otherwise
+the desk's own thread takes all requests that wait, reads in one round trip what they rest on, and decides each after
+those before it. The lines go to the committer. While those are being committed the desk goes on with requests to other
+streams; what touches a stream on its way waits until the outcome is known.
+
+So writers of one process never conflict, and whoever decides on a stream knows everything about it, unless another
+process writes there too: then the database refuses, and the request is decided anew on what is read. What is remembered
+is trusted only as long as positions show that nobody else has written, and nobody is refused on the strength of it.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from queue import Empty, SimpleQueue
-from threading import Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
@@ -26,22 +28,27 @@ from ledger.facts import Subject
 from ledger.history import UNRECORDED, History
 from ledger.memory import Memory
 from ledger.postgres import Connection, Pool
-from ledger.recorder import EntryRecorder, Job, Receipt
+from ledger.recorder import EntryRecorder, Job, Promise, Receipt
 
 ATTEMPTS = 3
 MAX_ROUND_EVENTS = 1_000
+QUICK = 32
+"""A request of more events takes so long that nobody but the desk's thread decides it: it might hold up an event loop."""
+
+Tell = Callable[[Promise[list[Answer]]], None]
+Soon = Callable[[Callable[[], None]], object]
 
 
-class Pending:
+class Pending(Promise[list[Answer]]):
     """A request that waits, and the promise of its answers."""
 
-    __slots__ = ("attempts", "decided", "future", "keys", "request")
+    __slots__ = ("attempts", "decided", "keys", "request", "to_be_read")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, tell: Tell | None = None) -> None:
+        super().__init__(tell)
         self.request = request
         self.keys: frozenset[str] = request.subjects | request.ids
-        self.future: Future[list[Answer]] = Future()
-        self.future.set_running_or_notify_cancel()  # what is handed in is decided, whoever gives up waiting for it
+        self.to_be_read = len(request.events) > QUICK
         self.attempts = 0
         self.decided: list[Decided] = []
 
@@ -81,26 +88,35 @@ class Round:
 class Desk:
     """Decides what this process records."""
 
-    def __init__(self, pool: Pool, recorder: EntryRecorder, decider: Decider) -> None:
+    def __init__(self, pool: Pool, recorder: EntryRecorder, decider: Decider, soon: Soon | None = None) -> None:
+        """``soon`` calls what it is given on an event loop: then what needs no reading is done there, and never waits."""
         self.pool = pool
         self.recorder = recorder
         self.decider = decider
+        self.soon = soon
         self.memory = Memory()
-        self.messages: SimpleQueue[Pending | Round | None] = SimpleQueue()
+        self.inbox: deque[Pending | Round] = deque()
         self.waiting: deque[Pending] = deque()
         self.busy: set[str] = set()  # streams and ids on their way to the log
         self.last = 0  # the last position that was recorded here
         self.under_way = 0  # lines on their way to the log
-        self.closed = False
+        self.seat = Lock()  # whoever holds it is at the desk: all but the inbox is theirs
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.closing = self.closed = False
         self.thread = Thread(target=self._run, name="desk", daemon=True)
         self.thread.start()
 
-    def submit(self, request: Request) -> "Future[list[Answer]]":
-        pending = Pending(request)
-        self.messages.put(pending)
+    def submit(self, request: Request, tell: Tell | None = None) -> Pending:
+        """The promise of the answers; ``tell`` is called once it is kept, by any thread."""
+        pending = Pending(request, tell)
+        self.inbox.append(pending)
+        if self.under_way and not self.soon:  # then the desk's thread sees to all who come meanwhile
+            self.bell.put(None)
+        else:
+            self._call()
         if self.closed:  # set before the last look at what waits: what comes later is refused here
             self._refuse_waiting()
-        return pending.future
+        return pending
 
     def try_out(self, request: Request) -> tuple[list[Answer], Refused | TooLarge | None]:
         """The answers to a request that is not recorded, up to the first event that is refused, and why that one."""
@@ -124,51 +140,71 @@ class Desk:
 
     def close(self) -> None:
         """Decide what waits, and stop when all of it is recorded."""
-        self.messages.put(None)
+        self.closing = True
+        self.bell.put(None)
         self.thread.join()
+
+    def _attend(self) -> None:
+        """Do what can be done without reading, unless somebody is at the desk, who then sees to it."""
+        while self.inbox and self.seat.acquire(blocking=False):
+            try:
+                self._take()
+                self._decide_by_heart()
+                if self.closing or any(self.busy.isdisjoint(one.keys) for one in self.waiting):
+                    self.bell.put(None)
+            finally:
+                self.seat.release()
 
     def _run(self) -> None:
         try:
-            is_open = True
-            while is_open or self.waiting or self.busy:
-                is_open = self._take() and is_open
-                while ready := self._ready():
-                    self._round(ready)
+            while not self.closing or self.inbox or self.waiting or self.busy:
+                self._wait_for_bell()
+                with self.seat:
+                    self._take()
+                    self._decide_by_heart()
+                    while ready := self._ready():
+                        self._round(ready)
+                if self.inbox:  # who came meanwhile found the seat taken
+                    self.bell.put(None)
         finally:
             self.closed = True
-            _fail(self.waiting, Unavailable("the ledger is closed; nothing was recorded"))
             self._refuse_waiting()
 
-    def _refuse_waiting(self) -> None:
-        while True:
-            try:
-                message = self.messages.get_nowait()
-            except Empty:
-                return
-            if isinstance(message, Pending):
-                message.future.set_exception(Unavailable("the ledger is closed; nothing was recorded"))
+    def _wait_for_bell(self) -> None:
+        self.bell.get()
+        while not self.bell.empty():
+            self.bell.get_nowait()
 
-    def _take(self) -> bool:
-        """Wait for a message, and take all there are. Whether the desk stays open."""
-        messages = [self.messages.get()]
-        while not self.messages.empty():
-            messages.append(self.messages.get_nowait())
-        for message in messages:
-            if isinstance(message, Round):
+    def _refuse_waiting(self) -> None:
+        with self.seat:
+            self._take()
+            _fail(self.waiting, Unavailable("the ledger is closed; nothing was recorded"))
+            self.waiting.clear()
+
+    def _take(self) -> None:
+        while self.inbox:
+            message = self.inbox.popleft()
+            if isinstance(message, Pending):
+                self.waiting.append(message)
+            else:
                 for group in message.groups:
                     self._conclude(group)
-            elif message is not None:
-                self.waiting.append(message)
-        return None not in messages
 
-    def _ready(self) -> list[Pending]:
+    def _decide_by_heart(self) -> None:
+        ready = self._ready(by_heart=True)
+        if ready:
+            world = self.memory.recall([pending.request for pending in ready])
+            self._send(Round(self._decide(world, ready, by_heart=True)))
+
+    def _ready(self, *, by_heart: bool = False) -> list[Pending]:
         """What can be decided now, in order: nothing of it, and nothing before it, touches what is on its way."""
         ready: list[Pending] = []
         later: deque[Pending] = deque()
         blocked, ids, events = set(self.busy), set[str](), 0
         for pending in self.waiting:
             request = pending.request
-            if blocked.isdisjoint(pending.keys) and ids.isdisjoint(request.ids) and events < MAX_ROUND_EVENTS:
+            free = blocked.isdisjoint(pending.keys) and ids.isdisjoint(request.ids) and events < MAX_ROUND_EVENTS
+            if free and (not by_heart or self._is_remembered(pending)):
                 ready.append(pending)
                 ids |= request.ids
                 events += len(request.events)
@@ -177,6 +213,9 @@ class Desk:
                 blocked |= pending.keys
         self.waiting = later
         return ready
+
+    def _is_remembered(self, pending: Pending) -> bool:
+        return not pending.to_be_read and self.memory.holds(pending.request)
 
     def _round(self, ready: Sequence[Pending]) -> None:
         try:
@@ -221,22 +260,29 @@ class Desk:
             with self._connection() as connection:
                 return self.memory.world(connection, requests)
 
-    def _decide(self, world: World, ready: Sequence[Pending]) -> list[Group]:
-        """Decide each request after those before it. Those that touch the same streams stand or fall together."""
+    def _decide(self, world: World, ready: Sequence[Pending], *, by_heart: bool = False) -> list[Group]:
+        """Decide each request after those before it. Those that touch the same streams stand or fall together.
+
+        By heart, nobody is refused: who would be, and all after it, are decided again on what is read.
+        """
         groups: dict[Subject, Group] = {}
         # What is refused in a request of several must not be named by a place that it will not have.
         is_plain = all(len(pending.request.events) == 1 for pending in ready)
         position = self._next_position() if is_plain else UNRECORDED
-        for pending in ready:
+        for number, pending in enumerate(ready):
             before = world.before(pending.request)
             try:
                 pending.decided = list(self.decider.decide(world, pending.request, position))
             except Exception as error:
                 world.restore(before)
+                if by_heart:
+                    pending.to_be_read = True
+                    self.waiting.extendleft(reversed(ready[number:]))
+                    break
                 _fail([pending], error)
                 continue
             if all(new is None for _, new in pending.decided):
-                pending.future.set_result([answer for answer, _ in pending.decided])
+                pending.keep([answer for answer, _ in pending.decided])
                 continue
             position += len(pending.decided)
             _group(groups, pending)
@@ -253,33 +299,52 @@ class Desk:
 
     def _recorded(self, round_: Round, group: Group, job: Job) -> None:
         """Called by the committer, whose thread it is: callers are answered, and the desk is told when all of it is done."""
-        if job.receipt is not None:
-            positions = iter(job.receipt.positions)
+        if job.value is not None:
+            positions = iter(job.value.positions)
             for pending in group.pending:
-                pending.future.set_result([
+                pending.keep([
                     answer if new is None else answer.at(next(positions)) for answer, new in pending.decided
                 ])  # fmt: skip
         elif not isinstance(job.error, IntegrityError):
             _fail(group.pending, job.error or AssertionError())
         round_.under_way -= 1
         if not round_.under_way:
-            self.messages.put(round_)
+            self.inbox.append(round_)
+            self._call()
+
+    def _call(self) -> None:
+        """See to what has come in: on the loop, while there is one."""
+        if self.closing:
+            self.bell.put(None)
+        elif self.soon:
+            self.soon(self._attend)
+        else:
+            self._attend()
 
     def _conclude(self, group: Group) -> None:
         self.busy -= group.keys
         assert group.job is not None
         self.under_way -= len(group.job.lines)
-        if group.job.receipt is not None:
-            self.last = max(self.last, group.job.receipt.positions[-1])
-            self._remember(group, group.job.receipt)
+        if group.job.value is not None:
+            self._note(group, group.job.value)
         elif isinstance(group.job.error, IntegrityError):
-            # Somebody recorded between our reading and our writing: the world has changed, decide anew.
-            for pending in reversed(group.pending):
-                pending.attempts += 1
-                if pending.attempts < ATTEMPTS:
-                    self.waiting.appendleft(pending)
-                else:
-                    _fail([pending], Unavailable("others keep writing to the same streams; try again"))
+            self._decide_again(group)
+
+    def _note(self, group: Group, receipt: Receipt) -> None:
+        if receipt.positions[0] != self.last + 1:
+            self.memory.doubt()
+        self.last = max(self.last, receipt.positions[-1])
+        self._remember(group, receipt)
+
+    def _decide_again(self, group: Group) -> None:
+        """Somebody recorded since we read: the world has changed."""
+        self.memory.doubt()
+        for pending in reversed(group.pending):
+            pending.attempts, pending.to_be_read = pending.attempts + 1, True
+            if pending.attempts < ATTEMPTS:
+                self.waiting.appendleft(pending)
+            else:
+                _fail([pending], Unavailable("others keep writing to the same streams; try again"))
 
     def _remember(self, group: Group, receipt: Receipt) -> None:
         if group.stands_as_decided(receipt):
@@ -293,7 +358,7 @@ class Desk:
 
 def _fail(pending: Sequence[Pending], error: BaseException) -> None:
     for one in pending:
-        one.future.set_exception(error)
+        one.fail(error)
 
 
 def _group(groups: dict[Subject, Group], pending: Pending) -> None:

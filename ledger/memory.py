@@ -14,8 +14,8 @@ from ledger.postgres import Connection, queries
 from ledger.recorder import Receipt
 
 SQL = queries("ledger", "service.sql")
-KNOWN_ENTRIES = 100_000
-"""Of the streams that are kept in memory, about 4 KB each: a stream that has to be read again costs five times as much."""
+KNOWN_ENTRIES = 150_000
+"""Of the streams that are kept in memory, about 3 KB each: a stream that has to be read again costs five times as much."""
 
 KNOWN_OPENINGS = 100_000
 UNFOLDED_ENTRIES = 5_000
@@ -32,14 +32,35 @@ class Memory:
         self.unfolded = 0  # how many these are
         self.openings: dict[Subject, Opening] = {}
         self.seen = 0  # the last position that was read or written
+        self.sure: set[Subject] = set()  # streams known to their ends, unless another process wrote just now
 
     def forget(self) -> None:
         self.known, self.newer, self.unfolded, self.openings = Histories(self.known.most_entries), {}, 0, {}
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Others have been writing: what any stream holds by now has to be read."""
+        self.sure.clear()
+
+    def holds(self, request: Request) -> bool:
+        """Whether all that a request rests on is here, unless another process wrote just now."""
+        facts = [given.draft.fact for given in request.events]
+        return (
+            not request.ids
+            and all(subject in self.sure and subject in self.known for subject in request.subjects)
+            and all(self.openings.keys() >= fact.mentions and not getattr(fact, "sha256", None) for fact in facts)
+        )
+
+    def recall(self, requests: Sequence[Request]) -> World:
+        """The world of requests that rest on what is here."""
+        subjects = {subject for request in requests for subject in request.subjects}
+        return World({subject: self.known.get(subject) for subject in subjects}, self.openings)
 
     def adopt(self, histories: Mapping[Subject, History], decided: Iterable[Decided]) -> None:
         """Keep histories as they were decided on, where every entry came to stand as it was taken to."""
         for subject, history in histories.items():
             self.known.keep(subject, history)
+        self.sure.update(histories)
         for answer, new in decided:
             if new is not None and answer.version == 1:
                 subject = new.entry.originator_id
@@ -52,6 +73,7 @@ class Memory:
         for given, (answer, new) in zip(request.events, decided, strict=True):
             if new is not None:
                 entry = new.entry
+                self.sure.discard(entry.originator_id)
                 fact = entry.fact() if entry.disclosures else given.draft.fact
                 recorded = Recorded(next(places), entry.id, receipt.recorded_at.date(), fact)
                 self.newer.setdefault(entry.originator_id, []).append((answer.version, recorded))
@@ -65,6 +87,7 @@ class Memory:
         """Everything that these requests rest on, in one round trip, and another where others have been writing."""
         if len(self.openings) > KNOWN_OPENINGS:
             self.openings, self.newer, self.unfolded = {}, {}, 0
+            self.sure.clear()
         world = World({}, {})
         for subject in {subject for request in requests for subject in request.subjects}:
             world.histories[subject] = self.known.get(subject)
@@ -88,6 +111,7 @@ class Memory:
             world.disclosures.update(_by_entry(opened.fetchall()) if opened else {})
         world.holders.update(dict(holders))
         self._catch_up(connection, world, lines)
+        self.sure.update(world.histories)
         world.openings.update({subject: self.openings[subject] for subject in mentioned & self.openings.keys()})
         return world
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import Any, NamedTuple, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -41,6 +41,7 @@ LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 
 NOTIFY_EVERY_S = 0.02
 LAST = 2**63 - 1
+T = TypeVar("T")
 
 
 class Receipt(NamedTuple):
@@ -50,21 +51,20 @@ class Receipt(NamedTuple):
     recorded_at: datetime
 
 
-class Job:
-    """What one caller wants recorded, all or nothing. It ends once, with a receipt or an error; ``done`` is told then."""
+class Promise(Generic[T]):
+    """Of an outcome: it ends once, with a value or an error. ``tell`` is called with it then, by whoever found out."""
 
-    __slots__ = ("done", "ended", "error", "lines", "receipt")
+    __slots__ = ("ended", "error", "tell", "value")
 
-    def __init__(self, lines: Sequence[StoredLine], done: "Callable[[Job], None] | None" = None) -> None:
-        self.lines = lines
-        self.done = done
-        self.receipt: Receipt | None = None
+    def __init__(self, tell: "Callable[[Any], None] | None" = None) -> None:
+        self.tell = tell
+        self.value: T | None = None
         self.error: BaseException | None = None
         self.ended = Lock()  # a bare lock: with many callers, waking them is most of what a process does
         self.ended.acquire()
 
-    def answer(self, positions: Sequence[int], recorded_at: datetime) -> None:
-        self.receipt = Receipt(positions, recorded_at)
+    def keep(self, value: T) -> None:
+        self.value = value
         self._end()
 
     def fail(self, error: BaseException) -> None:
@@ -73,19 +73,35 @@ class Job:
 
     def _end(self) -> None:
         self.ended.release()
-        done, self.done = self.done, None  # who is told holds the job: without this the two would outlive their use
-        if done:
-            done(self)
+        tell, self.tell = self.tell, None  # who is told may hold the promise: the two shall not outlive their use
+        if tell:
+            tell(self)
 
-    def result(self, timeout_s: float = -1) -> Receipt:
-        """The receipt, once there is one. Raises what went wrong; TimeoutError where time is up before."""
+    def done(self) -> bool:
+        return not self.ended.locked()
+
+    def outcome(self) -> T:
+        """The value. Raises what went wrong."""
+        if self.error is not None:
+            raise self.error
+        return cast(T, self.value)
+
+    def result(self, timeout_s: float = -1) -> T:
+        """The outcome, once there is one. Raises what went wrong; TimeoutError where time is up before."""
         if not self.ended.acquire(timeout=timeout_s):
             raise TimeoutError
         self.ended.release()
-        if self.receipt is None:
-            assert self.error is not None
-            raise self.error
-        return self.receipt
+        return self.outcome()
+
+
+class Job(Promise[Receipt]):
+    """What one caller wants recorded, all or nothing."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, lines: Sequence[StoredLine], tell: "Callable[[Any], None] | None" = None) -> None:
+        super().__init__(tell)
+        self.lines = lines
 
 
 class Committer:
@@ -132,7 +148,7 @@ class Committer:
             self._notify()
         except BaseException as error:  # whatever it is, no caller is left waiting
             for job in batch:
-                if job.receipt is None and job.error is None:
+                if not job.done():
                     job.fail(error)
 
     def _refuse_waiting(self) -> None:
@@ -182,7 +198,7 @@ class Committer:
                 self._record_each(batch)
         else:
             for job in batch:
-                job.answer(_following(base, job), recorded_at)
+                job.keep(Receipt(_following(base, job), recorded_at))
                 base += len(job.lines)
 
     def _record_each(self, batch: Sequence[Job]) -> None:
@@ -208,7 +224,7 @@ class Committer:
         while waiting:
             try:
                 found = self._found(waiting[0]) or self._append_or_find(waiting[0])
-                waiting.popleft().answer(*found)
+                waiting.popleft().keep(found)
             except LOST:
                 self._disconnect()
                 if monotonic() > deadline:

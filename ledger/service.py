@@ -6,7 +6,6 @@ writer who decided on old history is refused by the database and decides again.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from secrets import token_bytes
 from uuid import UUID, uuid5
@@ -17,14 +16,14 @@ from eventsourcing.utils import Environment, EnvType
 from uuid6 import uuid7
 
 from ledger.decision import Actor, Answer, Decider, Given, Request
-from ledger.desk import Desk
+from ledger.desk import Desk, Soon, Tell
 from ledger.disclosure import SALT_BYTES
 from ledger.draft import Draft
 from ledger.entry import LineMapper
 from ledger.errors import Refused, TooLarge
 from ledger.memory import read_disclosures, read_openings
 from ledger.postgres import Place, Pool
-from ledger.recorder import EntryRecorder
+from ledger.recorder import EntryRecorder, Promise
 
 __all__ = ["Actor", "Answer", "Ledger", "read_disclosures", "read_openings"]
 
@@ -32,7 +31,10 @@ IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
 
 
 class Ledger(Application[str]):
-    """One ledger. ``clock`` tells the time of a decision, ``new_id`` and ``new_salt`` make what must be unique."""
+    """One ledger. ``clock`` tells the time of a decision, ``new_id`` and ``new_salt`` make what must be unique.
+
+    ``soon`` is an event loop's ``call_soon_threadsafe``, where there is one: for ``Desk``.
+    """
 
     recorder: EntryRecorder
 
@@ -45,10 +47,11 @@ class Ledger(Application[str]):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid7,
         new_salt: Callable[[], bytes] = lambda: token_bytes(SALT_BYTES),
+        soon: Soon | None = None,
     ) -> None:
         self.place, self.pool, self.new_id = place, pool, new_id
         super().__init__()
-        self.desk = Desk(pool, self.recorder, Decider(f"/ledgers/{name}", lambda: clock().date(), new_salt))
+        self.desk = Desk(pool, self.recorder, Decider(f"/ledgers/{name}", lambda: clock().date(), new_salt), soon)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         return Environment(name, {"ORIGINATOR_ID_TYPE": "text"})  # ours alone: os.environ is not merged in
@@ -74,10 +77,10 @@ class Ledger(Application[str]):
         return self.submit(drafts, actor, idempotency_key).result()
 
     def submit(
-        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None
-    ) -> "Future[list[Answer]]":
-        """As ``append``, with the promise of the answers."""
-        return self.desk.submit(self._request(drafts, actor, idempotency_key))
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, tell: Tell | None = None
+    ) -> Promise[list[Answer]]:
+        """As ``append``, with the promise of the answers; ``tell`` is called once it is kept, by any thread."""
+        return self.desk.submit(self._request(drafts, actor, idempotency_key), tell)
 
     def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> tuple[list[Answer], Refused | TooLarge | None]:
         """What ``append`` would answer, up to the first draft that it would refuse, and why that one.

@@ -1,0 +1,44 @@
+"""The window: where requests wait for what other threads find out. Answers are handed out together, at one call."""
+
+from asyncio import Future, get_running_loop
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from ledger.recorder import Promise
+
+T = TypeVar("T")
+
+
+class Window:
+    """One for each event loop, which it is made in."""
+
+    def __init__(self) -> None:
+        self.loop = get_running_loop()
+        self.kept: deque[Callable[[], None]] = deque()
+        self.called = False
+
+    async def wait(self, ask: Callable[[Callable[[object], None]], Promise[T]]) -> T:
+        """The outcome of the promise that ``ask`` gives. Who no longer waits for it takes nothing back."""
+        future: Future[None] = self.loop.create_future()
+        promise = ask(partial(self._call, partial(_wake, future)))
+        await future
+        return promise.outcome()
+
+    def _call(self, wake: Callable[[], None], _: object) -> None:
+        """From any thread. For what is kept before the loop has come there need be no second call."""
+        self.kept.append(wake)
+        if not self.called:
+            self.called = True
+            self.loop.call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self.called = False
+        while self.kept:
+            self.kept.popleft()()
+
+
+def _wake(future: "Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
