@@ -1,7 +1,6 @@
 """How long until a commit shows: appends at a steady pace, and a follower in a process of its own."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from statistics import median, quantiles
 from threading import Event, Thread
 from time import perf_counter, sleep
@@ -12,6 +11,7 @@ from benchmarks.service import CLERK, claim, ledger_of_tens
 from ledger.draft import read_draft
 from ledger.postgres import Place
 from ledger.process import look_for_garbage_rarely
+from ledger.recorder import Promise
 from ledger.service import Answer, Ledger
 from projections.follow import catch_up, read_progress
 
@@ -42,7 +42,7 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
     """Positions, and when each was known to be recorded. Nobody waits for an answer before the next event is due."""
     committed: list[tuple[int, float]] = []
 
-    def note(answered: Future[list[Answer]]) -> None:
+    def note(answered: Promise[list[Answer]]) -> None:
         committed.append((answered.result()[0].position, perf_counter()))
 
     with place.pool() as pool, Ledger(place, pool) as ledger:
@@ -50,7 +50,7 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
         for number in range(count):
             sleep(max(started + number / PACE - perf_counter(), 0))
             event = read_draft(claim(streams[number % len(streams)], number))
-            ledger.submit([event], CLERK).add_done_callback(note)
+            ledger.submit([event], CLERK, tell=note)
     return committed
 
 
