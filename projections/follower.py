@@ -15,8 +15,8 @@ from ledger.entry import Entry, read_line
 from ledger.errors import Unavailable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
+from ledger.memory import read_openings
 from ledger.postgres import Connection, queries
-from ledger.service import read_openings
 from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 
 SQL = queries("projections", "states.sql")
