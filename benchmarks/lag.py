@@ -5,16 +5,17 @@ from statistics import median, quantiles
 from threading import Event, Thread
 from time import perf_counter, sleep
 
-from benchmarks.measure import Bench, Figure, console, drive
+from benchmarks.measure import Bench, Figure, console
 from benchmarks.processes import LEDGER, running
 from benchmarks.service import CLERK, claim, ledger_of_tens
 from ledger.draft import read_draft
 from ledger.postgres import Place
-from ledger.service import Ledger
+from ledger.process import look_for_garbage_rarely
+from ledger.recorder import Promise
+from ledger.service import Answer, Ledger
 from projections.follow import catch_up, read_progress
 
 PACE = 500
-CALLERS = 8
 LOOK_EVERY_S = 0.002
 PATIENCE_S = 20.0
 
@@ -22,6 +23,7 @@ PATIENCE_S = 20.0
 def run(bench: Bench) -> Iterator[Figure]:
     place, streams = ledger_of_tens(bench)
     catch_up(place)
+    look_for_garbage_rarely()  # as the service does
     bench.level()
     with running(place, (*LEDGER, "follow"), bench.folder / "lag.log"), Watch(place) as watch:
         sleep(2)  # until it has come up
@@ -37,17 +39,18 @@ def run(bench: Bench) -> Iterator[Figure]:
 
 
 def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, float]]:
-    """Positions, and when each was known to be recorded."""
+    """Positions, and when each was known to be recorded. Nobody waits for an answer before the next event is due."""
     committed: list[tuple[int, float]] = []
-    with place.pool(CALLERS) as pool, Ledger(place, pool) as ledger:
-        started = perf_counter() + 0.1
 
-        def append(number: int) -> None:
+    def note(answered: Promise[list[Answer]]) -> None:
+        committed.append((answered.result()[0].position, perf_counter()))
+
+    with place.pool() as pool, Ledger(place, pool) as ledger:
+        started = perf_counter()
+        for number in range(count):
             sleep(max(started + number / PACE - perf_counter(), 0))
-            answer = ledger.append([read_draft(claim(streams[number % len(streams)], number))], CLERK)[0]
-            committed.append((answer.position, perf_counter()))
-
-        drive(CALLERS, list(range(count)), append)
+            event = read_draft(claim(streams[number % len(streams)], number))
+            ledger.submit([event], CLERK, tell=note)
     return committed
 
 

@@ -5,7 +5,7 @@ Both sides of the house stand on it: an append is admitted against it, and the p
 
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from datetime import date
 from itertools import pairwise, takewhile
 from operator import attrgetter
@@ -153,7 +153,7 @@ class History:
 
     def _live(self, fact: Fact, first: Recorded) -> Live:
         place = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
-        return Live(fact, place, first.position, first.recorded_on, self.kind.lanes(fact), _sort(fact))
+        return Live(fact, place, first.position, self.kind.lanes(fact), _sort(fact))
 
     def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> Live:
         """The replacement has the first entry's place; a date it gives is held against the day of the correction."""
@@ -301,7 +301,7 @@ class History:
 class Histories:
     """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
 
-    def __init__(self, most_entries: int = 20_000) -> None:
+    def __init__(self, most_entries: int = 40_000) -> None:
         self.most_entries = most_entries
         self.entries = 0
         self.lock = Lock()
@@ -342,19 +342,21 @@ def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
         for subject in sorted(dangling)
     ]
     first = fact.occurred.earliest if fact.occurred else None
-    return [*odd, *_misdated(fact, first, new, openings)] if first else odd
+    return odd + _misdated(fact, first, new, openings) if first else odd
 
 
-def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject, Opening]) -> Iterator[Anomaly]:
+def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """An act of which ``first`` is the first possible day came after it was recorded, or after it was told of."""
+    odd = []
     if first > new.recorded_on:
         detail = f"{fact.occurred} had not come when it was recorded"
-        yield Anomaly(AnomalyCode.future_act, new.position, detail)
+        odd.append(Anomaly(AnomalyCode.future_act, new.position, detail))
     for source in sorted([citation.source for citation in fact.sources]):
         published = openings[source].published if source in openings else None
         if published and published.latest and first > published.latest:
             detail = f"{fact.occurred} is after {source} was published ({published})"
-            yield Anomaly(AnomalyCode.outside_source_date, new.position, detail)
+            odd.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))
+    return odd
 
 
 def counts_from(fact: Fact, recorded_on: date) -> date:

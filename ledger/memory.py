@@ -14,8 +14,8 @@ from ledger.postgres import Connection, queries
 from ledger.recorder import Receipt
 
 SQL = queries("ledger", "service.sql")
-KNOWN_ENTRIES = 100_000
-"""Of the streams that are kept in memory, about 4 KB each: a stream that has to be read again costs five times as much."""
+KNOWN_ENTRIES = 150_000
+"""Of the streams that are kept in memory, about 3 KB each: a stream that has to be read again costs five times as much."""
 
 KNOWN_OPENINGS = 100_000
 UNFOLDED_ENTRIES = 5_000

@@ -4,7 +4,7 @@ import gc
 
 
 def look_for_garbage_rarely() -> None:
-    """For a process that serves or records.
+    """For a process that serves, records or follows.
 
     What it remembers lives long and holds hardly any cycles, and looking through all of it for garbage again and again
     took a third of each append and of each request. What is there by now is not looked at any more.

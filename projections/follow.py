@@ -8,6 +8,7 @@ import psycopg
 
 from ledger.errors import Unavailable
 from ledger.postgres import Connection, Listener, Place
+from ledger.process import look_for_garbage_rarely
 from projections.follower import VERSION, Follower, Outdated, Progress, read_progress
 from projections.rebuild import Running, begun, only, rebuild
 
@@ -19,6 +20,7 @@ log = logging.getLogger("ledger.follow")
 
 def follow(place: Place, stop: Event) -> None:
     """Keep the projections up to date until told to stop; lost connections are made again."""
+    look_for_garbage_rarely()
     said = ""
     while not stop.is_set():
         try:

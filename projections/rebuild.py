@@ -68,10 +68,19 @@ def rebuild(place: Place, report: Report = lambda position: None, workers: int |
 
 @contextmanager
 def only(role: str, place: Place, connection: Connection) -> Iterator[bool]:
-    """Whether nobody else does this for the ledger. The lock goes with the connection, whatever becomes of us."""
+    """Whether nobody else does this for the ledger. The lock goes with the connection, whatever becomes of us.
+
+    The server takes a moment to notice that a connection is closed: who is done gives the lock back.
+    """
     name = f"{role} {place.schema}"
     row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
-    yield row is not None and bool(row[0])
+    alone = row is not None and bool(row[0])
+    try:
+        yield alone
+    finally:
+        if alone:
+            with suppress(psycopg.Error):
+                connection.execute("select pg_advisory_unlock(hashtext(%s))", [name])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from ledger.dates import PartialDate
 from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
 from ledger.history import Histories, History, Opening, Recorded, Step
+from ledger.memory import KNOWN_ENTRIES
 from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
@@ -63,7 +64,7 @@ class Projector:
     """Folds entries into histories and notes what changes. Streams it has folded last stay in memory, up to a bound."""
 
     def __init__(self) -> None:
-        self.histories = Histories()
+        self.histories = Histories(KNOWN_ENTRIES)
         self.changes = Changes()
 
     def missing(self, subjects: Iterable[Subject]) -> list[Subject]:

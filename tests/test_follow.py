@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger import history as history_module
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import Refused
@@ -246,7 +245,7 @@ def test_little_memory_makes_no_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
-    monkeypatch.setattr(history_module.Histories.__init__, "__defaults__", (5,))
+    monkeypatch.setattr(rows_module, "KNOWN_ENTRIES", 5)
     monkeypatch.setattr(follower_module, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):

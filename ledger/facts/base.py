@@ -243,10 +243,13 @@ class Fact(Part):
     def mentions(self) -> frozenset[Subject]:
         """Every subject that the fact refers to, its sources included."""
         cited = [citation.source for citation in self.sources]
-        return frozenset(found(Subject, [cited, *[getattr(self, name) for name in self.mentioning]]))
+        told = [self.__dict__[name] for name in self.mentioning]
+        return frozenset(cited + found(Subject, told) if told else cited)
 
 
 COMMON = set(Fact.model_fields)
+PART = type(Part)
+"""The class of all classes of parts."""
 
 
 def _dumped(value: Any) -> Any:
@@ -289,12 +292,14 @@ def found(sort: type[T], value: Any) -> list[T]:
     waiting = [value]
     for one in waiting:  # it grows meanwhile
         its = one.__class__  # by class, not isinstance: this walks over every value of every fact
+        if its is str:
+            continue
         if its is dict:
             waiting += one.values()
         elif its is tuple or its is list:
             waiting += one
-        elif its is not str and isinstance(one, sort):
+        elif isinstance(one, sort):
             those.append(one)
-        elif issubclass(its, Part):
+        elif its.__class__ is PART:
             waiting += one.__dict__.values()
     return those

@@ -37,7 +37,6 @@ class Live(NamedTuple):
     fact: Fact
     place: Place
     position: int
-    recorded_on: date
     lanes: tuple[str, ...]
     sort: Sort
     disputed: tuple[int, ...] = ()
@@ -128,7 +127,9 @@ class State:
         self.fields[name] = value
         self.provenance[name] = self.credit
         self.today += (name,)
-        self._refer(name, references(value))
+        found = references(value)
+        if found or name in self.refs:
+            self._refer(name, found)
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
@@ -157,7 +158,8 @@ class State:
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it."""
         self.fields[name] = [*self.fields.get(name, ()), item]
-        self._refer(name, (*self.refs.get(name, ()), *references(item)))
+        if found := references(item):
+            self._refer(name, self.refs.get(name, ()) + found)
         self._credit(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
@@ -171,10 +173,7 @@ class State:
         self._credit(name)
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
-        if found:
-            self.refs = {**self.refs, name: found}
-        elif name in self.refs:
-            self.refs = {other: those for other, those in self.refs.items() if other != name}
+        self.refs = {**self.refs, name: found} if found else {k: v for k, v in self.refs.items() if k != name}
 
     def _credit(self, name: str) -> None:
         known = self.provenance.get(name)
