@@ -78,7 +78,7 @@ class Promise(Generic[T]):
             tell(self)
 
     def done(self) -> bool:
-        return not self.ended.locked()
+        return self.value is not None or self.error is not None
 
     def outcome(self) -> T:
         """The value. Raises what went wrong."""

@@ -1,7 +1,7 @@
 """The ledger: the library's ``Application``, and the only writer.
 
-An append reads what it needs in one round trip, decides in memory, and records in another, both shared with whoever
-else is writing (``ledger.desk``). Nothing it decided can be overtaken: ``(stream, version)`` and the ids are unique, so a
+An append reads what it does not remember in one round trip, decides in memory, and records in another, both shared with
+whoever else is writing (``ledger.desk``). Nothing it decided can be overtaken: ``(stream, version)`` and the ids are unique, so a
 writer who decided on old history is refused by the database and decides again.
 """
 
@@ -71,7 +71,7 @@ class Ledger(Application[str]):
     def append(self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> list[Answer]:
         """Record the drafts, all or none, in their order; an event recorded before is answered as the first time.
 
-        Raises Refused (with IdReused and StaleVersion), TooLarge, Unavailable. Two round trips where nothing
+        Raises Refused (with IdReused and StaleVersion), TooLarge, Unavailable. At most two round trips where nothing
         conflicts, both shared with whoever else is writing.
         """
         return self.submit(drafts, actor, idempotency_key).result()

@@ -1,7 +1,7 @@
 """The desk: requests that come together are decided together, and none is the worse for it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 from uuid import uuid4
@@ -10,6 +10,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 
 from ledger import desk as desk_module
+from ledger.decision import Request, World
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, Unavailable
@@ -252,3 +253,80 @@ def test_who_is_overtaken_again_and_again_is_told_to_try_later(
     with pytest.raises(Unavailable):
         promise.result(20)
     assert len(tries) == desk_module.ATTEMPTS
+
+
+def test_what_is_remembered_is_not_read_again(
+    ledger: Ledger, given: Given, monkeypatch: pytest.MonkeyPatch, reader: Connection
+) -> None:
+    """Whoever writes to a stream that this process wrote last, and mentions what it knows, waits for no reading."""
+    # given
+    for one in (THX, INDUS_X):
+        given(one)
+    # when
+    monkeypatch.setattr(ledger.desk.memory, "world", None)
+    answers = [submit(ledger, claim("initiative:indus-x", f"claim {n}")).result(20)[0] for n in range(3)]
+    # then
+    assert [(answer.version, answer.position) for answer in answers] == [(2, 3), (3, 4), (4, 5)]
+    assert reader.execute("select count(*) from entries where stream = 'initiative:indus-x'").fetchone() == (4,)
+
+
+def test_nobody_is_refused_on_the_strength_of_memory(ledger: Ledger, place: Place, pool: Pool, given: Given) -> None:
+    """A writer who saw what another process has recorded is not told that it is not so."""
+    # given
+    for one in (THX, INDUS_X):
+        given(one)
+    with Ledger(place, pool) as other:
+        submit(other, claim("initiative:indus-x", "from elsewhere")).result(20)
+        submit(other, USA).result(20)
+    # when
+    seen = submit(ledger, claim("initiative:indus-x", "after it", expected_version=2))
+    # then
+    assert seen.result(20)[0].version == 3
+    with pytest.raises(StaleVersion) as stale:
+        submit(ledger, claim("initiative:indus-x", "too late", expected_version=2)).result(20)
+    assert stale.value.version == 3
+
+
+def test_after_others_have_written_streams_are_read_again(
+    ledger: Ledger, place: Place, pool: Pool, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positions tell that another process has written: then no stream is taken to be as it was, until it is read."""
+    # given
+    for one in (THX, INDUS_X, space(1)):
+        given(one)
+    with Ledger(place, pool) as other:
+        submit(other, claim("initiative:i1", "from elsewhere")).result(20)
+    read: list[str] = []
+    world = ledger.desk.memory.world
+
+    def noted(connection: Connection, requests: Sequence[Request]) -> World:
+        read.extend(subject for request in requests for subject in request.subjects)
+        return world(connection, requests)
+
+    monkeypatch.setattr(ledger.desk.memory, "world", noted)
+    # when
+    first = submit(ledger, claim("initiative:indus-x", "by heart")).result(20)[0]
+    second = submit(ledger, claim("initiative:i1", "read")).result(20)[0]
+    # then
+    assert (first.version, second.version) == (2, 3)
+    assert read == ["initiative:i1"]
+
+
+def test_an_event_loop_does_what_need_not_be_read(place: Place, pool: Pool) -> None:
+    """Where there is an event loop, requests are decided there, together, and it is closed with nothing left undone."""
+    calls: list[Callable[[], None]] = []
+    with Ledger(place, pool, soon=calls.append) as ledger:
+        promises = [submit(ledger, one) for one in (THX, INDUS_X, claim("initiative:indus-x", "one more"))]
+        assert not any(promise.done() for promise in promises)
+        calls.pop()()
+        assert [promise.result(20)[0].version for promise in promises] == [1, 1, 2]
+        last = submit(ledger, claim("initiative:indus-x", "and the last"))
+    assert last.result(20)[0].version == 3
+
+
+def test_after_closing_a_request_is_refused(place: Place, pool: Pool) -> None:
+    """Whoever comes to a ledger that is closed is told so, and does not wait for ever."""
+    with Ledger(place, pool) as ledger:
+        submit(ledger, THX).result(20)
+    with pytest.raises(Unavailable):
+        submit(ledger, INDUS_X).result(20)
