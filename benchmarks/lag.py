@@ -1,6 +1,7 @@
 """How long until a commit shows: appends at a steady pace, and a follower in a process of its own."""
 
 from collections.abc import Iterator
+from random import Random
 from statistics import median, quantiles
 from threading import Event, Thread
 from time import perf_counter, sleep
@@ -46,10 +47,10 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
         committed.append((answered.result()[0].position, perf_counter()))
 
     with place.pool() as pool, Ledger(place, pool) as ledger:
-        started = perf_counter()
+        started, random = perf_counter(), Random(1)
         for number in range(count):
             sleep(max(started + number / PACE - perf_counter(), 0))
-            event = read_draft(claim(streams[number % len(streams)], number))
+            event = read_draft(claim(random.choice(streams), number))
             ledger.submit([event], CLERK, tell=note)
     return committed
 

@@ -301,7 +301,7 @@ class History:
 class Histories:
     """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
 
-    def __init__(self, most_entries: int = 40_000) -> None:
+    def __init__(self, most_entries: int) -> None:
         self.most_entries = most_entries
         self.entries = 0
         self.lock = Lock()

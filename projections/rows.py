@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 from ledger.dates import PartialDate
 from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
 from ledger.history import Histories, History, Opening, Recorded, Step
-from ledger.memory import KNOWN_ENTRIES
 from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
@@ -20,6 +19,9 @@ TIMELINE = ["text", "date", "int4", "int8", "int8", "bytea", "int8", "int8"]
 """How the columns of a row are written in COPY's binary format; what is encoded here goes as bytes."""
 
 TEXT_OID = 25
+KNOWN_ENTRIES = 55_000
+"""Of the streams that a follower keeps in memory, about 3 KB each."""
+
 KEPT = 500
 """How many labels and lists of references are remembered: they seldom change from one state of a stream to the next."""
 
