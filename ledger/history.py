@@ -195,7 +195,8 @@ class History:
 
     def _is_over_elsewhere(self, main: Refolded) -> bool:
         """Whether the main lane ends elsewhere, or otherwise, than before it was folded again."""
-        return bool(main.old) and self._phases(main.old) != self._phases(self.lanes[MAIN][main.start :])
+        steps, first = self.lanes[MAIN], max(main.start - 1, 0)
+        return self._phases([*steps[first : main.start], *main.old]) != self._phases(steps[first:])
 
     def _bears_from(self, live: Live) -> Place:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""

@@ -93,6 +93,19 @@ def test_order_of_recording_does_not_matter(case: tuple[str, list[Fact]], dice: 
     assert told(history(kind, recorded(facts))) == told(history(kind, recorded(shuffled)))
 
 
+def test_an_end_that_is_recorded_late_bears_on_what_parties_did_after_it() -> None:
+    """Though it is the last that the agreement itself has to show, a party's later act is odd from now on."""
+    # given
+    adopted, consented, superseded = (
+        fact_of(MINIMAL[f"agreement.{act}"] | {"occurred": day})
+        for act, day in (("adopted", "2010-01-01"), ("consented", "2010-01-03"), ("superseded", "2010-01-02"))
+    )
+    # when
+    built = history("agreement", recorded([adopted, consented, superseded]))
+    # then
+    assert "it was superseded by then" in [one.detail for one in built.anomalies(2)]
+
+
 @given_any(dated_facts(), st.randoms(use_true_random=False))
 @SLOW
 def test_one_more_fact_is_as_if_it_had_been_there(case: tuple[str, list[Fact]], dice: random.Random) -> None:
