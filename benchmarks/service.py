@@ -49,14 +49,11 @@ def ten_each(count: int) -> Iterator[Body]:
             yield claim(subject, number, 2023) | ({} if number else {"type": "initiative.reported", "data": told})
 
 
-def ledger_of_tens(bench: Bench) -> tuple[Place, list[str]]:
-    """A ledger of streams of ten entries, and the streams."""
+def ledger_of_tens(bench: Bench, contest: str) -> tuple[Place, list[str]]:
+    """A ledger of streams of ten entries for this contest alone, and the streams."""
     count = bench.scale(5_000, 1_000)
-    place = Place(bench.server.place.dsn, "bench_tens")
-    if place.schema not in bench.kept:
-        bench.new_ledger(place.schema)
-        record(place, ten_each(count))
-        bench.kept.add(place.schema)
+    place = bench.new_ledger(f"bench_tens_{contest}")
+    record(place, ten_each(count))
     return place, streams(count)
 
 
@@ -96,7 +93,7 @@ class Initiatives(Application[UUID]):
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    place, ours = ledger_of_tens(bench)
+    place, ours = ledger_of_tens(bench, "service")
     with ExitStack() as stack:
         pool = stack.enter_context(place.pool(16))
         ledger = stack.enter_context(Ledger(place, pool))
