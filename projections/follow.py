@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 from threading import Event
+from time import monotonic
 
 import psycopg
 
@@ -59,8 +60,12 @@ def _follow(place: Place, connection: Connection, stop: Event) -> None:
         follower, listener = Follower(connection), Listener(place)
         try:
             while not stop.is_set():
-                if follower.step() == 0:
-                    listener.wait(POLL_S)
+                started = monotonic()
+                match follower.step():
+                    case 0:
+                        listener.wait(POLL_S)
+                    case few if few < follower.batch:
+                        stop.wait(monotonic() - started)  # who writes has his turn, and the next batch is larger
         finally:
             listener.close()
 
