@@ -20,6 +20,9 @@ from ledger.facts.state import AFTER_END, Place, Sort
 
 ONLY_MAIN = frozenset({MAIN})
 
+UNTOLD = State()
+"""The state of a lane before its first fact."""
+
 UNRECORDED = 2**62
 """Entries that are being decided have positions from here on: after every entry there is."""
 
@@ -93,7 +96,7 @@ class History:
     def state(self, lane: str = MAIN) -> State:
         """The last state of a lane, whatever its day."""
         steps = self.lanes.get(lane)
-        return steps[-1].state if steps else State()
+        return steps[-1].state if steps else UNTOLD
 
     def violations(self) -> set[Violation]:
         return {violation for steps in self.lanes.values() if steps for violation in steps[-1].state.violations}
@@ -276,11 +279,11 @@ class History:
         """The main lane's state before a place: the lane may go on behind it, where it was not folded again."""
         steps = self.lanes.get(MAIN)
         if not steps:
-            return State()
+            return UNTOLD
         if steps[-1].place < place:
             return steps[-1].state
         before = bisect_left(steps, place, key=_place)
-        return steps[before - 1].state if before else State()
+        return steps[before - 1].state if before else UNTOLD
 
     def _goes_on(self, live: Live) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
@@ -337,11 +340,11 @@ class Histories:
 def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
-    dangling = [one for one in fact.mentions if one not in openings or openings[one].position > new.position]
-    odd = [
-        Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}")
-        for subject in sorted(dangling)
-    ]
+    odd = []
+    for subject in sorted(fact.mentions):
+        opening = openings.get(subject)
+        if opening is None or opening.position > new.position:
+            odd.append(Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}"))
     first = fact.occurred.earliest if fact.occurred else None
     return odd + _misdated(fact, first, new, openings) if first else odd
 
@@ -353,7 +356,8 @@ def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject,
         detail = f"{fact.occurred} had not come when it was recorded"
         odd.append(Anomaly(AnomalyCode.future_act, new.position, detail))
     for source in sorted([citation.source for citation in fact.sources]):
-        published = openings[source].published if source in openings else None
+        opening = openings.get(source)
+        published = opening.published if opening else None
         if published and published.latest and first > published.latest:
             detail = f"{fact.occurred} is after {source} was published ({published})"
             odd.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))

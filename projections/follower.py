@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.types.string import BytesBinaryDumper
 
 from ledger.entry import Entry, read_line
 from ledger.errors import Unavailable
@@ -165,6 +166,7 @@ class Follower:
     def _copy(self, statement: str, types: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
             with self.connection.cursor() as cursor, cursor.copy(SQL[statement]) as copy:
+                cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # the usual one calls Python for each
                 copy.set_types(types)
                 for row in rows:
                     copy.write_row(row)

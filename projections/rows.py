@@ -142,9 +142,8 @@ class Projector:
                     self.changes.timeline.close(live.position, new.position)
             opened = [live for live in history.lives if live.position not in was]
         for live in opened:
-            mentions = _array(sorted(live.fact.mentions))
             self.changes.timeline.opened[live.position] = [
-                subject, *live.place, live.position, mentions, new.position, FOREVER,
+                subject, *live.place, live.position, _mentions(live.fact.mentions), new.position, FOREVER,
             ]  # fmt: skip
 
 
@@ -198,6 +197,11 @@ def _array(words: Collection[str]) -> bytes:
 def _element(word: str) -> bytes:
     text = word.encode()
     return pack("!i", len(text)) + text
+
+
+@lru_cache(KEPT)
+def _mentions(subjects: frozenset[Subject]) -> bytes:
+    return _array(sorted(subjects))
 
 
 @lru_cache(KEPT)

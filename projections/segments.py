@@ -23,12 +23,8 @@ class Segment(NamedTuple):
     overdue: bool = False
 
 
-class Run(NamedTuple):
-    """One status, and the days on which a stream has it without a break."""
-
-    status: str
-    valid_from: date
-    valid_to: date
+Run = tuple[str, date, date]
+"""One status, and the days on which a stream has it without a break: from the first up to but not including the last."""
 
 
 def segments(steps: Sequence[Step]) -> list[Segment]:
@@ -74,7 +70,7 @@ def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
 def runs(turned: Sequence[tuple[str, date]]) -> set[Run]:
     """From turn to turn."""
     ends = [*(day for _, day in turned[1:]), END]
-    return {Run(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
+    return {(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
 
 
 def document(kind: Kind, segment: Segment) -> bytes:
@@ -97,7 +93,10 @@ def document(kind: Kind, segment: Segment) -> bytes:
 
 def unknown(fields: dict[str, Any]) -> dict[str, str]:
     """Why a value is null: no entry states it, or the act is recorded without its date."""
-    missing = {name: "not_stated" for name, value in fields.items() if value is None}
+    missing = {}
+    for name, value in fields.items():
+        if value is None:
+            missing[name] = "not_stated"
     for act, day in (fields.get("dates") or {}).items():
         if day is None:
             missing[f"dates/{act}"] = "undated"

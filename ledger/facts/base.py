@@ -227,9 +227,9 @@ class Fact(Part):
     @property
     def own(self) -> dict[str, Any]:
         """The fact's own fields that are given, as JSON values."""
-        given = {}
+        given, values = {}, self.__dict__
         for name, field, has_parts in self.own_fields:
-            value = self.__dict__[name]
+            value = values[name]
             if value is not None and value != ():
                 given[field] = _dumped(value) if has_parts else value
         return given
@@ -239,12 +239,21 @@ class Fact(Part):
         """Equal for two facts of one type and date that say the same, whoever says it, and of whichever persons."""
         return to_json(_impersonal(self.own))
 
-    @property
+    @cached_property
     def mentions(self) -> frozenset[Subject]:
         """Every subject that the fact refers to, its sources included."""
-        cited = [citation.source for citation in self.sources]
-        told = [self.__dict__[name] for name in self.mentioning]
-        return frozenset(cited + found(Subject, told) if told else cited)
+        values = self.__dict__
+        those: list[Subject] = [citation.source for citation in values["sources"]]
+        for name in self.mentioning:
+            if value := values[name]:
+                those += references(value)
+        return _shared(frozenset(those))
+
+
+@lru_cache(maxsize=10_000)
+def _shared(subjects: frozenset[Subject]) -> frozenset[Subject]:
+    """The same few are mentioned together again and again, and kept in memory once."""
+    return subjects
 
 
 COMMON = set(Fact.model_fields)
@@ -283,7 +292,7 @@ def references(value: Any) -> tuple[Subject, ...]:
     """The subjects in a value of a state: most of them are plain."""
     if isinstance(value, str):
         return (value,) if isinstance(value, Subject) else ()
-    return tuple(found(Subject, value))
+    return tuple(found(Subject, value)) if value else ()
 
 
 def found(sort: type[T], value: Any) -> list[T]:
