@@ -69,26 +69,24 @@ def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
 
 def runs(turned: Sequence[tuple[str, date]]) -> set[Run]:
     """From turn to turn."""
-    ends = [*(day for _, day in turned[1:]), END]
+    ends = [day for _, day in turned[1:]] + [END]
     return {(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
 
 
 def document(kind: Kind, segment: Segment) -> bytes:
     """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
     state = segment.state
-    fields = {**kind.unstated, **state.fields}
-    overdue = {"overdue": segment.overdue} if kind.name == "milestone" else {}
-    return orjson.dumps({
-        "status": state.status,
-        **fields,
-        **overdue,
-        "unknown": unknown(fields),
-        "alternatives": state.alternatives,
-        "anomalies": [one._asdict() for one in state.anomalies],
-        "disputed": bool(state.disputed),
-        "disputes": state.disputed,
-        "provenance": state.provenance,
-    })  # fmt: skip
+    shown = {"status": state.status, **kind.unstated, **state.fields}
+    missing = unknown(shown)
+    if kind.name == "milestone":
+        shown["overdue"] = segment.overdue
+    shown["unknown"] = missing
+    shown["alternatives"] = state.alternatives
+    shown["anomalies"] = [one._asdict() for one in state.anomalies]
+    shown["disputed"] = bool(state.disputed)
+    shown["disputes"] = state.disputed
+    shown["provenance"] = state.provenance
+    return orjson.dumps(shown)
 
 
 def unknown(fields: dict[str, Any]) -> dict[str, str]:
@@ -97,7 +95,7 @@ def unknown(fields: dict[str, Any]) -> dict[str, str]:
     for name, value in fields.items():
         if value is None:
             missing[name] = "not_stated"
-    for act, day in (fields.get("dates") or {}).items():
+    for act, day in fields["dates"].items():
         if day is None:
             missing[f"dates/{act}"] = "undated"
     return missing

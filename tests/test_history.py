@@ -18,7 +18,7 @@ from ledger.errors import Refused
 from ledger.facts import FACTS, KINDS, MAIN, Correction, Fact
 from ledger.history import History, Opening, Recorded, counts_from
 from projections.rows import FOREVER, Projector
-from projections.segments import Run, document, kind_of, runs, segments, turns
+from projections.segments import document, kind_of, runs, segments, turns
 from tests.examples import event
 from tests.minimal import MINIMAL, NEEDED, SUBJECTS, TODAY, Stream, entry_id, fact_of, given, opener, world_types
 
@@ -189,7 +189,7 @@ def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
         believed = [row for row in rows if row[4] <= entry.position < row[5]]
         assert {(row[2], row[3]): row[12] for row in believed} == shown(known)
         assert len(believed) == len(shown(known))
-        had = [Run(row[1], row[3], row[4]) for row in statuses if row[5] <= entry.position < row[6]]
+        had = [(row[1], row[3], row[4]) for row in statuses if row[5] <= entry.position < row[6]]
         assert sorted(had) == sorted(runs(turns(None, segments(known.lanes.get(MAIN, [])))))
         lives = [row[1:5] for row in timeline if row[6] <= entry.position < row[7]]
         assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
