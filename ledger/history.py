@@ -243,7 +243,10 @@ class History:
         fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
         is_over = main.status in self.kind.ended
         excused = is_over and self._goes_on(live)
-        states = {lane: self._evolved(lane, live, excused) for lane in lanes if lane in concerned}
+        states = {}
+        for lane in lanes:
+            if lane in concerned:
+                states[lane] = self._evolved(lane, live, excused)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:
@@ -358,7 +361,7 @@ def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject,
     for source in sorted([citation.source for citation in fact.sources]):
         opening = openings.get(source)
         published = opening.published if opening else None
-        if published and published.latest and first > published.latest:
+        if published and (last := published.latest) and first > last:
             detail = f"{fact.occurred} is after {source} was published ({published})"
             odd.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))
     return odd

@@ -178,8 +178,9 @@ def _shown(state: State) -> tuple[Any, ...]:
 
 def _row(kind: Kind, subject: Subject, lane: str, segment: Segment, position: int) -> Row:
     state, field = segment.state, segment.state.fields.get
+    category = field("kind") or field("type") or field("instrument_type") or None
     return [
-        kind.name, subject, lane, segment.valid_from, position, FOREVER, state.status, _category(state), _array(field("areas", ())),
+        kind.name, subject, lane, segment.valid_from, position, FOREVER, state.status, category, _areas(field("areas", ())),
         _refs(*state.refs.values()), _due(state),
         _label(subject, field("title"), field("name"), field("short_name"), field("description"), field("objective")),
         document(kind, segment),
@@ -200,6 +201,11 @@ def _element(word: str) -> bytes:
 
 
 @lru_cache(KEPT)
+def _areas(areas: tuple[str, ...]) -> bytes:
+    return _array(areas)
+
+
+@lru_cache(KEPT)
 def _mentions(subjects: frozenset[Subject]) -> bytes:
     return _array(sorted(subjects))
 
@@ -207,11 +213,6 @@ def _mentions(subjects: frozenset[Subject]) -> bytes:
 @lru_cache(KEPT)
 def _refs(*found: tuple[Subject, ...]) -> bytes:
     return _array(sorted({one for those in found for one in those}))
-
-
-def _category(state: State) -> str | None:
-    field = state.fields.get
-    return field("kind") or field("type") or field("instrument_type") or None
 
 
 def _due(state: State) -> date | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -59,7 +60,7 @@ def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
     if not first or not (status := steps[first - 1].state.status):
         return []
     day = steps[first - 1].place[0]
-    for place, state in (steps[at] for at in range(first - 2, -1, -1)):
+    for place, state in islice(reversed(steps), len(steps) - first + 1, None):
         if place[0] < day:
             if state.status != status:
                 break
