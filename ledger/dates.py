@@ -12,7 +12,6 @@ from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple, Self
 
-from edtf import parse_edtf
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
@@ -42,24 +41,21 @@ NO_END = re.compile(r"[TY\[{]")
 class PartialDate(str):
     """A date as a source gives it: any EDTF string of levels 0 to 2, or an RFC 3339 instant."""
 
-    __slots__ = ()
+    __slots__ = ("earliest", "latest")
+
+    earliest: date | None
+    """The first day it allows; a year before 1 or after 9999 reads as the calendar's edge."""
+
+    latest: date | None
 
     def __new__(cls, text: str) -> Self:
-        bounds_of(text)
-        return super().__new__(cls, text)
+        self = super().__new__(cls, text)
+        self.earliest, self.latest = map(_clamp, bounds_of(text))
+        return self
 
     @property
     def bounds(self) -> Bounds:
         return bounds_of(self)
-
-    @property
-    def earliest(self) -> date | None:
-        """The first day it allows; a year before 1 or after 9999 reads as the calendar's edge."""
-        return _days_of(self)[0]
-
-    @property
-    def latest(self) -> date | None:
-        return _days_of(self)[1]
 
     @property
     def is_instant(self) -> bool:
@@ -95,8 +91,10 @@ def bounds_of(text: str) -> Bounds:
 
 def _plain(year: str, month: str | None, day: str | None) -> Bounds:
     first = _real((int(year), int(month or 1), int(day or 1)))
+    if day:
+        return Bounds(first, first)
     last = (first[0], int(month or 12))
-    return Bounds(first, _real((*last, int(day) if day else _days_in(*last))))
+    return Bounds(first, _real((*last, _days_in(*last))))
 
 
 def _instant(text: str, *parts: str) -> Bounds:
@@ -145,6 +143,8 @@ def _numbers(mask: str, most: int) -> list[int]:
 
 
 def _by_library(text: str) -> Bounds:
+    from edtf import parse_edtf  # here, as it takes a process 80 ms and few dates need it
+
     if HUGE.search(text):  # the library would work out the number
         raise InvalidDate(f"{text!r} is further away than this ledger reaches")
     try:
@@ -174,12 +174,6 @@ def _days_in(year: int, month: int) -> int:
     if not 1 <= month <= 12:
         raise InvalidDate(f"there is no month {month:02d}")
     return 29 if month == 2 and calendar.isleap(year) else (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
-
-
-@lru_cache(maxsize=65_536)
-def _days_of(text: str) -> tuple[date | None, date | None]:
-    bounds = bounds_of(text)
-    return _clamp(bounds.earliest), _clamp(bounds.latest)
 
 
 def _clamp(day: Day | None) -> date | None:
