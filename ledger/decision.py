@@ -33,7 +33,9 @@ class Answer(NamedTuple):
     repeated: bool
 
     def at(self, position: int) -> "Answer":
-        """The answer, once the position is known."""
+        """The answer, once the position is known: mostly it is the one that was expected."""
+        if position == self.position:
+            return self
         flagged = tuple(anomaly._replace(position=position) for anomaly in self.anomalies)
         return self._replace(position=position, anomalies=flagged)
 
@@ -63,7 +65,11 @@ class Request:
         self.ids = frozenset([*sought, beyond] if beyond else sought)
 
 
-@dataclass(frozen=True)
+Before = tuple[dict[Subject, History], dict[str, str]]
+"""Histories and holders as they were before a request."""
+
+
+@dataclass
 class World:
     """What is known of the streams that requests touch."""
 
@@ -73,18 +79,18 @@ class World:
     disclosures: dict[str, list[Disclosure]] = field(default_factory=dict)
     holders: dict[str, str] = field(default_factory=dict)
 
-    def before(self, request: Request) -> "World":
+    def before(self, request: Request) -> Before:
         """What a request may change, as it is now: for ``restore``, if the request is refused."""
-        histories = {subject: self.histories[subject] for subject in request.subjects}
-        return World(histories, {}, holders=dict(self.holders))
+        return {subject: self.histories[subject] for subject in request.subjects}, self.holders.copy()
 
-    def restore(self, before: "World") -> None:
-        self.histories.update(before.histories)
-        for subject, history in before.histories.items():
+    def restore(self, before: Before) -> None:
+        histories, holders = before
+        self.histories.update(histories)
+        for subject, history in histories.items():
             if not history.version:
                 self.openings.pop(subject, None)
         self.holders.clear()
-        self.holders.update(before.holders)
+        self.holders.update(holders)
 
 
 class New(NamedTuple):
@@ -114,9 +120,8 @@ class Decider(NamedTuple):
         ``position`` is one that no entry of these streams has yet: the events are taken to stand from there on. Raises
         Refused (with IdReused and StaleVersion) and TooLarge, with a pointer to the event; the world is changed then.
         """
-        known = {given.entry_id in world.entries for given in request.events if given.draft.id is None}
-        if request.beyond and (request.beyond in world.entries or len(known) > 1):
-            raise IdReused("the Idempotency-Key")
+        if request.beyond:
+            _check_key(world, request, request.beyond)
         for number, given in enumerate(request.events):
             pointer = f"/events/{number}" if len(request.events) > 1 else ""
             try:
@@ -150,6 +155,13 @@ class Decider(NamedTuple):
         )  # fmt: skip
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
         return answer, New(entry, MAPPER.to_stored_event(entry), new.recorded_on)
+
+
+def _check_key(world: World, request: Request, beyond: str) -> None:
+    """A key stands for one request: either all of it is recorded, or nothing, and never more."""
+    known = {given.entry_id in world.entries for given in request.events if given.draft.id is None}
+    if beyond in world.entries or len(known) > 1:
+        raise IdReused("the Idempotency-Key")
 
 
 def opening_of(first: Recorded) -> Opening:

@@ -11,7 +11,7 @@ is trusted only as long as positions show that nobody else has written, and nobo
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from queue import SimpleQueue
@@ -21,8 +21,7 @@ import psycopg
 from eventsourcing.persistence import IntegrityError
 from psycopg_pool import PoolTimeout
 
-from ledger.decision import Answer, Decided, Decider, Request, World
-from ledger.entry import StoredLine
+from ledger.decision import Answer, Decided, Decider, New, Request, World
 from ledger.errors import Refused, TooLarge, Unavailable
 from ledger.facts import Subject
 from ledger.history import UNRECORDED, History
@@ -59,21 +58,25 @@ class Group:
     def __init__(self) -> None:
         self.pending: list[Pending] = []
         self.keys: set[str] = set()
+        self.made: list[tuple[Answer, New]] = []
         self.histories: dict[Subject, History] = {}  # as they are once all of it is recorded
         self.job: Job | None = None
 
     def add(self, *pending: Pending) -> None:
         self.pending += pending
-        self.keys.update(*(one.keys for one in pending))
+        for one in pending:
+            self.keys |= one.keys
 
-    def lines(self) -> list[StoredLine]:
-        return [new.line for one in self.pending for _, new in one.decided if new is not None]
+    def complete(self, histories: Mapping[Subject, History]) -> None:
+        """Nobody else will join: what is made of it, and of the histories that it touches."""
+        self.made = [(answer, new) for one in self.pending for answer, new in one.decided if new is not None]
+        self.histories = {subject: histories[subject] for one in self.pending for subject in one.request.subjects}
 
     def stands_as_decided(self, receipt: Receipt) -> bool:
         """Whether every entry has the place that it was taken to have, and holds no name that may be erased."""
-        made = [(answer, new) for one in self.pending for answer, new in one.decided if new is not None]
-        return [answer.position for answer, _ in made] == receipt.positions and not any(
-            new.line.disclosures or new.decided_on != receipt.recorded_at.date() for _, new in made
+        today = receipt.recorded_at.date()
+        return [answer.position for answer, _ in self.made] == receipt.positions and not any(
+            new.line.disclosures or new.decided_on != today for _, new in self.made
         )
 
 
@@ -101,6 +104,7 @@ class Desk:
         self.last = 0  # the last position that was recorded here
         self.under_way = 0  # lines on their way to the log
         self.seat = Lock()  # whoever holds it is at the desk: all but the inbox is theirs
+        self.called = False  # the loop will come
         self.bell: SimpleQueue[None] = SimpleQueue()
         self.closing = self.closed = False
         self.thread = Thread(target=self._run, name="desk", daemon=True)
@@ -146,6 +150,7 @@ class Desk:
 
     def _attend(self) -> None:
         """Do what can be done without reading, unless somebody is at the desk, who then sees to it."""
+        self.called = False  # before the inbox is looked into: who comes from here on calls again
         while self.inbox and self.seat.acquire(blocking=False):
             try:
                 self._take()
@@ -244,7 +249,7 @@ class Desk:
     def _send(self, round_: Round) -> None:
         jobs = []
         for group in round_.groups:
-            group.job = Job(group.lines(), partial(self._recorded, round_, group))
+            group.job = Job([new.line for _, new in group.made], partial(self._recorded, round_, group))
             jobs.append(group.job)
             self.busy |= group.keys
             self.under_way += len(group.job.lines)
@@ -286,12 +291,10 @@ class Desk:
                 continue
             position += len(pending.decided)
             _group(groups, pending)
-        made = list({id(group): group for group in groups.values()}.values())
-        for group in made:
-            group.histories = {
-                subject: world.histories[subject] for one in group.pending for subject in one.request.subjects
-            }
-        return made
+        different = list({id(group): group for group in groups.values()}.values())
+        for group in different:
+            group.complete(world.histories)
+        return different
 
     def _next_position(self) -> int:
         """Where the next entry will come to stand if nobody else writes; at any rate after all that was read."""
@@ -317,7 +320,9 @@ class Desk:
         if self.closing:
             self.bell.put(None)
         elif self.soon:
-            self.soon(self._attend)
+            if not self.called:
+                self.called = True
+                self.soon(self._attend)
         else:
             self._attend()
 
@@ -348,7 +353,7 @@ class Desk:
 
     def _remember(self, group: Group, receipt: Receipt) -> None:
         if group.stands_as_decided(receipt):
-            self.memory.adopt(group.histories, (decided for one in group.pending for decided in one.decided))
+            self.memory.adopt(group.histories, group.made)
             return
         positions = iter(receipt.positions)
         for one in group.pending:

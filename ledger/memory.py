@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from ledger.dates import InvalidDate, PartialDate
-from ledger.decision import Decided, Request, World, opening_of
+from ledger.decision import Answer, Decided, New, Request, World, opening_of
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
-from ledger.facts import Subject
+from ledger.facts import Fact, Subject
 from ledger.history import Histories, History, Opening, Recorded
 from ledger.postgres import Connection, queries
 from ledger.recorder import Receipt
@@ -44,25 +44,28 @@ class Memory:
 
     def holds(self, request: Request) -> bool:
         """Whether all that a request rests on is here, unless another process wrote just now."""
-        facts = [given.draft.fact for given in request.events]
         return (
             not request.ids
-            and all(subject in self.sure and subject in self.known for subject in request.subjects)
-            and all(self.openings.keys() >= fact.mentions and not getattr(fact, "sha256", None) for fact in facts)
+            and self.sure >= request.subjects
+            and all(subject in self.known for subject in request.subjects)
+            and all(self._holds_mentioned(given.draft.fact) for given in request.events)
         )
+
+    def _holds_mentioned(self, fact: Fact) -> bool:
+        return not getattr(fact, "sha256", None) and self.openings.keys() >= fact.mentions
 
     def recall(self, requests: Sequence[Request]) -> World:
         """The world of requests that rest on what is here."""
         subjects = {subject for request in requests for subject in request.subjects}
         return World({subject: self.known.get(subject) for subject in subjects}, self.openings)
 
-    def adopt(self, histories: Mapping[Subject, History], decided: Iterable[Decided]) -> None:
+    def adopt(self, histories: Mapping[Subject, History], made: Iterable[tuple[Answer, New]]) -> None:
         """Keep histories as they were decided on, where every entry came to stand as it was taken to."""
         for subject, history in histories.items():
             self.known.keep(subject, history)
         self.sure.update(histories)
-        for answer, new in decided:
-            if new is not None and answer.version == 1:
+        for answer, new in made:
+            if answer.version == 1:
                 subject = new.entry.originator_id
                 self.openings[subject] = opening_of(histories[subject].recorded[answer.position])
         self.known.trim()
