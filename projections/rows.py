@@ -19,7 +19,7 @@ TIMELINE = ["text", "date", "int4", "int8", "int8", "bytea", "int8", "int8"]
 """How the columns of a row are written in COPY's binary format; what is encoded here goes as bytes."""
 
 TEXT_OID = 25
-KNOWN_ENTRIES = 55_000
+KNOWN_ENTRIES = 50_000
 """Of the streams that a follower keeps in memory, about 3 KB each."""
 
 KEPT = 500
