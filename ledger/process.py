@@ -12,7 +12,7 @@ def look_for_garbage_rarely() -> None:
     What it remembers lives long and holds no cycles, and looking through all of it for garbage again and again took a
     third of each append and of each request. What is there by now is not looked at any more, and what comes is looked at
     once: what outlives that was part of a request that was just being answered, or is let go of by counting alone. A
-    second look at a million objects takes a second, in which nobody is served; so it comes after some 20 million.
+    second look at a million objects takes most of a second, in which nobody is served: it comes after some 20 million.
     """
     gc.collect()
     gc.freeze()
