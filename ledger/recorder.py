@@ -165,8 +165,8 @@ class Committer:
         first = self._first_jobs()
         if first is None:
             return None
-        batch = [*first]
-        while sum(len(job.lines) for job in batch) < MAX_BATCH_LINES:
+        batch, lines = [*first], _lines_of(first)
+        while lines < MAX_BATCH_LINES:
             try:
                 jobs = self.jobs.get_nowait()
             except Empty:
@@ -175,6 +175,7 @@ class Committer:
                 self.jobs.put(None)
                 break
             batch += jobs
+            lines += _lines_of(jobs)
         return batch
 
     def _first_jobs(self) -> Sequence[Job] | None:
@@ -271,6 +272,10 @@ class Committer:
                 self._connected().execute(SQL["notify"], {"channel": self.place.channel})
             except Exception:  # it is only a notice: the follower polls as well
                 self._disconnect()
+
+
+def _lines_of(jobs: Sequence[Job]) -> int:
+    return sum(len(job.lines) for job in jobs)
 
 
 def _following(base: int, job: Job) -> list[int]:
