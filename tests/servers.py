@@ -35,7 +35,7 @@ class Home(NamedTuple):
 
     def owner(self) -> Connection:
         """A connection of the owner's that looks at the ledger's own tables."""
-        return psycopg.connect(self.owner_dsn, autocommit=True, options=f"-c search_path={self.place.schema}")
+        return Connection.connect(self.owner_dsn, autocommit=True, options=f"-c search_path={self.place.schema}")
 
 
 def older_binaries() -> Path | None:

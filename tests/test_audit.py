@@ -36,7 +36,7 @@ def told(given: Given, follower: Follower) -> None:
 @pytest.fixture
 def owner(server: Embedded, place: Place) -> Connection:
     """Whoever owns the server can do what the service cannot, the trigger once dropped."""
-    connection = psycopg.connect(server.owner_dsn, autocommit=True)
+    connection = Connection.connect(server.owner_dsn, autocommit=True)
     connection.execute(f"set search_path = {place.projections}, {place.schema}")
     connection.execute("alter table entries disable trigger entries_are_never_changed")
     return connection

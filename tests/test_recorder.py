@@ -17,7 +17,7 @@ from eventsourcing.tests import persistence as library
 from ledger import recorder as recorder_module
 from ledger.entry import StoredLine
 from ledger.errors import Unavailable
-from ledger.postgres import Place, Pool
+from ledger.postgres import Connection, Place, Pool
 from ledger.recorder import EntryRecorder
 from tests.servers import Home
 
@@ -238,7 +238,7 @@ def test_many_callers_do_not_wait_one_after_the_other(alone: EntryRecorder, monk
         go.wait(20)
         raise psycopg.OperationalError("there is no database")
 
-    monkeypatch.setattr(psycopg, "connect", refuse)
+    monkeypatch.setattr(Connection, "connect", refuse)
     first = alone.committer.submit([line("agreement:a", 1)])
     tried.get(timeout=20)
     others = [alone.committer.submit([line(f"agreement:b{n}", 1)]) for n in range(60)]
