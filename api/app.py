@@ -1,7 +1,6 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
 import socket
-from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache, partial
@@ -20,7 +19,6 @@ from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
 from api.porter import Porter
-from api.window import Window
 from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.process import look_for_garbage_rarely
@@ -71,8 +69,8 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
             async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
-                with Ledger(place, pool, settings.name, soon=get_running_loop().call_soon_threadsafe) as ledger:
-                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Window(), Cache())
+                with Ledger(place, pool, settings.name) as ledger:
+                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
                     yield
 
     return run

@@ -1,8 +1,9 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
+from asyncio import wrap_future
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -77,8 +78,7 @@ async def append(
             raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
         drafts = [drafts[0]._replace(expected_version=version)]
     actor = Actor("api_key", holder.name)
-    here = house(request)
-    return _appended(await here.window.wait(partial(here.ledger.submit, drafts, actor, idempotency_key(idempotency))))
+    return _appended(await wrap_future(house(request).ledger.submit(drafts, actor, idempotency_key(idempotency))))
 
 
 def _drafts(body: bytes) -> list[Draft]:

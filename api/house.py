@@ -15,7 +15,6 @@ from api.auth import Holder, Role, allow
 from api.cache import Cache, Kept, Visit, is_known
 from api.porter import Porter, Told
 from api.problems import BodyTooLarge, WrongMediaType
-from api.window import Window
 from ledger.errors import Invalid
 from ledger.postgres import Place
 from ledger.service import Ledger
@@ -37,7 +36,6 @@ class House:
     reads: Reads
     readers: Porter
     writers: Porter
-    window: Window
     cache: Cache
 
 

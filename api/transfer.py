@@ -84,7 +84,7 @@ def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
     if dry_run:
         _try(ledger, list(lines(report)), report)
         return report
-    ledger.desk.memory.known.most_entries = OPEN_HISTORIES
+    ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
     look_for_garbage_rarely()
     with progress("import", count) as advance:
         for batch in _batches(lines(report)):

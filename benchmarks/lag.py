@@ -1,6 +1,7 @@
 """How long until a commit shows: appends at a steady pace, and a follower in a process of its own."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from random import Random
 from statistics import median, quantiles
 from threading import Event, Thread
@@ -12,7 +13,6 @@ from benchmarks.service import CLERK, claim, ledger_of_tens
 from ledger.draft import read_draft
 from ledger.postgres import Place
 from ledger.process import look_for_garbage_rarely
-from ledger.recorder import Promise
 from ledger.service import Answer, Ledger
 from projections.follow import catch_up, read_progress
 
@@ -43,7 +43,7 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
     """Positions, and when each was known to be recorded. Nobody waits for an answer before the next event is due."""
     committed: list[tuple[int, float]] = []
 
-    def note(answered: Promise[list[Answer]]) -> None:
+    def note(answered: Future[list[Answer]]) -> None:
         committed.append((answered.result()[0].position, perf_counter()))
 
     with place.pool() as pool, Ledger(place, pool) as ledger:
@@ -51,7 +51,7 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
         for number in range(count):
             sleep(max(started + number / PACE - perf_counter(), 0))
             event = read_draft(claim(random.choice(streams), number))
-            ledger.submit([event], CLERK, tell=note)
+            ledger.submit([event], CLERK).add_done_callback(note)
     return committed
 
 

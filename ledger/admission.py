@@ -1,17 +1,13 @@
 """Whether a fact may be recorded: accepted, accepted and flagged, or refused by name. Pure; nothing here writes."""
 
-from collections.abc import Mapping
-
 from ledger.errors import Refused
 from ledger.facts import Anomaly, Correction, Fact, Subject
 from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
 from ledger.facts.state import AFTER_END
-from ledger.history import History, Opening, Recorded
+from ledger.history import History, Openings, Recorded
 
 
-def admit(
-    history: History, new: Recorded, openings: Mapping[Subject, Opening], subject: Subject
-) -> tuple[History, list[Anomaly]]:
+def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> tuple[History, list[Anomaly]]:
     """The history with ``new`` in it, and what ``new`` is flagged with. Raises Refused; ``history`` stays as it is."""
     fact = new.fact
     if isinstance(fact, Correction):

@@ -1,4 +1,4 @@
-"""What is recorded for a request, and what it is answered. Pure: the world it rests on comes as an argument."""
+"""What is recorded for a request, and what it is answered. Pure: what it rests on comes as an argument."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,10 +9,11 @@ from ledger.admission import admit
 from ledger.disclosure import Disclosure, keep_erased
 from ledger.draft import Draft
 from ledger.entry import Entry, LineMapper, StoredLine, make_entry
-from ledger.errors import IdReused, Refused, StaleVersion, TooLarge
-from ledger.facts import Anomaly, Subject
+from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
+from ledger.facts import Anomaly, Fact, Subject
+from ledger.facts.correction import Superseded
 from ledger.facts.source import Described, Registered
-from ledger.history import History, Opening, Recorded
+from ledger.history import UNRECORDED, History, Opening, Recorded
 
 
 class Actor(NamedTuple):
@@ -56,49 +57,82 @@ class Request:
     another request.
     """
 
-    __slots__ = ("actor", "beyond", "events", "ids", "subjects")
+    __slots__ = ("actor", "beyond", "events", "ids", "mentions", "subjects")
 
     def __init__(self, events: Sequence[Given], actor: Actor, beyond: str | None = None) -> None:
         self.events, self.actor, self.beyond = events, actor, beyond
         self.subjects = frozenset([given.draft.subject for given in events])
-        sought = [given.entry_id for given in events if given.sought]
-        self.ids = frozenset([*sought, beyond] if beyond else sought)
+        self.mentions = frozenset([subject for given in events for subject in given.draft.fact.mentions])
+        self.ids = self._ids(only_sought=True)
+
+    def seek_all(self) -> None:
+        """It may have been recorded by now: each of its events may stand in the log."""
+        self.ids = self._ids(only_sought=False)
+
+    def _ids(self, *, only_sought: bool) -> frozenset[str]:
+        sought = [given.entry_id for given in self.events if given.sought or not only_sought]
+        return frozenset([*sought, self.beyond] if self.beyond else sought)
+
+    @property
+    def claims(self) -> list[tuple[str, Subject]]:
+        """The documents that its sources may come to hold: each by its digest, with the source."""
+        drafts = [given.draft for given in self.events]
+        return [(digest, draft.subject) for draft in drafts if (digest := _digest(draft.fact))]
 
 
-Before = tuple[dict[Subject, History], dict[str, str]]
-"""Histories and holders as they were before a request."""
+def _digest(fact: Fact) -> str | None:
+    told = fact.replacement.fact() if isinstance(fact, Superseded) else fact
+    return told.sha256 if isinstance(told, (Registered, Described)) else None
 
 
 @dataclass
-class World:
-    """What is known of the streams that requests touch."""
+class DecisionContext:
+    """What requests are decided on: the streams that they touch, and what else of the ledger bears on them.
 
+    ``openings`` has None for a stream that is known not to be there. ``changed`` are the streams that the requests
+    decided so far add to, ``freed`` the documents that they took from a source, each by its digest; ``unreadable`` is what
+    the log holds and this version cannot read, by stream or entry id.
+    """
+
+    today: date
     histories: dict[Subject, History]
-    openings: dict[Subject, Opening]
+    openings: dict[Subject, Opening | None]
     entries: dict[str, Entry] = field(default_factory=dict)
     disclosures: dict[str, list[Disclosure]] = field(default_factory=dict)
-    holders: dict[str, str] = field(default_factory=dict)
+    holders: dict[str, Subject] = field(default_factory=dict)
+    freed: dict[str, Subject] = field(default_factory=dict)
+    changed: set[Subject] = field(default_factory=set)
+    unreadable: dict[str, LedgerError] = field(default_factory=dict)
 
-    def before(self, request: Request) -> Before:
+    def depends_on(self, request: Request) -> frozenset[Subject]:
+        """The streams that it touches, and those that requests before it have changed and that bear on it."""
+        holders = [one for digest, _ in request.claims for one in (self.holders.get(digest), self.freed.get(digest))]
+        return request.subjects | (self.changed & {*request.mentions, *holders})
+
+    def before(self, request: Request) -> "Before":
         """What a request may change, as it is now: for ``restore``, if the request is refused."""
-        return {subject: self.histories[subject] for subject in request.subjects}, self.holders.copy()
+        histories = {subject: self.histories[subject] for subject in request.subjects}
+        return Before(histories, self.holders.copy(), self.freed.copy())
 
-    def restore(self, before: Before) -> None:
-        histories, holders = before
-        self.histories.update(histories)
-        for subject, history in histories.items():
-            if not history.version:
-                self.openings.pop(subject, None)
-        self.holders.clear()
-        self.holders.update(holders)
+    def restore(self, before: "Before") -> None:
+        self.histories.update(before.histories)
+        self.openings |= dict.fromkeys([subject for subject, one in before.histories.items() if not one.version])
+        self.holders, self.freed = before.holders, before.freed
+
+
+class Before(NamedTuple):
+    """Histories and holders as they were before a request."""
+
+    histories: dict[Subject, History]
+    holders: dict[str, Subject]
+    freed: dict[str, Subject]
 
 
 class New(NamedTuple):
-    """An entry to record, its line, and the day on which that was decided."""
+    """An entry to record, and its line."""
 
     entry: Entry
     line: StoredLine
-    decided_on: date
 
 
 Decided = tuple[Answer, New | None]
@@ -108,59 +142,76 @@ MAPPER = LineMapper()
 
 
 class Decider(NamedTuple):
-    """Decides for one ledger. ``today`` tells the day of a decision, ``new_salt`` makes what seals a name."""
+    """Decides for one ledger. ``new_salt`` makes what seals a name."""
 
     source: str
-    today: Callable[[], date]
     new_salt: Callable[[], bytes]
 
-    def decide(self, world: World, request: Request, position: int) -> Iterator[Decided]:
+    def decide(self, context: DecisionContext, request: Request, position: int) -> list[Decided]:
         """What to record for each event, in their order; each is admitted after those before it.
 
-        ``position`` is one that no entry of these streams has yet: the events are taken to stand from there on. Raises
-        Refused (with IdReused and StaleVersion) and TooLarge, with a pointer to the event; the world is changed then.
+        The events are taken to stand from ``position`` on, after every entry there is. Raises Refused (with IdReused and
+        StaleVersion) and TooLarge, with a pointer to the event; then the context is as it was.
         """
+        before = context.before(request)
+        try:
+            decided = list(self.each(context, request, position))
+        except Refused:
+            context.restore(before)
+            if len(request.events) > 1 and position < UNRECORDED:  # what is refused gets no place to be named by
+                return self.decide(context, request, UNRECORDED)
+            raise
+        except Exception:
+            context.restore(before)
+            raise
+        context.changed.update([new.entry.originator_id for _, new in decided if new])
+        return decided
+
+    def each(self, context: DecisionContext, request: Request, position: int) -> Iterator[Decided]:
+        """The same event by event; the context is left as the last one made it."""
+        for key in (*request.subjects, *request.ids):
+            if key in context.unreadable:
+                raise context.unreadable[key]
         if request.beyond:
-            _check_key(world, request, request.beyond)
+            _check_key(context, request, request.beyond)
         for number, given in enumerate(request.events):
             pointer = f"/events/{number}" if len(request.events) > 1 else ""
             try:
-                yield self._decide(world, given, request.actor, position + number)
+                yield self._decide(context, given, request.actor, position + number)
             except Refused as error:
                 error.pointer = pointer
                 raise
             except TooLarge as error:
                 raise error.at(pointer) from None
 
-    def _decide(self, world: World, given: Given, actor: Actor, position: int) -> Decided:
-        if given.entry_id in world.entries:
-            return _repeated(world, given.entry_id, given.draft), None
-        return self._admit(
-            world, Recorded(position, given.entry_id, self.today(), given.draft.fact), given.draft, actor
-        )
+    def _decide(self, context: DecisionContext, given: Given, actor: Actor, position: int) -> Decided:
+        if given.entry_id in context.entries:
+            return _repeated(context, given.entry_id, given.draft), None
+        new = Recorded(position, given.entry_id, context.today, given.draft.fact)
+        return self._admit(context, new, given.draft, actor)
 
-    def _admit(self, world: World, new: Recorded, draft: Draft, actor: Actor) -> Decided:
-        subject, history = draft.subject, world.histories[draft.subject]
+    def _admit(self, context: DecisionContext, new: Recorded, draft: Draft, actor: Actor) -> Decided:
+        subject, history = draft.subject, context.histories[draft.subject]
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
-        _check_digest(world, draft)
         if not history.version:
-            world.openings[subject] = opening_of(new)
-        after, anomalies = admit(history, new, world.openings, subject)
-        world.histories[subject] = after
+            context.openings[subject] = opening_of(new)
+        after, anomalies = admit(history, new, context.openings, subject)
+        _hold(context, subject, history, after)
+        context.histories[subject] = after
         entry = make_entry(
             draft.fact, entry_id=new.entry_id, subject=subject, version=after.version, source=self.source,
             correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
             authtype=actor.authtype, authid=actor.authid,
         )  # fmt: skip
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
-        return answer, New(entry, MAPPER.to_stored_event(entry), new.recorded_on)
+        return answer, New(entry, MAPPER.to_stored_event(entry))
 
 
-def _check_key(world: World, request: Request, beyond: str) -> None:
+def _check_key(context: DecisionContext, request: Request, beyond: str) -> None:
     """A key stands for one request: either all of it is recorded, or nothing, and never more."""
-    known = {given.entry_id in world.entries for given in request.events if given.draft.id is None}
-    if beyond in world.entries or len(known) > 1:
+    known = {given.entry_id in context.entries for given in request.events if given.draft.id is None}
+    if beyond in context.entries or len(known) > 1:
         raise IdReused("the Idempotency-Key")
 
 
@@ -169,10 +220,10 @@ def opening_of(first: Recorded) -> Opening:
     return Opening(first.position, first.fact.published if isinstance(first.fact, Registered) else None)
 
 
-def _repeated(world: World, entry_id: str, draft: Draft) -> Answer:
+def _repeated(context: DecisionContext, entry_id: str, draft: Draft) -> Answer:
     """The first answer to an event that is recorded. Raises IdReused if it said something else then."""
-    entry = world.entries[entry_id]
-    salts = {one.pointer: one.salt for one in world.disclosures.get(entry_id, ())}
+    entry = context.entries[entry_id]
+    salts = {one.pointer: one.salt for one in context.disclosures.get(entry_id, ())}
     again = make_entry(
         draft.fact, entry_id=entry_id, subject=draft.subject, version=entry.originator_version, source=entry.source,
         correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
@@ -181,13 +232,26 @@ def _repeated(world: World, entry_id: str, draft: Draft) -> Answer:
     if again._replace(data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
         raise IdReused(f"the id {entry_id}")
     assert entry.position is not None
-    anomalies = world.histories[draft.subject].anomalies(entry.position)
+    anomalies = context.histories[draft.subject].anomalies(entry.position)
     return Answer(entry_id, entry.position, draft.subject, entry.originator_version, tuple(anomalies), repeated=True)
 
 
-def _check_digest(world: World, draft: Draft) -> None:
-    """One document, one source: the same digest cannot be registered under another name."""
-    if isinstance(draft.fact, (Registered, Described)) and draft.fact.sha256:
-        holder = world.holders.setdefault(draft.fact.sha256, draft.subject)
-        if holder != draft.subject:
-            raise Refused("duplicate_source", f"{holder} holds the document with this sha256: cite it", draft.subject)
+def _hold(context: DecisionContext, subject: Subject, before: History, after: History) -> None:
+    """One document, one source: what counts is what was not struck, and what stands in the place of what was.
+
+    Raises Refused where another source holds a document that this one comes to hold.
+    """
+    if not subject.startswith("source:"):
+        return
+    held, holds = _documents(before), _documents(after)
+    for digest in held - holds:
+        context.holders.pop(digest, None)
+        context.freed[digest] = subject
+    for digest in holds - held:
+        holder = context.holders.setdefault(digest, subject)
+        if holder != subject:
+            raise Refused("duplicate_source", f"{holder} holds the document with this sha256: cite it", subject)
+
+
+def _documents(history: History) -> set[str]:
+    return {digest for live in history.lives if (digest := _digest(live.fact))}

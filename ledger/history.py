@@ -34,6 +34,10 @@ class Opening(NamedTuple):
     published: PartialDate | None = None
 
 
+Openings = Mapping[Subject, Opening | None]
+"""Of the streams that are mentioned; None, or nothing, for one that is not there."""
+
+
 class Recorded(NamedTuple):
     """A fact as it was recorded: where in the log, under which id, on which day (UTC)."""
 
@@ -113,7 +117,7 @@ class History:
             return self.recorded.get(target)
         return next((one for one in self.recorded.values() if one.entry_id == target), None)
 
-    def record(self, new: Recorded, openings: Mapping[Subject, Opening]) -> dict[str, Refolded]:
+    def record(self, new: Recorded, openings: Openings) -> dict[str, Refolded]:
         """Take one more entry in, in the order of recording. ``openings`` answers for the subjects it mentions.
 
         Returns the lanes that were folded again, and what they held from there on.
@@ -340,7 +344,7 @@ class Histories:
                 self.entries -= self.kept.popitem(last=False)[1][1]
 
 
-def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
+def marks(new: Recorded, openings: Openings) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
     odd = []
@@ -352,7 +356,7 @@ def marks(new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
     return odd + _misdated(fact, first, new, openings) if first else odd
 
 
-def _misdated(fact: Fact, first: date, new: Recorded, openings: Mapping[Subject, Opening]) -> list[Anomaly]:
+def _misdated(fact: Fact, first: date, new: Recorded, openings: Openings) -> list[Anomaly]:
     """An act of which ``first`` is the first possible day came after it was recorded, or after it was told of."""
     odd = []
     if first > new.recorded_on:

@@ -1,51 +1,24 @@
 -- name: append
--- Record these lines in this order: one statement, one round trip, one transaction.
-with taken as (
-    -- Whoever updates this row holds it until its commit is done; the next writer waits here and then counts on from
-    -- what was committed. So positions have no gaps, and position order is commit order.
-    update head
-       set size        = size + %(count)s,
-           recorded_at = greatest(recorded_at, clock_timestamp())
-    returning size - %(count)s as base,
-              recorded_at,
-              '","recordedtime":"' || to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-                  || '",' as stamp
-), recorded as (
-    insert into entries (position, stream, version, type, entry_id, recorded_at, body)
-    select taken.base + line.place,
-           line.stream,
-           line.version,
-           line.type,
-           line.entry_id,
-           taken.recorded_at,
-           ('{"sequence":"' || lpad((taken.base + line.place)::text, 20, '0') || taken.stamp || substr(line.rest, 2))::json
-      from taken,
-           unnest(
-               string_to_array(%(streams)s, E'\n'),
-               string_to_array(%(versions)s, E'\n')::int[],
-               string_to_array(%(types)s, E'\n'),
-               string_to_array(%(entry_ids)s, E'\n')::uuid[],
-               string_to_array(%(rests)s, E'\n')
-           ) with ordinality as line (stream, version, type, entry_id, rest, place)
-), disclosed as (
-    insert into disclosures (entry_id, pointer, salt, value)
-    select *
-      from unnest(
-               %(disclosed_ids)b::uuid[],
-               %(pointers)b::text[],
-               %(salts)b::bytea[],
-               %(values)b::text[]
-           )
-)
-select base,
-       recorded_at
-  from taken
+-- Record these lines, as far as what they were decided on still stands: one round trip, one transaction.
+select verdict,
+       base,
+       recorded_at,
+       epoch,
+       stale
+  from append_lines(
+           %(groups)s, %(streams)s, %(versions)s, %(types)s, %(entry_ids)s, %(rests)s,
+           %(base_groups)s, %(base_streams)s, %(base_versions)s,
+           %(absent_groups)s, %(absent_ids)s,
+           %(digest_groups)s, %(digests)s, %(digest_streams)s, %(digest_freed)s,
+           %(disclosed_ids)b, %(pointers)b, %(salts)b, %(values)b,
+           %(seen_position)s, %(seen_id)s, %(seen_at)s,
+           %(decided_at)s, %(decided_on)s, %(tolerance)s, %(patience)s, %(barrier)s
+       )
 
 -- name: find_ids
--- At which positions do these ids stand, since when, and with which lines?
+-- At which positions do these ids stand, and with which lines?
 select entry_id,
        position,
-       recorded_at,
        body::text
   from entries
  where entry_id = any(%(entry_ids)b::uuid[])

@@ -1,29 +1,33 @@
 """The ledger: the library's ``Application``, and the only writer.
 
-An append reads what it does not remember in one round trip, decides in memory, and records in another, both shared with
-whoever else is writing (``ledger.desk``). Nothing it decided can be overtaken: ``(stream, version)`` and the ids are unique, so a
-writer who decided on old history is refused by the database and decides again.
+An append reads what the cache lacks in one round trip, is decided in memory, and recorded in another, both shared with
+whoever else is writing (``ledger.writer``). Nothing decided can be overtaken: the statement that records looks whether
+what it was decided on still stands.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from secrets import token_bytes
 from uuid import UUID, uuid5
 
+import psycopg
 from eventsourcing.application import Application
 from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
+from psycopg_pool import PoolTimeout
 from uuid6 import uuid7
 
-from ledger.decision import Actor, Answer, Decider, Given, Request
-from ledger.desk import Desk, Soon, Tell
+from ledger.decision import Actor, Answer, Decider, DecisionContext, Given, Request
+from ledger.decision_cache import DecisionCache, read_disclosures, read_openings
 from ledger.disclosure import SALT_BYTES
 from ledger.draft import Draft
 from ledger.entry import LineMapper
-from ledger.errors import Refused, TooLarge
-from ledger.memory import read_disclosures, read_openings
+from ledger.errors import Refused, TooLarge, Unavailable
+from ledger.history import UNRECORDED
 from ledger.postgres import Place, Pool
-from ledger.recorder import EntryRecorder, Promise
+from ledger.recorder import EntryRecorder
+from ledger.writer import Waiting, Writer
 
 __all__ = ["Actor", "Answer", "Ledger", "read_disclosures", "read_openings"]
 
@@ -33,7 +37,7 @@ IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
 class Ledger(Application[str]):
     """One ledger. ``clock`` tells the time of a decision, ``new_id`` and ``new_salt`` make what must be unique.
 
-    ``soon`` is an event loop's ``call_soon_threadsafe``, where there is one: for ``Desk``.
+    ``patience_s`` is how long an append may wait, ``tolerance_s`` how far the server's clock may differ from ours.
     """
 
     recorder: EntryRecorder
@@ -47,11 +51,13 @@ class Ledger(Application[str]):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid7,
         new_salt: Callable[[], bytes] = lambda: token_bytes(SALT_BYTES),
-        soon: Soon | None = None,
+        patience_s: float = 10.0,
+        tolerance_s: float = 5.0,
     ) -> None:
-        self.place, self.pool, self.new_id = place, pool, new_id
+        self.place, self.pool, self.new_id, self.clock = place, pool, new_id, clock
+        self.decider = Decider(f"/ledgers/{name}", new_salt)
+        self.writer = Writer(place, self.decider, clock, patience_s, tolerance_s)
         super().__init__()
-        self.desk = Desk(pool, self.recorder, Decider(f"/ledgers/{name}", lambda: clock().date(), new_salt), soon)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         return Environment(name, {"ORIGINATOR_ID_TYPE": "text"})  # ours alone: os.environ is not merged in
@@ -60,11 +66,10 @@ class Ledger(Application[str]):
         return LineMapper()
 
     def construct_recorder(self) -> ApplicationRecorder:
-        return EntryRecorder(self.place, self.pool)
+        return EntryRecorder(self.place, self.pool, self.writer)
 
     def close(self) -> None:
         if not self.closing.is_set():
-            self.desk.close()
             self.recorder.close()
         super().close()
 
@@ -77,17 +82,36 @@ class Ledger(Application[str]):
         return self.submit(drafts, actor, idempotency_key).result()
 
     def submit(
-        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, tell: Tell | None = None
-    ) -> Promise[list[Answer]]:
-        """As ``append``, with the promise of the answers; ``tell`` is called once it is kept, by any thread."""
-        return self.desk.submit(self._request(drafts, actor, idempotency_key), tell)
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None
+    ) -> "Future[list[Answer]]":
+        """As ``append``, with the answers to come."""
+        return self.writer.submit(self._request(drafts, actor, idempotency_key))
+
+    def waiting(self) -> Waiting:
+        """What waits to be recorded at this moment."""
+        return self.writer.report()
 
     def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> tuple[list[Answer], Refused | TooLarge | None]:
         """What ``append`` would answer, up to the first draft that it would refuse, and why that one.
 
-        The positions are those of the future.
+        The positions are those of the future. Raises Unavailable.
         """
-        return self.desk.try_out(self._request(drafts, actor))
+        answers, request = list[Answer](), self._request(drafts, actor)
+        context = self._context(request)
+        try:
+            for answer, _ in self.decider.each(context, request, UNRECORDED):
+                answers.append(answer)
+        except (Refused, TooLarge) as error:
+            return answers, error
+        return answers, None
+
+    def _context(self, request: Request) -> DecisionContext:
+        """What a request is decided on, all of it read now."""
+        try:
+            with self.pool.connection() as connection:
+                return DecisionCache().context([request], (), self.clock().date(), lambda: connection)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
 
     def _request(self, drafts: Sequence[Draft], actor: Actor, key: str | None = None) -> Request:
         def make_id(number: int) -> str:

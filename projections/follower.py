@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.string import BytesBinaryDumper
 
+from ledger.decision_cache import read_openings
 from ledger.entry import Entry, read_line
 from ledger.errors import Unavailable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
-from ledger.memory import read_openings
 from ledger.postgres import Connection, queries
 from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 

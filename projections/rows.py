@@ -1,6 +1,6 @@
 """From entries to rows: what each entry closes and what it opens, in both clocks. Pure, and the same for a rebuild."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from ledger.dates import PartialDate
 from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
-from ledger.history import Histories, History, Opening, Recorded, Step
+from ledger.history import Histories, History, Openings, Recorded, Step
 from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
@@ -73,19 +73,19 @@ class Projector:
         """The streams among these that have to be loaded before an entry of theirs is projected."""
         return [subject for subject in subjects if subject not in self.histories]
 
-    def load(self, subject: Subject, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:
+    def load(self, subject: Subject, recorded: Recorded, openings: Openings) -> None:
         """Take in an entry that was projected before; its rows are there already."""
         history = self.histories.get(subject)
         history.record(recorded, openings)
         self.histories.keep(subject, history)
 
-    def project(self, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+    def project(self, subject: Subject, new: Recorded, openings: Openings) -> None:
         """Note what one more entry changes."""
         history = self.histories.get(subject)
         self.note(history, subject, new, openings)
         self.histories.keep(subject, history)
 
-    def note(self, history: History, subject: Subject, new: Recorded, openings: Mapping[Subject, Opening]) -> None:
+    def note(self, history: History, subject: Subject, new: Recorded, openings: Openings) -> None:
         """Take an entry into the stream's history, and note what that changes."""
         lives = list(history.lives) if isinstance(new.fact, Correction) else None
         for lane, (start, cut) in history.record(new, openings).items():

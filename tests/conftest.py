@@ -25,11 +25,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def place(server: Embedded) -> Place:
-    """A new, empty ledger: a schema of its own on the shared server."""
-    new = Place(server.place.dsn, f"t{next(_numbers)}")
-    migrate(server.owner_dsn, new)
-    return new
+def new_place(server: Embedded) -> Callable[[], Place]:
+    """Makes a new, empty ledger at each call: a schema of its own on the shared server."""
+
+    def make() -> Place:
+        new = Place(server.place.dsn, f"t{next(_numbers)}")
+        migrate(server.owner_dsn, new)
+        return new
+
+    return make
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Place]) -> Place:
+    """A new, empty ledger."""
+    return new_place()
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from psycopg import sql
 
+from ledger.decision_cache import SQL as SERVICE
 from ledger.draft import read_body
 from ledger.facts import Subject
 from ledger.history import Recorded
-from ledger.memory import SQL as SERVICE
 from ledger.postgres import Connection, Embedded, Place, migrate
 from ledger.service import Ledger
 from projections.follow import rebuild

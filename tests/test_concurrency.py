@@ -17,7 +17,6 @@ from eventsourcing.persistence import IntegrityError
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ledger import recorder as recorder_module
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
@@ -237,11 +236,6 @@ MARKER = b"cut the wire here"
 MARKED = {**USA, "id": "7b0c6f6e-6f4e-4d51-8a53-0d6b4b8f8c01", "note": MARKER.decode()}
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "SETTLE_S", 0.5)
-
-
 def _append(ledger: Ledger, *events: dict[str, Any]) -> list[Answer]:
     return ledger.append(read_body({"events": list(events)}), CLERK)
 
@@ -270,13 +264,13 @@ def test_many_callers_of_one_lost_transaction_all_get_their_positions(delivered:
         lines = [[_line(f"agreement:c{n}", 1), _line(f"agreement:d{n}", 1)] for n in range(10)]
         with home.owner() as owner, owner.transaction():
             owner.execute("select from head for update")  # all gather behind the first
-            first = recorder.committer.submit([_line("agreement:z", 1)])
-            jobs = [recorder.committer.submit(each) for each in [*lines[:5], [marked], *lines[5:]]]
+            first = recorder.writer.insert([_line("agreement:z", 1)])
+            jobs = [recorder.writer.insert(each) for each in [*lines[:5], [marked], *lines[5:]]]
             wire.cut(Cut(MARKER, delivered=delivered))
         told = Told()
         first.result(20)
         for job, each in zip(jobs, [*lines[:5], [marked], *lines[5:]], strict=True):
-            told.recorded |= dict(zip([line.entry_id for line in each], job.result(20).positions, strict=True))
+            told.recorded |= dict(zip([line.entry_id for line in each], job.result(20), strict=True))
         assert wire.was_cut.is_set()
         recorder.close()
     assert len(set(told.recorded.values())) == 21
@@ -284,12 +278,12 @@ def test_many_callers_of_one_lost_transaction_all_get_their_positions(delivered:
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["after the commit", "before the statement"])
-def test_a_server_that_is_gone_for_good_is_told_as_unavailable(delivered: bool, home: Home, impatient: None) -> None:
+def test_a_server_that_is_gone_for_good_is_told_as_unavailable(delivered: bool, home: Home) -> None:
     """Where the server does not come back, the writer is told that the outcome is unknown; a later retry finds it out."""
-    with wired(home.place) as (wire, place), place.pool(2) as pool, Ledger(place, pool) as ledger:
+    with wired(home.place) as (wire, place), place.pool(2) as pool, Ledger(place, pool, patience_s=1) as ledger:
         _append(ledger, THX)
         wire.cut(Cut(MARKER, delivered=delivered, gone=True))
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="not known"):
             _append(ledger, MARKED)
         assert wire.was_cut.is_set()
     with home.place.pool(2) as pool, Ledger(home.place, pool) as ledger:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -13,14 +14,15 @@ from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.errors import IdReused, Invalid, LedgerError, Refused, StaleVersion, Unavailable
 from ledger.postgres import Connection, Embedded, Place, Pool
-from ledger.recorder import Job
 from ledger.service import Actor, Answer, Ledger
 from projections.follow import Follower, rebuild
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.held import held
 
 CANARY = "A. Canary"
 Given = Callable[..., list[Answer]]
+T = TypeVar("T")
 
 SIGNED = event(
     "agreement.signed", "agreement:mou", "2024-09", title="A memorandum",
@@ -185,71 +187,41 @@ def test_processes_that_write_to_one_stream_in_turn_see_each_other(ledger: Ledge
         assert answer.version == number
 
 
+def overtake(server: Embedded, place: Place, first: Callable[[], object], second: Callable[[], T]) -> "Future[T]":
+    """Two writers that decide before either records; the first one records first. The outcome of the second."""
+    with ThreadPoolExecutor(2) as threads, held(server.owner_dsn, place.schema) as head:
+        threads.submit(first)
+        head.wait_for(1)
+        outcome = threads.submit(second)
+        head.wait_for(2)
+    return outcome
+
+
 def test_a_writer_who_was_overtaken_decides_again(
-    ledger: Ledger, twin: Ledger, monkeypatch: pytest.MonkeyPatch, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
 ) -> None:
     """Where somebody records between its reading and its writing, a writer decides again on what is true by then."""
     again(ledger, INDIA)
-    overtake = [lambda: again(twin, event("party.dissolved", "party:ind", "2020"))]
-    submit = ledger.recorder.committer.submit_all
-
-    def submit_late(jobs: list[Job]) -> None:
-        if overtake:
-            overtake.pop()()
-        submit(jobs)
-
-    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
+    outcome = overtake(
+        server, place,
+        lambda: again(twin, event("party.dissolved", "party:ind", "2020")),
+        lambda: again(ledger, event("party.renamed", "party:ind", "2021", name="Another name")),
+    )  # fmt: skip
     with pytest.raises(Refused) as refused:
-        again(ledger, event("party.renamed", "party:ind", "2021", name="Another name"))
+        outcome.result()
     assert refused.value.rule == "after_end"
     assert size(reader) == 2
 
 
 def test_a_retry_that_overtakes_the_first_attempt_is_the_same_event(
-    ledger: Ledger, twin: Ledger, monkeypatch: pytest.MonkeyPatch, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
 ) -> None:
     """Two processes that are handed the same event at once record it once, and give the same answer."""
     named = {**SIGNED, "id": str(uuid4())}
-    told: list[list[Answer]] = []
-    submit = ledger.recorder.committer.submit_all
-
-    def submit_late(jobs: list[Job]) -> None:
-        if not told:
-            told.append(again(twin, named))
-        submit(jobs)
-
-    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
-    assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
+    outcome = overtake(server, place, lambda: again(twin, named), lambda: again(ledger, named))
+    assert outcome.result() == again(twin, named)
+    assert outcome.result()[0].repeated
     assert size(reader) == 1
-
-
-def test_an_event_that_appears_while_it_is_looked_up_is_answered_whole(
-    ledger: Ledger, twin: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A retry that reads while the first attempt commits gets that attempt's answer, its anomalies included."""
-    named = {**SIGNED, "id": str(uuid4())}
-    told: list[list[Answer]] = []
-    world = ledger.desk.memory.world
-
-    class Late:
-        """A connection on which the first attempt commits after the first thing read."""
-
-        def __init__(self, connection: Connection) -> None:
-            self.connection = connection
-
-        def pipeline(self) -> Any:
-            return self.connection.pipeline()
-
-        def execute(self, *args: Any, **kwargs: Any) -> Any:
-            cursor = self.connection.execute(*args, **kwargs)
-            if not told:
-                cursor.fetchone()
-                cursor.scroll(0, "absolute") if cursor.rownumber else None
-                told.append(again(twin, named))
-            return cursor
-
-    monkeypatch.setattr(ledger.desk.memory, "world", lambda connection, *asked: world(Late(connection), *asked))  # type: ignore[arg-type]
-    assert again(ledger, named) == [told[0][0]._replace(repeated=True)]
 
 
 # --- all or nothing
@@ -314,7 +286,7 @@ def test_the_answer_of_a_dry_run_is_the_answer(ledger: Ledger, reader: Connectio
 # --- sources
 
 
-DOCUMENT = "ab" * 32
+DOCUMENT, OTHER, THIRD = "ab" * 32, "cd" * 32, "ef" * 32
 
 
 def test_one_document_is_one_source(given: Given, twin: Ledger) -> None:
@@ -331,22 +303,62 @@ def test_one_document_is_one_source(given: Given, twin: Ledger) -> None:
 
 
 def test_one_document_is_one_source_even_at_once(
-    ledger: Ledger, twin: Ledger, monkeypatch: pytest.MonkeyPatch, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
 ) -> None:
     """Two processes that register the same document at once under two names do not both succeed unremarked."""
-    one = event("source.registered", "source:one", sources=[], title="One", kind="news_article", sha256=DOCUMENT)
-    two = event("source.registered", "source:two", sources=[], title="Two", kind="news_article", sha256=DOCUMENT)
-    overtake, submit = [lambda: again(twin, one)], ledger.recorder.committer.submit_all
-
-    def submit_late(jobs: list[Job]) -> None:
-        if overtake:
-            overtake.pop()()
-        submit(jobs)
-
-    monkeypatch.setattr(ledger.recorder.committer, "submit_all", submit_late)
-    with pytest.raises(Refused):
-        again(ledger, two)
+    outcome = overtake(server, place, lambda: again(twin, source("one")), lambda: again(ledger, source("two")))
+    with pytest.raises(Refused) as refused:
+        outcome.result()
+    assert refused.value.rule == "duplicate_source"
     assert size(reader) == 1
+
+
+def source(name: str, **more: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"sources": [], "title": name, "kind": "news_article", "sha256": DOCUMENT} | more
+    return event("source.registered", f"source:{name}", **told)
+
+
+def voided(name: str, target: int) -> dict[str, Any]:
+    told: dict[str, Any] = {"target": target, "reason_code": "wrong_stream", "reason": "It was another document."}
+    return event("entry.voided", f"source:{name}", sources=[], **told)
+
+
+def replaced(name: str, target: int, **data: Any) -> dict[str, Any]:
+    replacement = {"type": "source.registered", "data": {"title": name, "kind": "speech"} | data}
+    told: dict[str, Any] = {
+        "target": target,
+        "replacement": replacement,
+        "reason_code": "misread_source",
+        "reason": "It was misread.",
+    }
+    return event("entry.superseded", f"source:{name}", sources=[], **told)
+
+
+def test_a_document_belongs_to_whoever_holds_it_by_what_counts(ledger: Ledger, given: Given, twin: Ledger) -> None:
+    """A registration that was struck holds nothing any more; what takes an entry's place holds as the entry did."""
+    given(source("one"), source("two", sha256=OTHER), event("source.described", "source:one", sources=[], title="1"))
+    for refused in (source("three"), replaced("two", 2, sha256=DOCUMENT)):
+        for writer in (ledger, twin):
+            with pytest.raises(Refused) as told:
+                again(writer, refused)
+            assert told.value.rule == "duplicate_source"
+    given(replaced("one", 1))  # which has no digest: the document is free
+    given(source("three"))
+    with pytest.raises(Refused):
+        again(twin, source("four"))
+    again(twin, replaced("two", 2, sha256=THIRD))
+    with pytest.raises(Refused):
+        given(source("five", sha256=THIRD))
+    given(source("six", sha256=OTHER))
+
+
+def test_a_document_goes_from_one_source_to_another_in_one_request(given: Given, twin: Ledger) -> None:
+    """A registration under a wrong name is struck and made again under the right one, at once and for good."""
+    given(source("wrong"), event("source.described", "source:wrong", sources=[], sha256=OTHER))
+    answers = given(voided("wrong", 2), source("right", sha256=OTHER))
+    assert [answer.position for answer in answers] == [3, 4]
+    with pytest.raises(Refused, match="source:right"):
+        again(twin, source("third", sha256=OTHER))
 
 
 # --- persons, and what stays out
@@ -424,15 +436,15 @@ def test_the_environment_does_not_leak_into_the_application(
 # --- when the database, or an entry, is not as it should be
 
 
-def test_an_exhausted_pool_is_told_as_unavailable(place: Place) -> None:
-    """Where no connection comes free in time, the writer is told to try again."""
-    with place.pool(1) as pool:
+def test_readers_who_hold_all_connections_stop_no_writer(place: Place) -> None:
+    """An append needs none of the readers' connections; a dry run does, and is told to try again."""
+    with place.pool(1) as pool, Ledger(place, pool) as ledger, pool.connection():
         pool.timeout = 0.2
-        with Ledger(place, pool) as ledger, pool.connection(), pytest.raises(Unavailable):
-            again(ledger, THX)
+        assert again(ledger, THX)[0].position == 1
+        with pytest.raises(Unavailable):
+            ledger.dry_run(read_body(INDIA), CLERK)
 
 
-@pytest.mark.timeout(15)
 def test_after_closing_a_writer_is_told_so(place: Place, pool: Pool) -> None:
     """A ledger that is closed says that it is unavailable, and keeps nobody waiting."""
     ledger = Ledger(place, pool)

@@ -1,7 +1,8 @@
 -- name: load
 -- What these streams hold after the versions already known. Stream by stream: an index finds each, whether or not the
 -- planner has been told yet how many entries there are.
-select newer.body::text
+select known.stream,
+       newer.body::text
   from unnest(%(streams)b::text[], %(versions)b::int[]) as known (stream, version),
        lateral (
            select position,
@@ -14,7 +15,8 @@ select newer.body::text
  order by newer.position
 
 -- name: find_entries
-select body::text
+select entry_id::text,
+       body::text
   from entries
  where entry_id = any(%(entry_ids)b::uuid[])
 
@@ -29,11 +31,23 @@ select stream,
 
 -- name: holders
 -- Which sources hold a document with one of these digests?
-select body #>> '{data,sha256}',
+select sha256,
        stream
-  from entries
- where type in ('source.registered', 'source.described')
-   and body #>> '{data,sha256}' = any(%(digests)b::text[])
+  from holders(%(digests)b::text[])
+
+-- name: last
+-- The last entry; and whether the one that was seen last before stands where it stood.
+select last.position,
+       last.entry_id::text,
+       last.recorded_at,
+       exists (
+           select from entries as seen
+            where seen.position = %(position)s
+              and seen.entry_id = %(entry_id)s
+              and seen.recorded_at = %(recorded_at)s
+       )
+  from head
+  join entries as last on last.position = head.size
 
 -- name: disclosures
 select entry_id::text,

@@ -1,0 +1,435 @@
+"""The writer: one thread in a loop, which orders what this process records.
+
+Callers put what they want recorded into a queue and get a future. The writer drains the queue; reads, in one round trip,
+what its cache lacks; decides each request after those before it; and hands all of it to the one statement that records
+(``append_lines`` in ``ledger/schema``). That statement is the judge: under the lock of the log's head it looks whether
+what the requests were decided on still stands, records those for which it does, and names the others, which are read
+and decided again. So nothing is recorded, answered or refused on a memory that the database does not bear out, and
+whoever conflicts costs nobody else anything. The head is never held across a round trip.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, date, datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic, sleep
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+from eventsourcing.persistence import IntegrityError
+
+from ledger.batch import Batch
+from ledger.committer import NOTIFY_EVERY_S, Committer, Ground, Lost, Verdict
+from ledger.decision import Answer, Decided, Decider, DecisionContext, Request
+from ledger.decision_cache import DecisionCache, RolledBack, Seen
+from ledger.entry import StoredLine
+from ledger.epoch import current, renew
+from ledger.errors import Unavailable
+from ledger.postgres import Place
+
+MAX_BATCH_EVENTS = 1_000
+ATTEMPTS = 10
+RETRY_S = 0.1
+log = logging.getLogger("ledger.writer")
+T = TypeVar("T")
+P = TypeVar("P", bound="Pending[Any]")
+
+
+class OtherDay(Exception):
+    """The server's day is another than the one that a batch was decided on."""
+
+
+class ClocksDiffer(Exception):
+    """The server's clock is not to be trusted, or ours is not."""
+
+
+class Pending(Future[T]):
+    """What waits to be recorded, until its deadline (as ``time.monotonic`` counts).
+
+    ``is_stale``: what it was decided on is no longer so. ``is_uncertain``: it may be recorded by now, as an answer was lost.
+    """
+
+    def __init__(self, events: int, patience_s: float) -> None:
+        super().__init__()
+        self.events = events
+        self.arrived = monotonic()
+        self.deadline = self.arrived + patience_s
+        self.attempts = 0
+        self.is_stale = self.is_uncertain = False
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Those that may stand in the log, or in another request."""
+        return frozenset()
+
+    def doubt(self) -> None:
+        """An answer was lost: it may be recorded by now."""
+        self.is_uncertain = True
+
+    def give_up(self, why: str) -> None:
+        """Tell that it could not be recorded now, or that nobody knows whether it was."""
+        what = "whether it was recorded is not known" if self.is_uncertain else "nothing was recorded"
+        self.set_exception(Unavailable(f"{why}; {what}, send the same again with the same ids"))
+
+
+class Append(Pending[list[Answer]]):
+    """A request that waits, and what was decided on it."""
+
+    def __init__(self, request: Request, patience_s: float) -> None:
+        super().__init__(len(request.events), patience_s)
+        self.request = request
+        self.decided: list[Decided] = []
+        self.sent: set[str] = set()  # the ids of what may be recorded by now
+        self.refusal: Exception | None = None
+        self.number = 0  # in its batch
+        self.is_as_decided = False  # every entry has the place that it was taken to have
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return self.request.ids
+
+    def doubt(self) -> None:
+        super().doubt()
+        self.sent |= {answer.id for answer, new in self.decided if new}
+        self.request.seek_all()
+
+    def decide(self, decider: Decider, context: DecisionContext, position: int) -> None:
+        """What is to be recorded and answered, or why it is refused."""
+        self.decided, self.refusal = [], None
+        try:
+            self.decided = decider.decide(context, self.request, position)
+        except Exception as error:
+            self.refusal = error
+
+    def conclude(self, positions: Sequence[int]) -> None:
+        """It is recorded at these positions, or was before, or is refused: and the database bears that out."""
+        expected = [answer.position for answer, new in self.decided if new]
+        named = any(new.line.disclosures for _, new in self.decided if new)  # a name may be erased: it is not kept
+        self.is_as_decided = expected == list(positions) and not named
+        following = iter(positions)
+        self.decided = [
+            (answer.at(next(following)) if new else answer._replace(repeated=answer.id not in self.sent), new)
+            for answer, new in self.decided
+        ]
+        if self.refusal:
+            self.set_exception(self.refusal)
+        else:
+            self.set_result([answer for answer, _ in self.decided])
+
+
+class Insert(Pending[Sequence[int]]):
+    """Lines that somebody else has decided on, as the library's recorders take them; the outcome is their positions."""
+
+    def __init__(self, lines: Sequence[StoredLine], patience_s: float) -> None:
+        super().__init__(len(lines), patience_s)
+        self.lines = lines
+        self.found: Sequence[int] | None = None  # where the lines stand, if an answer was lost and they are recorded
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset([line.entry_id for line in self.lines])
+
+
+class Waiting(NamedTuple):
+    """What waits to be recorded: how many, for how long the first of them, and over which connection of the server's."""
+
+    waiting: int
+    since_s: float | None
+    backend_pid: int | None
+    alive: bool
+
+
+class Writer:
+    """Decides and records. ``clock`` is ours: it is held against the server's.
+
+    What waits longer than ``patience_s`` is given up; clocks may differ by ``tolerance_s``.
+    """
+
+    def __init__(
+        self, place: Place, decider: Decider | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        patience_s: float = 10.0, tolerance_s: float = 5.0,
+    ) -> None:  # fmt: skip
+        self.decider, self.clock = decider, clock
+        self.patience_s, self.tolerance_s = patience_s, tolerance_s
+        self.committer = Committer(place)
+        self.cache = DecisionCache()
+        self.queue: SimpleQueue[Pending[Any] | None] = SimpleQueue()
+        self.waiting: deque[Pending[Any]] = deque()  # taken from the queue, or to be decided again
+        self.in_hand: Sequence[Pending[Any]] = ()
+        self.epoch: str | None = None
+        self.today: date | None = None  # the server's day, where it is another than ours
+        self.closing = self.closed = False
+        self.thread = Thread(target=self._run, name="writer", daemon=True)
+        self.thread.start()
+
+    def submit(self, request: Request) -> Append:
+        """The answers to come. Their exception is what ``Ledger.append`` raises."""
+        return self._put(Append(request, self.patience_s))
+
+    def insert(self, lines: Sequence[StoredLine]) -> Insert:
+        """The positions to come. Their exception is IntegrityError or Unavailable."""
+        return self._put(Insert(lines, self.patience_s))
+
+    def _put(self, pending: P) -> P:
+        self.queue.put(pending)
+        if self.closed:  # set before the last look into the queue: what comes later is refused here
+            self._refuse_waiting()
+        return pending
+
+    def close(self) -> None:
+        """Record what waits, then stop."""
+        self.queue.put(None)
+        self.thread.join()
+        self.committer.drop()
+
+    def report(self) -> Waiting:
+        """For health and metrics; from any thread."""
+        in_hand = self.in_hand
+        since_s = monotonic() - min([one.arrived for one in in_hand]) if in_hand else None
+        count = len(in_hand) + self.queue.qsize()
+        return Waiting(count, since_s, self.committer.backend_pid, self.thread.is_alive())
+
+    # --- the loop
+
+    def _run(self) -> None:
+        while not self.closing or self.waiting or not self.queue.empty():
+            self.in_hand = batch = self._next_batch()
+            try:
+                if batch:
+                    self._serve(batch)
+            except BaseException as error:  # whatever it is, no caller is left waiting, and others are served
+                log.error("the writer failed at a batch and goes on: %s", type(error).__name__)  # noqa: TRY400  no names
+                self.cache.clear()
+                self.committer.drop()
+                for one in batch:
+                    if not one.done():
+                        one.set_exception(error)
+            self.in_hand = ()
+        self.closed = True
+        self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
+        while not self.queue.empty():
+            if pending := self.queue.get():
+                pending.give_up("the ledger is closed")
+
+    def _next_batch(self) -> list[Pending[Any]]:
+        """What can be decided together, of all that waits; waits for something where nothing does."""
+        self._drain()
+        batch, ids, events = list[Pending[Any]](), set[str](), 0
+        later = deque[Pending[Any]]()
+        for pending in self.waiting:
+            fits = events < MAX_BATCH_EVENTS and ids.isdisjoint(pending.ids)
+            if fits and (not batch or type(pending) is type(batch[0])):
+                batch.append(pending)
+                ids |= pending.ids
+                events += pending.events
+            else:
+                later.append(pending)
+        self.waiting = later
+        return batch
+
+    def _drain(self) -> None:
+        """Take what is in the queue; where nothing else waits, wait for it."""
+        if not self.waiting and not self.closing:
+            self._take(self._first())
+        while not self.queue.empty():
+            self._take(self.queue.get())
+
+    def _first(self) -> Pending[Any] | None:
+        if self.committer.owes_notice:
+            try:
+                return self.queue.get(timeout=NOTIFY_EVERY_S)
+            except Empty:
+                self.committer.notify(at_once=True)
+        return self.queue.get()
+
+    def _take(self, pending: Pending[Any] | None) -> None:
+        if pending is None:
+            self.closing = True
+        elif pending.set_running_or_notify_cancel():
+            self.waiting.append(pending)
+
+    # --- a batch
+
+    def _serve(self, batch: Sequence[Pending[Any]]) -> None:
+        """Decide and record; what is stale, or lost and not late, waits for the next batch."""
+        batch = self._in_time(batch)
+        if not batch:
+            return
+        self.committer.deadline = min([one.deadline for one in batch])
+        try:
+            self._attempt(batch)
+        except Lost:
+            self._try_later(batch, was_sent=True)
+        except RolledBack:
+            self._begin_epoch()
+            self._decide_again(batch)
+        except OtherDay:
+            self._decide_again(batch)
+        except ClocksDiffer as error:
+            self._give_up(batch, str(error))
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            self._one_by_one(batch, error)
+        except psycopg.Error as error:
+            if self.committer.is_lost:
+                self._try_later(batch, was_sent=False)
+            else:
+                self._give_up(batch, f"the database refuses ({str(error).strip()})")
+        else:
+            self.committer.notify()
+
+    def _in_time(self, batch: Sequence[Pending[Any]]) -> list[Pending[Any]]:
+        now = monotonic()
+        self._give_up([one for one in batch if one.deadline <= now], "the database did not answer in time")
+        return [one for one in batch if one.deadline > now]
+
+    def _give_up(self, batch: Sequence[Pending[Any]], why: str) -> None:
+        for one in batch:
+            one.give_up(why)
+
+    def _try_later(self, batch: Sequence[Pending[Any]], *, was_sent: bool) -> None:
+        """The connection is gone, and with it maybe the answer to the statement that records."""
+        self.committer.drop()
+        if was_sent:
+            for one in batch:
+                one.doubt()
+        batch = self._in_time(batch)
+        self.waiting.extendleft(reversed(batch))
+        sleep(RETRY_S)
+
+    def _decide_again(self, batch: Sequence[Pending[Any]]) -> None:
+        """What it was decided on is no longer so."""
+        for one in reversed(batch):
+            one.attempts, one.is_stale = one.attempts + 1, True
+            if one.attempts < ATTEMPTS:
+                self.waiting.appendleft(one)
+            else:
+                one.give_up("others keep writing to the same streams")
+
+    def _one_by_one(self, batch: Sequence[Pending[Any]], error: psycopg.Error) -> None:
+        """What the server cannot take fails who sent it, and nobody else."""
+        if len(batch) == 1:
+            batch[0].set_exception(IntegrityError(str(error)) if isinstance(error, psycopg.IntegrityError) else error)
+        else:
+            for one in batch:
+                self._serve([one])
+
+    def _begin_epoch(self) -> None:
+        """The log is not what this process has seen: nothing that it remembers counts."""
+        self.cache.clear()
+        connection = self.committer.connect()
+        self.epoch = renew(
+            connection, self.epoch or current(connection), "a writer missed the last entry that it had seen"
+        )
+        log.error("the ledger was rolled back: epoch %s begins", self.epoch)
+
+    def _attempt(self, batch: Sequence[Pending[Any]]) -> None:
+        if isinstance(batch[0], Insert):
+            self._insert([one for one in batch if isinstance(one, Insert)])
+        else:
+            self._append([one for one in batch if isinstance(one, Append)])
+
+    def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
+        """Hand it to the judge. Raises RolledBack, OtherDay, ClocksDiffer, Lost, psycopg.Error."""
+        tolerance, patience = timedelta(seconds=self.tolerance_s), timedelta(seconds=self.patience_s)
+        verdict = self.committer.record(batch, Ground(seen, self.clock(), today, tolerance, patience))
+        self.today = None
+        match verdict.verdict:
+            case "rolled back":
+                raise RolledBack
+            case "other day":
+                self.today = verdict.recorded_at.date()
+                raise OtherDay
+            case "other clock":
+                raise ClocksDiffer(f"the server's clock says {verdict.recorded_at}, and ours {self.clock()}")
+            case "clock back":
+                raise ClocksDiffer(
+                    f"the server's clock says {verdict.recorded_at}, and the last entry is later than that"
+                )
+        self.epoch = verdict.epoch
+        return verdict
+
+    def _append(self, appends: Sequence[Append]) -> None:
+        today = self.today or self.clock().date()
+        stale = [one.request for one in appends if one.is_stale]
+        context = self.cache.context([one.request for one in appends], stale, today, self.committer.connect)
+        batch = self._decide(appends, context)
+        verdict = self._record(batch, self.cache.seen, today)
+        again, positions = list[Append](), batch.positions(verdict.base, verdict.stale)
+        for number, one in enumerate(appends):
+            if batch.group(number) in verdict.stale:
+                again.append(one)
+            else:
+                one.conclude(positions.get(number, ()))
+        self._remember([one for one in appends if one.done()], context, batch, verdict)
+        self._decide_again(again)
+
+    def _decide(self, appends: Sequence[Append], context: DecisionContext) -> Batch:
+        """Decide each after those before it, and note what it rests on."""
+        assert self.decider is not None
+        batch, position = Batch(), self.cache.next_position
+        for append in appends:
+            request = append.request
+            versions = {subject: context.histories[subject].version for subject in request.subjects}
+            number = batch.join(context.depends_on(request))
+            for subject, version in versions.items():
+                batch.rests_on(number, subject, version)
+            append.number = number
+            append.decide(self.decider, context, position)
+            batch.lines += [(number, new.line) for _, new in append.decided if new]
+            batch.barrier |= any(new is None for _, new in append.decided)
+            batch.absent += [(number, one) for one in request.ids if one not in context.entries]
+            if not append.refusal:
+                batch.unknown += [(number, one) for one in request.mentions if context.openings[one] is None]
+                batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in request.claims]
+            position += len(append.decided)
+        return batch
+
+    def _remember(self, appends: Sequence[Append], context: DecisionContext, batch: Batch, verdict: Verdict) -> None:
+        """Keep histories as they were decided on where that is how they came to be; the others are folded later."""
+        moved = {batch.group(one.number) for one in appends if not one.is_as_decided}
+        for one in appends:
+            if batch.group(one.number) in moved:
+                self.cache.note(one.request, one.decided, verdict.recorded_at)
+            else:
+                self.cache.adopt(one.request, context)
+        recorded = [line for number, line in batch.lines if batch.group(number) not in verdict.stale]
+        if recorded:
+            self.cache.seen = Seen(verdict.base + len(recorded), recorded[-1].entry_id, verdict.recorded_at)
+
+    def _insert(self, inserts: Sequence[Insert]) -> None:
+        batch, versions, later = Batch(), dict[str, int](), list[Insert]()
+        together = [one for one in inserts if self._takes(batch, versions, one)]
+        verdict = self._record(batch, None, None)
+        positions = batch.positions(verdict.base, verdict.stale)
+        for number, one in enumerate(together):
+            if batch.group(number) not in verdict.stale:
+                one.set_result(one.found or positions[number])
+            elif one.is_uncertain:
+                later.append(one)
+            else:
+                one.set_exception(IntegrityError("a stream has moved on, or an id stands already"))
+        later += [one for one in inserts if one not in together]
+        self.waiting.extendleft(reversed(later))
+
+    def _takes(self, batch: Batch, versions: dict[str, int], insert: Insert) -> bool:
+        """Put the lines into the batch, unless they conflict with others in it: then they are for the next one."""
+        first = {str(line.originator_id): line.originator_version for line in reversed(insert.lines)}
+        insert.found = self.committer.find(insert.lines) if insert.is_uncertain else None
+        if insert.found:
+            batch.join(())
+            batch.barrier = True
+            return True
+        if any(versions.get(stream, version - 1) != version - 1 for stream, version in first.items()):
+            return False
+        number = batch.join(first)
+        for stream, version in first.items():
+            batch.rests_on(number, stream, version - 1)
+        versions |= {str(line.originator_id): line.originator_version for line in insert.lines}
+        batch.lines += [(number, line) for line in insert.lines]
+        batch.absent += [(number, line.entry_id) for line in insert.lines]
+        return True

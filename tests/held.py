@@ -1,0 +1,40 @@
+"""The head of the log, held by somebody else: whoever would record waits, in the order of coming, until it is let go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+from ledger.postgres import Connection
+
+WAITING = """
+    select count(*) from pg_stat_activity
+     where wait_event_type = 'Lock'
+       and application_name = 'ledger'
+       and pg_blocking_pids(pid) <> '{}'
+       and pid in (select pid from pg_locks where relation = %s::regclass)"""
+
+
+class Held:
+    """The head, as long as the block runs."""
+
+    def __init__(self, owner_dsn: str, schema: str) -> None:
+        self.owner_dsn, self.schema = owner_dsn, schema
+
+    def wait_for(self, writers: int) -> None:
+        """Until so many writers wait for the head."""
+        deadline = monotonic() + 20
+        with Connection.connect(self.owner_dsn, autocommit=True) as owner:
+            while owner.execute(WAITING, [f"{self.schema}.head"]).fetchone() != (writers,):
+                if monotonic() > deadline:
+                    raise TimeoutError(f"there are not {writers} writers that wait")
+                sleep(0.005)
+
+
+@contextmanager
+def held(owner_dsn: str, schema: str) -> Iterator[Held]:
+    with (
+        Connection.connect(owner_dsn, autocommit=True, options=f"-c search_path={schema}") as owner,
+        owner.transaction(),
+    ):
+        owner.execute("select from head for update")
+        yield Held(owner_dsn, schema)

@@ -1,0 +1,436 @@
+"""The writer: requests that come together are decided together, none is the worse for it, and nothing is decided on a
+memory that the database does not bear out."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.draft import read_body
+from ledger.entry import StoredLine
+from ledger.epoch import current, epochs
+from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, Unavailable
+from ledger.postgres import Connection, Embedded, Place, Pool
+from ledger.service import Answer, Ledger
+from projections.follow import Follower
+from tests.conftest import CLERK
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.held import Held, held
+
+Given = Callable[..., list[Answer]]
+Answers = Future[list[Answer]]
+
+
+def submit(ledger: Ledger, *events: dict[str, Any], key: str | None = None) -> Answers:
+    return ledger.submit(read_body({"events": list(events)}), CLERK, key)
+
+
+def append(ledger: Ledger, *events: dict[str, Any]) -> list[Answer]:
+    return submit(ledger, *events).result(20)
+
+
+def claim(subject: str, text: str, **more: Any) -> dict[str, Any]:
+    return event("initiative.claim_recorded", subject, text=text, **more)
+
+
+def programme(number: int, **more: Any) -> dict[str, Any]:
+    return event("initiative.reported", f"initiative:i{number}", name="A programme", kind="challenge", **more)
+
+
+@pytest.fixture
+def twin(place: Place) -> Iterator[Ledger]:
+    """A second ledger on the same place, as another process would have it."""
+    with place.pool(2) as pool, Ledger(place, pool) as opened:
+        yield opened
+
+
+@pytest.fixture
+def busy(ledger: Ledger, server: Embedded, place: Place) -> Callable[[], Any]:
+    """``with busy() as head:`` the writer is in the middle of recording; what comes meanwhile waits for it."""
+
+    @contextmanager
+    def wait() -> Iterator[Held]:
+        with held(server.owner_dsn, place.schema) as head:
+            first = submit(ledger, THX)
+            head.wait_for(1)
+            yield head
+        assert first.result(20)
+
+    return wait
+
+
+# --- together
+
+
+def test_writers_of_one_process_never_conflict(ledger: Ledger, given: Given, reader: Connection) -> None:
+    """However many write to one stream at once, each is admitted after those before it."""
+    given(THX, INDUS_X)
+    outcomes = [submit(ledger, claim("initiative:indus-x", f"claim {n}")) for n in range(200)]
+    assert [outcome.result(60)[0].version for outcome in outcomes] == list(range(2, 202))
+    assert reader.execute("select count(*) from entries where stream = 'initiative:indus-x'").fetchone() == (201,)
+
+
+def test_what_waits_is_recorded_together(ledger: Ledger, busy: Any, server: Embedded, place: Place) -> None:
+    """Requests that came while another was being recorded share one transaction."""
+    with busy():
+        others = [submit(ledger, programme(n)) for n in range(5)] + [submit(ledger, claim("initiative:i3", "more"))]
+    assert [outcome.result(20)[0].version for outcome in others] == [1, 1, 1, 1, 1, 2]
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        counted = owner.execute("select count(distinct xmin::text), count(*) from entries where position > 1")
+        assert counted.fetchone() == (1, 6)
+
+
+def test_a_refused_request_leaves_nothing_to_those_after_it(ledger: Ledger, busy: Any) -> None:
+    """What a request would have changed, had it not been refused, is not there for the next one beside it."""
+    with busy():
+        refused = submit(ledger, programme(1), event("initiative.resumed", "initiative:nobody"))
+        stale = submit(ledger, claim("initiative:i1", "too late", expected_version=1))
+        right = submit(ledger, programme(1) | {"expected_version": 0})
+    with pytest.raises(Refused, match="nobody"):
+        refused.result(20)
+    with pytest.raises(Refused):
+        stale.result(20)
+    assert right.result(20)[0].version == 1
+
+
+def test_of_requests_that_state_one_version_the_first_is_recorded(ledger: Ledger, given: Given, busy: Any) -> None:
+    """A writer that states the version it saw is told that another beside it came first."""
+    given(INDUS_X)
+    with busy():
+        outcomes = [submit(ledger, claim("initiative:indus-x", f"{n}", expected_version=1)) for n in range(3)]
+    assert outcomes[0].result(20)[0].version == 2
+    for outcome in outcomes[1:]:
+        with pytest.raises(StaleVersion):
+            outcome.result(20)
+
+
+def test_the_same_event_twice_at_once_is_recorded_once(ledger: Ledger, busy: Any) -> None:
+    """A retry that arrives beside the first attempt gets its answer; the same id with other content is refused."""
+    named = INDUS_X | {"id": str(uuid4())}
+    with busy():
+        attempts = [submit(ledger, named) for _ in range(3)]
+        other = submit(ledger, USA | {"id": named["id"]})
+        keyed = [submit(ledger, INDIA, key="k") for _ in range(2)]
+    told = [outcome.result(20)[0] for outcome in attempts]
+    assert [answer.repeated for answer in told] == [False, True, True]
+    assert len({answer.position for answer in told}) == 1
+    with pytest.raises(IdReused):
+        other.result(20)
+    assert [outcome.result(20)[0].repeated for outcome in keyed] == [False, True]
+
+
+def unreadable(subject: str) -> StoredLine:
+    state = json.dumps({
+        "specversion": "1.0", "id": str(uuid4()), "source": "/", "subject": subject, "streamversion": 1,
+        "authtype": "system", "authid": "x", "type": "party.from_the_future", "data": {},
+    })  # fmt: skip
+    return StoredLine(subject, 1, "party.from_the_future", state.encode(), entry_id=str(uuid4()))
+
+
+def test_what_cannot_be_read_fails_nobody_else_beside_it(ledger: Ledger, busy: Any) -> None:
+    """A stream with an entry that this version cannot read fails those who write to it, and them alone."""
+    ledger.recorder.insert_events([unreadable("party:x")])
+    more = [event("party.described", f"party:{one}", short_name=one) for one in ("x", "usa", "usa")]
+    with busy():
+        unread, *others = [submit(ledger, one) for one in (more[0], USA, INDIA, *more[1:])]
+    assert [outcome.result(20)[0].version for outcome in others] == [1, 1, 2, 3]
+    with pytest.raises(LedgerError):
+        unread.result(20)
+
+
+def test_who_gives_up_waiting_stops_nobody(ledger: Ledger, busy: Any) -> None:
+    """What was handed in is recorded, and so is what came with it, whoever still waits for the answer."""
+    with busy():
+        given_up, other = submit(ledger, USA), submit(ledger, INDIA)
+        with pytest.raises(TimeoutError):
+            given_up.result(0)
+    assert [outcome.result(20)[0].version for outcome in (given_up, other)] == [1, 1]
+
+
+def test_one_callers_conflict_costs_the_others_nothing(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place
+) -> None:
+    """Of requests that are recorded together, those that another process has overtaken are decided again, alone."""
+    given(THX, programme(1), programme(2))
+    with held(server.owner_dsn, place.schema) as head:
+        elsewhere = submit(twin, claim("initiative:i1", "from elsewhere"))
+        head.wait_for(1)
+        first = submit(ledger, USA)  # while it waits the others gather
+        head.wait_for(2)
+        overtaken, *others = [submit(ledger, claim(f"initiative:i{n}", "a claim")) for n in (1, 2)]
+        others += [submit(ledger, programme(n)) for n in range(3, 40)]
+    assert [one.result(20)[0].version for one in (elsewhere, first, overtaken)] == [2, 1, 3]
+    assert [one.result(20)[0].version for one in others] == [2] + [1] * 37
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        of_others = owner.execute(
+            "select count(distinct xmin::text) from entries where entry_id = any(%s::uuid[])",
+            [[one.result()[0].id for one in others]],
+        )
+        assert of_others.fetchone() == (1,)
+
+
+def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
+    """Whatever goes wrong with one request, and however badly, the next one is recorded."""
+    failures: list[BaseException] = [SystemExit(3), MemoryError(), KeyboardInterrupt()]
+
+    def clock() -> datetime:
+        if failures:
+            raise failures.pop()
+        return datetime.now(UTC)
+
+    with Ledger(place, pool, clock=clock) as ledger:
+        for _ in range(3):
+            with pytest.raises((SystemExit, MemoryError, KeyboardInterrupt)):
+                submit(ledger, THX).result(20)
+        assert append(ledger, THX)[0].position == 1
+
+
+def test_after_closing_a_request_is_refused(place: Place, pool: Pool) -> None:
+    """Whoever comes to a ledger that is closed is told so, and does not wait for ever."""
+    with Ledger(place, pool) as ledger:
+        append(ledger, THX)
+    with pytest.raises(Unavailable, match="nothing was recorded"):
+        append(ledger, INDUS_X)
+
+
+# --- nothing is decided on a memory that the database does not bear out
+
+
+SUBJECTS = [f"initiative:i{n}" for n in range(3)]
+ACTS = st.sampled_from(
+    ["reported", "launched", "suspended", "resumed", "closed", "reopened", "claim", "joined", "party"]
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
+    """Requests of one to three events on a few streams, each for one of two writers."""
+    made = []
+    for number in range(draw(st.integers(1, 12))):
+        events = [
+            _act(draw(ACTS), draw(st.sampled_from(SUBJECTS)), number, draw) for _ in range(draw(st.integers(1, 3)))
+        ]
+        made.append((draw(st.integers(0, 1)), events))
+    return made
+
+
+def _act(act: str, subject: str, number: int, draw: st.DrawFn) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": str(draw(st.uuids(version=4)))}
+    if draw(st.booleans()):
+        told["occurred"] = f"2024-0{draw(st.integers(1, 9))}-01"
+    match act:
+        case "party":
+            return event("party.registered", f"party:p{number % 3}", sources=[], name="P", kind="state", id=told["id"])
+        case "joined":
+            told |= {"party": f"party:p{number % 3}", "role": "lead"}
+            return event("initiative.party_joined", subject, **told)
+        case "claim":
+            return event("initiative.claim_recorded", subject, text=f"claim {number % 4}", **told)
+        case "reported" | "launched":
+            return event(f"initiative.{act}", subject, name=f"N{number % 3}", kind="challenge", **told)
+        case "suspended" | "closed" | "reopened":
+            return event(f"initiative.{act}", subject, reason="A reason", **told)
+    return event(f"initiative.{act}", subject, **told)
+
+
+def outcome(ledger: Ledger, events: Sequence[dict[str, Any]]) -> Any:
+    try:
+        return append(ledger, *events)
+    except Refused as refused:
+        return refused.rule, refused.pointer, str(refused)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made=requests())
+def test_a_cache_makes_no_difference(server: Embedded, new_place: Callable[[], Place], made: Any) -> None:
+    """The same requests get the same answers from one process that remembers all, from two in turn, and from processes
+    that remember nothing; and each answer's anomalies are the projection's."""
+    told = []
+    for alternate, forget in ((False, False), (True, False), (False, True)):
+        place = new_place()
+        with place.pool(3) as pool, Ledger(place, pool) as one, Ledger(place, pool) as two:
+            answers = []
+            for which, events in made:
+                if forget:
+                    with Ledger(place, pool) as fresh:
+                        answers.append(outcome(fresh, events))
+                else:
+                    answers.append(outcome((one, two)[which] if alternate else one, events))
+        told.append(answers)
+        assert_projected(place, answers)
+    assert told[0] == told[1] == told[2]
+
+
+def assert_projected(place: Place, answers: Sequence[Any]) -> None:
+    """What was answered of the last entry of each stream is what its state says of it, and versions have no gap."""
+    with place.connect() as connection:
+        follower = Follower(connection)
+        follower.create()
+        while follower.step():
+            pass
+        rows = connection.execute(
+            "select stream, array_agg(version order by position) from entries group by 1"
+        ).fetchall()
+        assert all(versions == list(range(1, len(versions) + 1)) for _, versions in rows)
+        docs = connection.execute("select subject, doc from states where lane = '' and known_to = 2^63 - 1").fetchall()
+    flagged = {(one["position"], one["code"]) for _, doc in docs for one in json.loads(doc)["anomalies"]}
+    last: dict[str, Answer] = {}
+    for answer in [one for answered in answers if isinstance(answered, list) for one in answered]:
+        last[answer.subject] = answer
+    for answer in last.values():
+        for anomaly in answer.anomalies:
+            assert (answer.position, anomaly.code) in flagged
+
+
+def rewind(server: Embedded, place: Place, size: int) -> None:
+    """The ledger as a backup would have it that was taken when it had so many entries: nobody is told."""
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        owner.execute("alter table entries disable trigger all")
+        owner.execute(
+            "delete from disclosures where entry_id in (select entry_id from entries where position > %s)", [size]
+        )
+        owner.execute("delete from entries where position > %s", [size])
+        owner.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
+        owner.execute("alter table entries enable always trigger entries_are_never_changed")
+        owner.execute("alter table entries enable always trigger versions_follow")
+
+
+def test_a_ledger_that_was_rolled_back_is_noticed_not_written_to(
+    ledger: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """A service that goes on over a restored backup decides on what is there: no gap of versions, no false refusal, and
+    another epoch begins."""
+    # given
+    given(THX, INDUS_X)
+    before = current(reader)
+    lost = event("source.registered", "source:lost", sources=[], title="Lost", kind="speech", id=str(uuid4()))
+    for one in (
+        claim("initiative:indus-x", "2"),
+        event("initiative.suspended", "initiative:indus-x", reason="R"),
+        lost,
+    ):
+        append(ledger, one)
+    # when
+    rewind(server, place, 2)
+    answers = [append(ledger, claim("initiative:indus-x", "after")), append(ledger, lost)]
+    # then
+    assert [(one.position, one.version, one.repeated) for (one,) in answers] == [(3, 2, False), (4, 1, False)]
+    assert current(reader) != before
+    assert [(one.size, "writer" in one.reason) for one in epochs(reader)][1:] == [(2, True)]
+    with pytest.raises(Refused):
+        append(
+            ledger, event("initiative.launched", "initiative:indus-x", expected_version=3, name="N", kind="challenge")
+        )
+
+
+def test_positions_that_were_lost_and_filled_by_another_are_noticed(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """Where another writer has filled exactly the lost positions by the time, whoever had seen the old ones notices."""
+    given(THX, INDUS_X)
+    before = current(reader)
+    append(ledger, programme(1))
+    append(ledger, claim("initiative:indus-x", "lost"))
+    rewind(server, place, 2)
+    append(twin, USA)
+    append(twin, claim("initiative:indus-x", "filled"))
+    (answer,) = append(ledger, claim("initiative:indus-x", "after"))
+    assert (answer.position, answer.version) == (5, 3)
+    assert current(reader) != before
+    (flagged,) = append(
+        ledger, event("initiative.related", "initiative:indus-x", other="initiative:i1", relation="child")
+    )
+    assert [(one.code, one.detail) for one in flagged.anomalies] == [
+        ("dangling_reference", "nothing is known of initiative:i1")
+    ]
+
+
+def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger, twin: Ledger) -> None:
+    """Neither a service that has just started nor one beside another calls unknown what was registered by then."""
+    append(ledger, THX)
+    for n in range(30):
+        append(ledger, event("party.registered", f"party:p{n}", sources=[], name="P", kind="state"))
+    joined = event("initiative.party_joined", "initiative:indus-x", party="party:p29", role="lead", id=str(uuid4()))
+    (first,) = append(twin, INDUS_X)
+    assert first.anomalies == ()
+    (answer,) = append(twin, joined)
+    assert answer.anomalies == ()
+    append(ledger, event("party.registered", "party:late", sources=[], name="P", kind="state"))
+    late = event("initiative.party_joined", "initiative:indus-x", party="party:late", role="lead", id=str(uuid4()))
+    (answer,) = append(twin, late)
+    assert answer.anomalies == ()
+    assert append(ledger, late) == [answer._replace(repeated=True)]
+
+
+def test_what_was_unknown_and_came_meanwhile_is_known(
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place
+) -> None:
+    """Where another process registers what a request mentions, between its reading and its recording, it is no dangler."""
+    append(ledger, THX, INDUS_X)
+    append(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="lead"))
+    with held(server.owner_dsn, place.schema) as head:
+        registered = submit(twin, USA)
+        head.wait_for(1)
+        joined = submit(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="host"))
+        head.wait_for(2)
+    assert registered.result(20)[0].position == 4
+    assert joined.result(20)[0].anomalies == ()
+
+
+def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Place) -> None:
+    """Whoever writes past the ledger cannot leave a version out either."""
+    append(ledger, THX)
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        for versions in ([3], [2, 4]):
+            with pytest.raises(Exception, match="a version must follow"), owner.transaction():
+                for version in versions:
+                    owner.execute(
+                        "insert into entries (position, stream, version, type, entry_id, recorded_at, body) "
+                        "values (%s, 'source:thx', %s, 't', gen_random_uuid(), now(), '{}')",
+                        [version, version],
+                    )
+
+
+# --- clocks
+
+
+@pytest.mark.parametrize("off_s", [-7, 7, 3_600, -315_360_000])
+def test_clocks_that_differ_stop_appends(place: Place, pool: Pool, off_s: float, reader: Connection) -> None:
+    """Where the server's clock and ours differ by more than the tolerance, nothing is recorded, and it is said why."""
+    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=off_s)) as ledger:
+        with pytest.raises(Unavailable, match=r"clock says .* nothing was recorded"):
+            append(ledger, THX)
+    assert reader.execute("select size from head").fetchone() == (0,)
+    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=2)) as ledger:
+        assert append(ledger, THX)[0].position == 1
+
+
+def test_a_time_ahead_is_not_made_worse(place: Place, pool: Pool, server: Embedded) -> None:
+    """Where the last entry lies ahead of the clock, nothing is recorded at a time that would lie ahead as well."""
+    with Ledger(place, pool) as ledger:
+        append(ledger, THX)
+        with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+            owner.execute("update head set recorded_at = now() + interval '1 hour'")
+        with pytest.raises(Unavailable, match="later than that"):
+            append(ledger, USA)
+
+
+def test_the_day_of_a_decision_is_the_day_it_is_recorded(place: Place, pool: Pool, reader: Connection) -> None:
+    """At midnight, and where the clocks differ, it is the server's day that counts: also for what is answered."""
+    with place.connect() as connection:
+        row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    midnight = (row[0] + timedelta(days=1)).replace(hour=0, minute=0, second=0)
+    tolerance = (midnight - row[0]).total_seconds() + 60  # ours is past midnight, and within what is tolerated
+    clock = lambda: datetime.now(UTC) + (midnight - row[0]) + timedelta(seconds=1)  # noqa: E731
+    with Ledger(place, pool, clock=clock, tolerance_s=tolerance) as ledger:
+        today = str(midnight.date())
+        (answer,) = append(ledger, event("initiative.launched", "initiative:i1", today, name="N", kind="challenge"))
+    assert "future_act" in [one.code for one in answer.anomalies]
