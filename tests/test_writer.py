@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -384,18 +385,20 @@ def test_what_was_unknown_and_came_meanwhile_is_known(
     assert joined.result(20)[0].anomalies == ()
 
 
+INSERT = """
+    insert into entries (position, stream, version, type, entry_id, recorded_at, body)
+    values (%(n)s, 'source:thx', %(n)s, 't', gen_random_uuid(), now(), '{}')"""
+
+
 def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Place) -> None:
     """Whoever writes past the ledger cannot leave a version out either."""
     append(ledger, THX)
     with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
         for versions in ([3], [2, 4]):
-            with pytest.raises(Exception, match="a version must follow"), owner.transaction():
-                for version in versions:
-                    owner.execute(
-                        "insert into entries (position, stream, version, type, entry_id, recorded_at, body) "
-                        "values (%s, 'source:thx', %s, 't', gen_random_uuid(), now(), '{}')",
-                        [version, version],
-                    )
+            rows = [{"n": version} for version in versions]
+            with pytest.raises(psycopg.IntegrityError, match="a version must follow"):
+                owner.cursor().executemany(INSERT, rows)
+            owner.rollback()
 
 
 # --- clocks
@@ -404,9 +407,9 @@ def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Pla
 @pytest.mark.parametrize("off_s", [-7, 7, 3_600, -315_360_000])
 def test_clocks_that_differ_stop_appends(place: Place, pool: Pool, off_s: float, reader: Connection) -> None:
     """Where the server's clock and ours differ by more than the tolerance, nothing is recorded, and it is said why."""
-    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=off_s)) as ledger:
-        with pytest.raises(Unavailable, match=r"clock says .* nothing was recorded"):
-            append(ledger, THX)
+    told = pytest.raises(Unavailable, match=r"clock says .* nothing was recorded")
+    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=off_s)) as ledger, told:
+        append(ledger, THX)
     assert reader.execute("select size from head").fetchone() == (0,)
     with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=2)) as ledger:
         assert append(ledger, THX)[0].position == 1
