@@ -21,7 +21,7 @@ from api.examples import READS
 from api.house import House
 from api.porter import Porter
 from api.window import Window
-from ledger.errors import Misconfigured, Unavailable
+from ledger.errors import Unavailable
 from ledger.postgres import Place, check_schema
 from ledger.process import look_for_garbage_rarely
 from ledger.service import Ledger
@@ -81,9 +81,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
 def from_environment() -> Doorstep:
     """For servers that start several processes: each builds its own."""
     settings = read_settings()
-    if settings.dsn is None:
-        raise Misconfigured("LEDGER_DSN is not set: a service of several processes needs a server of its own")
-    app = build(settings, Place(settings.dsn.get_secret_value(), settings.schema_))
+    app = build(settings, Place.from_settings(settings))
     look_for_garbage_rarely()
     return app
 

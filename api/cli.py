@@ -34,7 +34,7 @@ from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
-from ledger.postgres import Place, check_schema, embedded, migrate
+from ledger.postgres import Place, check_schema, embedded, explained, migrate
 from ledger.service import Answer, Ledger
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
@@ -67,18 +67,18 @@ def opened() -> Iterator[Opened]:
     """The ledger that the settings name; the embedded server is started for it if it does not run."""
     settings = read_settings()
     if settings.dsn is None:
-        with embedded(settings.data, settings.schema_) as server:
+        with embedded(settings.data, settings.schema_, settings.timeouts) as server:
             yield Opened(settings, server.place)
         return
-    place = Place(settings.dsn.get_secret_value(), settings.schema_)
+    place = Place.from_settings(settings)
     with place.connect() as connection:
         check_schema(connection, place)
     yield Opened(settings, place)
 
 
 @contextmanager
-def writing() -> Iterator[Ledger]:
-    with opened() as at, at.place.pool(2) as pool, Ledger(at.place, pool, at.settings.name) as ledger:
+def writing(*, patient: bool = False) -> Iterator[Ledger]:
+    with opened() as at, at.place.pool(2, patient=patient) as pool, Ledger(at.place, pool, at.settings.name) as ledger:
         yield ledger
 
 
@@ -127,15 +127,12 @@ def migrate_() -> None:
     """Bring the schema up to date, as its owner (LEDGER_OWNER_DSN), and give the service's role its rights."""
     settings = read_settings()
     if settings.dsn is None:
-        with embedded(settings.data, settings.schema_):
+        with embedded(settings.data, settings.schema_, settings.timeouts):
             say("the embedded server is up to date")
         return
-    place = Place(settings.dsn.get_secret_value(), settings.schema_)
-    try:
-        run = migrate((settings.owner_dsn or settings.dsn).get_secret_value(), place)
-    except psycopg.OperationalError as error:
-        raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
-    say(f"ran {', '.join(run)}" if run else "nothing to do: the schema is up to date")
+    owner_dsn = (settings.owner_dsn or settings.dsn).get_secret_value()
+    for done in migrate(owner_dsn, Place.from_settings(settings)) or ["nothing to do: the schema is up to date"]:
+        say(done)
 
 
 @app.command()
@@ -167,13 +164,13 @@ def import_(
     mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
 ) -> None:
     """Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing."""
-    load(writing(), file, mapping, dry_run)
+    load(writing(patient=True), file, mapping, dry_run)
 
 
 @app.command()
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
-    with opened() as at, at.place.connect() as connection:
+    with opened() as at, at.place.connect(patient=True) as connection:
         try:
             upto = unload(connection, sys.stdout.buffer, after)
         except BrokenPipeError:  # whoever reads our output has had enough
@@ -374,7 +371,7 @@ def main() -> NoReturn:
     except LedgerError as error:
         _fail(str(error), 1)
     except psycopg.Error as error:
-        _fail(f"the database failed: {str(error).strip()}", 4)
+        _fail(str(explained(error)), 4)
     except BrokenPipeError:  # whoever reads our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

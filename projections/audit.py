@@ -35,10 +35,10 @@ def audit(place: Place, report: Callable[[int], None] = lambda position: None) -
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
     """
-    with place.connect() as connection:
+    with place.connect(patient=True) as connection:
         yield from check_log(connection, report)
         yield from check_streams(connection)
-    with place.connect(SCRATCH) as connection:
+    with place.connect(SCRATCH, patient=True) as connection:
         yield from check_rows(connection, place)
 
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from itertools import groupby
 from time import sleep
 from typing import Any
@@ -56,7 +55,11 @@ def rebuild(place: Place, report: Report = lambda position: None, workers: int |
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
-    with place.connect(place.rebuild) as connection, only("rebuild", place, connection) as alone, no_collections():
+    with (
+        place.connect(place.rebuild, patient=True) as connection,
+        only("rebuild", place, connection) as alone,
+        no_collections(),
+    ):
         if not alone:
             raise Running("another rebuild of this ledger is running")
         if not _can_go_on(connection, place):
@@ -181,7 +184,7 @@ def _number(connection: Connection, question: str) -> int:
 def _project(connection: Connection, place: Place, report: Report, workers: int) -> None:
     """Project every share. Whoever is free takes the next one, this process too."""
     left = _number(connection, "goal") - _number(connection, "projected")
-    with ExitStack() as stack, place.connect(place.rebuild) as own:
+    with ExitStack() as stack, place.connect(place.rebuild, patient=True) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
             stack.enter_context(_helper(place))
         while _number(connection, "unfinished"):
@@ -261,7 +264,7 @@ def _helper(place: Place) -> Iterator[None]:
     command = [sys.executable, "-m", "projections.rebuild"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"place": asdict(place), "batch": BATCH}) + "\n")
+        process.stdin.write(json.dumps({"dsn": place.dsn, "schema": place.schema, "batch": BATCH}) + "\n")
         process.stdin.flush()
         yield
 
@@ -269,8 +272,12 @@ def _helper(place: Place) -> Iterator[None]:
 def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
     given = json.loads(sys.stdin.readline())
-    place = Place(**given["place"])
-    with no_collections(), suppress(psycopg.Error, LedgerError), place.connect(place.rebuild) as connection:
+    place = Place(given["dsn"], given["schema"])
+    with (
+        no_collections(),
+        suppress(psycopg.Error, LedgerError),
+        place.connect(place.rebuild, patient=True) as connection,
+    ):
         for _ in _work(connection, place, given["batch"]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return

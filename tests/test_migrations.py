@@ -43,7 +43,7 @@ def test_only_what_is_new_is_run(home: Home, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(postgres, "migrations", _with(SECOND))
     with home.place.connect() as service, pytest.raises(Misconfigured, match="9000_second"):
         check_schema(service, home.place)
-    assert migrate(home.owner_dsn, home.place) == ["9000_second.sql"]
+    assert migrate(home.owner_dsn, home.place) == ["ran 9000_second.sql"]
     with home.place.connect() as service:
         check_schema(service, home.place)
 

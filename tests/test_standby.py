@@ -1,11 +1,15 @@
 """The family of servers that other tests rest on: what they do is what real ones do."""
 
+from dataclasses import replace
 from time import monotonic
 from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from ledger.postgres import Place, is_read_only
+from ledger.settings import Timeouts
 from tests.standby import Address, Server
 
 pytest_plugins = ["tests.standby"]
@@ -84,3 +88,30 @@ def test_a_synchronous_standby_is_waited_for(noted: Server) -> None:
     standby.thaw()
     note(noted)
     assert count(standby) == 4
+
+
+def test_no_limit_of_ours_ends_the_wait_for_a_standby(primary: Server) -> None:
+    """A commit that waits for its standby is not cut off by statement_timeout: the acknowledgement would be false."""
+    standby = primary.standby("one")
+    primary.configure(synchronous_standby_names="one")
+    standby.freeze()
+    place = replace(primary.place(), timeouts=Timeouts(statement_s=0.2))
+    with place.connect(place.schema) as service:
+        service.answer_s = 1.0
+        with pytest.raises(psycopg.OperationalError):
+            service.execute("update head set recorded_at = recorded_at")
+    assert primary.tells("select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == 1
+    standby.thaw()
+
+
+def test_a_connection_string_of_several_servers_finds_the_primary(primary: Server) -> None:
+    """With ``target_session_attrs`` in it, whichever server is the primary is found."""
+    standby = primary.standby("one")
+    hosts = f"{standby.directory},{primary.directory}"
+    place = Place(make_conninfo(primary.place().dsn, host=hosts, target_session_attrs="read-write"), "ledger")
+    with place.connect() as connection:
+        assert not is_read_only(connection)
+    primary.stop()
+    standby.promote()
+    with place.connect() as connection:
+        assert not is_read_only(connection)
