@@ -251,7 +251,8 @@ class Listener:
 def migrate(owner_dsn: str, place: Place) -> list[str]:
     """Bring the ledger's schema up to date as its owner, and give the service's role its rights.
 
-    Returns what was done, a sentence each. Raises Misconfigured where a file that was run has changed, Unavailable.
+    Returns what was done, a sentence each. Raises Misconfigured where a file that was run has changed, Unavailable where
+    the server is not to be had.
     """
     with Place(owner_dsn, place.schema, place.timeouts).connect(place.schema, patient=True) as owner:
         _ensure_service(owner, place)
@@ -260,7 +261,8 @@ def migrate(owner_dsn: str, place: Place) -> list[str]:
             owner.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"migrate {place.schema}"])
             owner.execute("set local lock_timeout to default")  # and others than him do not wait behind us for long
             _ensure_schema(owner, place)
-            return [f"ran {name}" for number, name, text in migrations() if _run(owner, place, number, name, text)]
+            run = [f"ran {name}" for number, name, text in migrations() if _run(owner, place, number, name, text)]
+            return run + _give_rights(owner, place)
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -306,6 +308,19 @@ def _run(owner: Connection, place: Place, number: int, name: str, text: str) -> 
     owner.execute(sql.SQL(text).format(**_identifiers(place)))
     owner.execute("insert into migrations (number, name, sha256) values (%s, %s, %s)", [number, name, digest])
     return True
+
+
+def _give_rights(owner: Connection, place: Place) -> list[str]:
+    """What the service may do, again: a dump that was restored may know nothing of its role."""
+    rights, names, done = queries("ledger", "rights.sql"), _names(place), []
+    if owner.execute(rights["strangers"], names).fetchone() == (True,):
+        owner.execute(sql.SQL(rights["drop_derived"]).format(**_identifiers(place)))
+        done.append("dropped what is derived, as it was another role's: the follower builds it anew")
+    before = owner.execute(rights["held"], names).fetchone()
+    owner.execute(sql.SQL(rights["give"]).format(**_identifiers(place)))
+    if owner.execute(rights["held"], names).fetchone() != before:
+        done.append(f"gave {_user(place)} its rights")
+    return done
 
 
 def _names(place: Place) -> dict[str, str]:
