@@ -93,7 +93,8 @@ select head.size > progress.position
 -- name: lock_progress
 select version,
        position,
-       size
+       size,
+       epoch
   from progress,
        head
    for update of progress

@@ -4,7 +4,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -134,6 +134,6 @@ def wired(place: Place) -> Iterator[tuple[Wire, Place]]:
     with tempfile.TemporaryDirectory(prefix="wire-") as directory:
         wire = Wire(Path(directory), f"{host}/.s.PGSQL.5432")
         try:
-            yield wire, Place(make_conninfo(place.dsn, host=directory), place.schema)
+            yield wire, replace(place, dsn=make_conninfo(place.dsn, host=directory))
         finally:
             wire.close()
