@@ -36,6 +36,7 @@ LONG = 20_000
 BATCH = 2_000
 SHARES_EACH = 8
 WAIT_S = 0.1
+SWAP_AGAIN_S = 1.0
 
 Report = Callable[[int], None]
 
@@ -212,20 +213,36 @@ def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
 
 
 def _finish(connection: Connection, place: Place, report: Report) -> int:
-    """Index the rows, project what was recorded meanwhile, and swap."""
+    """Index the rows, project what was recorded meanwhile, and swap: as often as it takes until nobody is in the way."""
     connection.execute(SQL["create_indexes"])
     connection.execute(SQL["analyze"])
     builder = Follower(connection, batch=BATCH)
-    while builder.step():
-        report(builder.position)
+    while True:
+        _follow_up(builder, report)
+        with suppress(psycopg.errors.LockNotAvailable):
+            return _take_over(builder, place, report)
+        sleep(SWAP_AGAIN_S)
+
+
+def _take_over(builder: Follower, place: Place, report: Report) -> int:
+    """Put the new tables in the place of the live ones. Raises LockNotAvailable where somebody uses those for long.
+
+    Whoever comes meanwhile waits behind us, so we do not wait for long, and leave them a pause before the next try.
+    """
+    connection = builder.connection
     with connection.transaction():
+        connection.execute(SQL["be_brief"])
         _hold_live(connection, place)
-        while builder.step():
-            report(builder.position)
+        _follow_up(builder, report)
         _check(connection, "progress")
         position = _number(connection, "position")
         _swap(connection, place)
     return position
+
+
+def _follow_up(builder: Follower, report: Report) -> None:
+    while builder.step():
+        report(builder.position)
 
 
 def _check(connection: Connection, question: str) -> None:
