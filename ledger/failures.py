@@ -10,8 +10,9 @@ from ledger.errors import Unavailable
 FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """What is nobody's fault who asked: the connection, the server, or one of its limits."""
 
+READ_ONLY = "the server is read-only (a standby?)"
 WHY = {
-    "25006": "the server is read-only (a standby?)",
+    "25006": READ_ONLY,
     "25P03": "a transaction stood idle for longer than idle_in_transaction_session_timeout allows",
     "40001": "the database gave up the transaction for another's sake",
     "40P01": "the database broke a deadlock",

