@@ -19,8 +19,8 @@ from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
 from api.porter import Porter
-from ledger.errors import Misconfigured, Unavailable
-from ledger.postgres import Place, check_schema
+from ledger.errors import Unavailable
+from ledger.postgres import Place, Pool, check_schema
 from ledger.process import look_for_garbage_rarely
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
@@ -69,19 +69,22 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
             async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
-                with Ledger(place, pool, settings.name) as ledger:
+                with _ledger(settings, place, pool) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
                     yield
 
     return run
 
 
+def _ledger(settings: Settings, place: Place, pool: Pool) -> Ledger:
+    patience_s, tolerance_s = settings.append_deadline_s, settings.clock_tolerance
+    return Ledger(place, pool, settings.name, patience_s=patience_s, tolerance_s=tolerance_s)
+
+
 def from_environment() -> Doorstep:
     """For servers that start several processes: each builds its own."""
     settings = read_settings()
-    if settings.dsn is None:
-        raise Misconfigured("LEDGER_DSN is not set: a service of several processes needs a server of its own")
-    app = build(settings, Place(settings.dsn.get_secret_value(), settings.schema_))
+    app = build(settings, Place.from_settings(settings))
     look_for_garbage_rarely()
     return app
 

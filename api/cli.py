@@ -32,9 +32,10 @@ from api.terminal import err, out, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
+from ledger.epoch import current, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
-from ledger.postgres import Place, check_schema, embedded, migrate
+from ledger.postgres import READ_ONLY, Place, check_schema, embedded, explained, is_read_only, migrate
 from ledger.service import Answer, Ledger
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
@@ -63,22 +64,31 @@ class Opened:
 
 
 @contextmanager
-def opened() -> Iterator[Opened]:
-    """The ledger that the settings name; the embedded server is started for it if it does not run."""
+def opened(*, to_change: bool = False) -> Iterator[Opened]:
+    """The ledger that the settings name; the embedded server is started for it if it does not run.
+
+    Raises Misconfigured, and Unavailable where it is ``to_change`` and the server takes no changes.
+    """
     settings = read_settings()
     if settings.dsn is None:
-        with embedded(settings.data, settings.schema_) as server:
+        with embedded(settings.data, settings.schema_, settings.timeouts) as server:
             yield Opened(settings, server.place)
         return
-    place = Place(settings.dsn.get_secret_value(), settings.schema_)
+    place = Place.from_settings(settings)
     with place.connect() as connection:
         check_schema(connection, place)
+        if to_change and is_read_only(connection):
+            raise Unavailable(f"{READ_ONLY}: changes are made on the primary")
     yield Opened(settings, place)
 
 
 @contextmanager
-def writing() -> Iterator[Ledger]:
-    with opened() as at, at.place.pool(2) as pool, Ledger(at.place, pool, at.settings.name) as ledger:
+def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]:
+    with (
+        opened(to_change=not dry_run) as at,
+        at.place.pool(2, patient=patient) as pool,
+        Ledger(at.place, pool, at.settings.name) as ledger,
+    ):
         yield ledger
 
 
@@ -118,7 +128,7 @@ def follow() -> None:
     stop = Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
-    with opened() as at:
+    with opened(to_change=True) as at:
         following.follow(at.place, stop)
 
 
@@ -127,15 +137,12 @@ def migrate_() -> None:
     """Bring the schema up to date, as its owner (LEDGER_OWNER_DSN), and give the service's role its rights."""
     settings = read_settings()
     if settings.dsn is None:
-        with embedded(settings.data, settings.schema_):
+        with embedded(settings.data, settings.schema_, settings.timeouts):
             say("the embedded server is up to date")
         return
-    place = Place(settings.dsn.get_secret_value(), settings.schema_)
-    try:
-        run = migrate((settings.owner_dsn or settings.dsn).get_secret_value(), place)
-    except psycopg.OperationalError as error:
-        raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
-    say(f"ran {', '.join(run)}" if run else "nothing to do: the schema is up to date")
+    owner_dsn = (settings.owner_dsn or settings.dsn).get_secret_value()
+    for done in migrate(owner_dsn, Place.from_settings(settings)) or ["nothing to do: the schema is up to date"]:
+        say(done)
 
 
 @app.command()
@@ -167,13 +174,13 @@ def import_(
     mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
 ) -> None:
     """Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing."""
-    load(writing(), file, mapping, dry_run)
+    load(writing(dry_run=dry_run, patient=True), file, mapping, dry_run)
 
 
 @app.command()
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
-    with opened() as at, at.place.connect() as connection:
+    with opened() as at, at.place.connect(patient=True) as connection:
         try:
             upto = unload(connection, sys.stdout.buffer, after)
         except BrokenPipeError:  # whoever reads our output has had enough
@@ -232,7 +239,7 @@ def rebuild() -> None:
 
     Broken off, it changes nothing, and the next one goes on from there.
     """
-    with opened() as at:
+    with opened(to_change=True) as at:
         with at.place.connect() as connection:
             row = connection.execute("select size from head").fetchone()
         if begun := following.begun(at.place):
@@ -252,13 +259,16 @@ def audit() -> None:
     """Check every rule over the whole log, and every live row against a rebuild from the entries alone."""
     with opened() as at, at.place.connect() as connection:
         row = connection.execute("select size from head").fetchone()
+        half = is_read_only(connection)
         following.catch_up(at.place)
         with progress("audit", row[0] if row else None) as advance:
             findings = list(auditing.audit(at.place, advance))
     show_rows(("position", "finding"), findings)
+    if half:
+        say(f"the rows were not compared with the log, as that takes temporary tables: {READ_ONLY}")
     if findings:
         raise typer.Exit(3)
-    say("nothing found: the log keeps its rules, and the rows say what the log says")
+    say(f"nothing found: the log keeps its rules{'' if half else ', and the rows say what the log says'}")
 
 
 @app.command()
@@ -322,10 +332,21 @@ def status() -> None:
 
 
 @app.command()
+def restored(
+    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "said by the operator",
+) -> None:
+    """Say that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void."""
+    with opened(to_change=True) as at, at.place.connect() as connection:
+        old = current(connection)
+        new = renew(connection, old, reason)
+    show_rows(("old", "new"), [(old, new)])
+
+
+@app.command()
 def doctor() -> None:
     """Check the environment, and say what to do about what is wrong."""
     with opened() as at, at.place.connect() as connection:
-        findings = checks.examine(connection, at.place)
+        findings = checks.examine(connection, at.place, at.settings.clock_tolerance)
     show_rows(("", "check", "finding"), findings)
     if any(one.verdict == "fail" for one in findings):
         raise typer.Exit(4)
@@ -336,7 +357,7 @@ def keys_create(name: str, role: Annotated[str, typer.Option(help="reader, audit
     """Make a key and print it, this once."""
     if role not in Role.__members__:
         raise typer.BadParameter(f"{role!r} is none of {', '.join(Role.__members__)}")
-    with opened() as at, at.place.connect() as connection:
+    with opened(to_change=True) as at, at.place.connect() as connection:
         write(create_key(connection, name, Role[role]))
     say("keep it: only its digest is stored")
 
@@ -351,7 +372,7 @@ def keys_list() -> None:
 @keys.command("revoke")
 def keys_revoke(name: str) -> None:
     """Take a key back, from now on."""
-    with opened() as at, at.place.connect() as connection:
+    with opened(to_change=True) as at, at.place.connect() as connection:
         revoke_key(connection, name)
     say(f"the key of {name} is revoked")
 
@@ -374,7 +395,7 @@ def main() -> NoReturn:
     except LedgerError as error:
         _fail(str(error), 1)
     except psycopg.Error as error:
-        _fail(f"the database failed: {str(error).strip()}", 4)
+        _fail(str(explained(error)), 4)
     except BrokenPipeError:  # whoever reads our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

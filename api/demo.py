@@ -22,7 +22,7 @@ log = logging.getLogger("ledger.demo")
 def run(settings: Settings) -> None:
     """Start everything, serve until interrupted, stop everything."""
     stop = Event()
-    with listen(settings) as listener, embedded(settings.data, settings.schema_) as server:
+    with listen(settings) as listener, embedded(settings.data, settings.schema_, settings.timeouts) as server:
         key = _admin_key(server.place, settings)
         load_seed(server.place, settings.name)
         threads = [

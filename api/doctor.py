@@ -1,11 +1,13 @@
 """What `ledger doctor` looks at: each finding with the fix."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ledger.epoch import current, epochs
 from ledger.errors import Misconfigured
-from ledger.postgres import Connection, Place, check_schema
+from ledger.postgres import READ_ONLY, Connection, Place, check_schema, is_read_only
 from projections.follow import read_progress
 
 OLDEST = 15
@@ -21,15 +23,22 @@ class Finding(NamedTuple):
     finding: str
 
 
-def examine(connection: Connection, place: Place) -> list[Finding]:
-    """Every check in turn, none of which changes anything."""
-    return [
+def examine(
+    connection: Connection, place: Place, tolerance_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> list[Finding]:
+    """Every check in turn, none of which changes anything; over a connection as the service has them."""
+    schema = _schema(connection, place)
+    found = [
         _python(),
         _server(connection),
+        _changes(connection),
         *_durability(connection),
-        _schema(connection, place),
-        _projections(connection),
+        *_limits(connection),
+        schema,
     ]
+    if schema.verdict == "ok":
+        found += [*_clocks(connection, tolerance_s, clock), _epoch(connection), _projections(connection)]
+    return found
 
 
 def _python() -> Finding:
@@ -47,6 +56,12 @@ def _server(connection: Connection) -> Finding:
     return Finding("ok", "PostgreSQL", f"{major}.{minor}")
 
 
+def _changes(connection: Connection) -> Finding:
+    if is_read_only(connection):
+        return Finding("warn", "changes", f"{READ_ONLY}: it answers who reads, and records nothing")
+    return Finding("ok", "changes", "the server takes them")
+
+
 def _durability(connection: Connection) -> Iterator[Finding]:
     """Acknowledged means durable only where the server is told so."""
     for setting, why in (
@@ -59,6 +74,41 @@ def _durability(connection: Connection) -> Iterator[Finding]:
         value = str(row[0]) if row else "unknown"
         verdict = "ok" if value in ("on", "remote_apply", "remote_write") else "fail" if setting == "fsync" else "warn"
         yield Finding(verdict, setting, value if verdict == "ok" else f"{value}: {why}")
+
+
+def _limits(connection: Connection) -> Iterator[Finding]:
+    """As a session of the service has them, whether by a setting or by the connection string."""
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        row = connection.execute("select current_setting(%s)", [name]).fetchone()
+        value = row[0] if row else "unknown"
+        off = "off: what hangs once hangs for ever, and may keep others waiting; see LEDGER_DSN and the settings"
+        yield Finding("warn", name, off) if value == "0" else Finding("ok", name, value)
+
+
+def _clocks(connection: Connection, tolerance_s: float, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """Entries carry the server's time, and what counts from a day counts by ours."""
+    before = clock()
+    row = connection.execute("select clock_timestamp(), recorded_at from head").fetchone()
+    after = clock()
+    assert row is not None
+    server, last = row
+    apart_s = max((before - server).total_seconds(), (server - after).total_seconds(), 0)
+    told = f"{apart_s:.1f} s apart, the server's and ours"
+    if apart_s > tolerance_s:
+        yield Finding("warn", "clocks", f"{told}: set both by NTP (LEDGER_CLOCK_TOLERANCE is {tolerance_s:g} s)")
+    else:
+        yield Finding("ok", "clocks", told)
+    if last > server:
+        yield Finding(
+            "warn", "last entry", f"it is of {last:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: a clock was wrong"
+        )
+
+
+def _epoch(connection: Connection) -> Finding:
+    known = {one.epoch: one for one in epochs(connection)}
+    one = known[current(connection)]
+    told = f"{one.epoch}, since {one.began_at:%Y-%m-%d %H:%M} UTC and position {one.size}: {one.reason}"
+    return Finding("ok", "epoch", told)
 
 
 def _schema(connection: Connection, place: Place) -> Finding:

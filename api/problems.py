@@ -52,7 +52,7 @@ INVALID = _problem("invalid", 422, "It cannot be read", "See errors: each names 
 ENTRY_TOO_LARGE = _problem("entry-too-large", 422, "The entry is too large", "Shorten its texts.")
 ID_REUSED = _problem("id-reused", 422, "The id stands for another entry", "Use a new id for new content.")
 NOT_YET = _problem("not-yet", 503, "The projections are behind", "Ask again shortly.")
-UNAVAILABLE = _problem("unavailable", 503, "The database cannot be reached", "Send the same again, with the same ids.")
+UNAVAILABLE = _problem("unavailable", 503, "The database cannot do it now", "Send the same again, with the same ids.")
 UNREADABLE = _problem("unreadable", 503, "An entry cannot be read", "Update the service: a newer one has recorded it.")
 INTERNAL = _problem("internal", 500, "Something failed here", "Report it with the request id.")
 
@@ -111,9 +111,9 @@ def document(problem: Problem, detail: str, request: Request, **more: Any) -> Re
 def on_ledger_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LedgerError)
     problem, detail = sort_of(error), str(error)
-    if problem is UNAVAILABLE:  # what the database says after the colon may name hosts and users
+    if problem is UNAVAILABLE:  # what the database says may name hosts and users
         log.warning("request %s: %s", request.scope.get("request_id"), detail)
-        detail = detail.partition(": ")[0]
+        detail = error.detail if isinstance(error, errors.Unavailable) else detail.partition(": ")[0]
     more: dict[str, Any] = {}
     if isinstance(error, errors.Invalid):
         more["errors"] = [fault._asdict() for fault in error.faults]

@@ -18,7 +18,7 @@ import psycopg
 from ledger.batch import Batch
 from ledger.decision_cache import UNSEEN, Seen
 from ledger.entry import StoredLine
-from ledger.postgres import Connection, Place, queries
+from ledger.postgres import Connection, Place, is_lost, queries
 
 SQL = queries("ledger", "recorder.sql")
 NOTIFY_EVERY_S = 0.02
@@ -77,11 +77,6 @@ class Committer:
             self.connection.close()
 
     @property
-    def is_lost(self) -> bool:
-        """Whether there is no connection, as against one over which the server refused a statement."""
-        return self.connection is None or self.connection.closed or self.connection.broken
-
-    @property
     def backend_pid(self) -> int | None:
         connection = self.connection
         return None if connection is None or connection.closed else connection.info.backend_pid
@@ -96,7 +91,8 @@ class Committer:
         try:
             row = connection.execute(SQL["append"], given, prepare=True).fetchone()
         except psycopg.Error as error:
-            if self.is_lost:
+            if is_lost(connection, error):
+                self.drop()
                 raise Lost from error
             raise
         if self.warned:

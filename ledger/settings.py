@@ -1,5 +1,7 @@
 """Settings, from the environment and nowhere else, read once."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +12,33 @@ from ledger.errors import Misconfigured
 
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 LedgerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long the server lets one of our sessions wait for a lock, work on a statement, and stand idle in a transaction.
+
+    In seconds; 0 is without end.
+    """
+
+    lock_s: float = 5.0
+    statement_s: float = 30.0
+    idle_in_transaction_s: float = 30.0
+
+    @property
+    def answer_s(self) -> float:
+        """How long we wait for an answer: past this it is not the server that is slow, the answer was lost on its way."""
+        return 2 * self.statement_s or math.inf
+
+
+USUAL = Timeouts()
 
 
 class Settings(BaseSettings):
     """Each field is the variable ``LEDGER_`` and its name, in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     dsn: SecretStr | None = None
     """The service's own role; absent, the embedded server under ``data`` is used."""
@@ -29,6 +52,17 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     admin_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     public_reads: bool = False
+    lock_timeout_s: Seconds = USUAL.lock_s
+    statement_timeout_s: Seconds = USUAL.statement_s
+    idle_in_transaction_timeout_s: Seconds = USUAL.idle_in_transaction_s
+    append_deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
+    """When an append is answered that its outcome is not known, whatever the database does."""
+    clock_tolerance: Seconds = 5.0
+    """How many seconds the server's clock and ours may be apart."""
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return Timeouts(self.lock_timeout_s, self.statement_timeout_s, self.idle_in_transaction_timeout_s)
 
 
 def read_settings() -> Settings:

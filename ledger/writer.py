@@ -28,7 +28,7 @@ from ledger.decision_cache import DecisionCache, RolledBack, Seen
 from ledger.entry import StoredLine
 from ledger.epoch import current, renew
 from ledger.errors import Unavailable
-from ledger.postgres import Place
+from ledger.postgres import Place, explained, is_lost
 
 MAX_BATCH_EVENTS = 1_000
 ATTEMPTS = 10
@@ -69,10 +69,10 @@ class Pending(Future[T]):
         """An answer was lost: it may be recorded by now."""
         self.is_uncertain = True
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, cause: str = "") -> None:
         """Tell that it could not be recorded now, or that nobody knows whether it was."""
         what = "whether it was recorded is not known" if self.is_uncertain else "nothing was recorded"
-        self.set_exception(Unavailable(f"{why}; {what}, send the same again with the same ids"))
+        self.set_exception(Unavailable(f"{why}; {what}, send the same again with the same ids", cause))
 
 
 class Append(Pending[list[Answer]]):
@@ -275,10 +275,11 @@ class Writer:
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             self._one_by_one(batch, error)
         except psycopg.Error as error:
-            if self.committer.is_lost:
+            if is_lost(self.committer.connection, error):
                 self._try_later(batch, was_sent=False)
             else:
-                self._give_up(batch, f"the database refuses ({str(error).strip()})")
+                told = explained(error)
+                self._give_up(batch, told.detail, told.cause)
         else:
             self.committer.notify()
 
@@ -287,9 +288,9 @@ class Writer:
         self._give_up([one for one in batch if one.deadline <= now], "the database did not answer in time")
         return [one for one in batch if one.deadline > now]
 
-    def _give_up(self, batch: Sequence[Pending[Any]], why: str) -> None:
+    def _give_up(self, batch: Sequence[Pending[Any]], why: str, cause: str = "") -> None:
         for one in batch:
-            one.give_up(why)
+            one.give_up(why, cause)
 
     def _try_later(self, batch: Sequence[Pending[Any]], *, was_sent: bool) -> None:
         """The connection is gone, and with it maybe the answer to the statement that records."""

@@ -11,7 +11,7 @@ from ledger.entry import read_line
 from ledger.errors import LedgerError
 from ledger.facts import Correction, Subject
 from ledger.history import History
-from ledger.postgres import Connection, Place, queries
+from ledger.postgres import Connection, Place, is_read_only, queries
 from projections.follow import Follower, read_progress
 
 SQL = queries("projections", "audit.sql")
@@ -35,11 +35,12 @@ def audit(place: Place, report: Callable[[int], None] = lambda position: None) -
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
     """
-    with place.connect() as connection:
+    with place.connect(patient=True) as connection:
         yield from check_log(connection, report)
         yield from check_streams(connection)
-    with place.connect(SCRATCH) as connection:
-        yield from check_rows(connection, place)
+    with place.connect(SCRATCH, patient=True) as connection:
+        if not is_read_only(connection):  # then there are no temporary tables either
+            yield from check_rows(connection, place)
 
 
 def check_log(connection: Connection, report: Callable[[int], None]) -> Iterator[Finding]:

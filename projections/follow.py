@@ -8,7 +8,7 @@ from time import monotonic
 import psycopg
 
 from ledger.errors import Unavailable
-from ledger.postgres import Connection, Listener, Place
+from ledger.postgres import FAILURES, Connection, Listener, Place, explained, is_read_only
 from ledger.process import look_for_garbage_rarely
 from projections.follower import VERSION, Follower, Outdated, Progress, read_progress
 from projections.rebuild import Running, begun, only, rebuild
@@ -20,7 +20,7 @@ log = logging.getLogger("ledger.follow")
 
 
 def follow(place: Place, stop: Event) -> None:
-    """Keep the projections up to date until told to stop; lost connections are made again."""
+    """Keep the projections up to date until told to stop; a connection that is lost, or silent, is made again."""
     look_for_garbage_rarely()
     said = ""
     while not stop.is_set():
@@ -31,8 +31,9 @@ def follow(place: Place, stop: Event) -> None:
             if said != (said := str(error)):
                 log.warning("the follower waits: %s", error)
             stop.wait(POLL_S)
-        except (psycopg.OperationalError, Unavailable) as error:
-            log.warning("the follower lost the database and tries again: %s", type(error).__name__)
+        except (*FAILURES, Unavailable) as error:
+            told = explained(error) if isinstance(error, psycopg.Error) else error
+            log.warning("the follower goes on with a new connection: %s", told)
             stop.wait(POLL_S)
         except Exception:
             log.exception("the follower failed and tries again")
@@ -40,9 +41,9 @@ def follow(place: Place, stop: Event) -> None:
 
 
 def catch_up(place: Place) -> None:
-    """Project what is recorded by now, unless somebody else is at it: then the rows are those that are there."""
+    """Project what is recorded by now, unless somebody else is at it, or nobody may: the rows are those that are there."""
     with place.connect() as connection, only("follow", place, connection) as alone, suppress(Running):
-        if alone:
+        if alone and not is_read_only(connection):
             _prepare(place, connection)
             follower = Follower(connection)
             while follower.step():

@@ -61,6 +61,7 @@ class Follower:
         self.projector = Projector()
         self.openings: dict[Subject, Opening] = {}
         self.position = -1
+        self.epoch = ""
         self.poison: Poison | None = None
 
     def create(self) -> None:
@@ -101,19 +102,22 @@ class Follower:
         return done
 
     def _check_position(self) -> int:
-        """Hold the progress, and see that memory is where the rows are. Returns the size of the log."""
+        """Hold the progress, and see that memory is where the rows are, and of the log that there is now.
+
+        Returns the size of the log.
+        """
         row = self.connection.execute(SQL["lock_progress"]).fetchone()
-        version, position, size = row or (VERSION, 0, 0)
+        version, position, size, epoch = row or (VERSION, 0, 0, "")
         if version != VERSION:
             raise Outdated(f"the projections are of version {version}, and this process makes version {VERSION}")
-        if position != self.position:
+        if (position, epoch) != (self.position, self.epoch):
             self._forget()
-            self.position = position
+            self.position, self.epoch = position, epoch
         return int(size)
 
     def _forget(self) -> None:
-        self.projector = Projector()
-        self.position = -1
+        self.projector, self.openings = Projector(), {}
+        self.position, self.poison = -1, None
 
     def _project(self, upto: int) -> tuple[int, Poison | None]:
         """Project the entries up to a position; returns how many positions, and the entry that stopped it."""
@@ -142,7 +146,7 @@ class Follower:
         return recorded_of(self.connection.execute(SQL["read_streams"], given).fetchall())
 
     def _openings(self, entries: Sequence[Read]) -> dict[Subject, Opening]:
-        """The first entries of every stream mentioned. Once known they never change."""
+        """The first entries of every stream mentioned. Once known they never change in an epoch."""
         mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions}
         if len(self.openings) > KNOWN_OPENINGS:
             self.openings = {}

@@ -10,14 +10,13 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg_pool import PoolTimeout
 from pydantic_core import from_json
 
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
-from ledger.errors import Fault, Invalid, NotFound, NotYet, Unavailable
+from ledger.errors import Fault, Invalid, NotFound, NotYet
 from ledger.facts import Subject
-from ledger.postgres import Connection, Pool, queries
+from ledger.postgres import FAILURES, Connection, Pool, explained, queries
 from ledger.service import read_disclosures
 
 SQL = queries("projections", "read.sql")
@@ -142,8 +141,8 @@ class Reads:
         try:
             with self.pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+        except FAILURES as error:
+            raise explained(error) from None
         except psycopg.errors.UndefinedTable:
             raise NotYet("the projections are not built yet: is the follower running?") from None
 

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
 from itertools import groupby
 from time import sleep
 from typing import Any
@@ -37,6 +36,7 @@ LONG = 20_000
 BATCH = 2_000
 SHARES_EACH = 8
 WAIT_S = 0.1
+SWAP_AGAIN_S = 1.0
 
 Report = Callable[[int], None]
 
@@ -56,7 +56,11 @@ def rebuild(place: Place, report: Report = lambda position: None, workers: int |
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
-    with place.connect(place.rebuild) as connection, only("rebuild", place, connection) as alone, no_collections():
+    with (
+        place.connect(place.rebuild, patient=True) as connection,
+        only("rebuild", place, connection) as alone,
+        no_collections(),
+    ):
         if not alone:
             raise Running("another rebuild of this ledger is running")
         if not _can_go_on(connection, place):
@@ -181,7 +185,7 @@ def _number(connection: Connection, question: str) -> int:
 def _project(connection: Connection, place: Place, report: Report, workers: int) -> None:
     """Project every share. Whoever is free takes the next one, this process too."""
     left = _number(connection, "goal") - _number(connection, "projected")
-    with ExitStack() as stack, place.connect(place.rebuild) as own:
+    with ExitStack() as stack, place.connect(place.rebuild, patient=True) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
             stack.enter_context(_helper(place))
         while _number(connection, "unfinished"):
@@ -209,20 +213,36 @@ def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
 
 
 def _finish(connection: Connection, place: Place, report: Report) -> int:
-    """Index the rows, project what was recorded meanwhile, and swap."""
+    """Index the rows, project what was recorded meanwhile, and swap: as often as it takes until nobody is in the way."""
     connection.execute(SQL["create_indexes"])
     connection.execute(SQL["analyze"])
     builder = Follower(connection, batch=BATCH)
-    while builder.step():
-        report(builder.position)
+    while True:
+        _follow_up(builder, report)
+        with suppress(psycopg.errors.LockNotAvailable):
+            return _take_over(builder, place, report)
+        sleep(SWAP_AGAIN_S)
+
+
+def _take_over(builder: Follower, place: Place, report: Report) -> int:
+    """Put the new tables in the place of the live ones. Raises LockNotAvailable where somebody uses those for long.
+
+    Whoever comes meanwhile waits behind us, so we do not wait for long, and leave them a pause before the next try.
+    """
+    connection = builder.connection
     with connection.transaction():
+        connection.execute(SQL["be_brief"])
         _hold_live(connection, place)
-        while builder.step():
-            report(builder.position)
+        _follow_up(builder, report)
         _check(connection, "progress")
         position = _number(connection, "position")
         _swap(connection, place)
     return position
+
+
+def _follow_up(builder: Follower, report: Report) -> None:
+    while builder.step():
+        report(builder.position)
 
 
 def _check(connection: Connection, question: str) -> None:
@@ -261,7 +281,7 @@ def _helper(place: Place) -> Iterator[None]:
     command = [sys.executable, "-m", "projections.rebuild"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"place": asdict(place), "batch": BATCH}) + "\n")
+        process.stdin.write(json.dumps({"dsn": place.dsn, "schema": place.schema, "batch": BATCH}) + "\n")
         process.stdin.flush()
         yield
 
@@ -269,8 +289,12 @@ def _helper(place: Place) -> Iterator[None]:
 def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
     given = json.loads(sys.stdin.readline())
-    place = Place(**given["place"])
-    with no_collections(), suppress(psycopg.Error, LedgerError), place.connect(place.rebuild) as connection:
+    place = Place(given["dsn"], given["schema"])
+    with (
+        no_collections(),
+        suppress(psycopg.Error, LedgerError),
+        place.connect(place.rebuild, patient=True) as connection,
+    ):
         for _ in _work(connection, place, given["batch"]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return

@@ -93,7 +93,8 @@ select head.size > progress.position
 -- name: lock_progress
 select version,
        position,
-       size
+       size,
+       epoch
   from progress,
        head
    for update of progress
@@ -104,6 +105,10 @@ update progress
        error          = %(error)s,
        error_position = %(error_position)s
  where position = %(before)s
+
+-- name: be_brief
+-- Who locks the live tables keeps every reader waiting behind him: not for long.
+set local lock_timeout = '1s'
 
 -- name: create_shares
 -- The streams of a rebuild, dealt out by name: each share shows its streams up to ``after``, as they were at ``goal``.

@@ -4,7 +4,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -21,11 +21,13 @@ class Cut:
     """Cut the wire at the first message that holds ``marker``.
 
     ``delivered``: the server gets the message and answers it, and its answer is lost. Otherwise the message is lost.
+    ``swallowed``: nothing is cut, and all the same no answer comes through any more, so that nobody notices.
     ``gone``: there is no wire from then on. ``meanwhile`` is done between the message and the cut.
     """
 
     marker: bytes
     delivered: bool
+    swallowed: bool = False
     gone: bool = False
     meanwhile: Callable[[], object] = lambda: None
 
@@ -70,11 +72,11 @@ class Wire:
                     continue
                 with self._lock:
                     self._pairs.append((client, server))
-                lost = Event()
-                Thread(target=self._ask, args=(client, server, lost), daemon=True).start()
-                Thread(target=self._answer, args=(client, server, lost), daemon=True).start()
+                ends = (client, server, Event(), Event())
+                Thread(target=self._ask, args=ends, daemon=True).start()
+                Thread(target=self._answer, args=ends, daemon=True).start()
 
-    def _ask(self, client: socket.socket, server: socket.socket, lost: Event) -> None:
+    def _ask(self, client: socket.socket, server: socket.socket, lost: Event, swallowed: Event) -> None:
         heard = b""
         with suppress(OSError):
             while message := client.recv(65_536):
@@ -90,21 +92,26 @@ class Wire:
                 if cut.gone:
                     self._listener.shutdown(socket.SHUT_RDWR)
                     self._listener.close()
+                if cut.swallowed:
+                    swallowed.set()
                 if cut.delivered:
                     lost.set()
                     server.sendall(message)
                 else:
                     self.was_cut.set()
                     break
-        if not lost.is_set():
+        if swallowed.is_set() or not lost.is_set():
             _hang_up(client, server)
 
-    def _answer(self, client: socket.socket, server: socket.socket, lost: Event) -> None:
+    def _answer(self, client: socket.socket, server: socket.socket, lost: Event, swallowed: Event) -> None:
         with suppress(OSError):
             answer = b""
             while message := server.recv(65_536):
                 if not lost.is_set():
                     client.sendall(message)
+                    continue
+                if swallowed.is_set():
+                    self.was_cut.set()
                     continue
                 answer += message
                 if answer.endswith(READY_FOR_QUERY):
@@ -127,6 +134,6 @@ def wired(place: Place) -> Iterator[tuple[Wire, Place]]:
     with tempfile.TemporaryDirectory(prefix="wire-") as directory:
         wire = Wire(Path(directory), f"{host}/.s.PGSQL.5432")
         try:
-            yield wire, Place(make_conninfo(place.dsn, host=directory), place.schema)
+            yield wire, replace(place, dsn=make_conninfo(place.dsn, host=directory))
         finally:
             wire.close()

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from api.cli import app, main
 from api.files import Report, read_drafts, read_lines
+from ledger.epoch import current, epochs
 from ledger.errors import Invalid
 from ledger.postgres import Embedded, Place
 from ledger.service import Answer
@@ -254,6 +255,21 @@ def test_keys_are_shown_once(command: Command) -> None:
     command("keys", "revoke", "alice")
     assert rows(command("keys", "list"))[0]["revoked"]
     assert "no key" in command("keys", "revoke", "alice", code=1).stderr
+
+
+def test_the_operator_says_that_something_was_lost(command: Command, place: Place) -> None:
+    """`ledger restored` begins another epoch, prints the old one and the new, and keeps the reason."""
+    with place.connect() as connection:
+        before = current(connection)
+        [told] = rows(command("restored", "--reason", "the disk was lost"))
+        assert told == {"old": before, "new": current(connection)}
+        assert told["old"] != told["new"]
+        [again] = rows(command("restored"))
+        assert again["old"] == told["new"]
+        assert [one.reason for one in epochs(connection)][-2:] == ["the disk was lost", "said by the operator"]
+    shown = {one["check"]: one["finding"] for one in rows(command("doctor"))}
+    assert again["new"] in shown["epoch"]
+    assert "said by the operator" in shown["epoch"]
 
 
 # --- places

@@ -123,7 +123,7 @@ def _kill_now_and_then(home: Home, done: Event, killed: list[int]) -> None:
     """Kill a connection of the ledger's at random, again and again."""
     chance = random.Random(7)
     with home.owner() as owner:
-        while not done.wait(0.1):
+        while not done.wait(chance.expovariate(5)):  # now and then long enough for anybody to get on
             pids = owner.execute(
                 "select pid from pg_stat_activity where application_name = 'ledger' and datname = current_database()"
             ).fetchall()

