@@ -29,6 +29,7 @@ from tests.proxy import Cut, wired
 from tests.servers import Home
 
 pytest_plugins = ["tests.servers"]
+KILLS = 50
 
 
 @dataclass
@@ -120,10 +121,10 @@ def _line(stream: str, version: int) -> StoredLine:
 
 
 def _kill_now_and_then(home: Home, done: Event, killed: list[int]) -> None:
-    """Kill a connection of the ledger's at random, again and again."""
+    """Kill a connection of the ledger's at random, again and again; then let them heal."""
     chance = random.Random(7)
     with home.owner() as owner:
-        while not done.wait(chance.expovariate(5)):  # now and then long enough for anybody to get on
+        while len(killed) < KILLS and not done.wait(0.1):
             pids = owner.execute(
                 "select pid from pg_stat_activity where application_name = 'ledger' and datname = current_database()"
             ).fetchall()

@@ -11,7 +11,7 @@ FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 PURE = {
     "ledger.dates", "ledger.codes", "ledger.errors", "ledger.history", "ledger.admission", "ledger.disclosure",
-    "ledger.decision",
+    "ledger.decision", "ledger.batch",
     "projections.segments", "projections.rows",
 }  # fmt: skip
 WORLDLY = {
@@ -31,9 +31,11 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"failures", "postgres", "epoch", "process", "settings", "recorder", "decision"},
-    {"memory"},
-    {"desk"},
+    {"failures", "postgres", "epoch", "process", "settings", "decision", "batch"},
+    {"decision_cache"},
+    {"committer"},
+    {"writer"},
+    {"recorder"},
     {"service"},
 ]
 
