@@ -1,11 +1,12 @@
 -- name: strangers
--- Is anything of what is derived not the service's?
+-- Is any table of what is derived not the service's?
 select exists (
     select
       from pg_class
       join pg_namespace on pg_namespace.oid = relnamespace
       join pg_roles on pg_roles.oid = relowner
      where nspname in (%(projections)s, %(rebuild)s)
+       and relkind = 'r'
        and rolname <> %(service)s
 )
 
