@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 from ledger.entry import StoredLine
 
@@ -68,7 +67,7 @@ class Batch:
             "digests": "\n".join([digest for _, digest, _, _ in self.claims]),
             "digest_streams": "\n".join([stream for _, _, stream, _ in self.claims]),
             "digest_freed": "\n".join([freed for *_, freed in self.claims]),
-            "disclosed_ids": [UUID(line.entry_id) for line, _ in opened],
+            "disclosed_ids": [line.entry_id for line, _ in opened],
             "pointers": [disclosure.pointer for _, disclosure in opened],
             "salts": [disclosure.salt for _, disclosure in opened],
             "values": [disclosure.value for _, disclosure in opened],

@@ -10,7 +10,7 @@ select verdict,
            %(base_groups)s, %(base_streams)s, %(base_versions)s,
            %(absent_groups)s, %(absent_ids)s,
            %(digest_groups)s, %(digests)s, %(digest_streams)s, %(digest_freed)s,
-           %(disclosed_ids)b, %(pointers)b, %(salts)b, %(values)b,
+           %(disclosed_ids)s::uuid[], %(pointers)b, %(salts)b, %(values)b,
            %(seen_position)s, %(seen_id)s, %(seen_at)s,
            %(decided_at)s, %(decided_on)s, %(tolerance)s, %(patience)s, %(barrier)s
        )

@@ -32,7 +32,7 @@ from ledger.postgres import Place, explained, is_lost
 
 MAX_BATCH_EVENTS = 1_000
 ATTEMPTS = 10
-RETRY_S = 0.1
+RETRY_S = 0.05
 log = logging.getLogger("ledger.writer")
 T = TypeVar("T")
 P = TypeVar("P", bound="Pending[Any]")
@@ -410,7 +410,8 @@ class Writer:
         for number, one in enumerate(together):
             if batch.group(number) not in verdict.stale:
                 one.set_result(one.found or positions[number])
-            elif one.is_uncertain:
+            elif one.is_uncertain and not one.is_stale:
+                one.is_stale = True  # the attempt whose answer was lost is over by now: look for its lines once more
                 later.append(one)
             else:
                 one.set_exception(IntegrityError("a stream has moved on, or an id stands already"))

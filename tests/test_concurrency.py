@@ -29,7 +29,7 @@ from tests.proxy import Cut, wired
 from tests.servers import Home
 
 pytest_plugins = ["tests.servers"]
-KILLS = 50
+KILLS = 25
 
 
 @dataclass
