@@ -35,7 +35,7 @@ from ledger.entry import read_line
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import Place, check_schema, embedded, migrate
-from ledger.service import Answer, Ledger
+from ledger.service import Answer, Ledger, read_openings
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
 from projections import follow as following
@@ -271,11 +271,22 @@ def replay(
     """Tell the story of the log, entry by entry, with what each entry changed."""
     only = _subject(subject) if subject else None
     with opened() as at, at.place.pool(1) as pool:
-        entries = (read_line(line) for _, line in _log(Reads(pool), _asked(to, None), 0, only))
-        for told in story((entry, entry.recorded()) for entry in entries):
+        for told in _story(Reads(pool), _asked(to, None), only):
             if (told.entry.position or 0) >= from_:
                 _tell(told)
                 sleep(1 / speed if speed else 0)
+
+
+def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
+    """The story of the log; or of one stream, told with what is known of those that it mentions."""
+    read = (read_line(line) for _, line in _log(reads, asked, 0, only))
+    entries = ((entry, entry.recorded()) for entry in read)
+    if only is None:
+        return story(entries)
+    alone = list(entries)
+    with reads.connection() as connection:
+        mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
+        return story(alone, read_openings(connection, mentioned))
 
 
 def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
@@ -298,10 +309,10 @@ def _tell(told: Told) -> None:
             ).decode()
         )
         return
-    out.print(head, style="bold", markup=False)
+    out.print(head, style="bold")
     for change in told.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}", markup=False)
+        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
 
 
 def _brief(value: object) -> str:
@@ -389,7 +400,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    err.print(f"ledger: {text}", markup=False, style="red")
+    err.print(f"ledger: {text}", style="red")
     sys.exit(code)
 
 

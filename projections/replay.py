@@ -1,7 +1,8 @@
 """The story of the log, entry by entry, with what each entry changed. Pure: entries in, what is told out."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.entry import Entry
@@ -18,10 +19,12 @@ class Told(NamedTuple):
     changes: list[Change]
 
 
-def story(entries: Iterable[tuple[Entry, Recorded]]) -> Iterator[Told]:
-    """Tell entries in their order. What they mention counts as known once it has been told of."""
+def story(
+    entries: Iterable[tuple[Entry, Recorded]], known: Mapping[Subject, Opening] = MappingProxyType({})
+) -> Iterator[Told]:
+    """Tell entries in their order. What they mention counts as known once it has been told of, or from ``known`` on."""
     histories: dict[Subject, History] = {}
-    openings: dict[Subject, Opening] = {}
+    openings = dict(known)
     for entry, recorded in entries:
         subject = entry.originator_id
         openings.setdefault(subject, Opening(recorded.position, getattr(recorded.fact, "published", None)))

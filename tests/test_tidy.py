@@ -31,7 +31,7 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"postgres", "process", "settings", "recorder", "decision"},
+    {"postgres", "process", "settings", "recorder", "decision", "epoch"},
     {"memory"},
     {"desk"},
     {"service"},
