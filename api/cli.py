@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -32,6 +32,7 @@ from api.terminal import err, out, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
+from ledger.epoch import epochs
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import Place, check_schema, embedded, migrate
@@ -196,18 +197,10 @@ def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) ->
         entries, _ = reads.history(_subject(subject), _asked(known_at, valid_at))
     rows = []
     for line, corrections in entries:
-        told = parse_json(line)
+        entry = read_line(line)
         struck = next((f"by entry {one['position']}: {one['reason']}" for one in corrections if "reason" in one), None)
-        rows.append(
-            (
-                int(told["sequence"]),
-                told["recordedtime"],
-                told["authid"],
-                told["type"],
-                told["data"]["occurred"],
-                struck,
-            )
-        )
+        occurred = entry.data.get("occurred")
+        rows.append((entry.position, entry.recorded_at, entry.authid, entry.type, occurred, struck))
     show_rows(("position", "recorded", "by", "type", "occurred", "struck"), rows)
 
 
@@ -252,9 +245,12 @@ def audit() -> None:
     """Check every rule over the whole log, and every live row against a rebuild from the entries alone."""
     with opened() as at, at.place.connect() as connection:
         row = connection.execute("select size from head").fetchone()
-        following.catch_up(at.place)
+        with suppress(Unreadable):  # it will be among the findings
+            following.catch_up(at.place)
         with progress("audit", row[0] if row else None) as advance:
             findings = list(auditing.audit(at.place, advance))
+        for one in epochs(connection)[1:]:
+            say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
     show_rows(("position", "finding"), findings)
     if findings:
         raise typer.Exit(3)

@@ -138,11 +138,12 @@ def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated
     known_at = reads.upto(asked)
     if isinstance(which, int) and not 1 <= which <= known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
-    line, corrections, disclosures = reads.event(which)
-    if (read_line(line).position or 0) > known_at:
+    position, line, corrections, disclosures = reads.event(which)
+    if position > known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
     links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections if at <= known_at)
     if query.disclose:
+        read_line(line)  # to what cannot be read nothing can be added
         line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
     headers = {"Link": links} if links else {}
     tag = tag_of(line, links)
