@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from api.files import Report, read_drafts, read_lines
+from ledger.epoch import current, renew
 from ledger.errors import Invalid
 from ledger.postgres import Embedded, Place
 from ledger.service import Answer
@@ -377,6 +378,21 @@ def test_an_audit_names_what_does_not_hold(given: Given, command: Command, place
     with place.connect() as connection:
         connection.execute("update states set status = 'closed' where subject = 'initiative:indus-x'")
     assert rows(command("audit", code=3))[0]["position"] == 4
+
+
+def test_an_audit_tells_of_rollbacks(given: Given, command: Command, place: Place) -> None:
+    """Each epoch after the first is told of, with when, at how many entries and why; it is no finding."""
+    given(THX, USA)
+    assert "epoch" not in command("audit").stderr
+    with place.connect() as connection:
+        renew(connection, current(connection), "a backup was restored")
+    done = command("audit")
+    assert done.stdout == ""
+    told = re.findall(
+        r"^another epoch began on \d{4}-\d\d-\d\dT[\d:]+Z, at 2 entries: (.*)$", done.stderr, re.MULTILINE
+    )
+    assert told == ["a backup was restored"]
+    assert "nothing found" in done.stderr
 
 
 def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
