@@ -1,4 +1,7 @@
-"""Bodies that no version of the ledger has written: always JSON, as the column is of that type, and nothing else is sure."""
+"""Bodies that no version of the ledger has written: always JSON, as the column is of that type, and nothing else is sure.
+
+PYTEST_DONT_REWRITE: the modules that register these fixtures also import from here.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
