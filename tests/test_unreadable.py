@@ -115,3 +115,10 @@ def test_a_command_that_must_read_it_ends_with_4(told: Service, owner: Connectio
     assert "entry 5 cannot be projected" in command("rebuild", code=4).stderr
     entries = 3 if kind in ENVELOPED else 0
     assert len(rows(command("history", "initiative:indus-x", code=0 if entries else 4))) == entries
+
+
+def test_an_audit_goes_on_where_no_rebuild_can(told: Service, owner: Connection, command: Command) -> None:
+    """Rows of an older version that cannot be built anew do not keep the auditor from the log: exit 3, not 4."""
+    spoil(owner, "nothing", SPOILT)
+    owner.execute("update progress set version = version - 1")
+    assert {one["position"] for one in rows(command("audit", code=3))} == {0, SPOILT}
