@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -32,11 +32,11 @@ from api.terminal import err, out, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
-from ledger.epoch import current, renew
+from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.postgres import READ_ONLY, Place, check_schema, embedded, explained, is_read_only, migrate
-from ledger.service import Answer, Ledger
+from ledger.service import Answer, Ledger, read_openings
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
 from projections import follow as following
@@ -203,18 +203,10 @@ def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) ->
         entries, _ = reads.history(_subject(subject), _asked(known_at, valid_at))
     rows = []
     for line, corrections in entries:
-        told = parse_json(line)
+        entry = read_line(line)
         struck = next((f"by entry {one['position']}: {one['reason']}" for one in corrections if "reason" in one), None)
-        rows.append(
-            (
-                int(told["sequence"]),
-                told["recordedtime"],
-                told["authid"],
-                told["type"],
-                told["data"]["occurred"],
-                struck,
-            )
-        )
+        occurred = entry.data.get("occurred")
+        rows.append((entry.position, entry.recorded_at, entry.authid, entry.type, occurred, struck))
     show_rows(("position", "recorded", "by", "type", "occurred", "struck"), rows)
 
 
@@ -260,9 +252,12 @@ def audit() -> None:
     with opened() as at, at.place.connect() as connection:
         row = connection.execute("select size from head").fetchone()
         half = is_read_only(connection)
-        following.catch_up(at.place)
+        with suppress(Unreadable):  # it will be among the findings
+            following.catch_up(at.place)
         with progress("audit", row[0] if row else None) as advance:
             findings = list(auditing.audit(at.place, advance))
+        for one in epochs(connection)[1:]:
+            say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
     show_rows(("position", "finding"), findings)
     if half:
         say(f"the rows were not compared with the log, as that takes temporary tables: {READ_ONLY}")
@@ -281,11 +276,22 @@ def replay(
     """Tell the story of the log, entry by entry, with what each entry changed."""
     only = _subject(subject) if subject else None
     with opened() as at, at.place.pool(1) as pool:
-        entries = (read_line(line) for _, line in _log(Reads(pool), _asked(to, None), 0, only))
-        for told in story((entry, entry.recorded()) for entry in entries):
+        for told in _story(Reads(pool), _asked(to, None), only):
             if (told.entry.position or 0) >= from_:
                 _tell(told)
                 sleep(1 / speed if speed else 0)
+
+
+def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
+    """The story of the log; or of one stream, told with what is known of those that it mentions."""
+    read = (read_line(line) for _, line in _log(reads, asked, 0, only))
+    entries = ((entry, entry.recorded()) for entry in read)
+    if only is None:
+        return story(entries)
+    alone = list(entries)
+    with reads.connection() as connection:
+        mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
+        return story(alone, read_openings(connection, mentioned))
 
 
 def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
@@ -308,10 +314,10 @@ def _tell(told: Told) -> None:
             ).decode()
         )
         return
-    out.print(head, style="bold", markup=False)
+    out.print(head, style="bold")
     for change in told.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}", markup=False)
+        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
 
 
 def _brief(value: object) -> str:
@@ -410,7 +416,7 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    err.print(f"ledger: {text}", markup=False, style="red")
+    err.print(f"ledger: {text}", style="red")
     sys.exit(code)
 
 

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api import shapes
-from api.auth import Holder
+from api.auth import Holder, Role, allow
+from api.cache import Visit
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.house import TheReads, admin, answer, house, json_body, next_page, tag_of
 from api.params import EventQuery, LogQuery, expected_version, idempotency_key
@@ -126,25 +127,29 @@ def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) 
     response_class=Response,
     responses={
         200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
-        **shapes.problems(404),
+        **shapes.problems(403, 404),
     },
 )
 def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
     """An entry's exact bytes, by position or id; ``Link`` names what corrects it.
 
-    ``disclose`` adds what opens its commitments: for each pointer the salt and the name.
+    ``disclose`` adds what opens its commitments: for each pointer the salt and the name. That needs the role auditor,
+    also where reading needs no key, and is for nobody else: no cache may keep it.
     """
+    if query.disclose:
+        _only_auditors(request)
     asked = query.asked()
     known_at = reads.upto(asked)
     if isinstance(which, int) and not 1 <= which <= known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
-    line, corrections, disclosures = reads.event(which)
-    if (read_line(line).position or 0) > known_at:
+    position, line, corrections, disclosures = reads.event(which)
+    if position > known_at:
         raise NotFound(f"there is no entry {which}, as of position {known_at}")
     links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections if at <= known_at)
     if query.disclose:
+        read_line(line)  # to what cannot be read nothing can be added
         line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
-    headers = {"Link": links} if links else {}
+    headers = ({"Link": links} if links else {}) | ({"Cache-Control": "private, no-store"} if query.disclose else {})
     tag = tag_of(line, links)
     return answer(
         request,
@@ -156,6 +161,13 @@ def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated
         media_type=CLOUDEVENT,
         more=headers,
     )
+
+
+def _only_auditors(request: Request) -> None:
+    """Raises Denied. Whose key it is was found at the door."""
+    visit: Visit = request.scope["visit"]
+    assert visit.told is not None
+    allow(visit.told.holders, request.headers.get("authorization"), Role.auditor)
 
 
 def _opened(disclosures: Sequence[Disclosure]) -> str:

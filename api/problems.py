@@ -53,7 +53,12 @@ ENTRY_TOO_LARGE = _problem("entry-too-large", 422, "The entry is too large", "Sh
 ID_REUSED = _problem("id-reused", 422, "The id stands for another entry", "Use a new id for new content.")
 NOT_YET = _problem("not-yet", 503, "The projections are behind", "Ask again shortly.")
 UNAVAILABLE = _problem("unavailable", 503, "The database cannot do it now", "Send the same again, with the same ids.")
-UNREADABLE = _problem("unreadable", 503, "An entry cannot be read", "Update the service: a newer one has recorded it.")
+UNREADABLE = _problem(
+    "unreadable",
+    503,
+    "An entry cannot be read",
+    "Update the service: a newer one may have recorded it. `ledger audit` names every such entry.",
+)
 INTERNAL = _problem("internal", 500, "Something failed here", "Report it with the request id.")
 
 ALL = {problem.slug: problem for problem in list(vars().values()) if isinstance(problem, Problem)}

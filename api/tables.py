@@ -18,12 +18,13 @@ from typing import Annotated, Any, NamedTuple, Self, TextIO
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from api.files import Line, Report, read_drafts
 from ledger.codes import CorrectionReason
 from ledger.dates import PartialDate
 from ledger.draft import parse_json
+from ledger.entry import read_line
 from ledger.errors import Invalid
 from ledger.facts import COMMON, FACTS
 from ledger.facts.base import Slug, Text
@@ -321,8 +322,9 @@ def imported(mapping: Mapping, lines: Iterable[str]) -> Imported:
     sign = mark(mapping)
     for line in lines:
         if sign in line:
-            told = from_json(line)
-            found.setdefault(told["correlationid"], []).append(_earlier(told))
+            entry = read_line(line)
+            earlier = Earlier(entry.id, entry.originator_id, entry.type == "entry.voided")
+            found.setdefault(entry.correlationid or "", []).append(earlier)
     return found
 
 

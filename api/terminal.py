@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Texts are other people's: what looks like markup in them is none.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 PLAIN_EVERY_S = 1.0
 
 
 def say(text: str) -> None:
     """A remark, which is no data."""
-    err.print(text, markup=False)
+    err.print(text)
 
 
 def write(text: str) -> None:

@@ -3,9 +3,12 @@
 The service makes the line from ``specversion`` on; the database puts ``sequence`` and ``recordedtime`` in front.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,13 +18,14 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ledger.disclosure import Disclosure, names_persons, seal, unseal
-from ledger.errors import Fault, Invalid, TooLarge, Unreadable
+from ledger.errors import Fault, TooLarge, Unreadable
 from ledger.facts import FACTS, Fact, Person, Subject, found
 from ledger.history import Recorded
 
 MAX_LINE_BYTES = 65_535
 HEAD_BYTES = len('{"sequence":"00000000000000000042","recordedtime":"2026-11-22T12:00:00.123456Z",')
 SCHEMA_VERSION = 1
+SUBJECT = re.compile(Subject.pattern())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,22 @@ def make_entry(
     )
 
 
+SHAPE = {
+    "sequence": str, "recordedtime": str, "id": str, "source": str, "type": str, "subject": str, "streamversion": int,
+    "authtype": str, "authid": str, "data": dict,
+}  # fmt: skip
+"""What every line has, and of which types. Other attributes may stand beside."""
+
+_values, _types = itemgetter(*SHAPE), tuple(SHAPE.values())
+
+
 def read_line(line: bytes | str) -> Entry:
-    """The entry that a stored line tells. Raises Invalid if it is no line of a ledger."""
+    """The entry that a stored line tells. Raises Unreadable if it is no line of a ledger."""
     try:
-        told = from_json(line)
+        told = _shaped(from_json(line))
         sealed = (b'{"commitment":' if isinstance(line, bytes) else '{"commitment":') in line  # type: ignore[operator]
         return Entry(
-            originator_id=Subject(told["subject"]),
+            originator_id=_subject(told["subject"]),
             originator_version=told["streamversion"],
             id=told["id"],
             type=told["type"],
@@ -127,8 +140,28 @@ def read_line(line: bytes | str) -> Entry:
             position=int(told["sequence"]),
             recorded_at=datetime.fromisoformat(told["recordedtime"]),
         )
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise Invalid(f"this is no entry of a ledger: {error}") from None
+    except KeyError as error:
+        raise Unreadable(f"this is no entry of a ledger: it has no {error.args[0]}") from None
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"this is no entry of a ledger: {error}") from None
+
+
+def _shaped(told: Any) -> dict[str, Any]:
+    """What a line says, if it has what every line has. Raises KeyError, TypeError."""
+    if type(told) is not dict:
+        raise TypeError("it is no JSON object")
+    if tuple(map(type, _values(told))) != _types:
+        wrong = [f"its {name} is no {sort.__name__}" for name, sort in SHAPE.items() if type(told[name]) is not sort]
+        raise TypeError(", ".join(wrong))
+    return told
+
+
+@lru_cache(maxsize=10_000)
+def _subject(name: str) -> Subject:
+    """The same few are read again and again, and kept in memory once."""
+    if not SUBJECT.fullmatch(name):
+        raise ValueError(f"{name!r} is no subject")
+    return Subject(name)
 
 
 class LineMapper(Mapper[str]):

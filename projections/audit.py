@@ -1,21 +1,30 @@
 """The auditor's check: every rule over the whole log, and every live row against a rebuild from the entries alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import IsolationLevel, sql
 
 from ledger.admission import check_correction
 from ledger.entry import read_line
-from ledger.errors import LedgerError
+from ledger.errors import Refused, Unreadable
 from ledger.facts import Correction, Subject
 from ledger.history import History
 from ledger.postgres import Connection, Place, is_read_only, queries
-from projections.follow import Follower, read_progress
+from projections.follower import VERSION, Poison
+from projections.rebuild import Builder
 
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
+CLOCK_TOLERANCE_S = 5
+"""As far as this the time of an entry may lie ahead of the server's clock."""
+
+LAST_STREAM = "~"
+"""After every stream there is."""
+
 SCRATCH = "pg_temp"
 STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc"
 STATUS_COLUMNS = "kind, status, subject, valid_from, valid_to, known_from"
@@ -46,93 +55,137 @@ def audit(place: Place, report: Callable[[int], None] = lambda position: None) -
 def check_log(connection: Connection, report: Callable[[int], None]) -> Iterator[Finding]:
     """Positions without a gap, times that never decrease, and lines that say what the columns beside them say."""
     position, last = 0, None
-    while rows := connection.execute(SQL["log"], {"after": position, "limit": BATCH}).fetchall():
-        for row in rows:
+    given = {"limit": BATCH, "tolerance_s": CLOCK_TOLERANCE_S}
+    while rows := connection.execute(SQL["log"], given | {"after": position}).fetchall():
+        for *row, is_ahead in rows:
             if row[0] != position + 1:
                 yield Finding(
                     row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
                 )
             if last is not None and row[5] < last:
                 yield Finding(row[0], "it was recorded before the entry that precedes it")
+            if is_ahead:
+                yield Finding(row[0], "its time lies ahead of the server's clock")
             position, last = row[0], row[5]
-            yield from _check_line(row)
+            yield from _check_line(*row)
         report(position)
     size = connection.execute("select size from head").fetchone()
     if size is None or size[0] != position:
         yield Finding(0, f"the head of the log says {size and size[0]}, and the last entry is {position}")
 
 
-def _check_line(row: tuple[Any, ...]) -> Iterator[Finding]:
-    position, stream, version, type_, entry_id, recorded_at, body = row
+def _check_line(
+    position: int, stream: str, version: int, type_: str, entry_id: str, recorded_at: datetime, body: str
+) -> Iterator[Finding]:
     try:
         entry = read_line(body)
-        entry.fact()
-    except LedgerError as error:
-        yield Finding(position, f"its line does not fit the schema of its type: {error}")
+    except Unreadable as error:
+        yield Finding(position, f"its line cannot be read: {error}")
         return
-    columns: tuple[int, str, int, str, str, datetime] = (position, stream, version, type_, entry_id, recorded_at)
     told = (entry.position, entry.originator_id, entry.originator_version, entry.type, entry.id, entry.recorded_at)
-    if columns != told:
+    if told != (position, stream, version, type_, entry_id, recorded_at):
         yield Finding(position, "its line and the columns beside it do not say the same")
+    try:
+        entry.fact()
+    except Unreadable as error:
+        yield Finding(position, f"its line does not fit the schema of its type: {error}")
 
 
 def check_streams(connection: Connection) -> Iterator[Finding]:
     """Versions without a gap, and corrections that were legal when they were recorded."""
-    given: dict[str, Any] = {"stream": "", "version": 0, "upto": 2**62, "limit": BATCH}
-    history, subject = None, Subject("")
-    while rows := connection.execute(SQL["streams"], given).fetchall():
-        for stream, version, body in rows:
-            if stream != subject or history is None:
-                history, subject = History.of(stream), Subject(stream)
-            yield from _check_version(history, subject, version, body)
-        given |= {"stream": rows[-1][0], "version": rows[-1][1]}
+    for stream, entries in groupby(_streams(connection), itemgetter(0)):
+        yield from _check_stream(Subject(stream), entries)
 
 
-def _check_version(history: History, subject: Subject, version: int, body: str) -> Iterator[Finding]:
-    entry = read_line(body)
-    position = entry.position or 0
-    if version != history.version + 1:
-        yield Finding(position, f"{subject} goes from version {history.version} to {version}")
-        history.version = version - 1
-    try:
-        recorded = entry.recorded()
-        if isinstance(recorded.fact, Correction):
-            check_correction(history, recorded.fact, subject)
-        history.record(recorded, {})
-    except LedgerError as error:
-        yield Finding(position, f"it could not have been recorded: {error}")
+def _streams(connection: Connection) -> Iterator[tuple[Any, ...]]:
+    """The entries of every stream, one stream after the other."""
+    stream, version = "", 0
+    while rows := connection.execute(SQL["streams"], {"stream": stream, "version": version, "limit": BATCH}).fetchall():
+        yield from rows
+        stream, version, *_ = rows[-1]
+
+
+def _check_stream(subject: Subject, entries: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
+    """What cannot be read, of which ``check_log`` tells, is passed over, and so is what corrects it."""
+    history, before, passed = None, 0, set[int | str]()
+    for _, version, position, entry_id, body in entries:
+        if version != before + 1:
+            yield Finding(position, f"{subject} goes from version {before} to {version}")
+        before = version
+        try:
+            recorded = read_line(body).recorded()._replace(position=position, entry_id=entry_id)
+            history = history or History.of(subject)
+            if isinstance(recorded.fact, Correction):
+                _check_correction(history, recorded.fact, subject, passed)
+            history.record(recorded, {})
+        except Unreadable:
+            passed |= {position, entry_id}
+        except Refused as error:
+            passed |= {position, entry_id}
+            yield Finding(position, f"it could not have been recorded: {error}")
+        except Exception as error:
+            passed |= {position, entry_id}
+            yield Finding(position, f"it does not fit into {subject}: {type(error).__name__}")
+
+
+def _check_correction(history: History, fact: Correction, subject: Subject, passed: Set[int | str]) -> None:
+    if fact.target in passed:
+        raise Unreadable("what it corrects cannot be read")
+    check_correction(history, fact, subject)
+
+
+class Rebuilt(Builder):
+    """Rows built from the entries alone, whole streams at a time. A stream that cannot be projected has none."""
+
+    def build(self, upto: int) -> Iterator[tuple[str, Poison]]:
+        """Returns the streams that cannot be projected, each with the first entry that stops it."""
+        after = ""
+        while rows := self._whole_streams(after, LAST_STREAM, upto):
+            after = rows[-1][3]
+            if self._project_all(rows):
+                broken = dict(self._broken(rows))
+                yield from broken.items()
+                self._project_all([row for row in rows if row[3] not in broken])
+            self._write(self.projector.take_changes())
+
+    def _broken(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Poison]]:
+        for stream, entries in groupby(rows, itemgetter(3)):
+            if poison := self._project_all(list(entries)):
+                yield stream, poison
 
 
 def check_rows(connection: Connection, place: Place) -> Iterator[Finding]:
     """The live rows against rows built from the entries alone, both as of the position that the live ones show."""
-    builder = Follower(connection)
+    builder = Rebuilt(connection, BATCH)
     builder.create()
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     with connection.transaction():
-        upto = _live_position(connection, place)
-        while (left := upto - max(builder.position, 0)) > 0:
-            builder.batch = min(BATCH, left)
-            if builder.step() == 0:
-                progress = read_progress(connection)
-                at = progress.error_position if progress else 0
-                yield Finding(at or 0, "it cannot be projected")
-                return
-        yield from _compare(connection, place)
+        version, upto = _live(connection, place)
+        if version != VERSION:
+            yield Finding(0, f"the live rows are of version {version}, not {VERSION}: they cannot be compared")
+            return
+        broken = dict(builder.build(upto))
+        for poison in broken.values():
+            yield Finding(poison.position, f"it cannot be projected ({poison.error}): its stream is not compared")
+        yield from _compare(connection, place, list(broken))
 
 
-def _live_position(connection: Connection, place: Place) -> int:
-    query = sql.SQL("select position from {}.progress").format(sql.Identifier(place.projections))
+def _live(connection: Connection, place: Place) -> tuple[int, int]:
+    """Version and position of the live rows."""
+    query = sql.SQL("select version, position from {}.progress").format(sql.Identifier(place.projections))
     row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+    return (row[0], row[1]) if row else (VERSION, 0)
 
 
-def _compare(connection: Connection, place: Place) -> Iterator[Finding]:
+def _compare(connection: Connection, place: Place, apart: Sequence[str]) -> Iterator[Finding]:
+    """Where the two part, but for the streams that stand ``apart``."""
+    given = {"apart": apart}
     states = _differing(place, "states", STATE_COLUMNS, "subject, lane, valid_from")
-    for side, subject, lane, valid_from, position in connection.execute(states):
+    for side, subject, lane, valid_from, position in connection.execute(states, given):
         row = f"{subject} {lane}".strip()
         yield Finding(position, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`")
     for table, columns in (("statuses", STATUS_COLUMNS), ("timeline", TIMELINE_COLUMNS)):
-        for side, subject, position in connection.execute(_differing(place, table, columns, "subject")):
+        for side, subject, position in connection.execute(_differing(place, table, columns, "subject"), given):
             yield Finding(position, f"the {side} {table} of {subject} is not in the other: run `ledger rebuild`")
 
 

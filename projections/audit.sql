@@ -5,8 +5,9 @@ select position,
        version,
        type,
        entry_id::text,
-       recorded_at,
-       body::text
+       greatest(least(recorded_at, '9999-12-31T00:00:00Z'), '0001-01-01T00:00:00Z'),  -- what Python knows of time
+       body::text,
+       recorded_at > clock_timestamp() + make_interval(secs => %(tolerance_s)s)
   from entries
  where position > %(after)s
  order by position
@@ -16,24 +17,29 @@ select position,
 -- Every stream from its first entry on, one after the other.
 select stream,
        version,
+       position,
+       entry_id::text,
        body::text
   from entries
  where (stream, version) > (%(stream)s, %(version)s)
-   and position <= %(upto)s
  order by stream, version
  limit %(limit)s
 
 -- name: differing
 -- The first row that one has and the other has not: "live" shows what the entries do not say, "rebuilt" the reverse.
 -- Where both have it and believe it until different entries, the earlier of these is where they part.
-with differing as (
-    (select 'live' as side, {columns}, known_to from {projections}.{table}
+with live as not materialized (
+    select {columns}, known_to from {projections}.{table} where subject <> all(%(apart)s)
+), rebuilt as not materialized (
+    select {columns}, known_to from {scratch}.{table}
+), differing as (
+    (select 'live' as side, * from live
      except all
-     select 'live', {columns}, known_to from {scratch}.{table})
+     select 'live', * from rebuilt)
     union all
-    (select 'rebuilt', {columns}, known_to from {scratch}.{table}
+    (select 'rebuilt', * from rebuilt
      except all
-     select 'rebuilt', {columns}, known_to from {projections}.{table})
+     select 'rebuilt', * from live)
 )
 select min(side),
        {key},

@@ -1,6 +1,6 @@
 """What changed between two answers about the same thing: fields, old and new values, and the entries responsible. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SHOWN_APART = frozenset({"provenance", "unknown", "version"})
@@ -34,8 +34,19 @@ def _fields(subject: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
 
 def _responsible(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, ...]:
     """The entries that set the new value and not the old one; where a value went, those that had set it."""
-    before, after = (set(doc.get("provenance", {}).get(name, ())) for doc in (old, new))
-    flagged = {
-        one["position"] for one in new.get(name) or () if name == "anomalies" and one not in (old.get(name) or ())
-    }
+    before, after = (set(_credited(doc).get(name, ())) for doc in (old, new))
+    flagged = _newly_flagged(old, new) if name == "anomalies" else set()
     return tuple(sorted((after - before) | flagged or before - after or after))
+
+
+def _credited(doc: Mapping[str, Any]) -> dict[str, Sequence[int]]:
+    """The entries that set each field. Disputes and other accounts name theirs themselves."""
+    disputes = doc.get("disputes", ())
+    others = [one["position"] for accounts in doc.get("alternatives", {}).values() for one in accounts]
+    return {**doc.get("provenance", {}), "disputes": disputes, "disputed": disputes, "alternatives": others}
+
+
+def _newly_flagged(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[int]:
+    """The entries that show an anomaly which was not there before."""
+    known = old.get("anomalies") or ()
+    return {one["position"] for one in new.get("anomalies") or () if one not in known}

@@ -14,7 +14,7 @@ from psycopg.types.string import BytesBinaryDumper
 
 from ledger.decision_cache import read_openings
 from ledger.entry import Entry, read_line
-from ledger.errors import Unavailable
+from ledger.errors import Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, queries
@@ -192,11 +192,17 @@ def recorded_of(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple
     read: list[Read] = []
     for position, body, names in rows:
         try:
-            entry = read_line(body)
-            read.append((entry, entry.recorded(names)))
+            read.append(_read(position, body, names))
         except Exception as error:
             return read, Poison(position, type(error).__name__)
     return read, None
+
+
+def _read(position: int, body: str, names: dict[str, str] | None) -> Read:
+    entry = read_line(body)
+    if entry.position != position:
+        raise Unreadable(f"entry {position} says that it is entry {entry.position}")
+    return entry, entry.recorded(names)
 
 
 def read_progress(connection: Connection) -> Progress | None:

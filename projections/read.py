@@ -246,8 +246,8 @@ class Reads:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
             retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
-            positions = {read_line(line).position or 0 for line in lines} if retracted else set()
-            return set(_unverified(connection, positions, retracted)) if positions else set()
+            positions = {read_line(line).position or 0 for line in lines}
+            return set(_unverified(connection, positions, retracted)) if retracted else set()
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
@@ -301,18 +301,21 @@ class Reads:
         row = connection.execute("select size from head").fetchone()
         return int(row[0]) if row else 0
 
-    def event(self, which: int | UUID) -> tuple[str, list[tuple[int, str]], list[Disclosure]]:
-        """An entry's line, position and type of what corrects it, and what opens its commitments. Raises NotFound."""
+    def event(self, which: int | UUID) -> tuple[int, str, list[tuple[int, str]], list[Disclosure]]:
+        """An entry's position and line, position and type of what corrects it, and what opens its commitments.
+
+        The line may be one that cannot be read. Raises NotFound.
+        """
         position, entry_id = (which, None) if isinstance(which, int) else (None, which)
         with self.connection() as connection:
             row = connection.execute(SQL["event"], {"position": position, "entry_id": entry_id}).fetchone()
             if row is None:
                 raise NotFound(f"there is no entry {which}")
-            entry = read_line(row[2])
-            given = {"stream": row[1], "position": row[0], "entry_id": entry.id}
+            at, stream, given_id, line = row
+            given = {"stream": stream, "position": at, "entry_id": given_id}
             corrections = connection.execute(SQL["corrections"], given).fetchall()
-            opened = read_disclosures(connection, [entry.id]).get(entry.id, [])
-        return row[2], [(at, type_) for at, type_ in corrections], opened
+            opened = read_disclosures(connection, [given_id]).get(given_id, [])
+        return at, line, [(by, type_) for by, type_ in corrections], opened
 
 
 def _standing(connection: Connection) -> Standing:
@@ -375,8 +378,8 @@ def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
     found: dict[int, list[dict[str, Any]]] = {}
     for entry in entries:
         if entry.type.startswith("entry."):
-            target = entry.data["target"]
-            position = target if isinstance(target, int) else positions.get(target) or 0
+            target = entry.data.get("target")
+            position = target if isinstance(target, int) else positions.get(str(target)) or 0
             why = {
                 name: entry.data[name]
                 for name in ("reason_code", "reason", "text", "ground", "outcome")

@@ -208,8 +208,8 @@ select position, cited.sources
   from entries,
        lateral (
            select array_agg(citation ->> 'source') as sources
-             from json_array_elements(coalesce(body #> '{data,replacement,sources}', body #> '{data,sources}'))
-               as citation
+             from coalesce(body #> '{data,replacement,sources}', body #> '{data,sources}') as given,
+                  json_array_elements(case json_typeof(given) when 'array' then given end) as citation
        ) as cited
  where position = any(%(positions)b::bigint[])
    and cited.sources <@ %(retracted)b::text[]
@@ -266,7 +266,7 @@ select body::text
  order by position
 
 -- name: event
-select position, stream, body::text
+select position, stream, entry_id::text, body::text
   from entries
  where position = %(position)s
     or entry_id = %(entry_id)s

@@ -105,7 +105,7 @@ def no_collections() -> Iterator[None]:
 class Builder(Follower):
     """Projects one share, a few whole streams at a step: so no row is closed that was written by an earlier one."""
 
-    def __init__(self, connection: Connection, batch: int, number: int) -> None:
+    def __init__(self, connection: Connection, batch: int, number: int = 0) -> None:
         super().__init__(connection, batch)
         self.number = number
 
@@ -116,7 +116,6 @@ class Builder(Follower):
             return self._build(*share) if share else 0
 
     def _build(self, after: str, upto: str, goal: int) -> int:
-        self.projector = Projector()
         rows = self._whole_streams(after, upto, goal)
         poison = self._project_all(rows)
         if not poison:
@@ -139,6 +138,8 @@ class Builder(Follower):
             limit *= 4
 
     def _project_all(self, rows: list[tuple[Any, ...]]) -> Poison | None:
+        """Project whole streams, and nothing before them; up to an entry that cannot be projected, which is returned."""
+        self.projector = Projector()
         entries, poison = recorded_of([row[:3] for row in rows])
         openings = self._openings(entries)
         for subject, whole in groupby(entries, _subject):

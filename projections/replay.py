@@ -1,10 +1,12 @@
 """The story of the log, entry by entry, with what each entry changed. Pure: entries in, what is told out."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.entry import Entry
+from ledger.errors import Unreadable
 from ledger.facts import MAIN, Subject
 from ledger.history import History, Opening, Recorded
 from projections.diff import Change, changes
@@ -18,17 +20,29 @@ class Told(NamedTuple):
     changes: list[Change]
 
 
-def story(entries: Iterable[tuple[Entry, Recorded]]) -> Iterator[Told]:
-    """Tell entries in their order. What they mention counts as known once it has been told of."""
+def story(
+    entries: Iterable[tuple[Entry, Recorded]], known: Mapping[Subject, Opening] = MappingProxyType({})
+) -> Iterator[Told]:
+    """Tell entries in their order. What they mention counts as known once it has been told of, or from ``known`` on.
+
+    Raises Unreadable at one that fits into no story.
+    """
     histories: dict[Subject, History] = {}
-    openings: dict[Subject, Opening] = {}
+    openings = dict(known)
     for entry, recorded in entries:
         subject = entry.originator_id
         openings.setdefault(subject, Opening(recorded.position, getattr(recorded.fact, "published", None)))
         history = histories.setdefault(subject, History.of(subject))
         before = _documents(history, subject)
-        history.record(recorded, openings)
+        _record(history, recorded, openings)
         yield Told(entry, changes(before, _documents(history, subject)))
+
+
+def _record(history: History, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:
+    try:
+        history.record(recorded, openings)
+    except Exception as error:
+        raise Unreadable(f"{recorded} does not fit into its stream: {type(error).__name__}") from error
 
 
 def _documents(history: History, subject: Subject) -> dict[str, dict[str, Any]]:

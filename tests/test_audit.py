@@ -1,18 +1,22 @@
 """What an auditor can check: the whole log against its rules, and the rows against the log."""
 
 from collections.abc import Callable
+from typing import LiteralString
 
 import pytest
 
 from ledger.draft import read_body
 from ledger.entry import read_line
-from ledger.postgres import Connection, Embedded, Place
+from ledger.postgres import Connection, Place
 from ledger.service import Actor, Ledger
 from projections.audit import audit
 from projections.follow import Follower
 from projections.replay import story
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import Generator
+from tests.unreadable import spoil, spoilt_in_turn, tamper
+
+pytest_plugins = ["tests.unreadable"]
 
 CLERK = Actor("api_key", "clerk")
 Given = Callable[..., object]
@@ -30,15 +34,6 @@ def told(given: Given, follower: Follower) -> None:
     )
     given(event("agreement.signed", "agreement:a", "2024", title="A", signatories=[{"party": "party:usa"}]))
     follower.step()
-
-
-@pytest.fixture
-def owner(server: Embedded, place: Place) -> Connection:
-    """Whoever owns the server can do what the service cannot, the trigger once dropped."""
-    connection = Connection.connect(server.owner_dsn, autocommit=True)
-    connection.execute(f"set search_path = {place.projections}, {place.schema}")
-    connection.execute("alter table entries disable trigger entries_are_never_changed")
-    return connection
 
 
 def findings(place: Place) -> list[tuple[int, str]]:
@@ -88,15 +83,87 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, p
     ],
 )
 def test_what_was_altered_is_found_with_its_position(
-    told: None, place: Place, owner: Connection, harm: str, position: int, said: str
+    told: None, place: Place, owner: Connection, harm: LiteralString, position: int, said: str
 ) -> None:
     """Whatever is altered behind the ledger's back is named, with the position where it shows."""
     # given
     assert findings(place) == []
     # when
-    owner.execute(harm)
+    tamper(owner, harm)
     # then
     assert any(position == at and said in what for at, what in findings(place)), findings(place)
+
+
+def test_what_cannot_be_read_is_found_and_hides_nothing(told: None, place: Place, owner: Connection) -> None:
+    """Whatever stands where a line should, it is named with its position; what corrects it is not blamed for it."""
+    for kind, _ in spoilt_in_turn(owner, 5):
+        found = findings(place)
+        assert {position for position, _ in found} == {5}, (kind, found)
+        assert found[0][1].startswith(("its line", "it does not fit")), (kind, found)
+    assert findings(place) == []
+
+
+def test_everything_that_cannot_be_read_is_found(told: None, place: Place, owner: Connection) -> None:
+    """Of several such entries all are named, and so is whatever else is wrong, in their streams and in others."""
+    # given
+    for position, kind in (
+        (1, "nothing"),
+        (2, "no subject"),
+        (3, "data that does not fit"),
+        (4, "a fact of another kind"),
+    ):
+        spoil(owner, kind, position)
+    tamper(owner, "update entries set version = 9 where position = 6")
+    tamper(owner, "update states set status = 'closed' where subject = 'agreement:a'")
+    # when
+    found = findings(place)
+    # then
+    assert {position for position, _ in found} == {1, 2, 3, 4, 6, 7}
+    assert (6, "initiative:indus-x goes from version 2 to 9") in found
+    assert any(position == 7 and "agreement:a" in what for position, what in found)
+    for position in (1, 2, 3, 4):
+        assert any(at == position and "it cannot be projected" in what for at, what in found)
+
+
+def test_an_entry_of_which_the_projections_stop_is_found(
+    told: None, given: Given, follower: Follower, place: Place, owner: Connection
+) -> None:
+    """What was spoilt before it was projected stops the projections, and is found with what else was spoilt."""
+    # given
+    given(event("party.renamed", "party:usa", "2024", name="U"), event("party.renamed", "party:ind", "2024", name="I"))
+    for position in (8, 9):
+        spoil(owner, "no type", position)
+    # when
+    follower.step()
+    # then
+    assert [position for position, _ in findings(place)] == [8, 9]
+
+
+def test_rows_of_another_version_are_not_compared(told: None, place: Place, owner: Connection) -> None:
+    """Rows that an older version made, and that cannot be made anew, are a finding themselves."""
+    tamper(owner, "update progress set version = 3")
+    [(position, what)] = findings(place)
+    assert position == 0
+    assert "of version 3" in what
+
+
+@pytest.mark.parametrize(("ahead_s", "expected"), [(-60, set()), (3, set()), (60, {7}), (10**9, {7})])
+def test_a_time_ahead_of_the_clock_is_found(
+    told: None, place: Place, owner: Connection, ahead_s: int, expected: set[int]
+) -> None:
+    """An entry that the server's clock has not come to is named; a little is let pass, as clocks are never the same."""
+    # when
+    tamper(owner, "update entries set recorded_at = clock_timestamp() + make_interval(secs => %s)", ahead_s)
+    tamper(owner, "update entries set recorded_at = clock_timestamp() - interval '1 day' where position < 7")
+    # then
+    assert {position for position, what in findings(place) if "ahead" in what} == expected
+
+
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "4713-01-01 BC"])
+def test_a_time_beyond_all_is_found(told: None, place: Place, owner: Connection, time: str) -> None:
+    """Times that no clock shows do not stop the audit."""
+    tamper(owner, "update entries set recorded_at = %s where position = 7", time)
+    assert any(position == 7 for position, _ in findings(place))
 
 
 def test_an_audit_changes_nothing(told: None, place: Place, reader: Connection) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -22,13 +23,16 @@ from api.auth import (
 from ledger.errors import Denied, Invalid, Misconfigured, NotFound
 from ledger.postgres import Connection, Place
 from ledger.settings import read_settings
-from tests.examples import INDUS_X, THX, USA
+from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, problem_of, running
 
 pytest_plugins = ["tests.service"]
 
 READS = ("/v1/events", "/v1/events/1", "/v1/initiatives", "/v1/initiatives/indus-x", "/v1/initiatives/indus-x/history")
 OPEN = ("/v1/health", "/v1/ready", "/metrics", "/v1/event-types", "/v1/openapi.json", "/docs", "/problems/invalid")
+
+
+TALKS = event("meeting.held", "meeting:talks", "2024", title="Talks", participants=[{"person": "A. Canary"}])
 
 
 @pytest.fixture
@@ -141,6 +145,48 @@ def test_reads_need_a_key_unless_they_are_public(closed: Service) -> None:
         for path in READS:
             assert public.get(path).status_code == 200
         problem_of(public.get("/v1/events", {"Authorization": "Bearer wrong"}), 401)
+
+
+@pytest.mark.parametrize("public_reads", [True, False])
+@pytest.mark.parametrize("which", ["1", "the id", "9"])
+def test_only_auditors_see_what_opens_a_commitment(place: Place, public_reads: bool, which: str) -> None:
+    """No key is 401 and a reader's 403, where reads are public too, and whether or not there is such an entry."""
+    with running(place, public_reads=public_reads) as service:
+        # given
+        [recorded] = service.given(TALKS)
+        path = f"/v1/events/{recorded['id'] if which == 'the id' else which}"
+        reader, auditor = (key_of(place, role.name, role) for role in (Role.reader, Role.auditor))
+        for key in (auditor, ADMIN) if which != "9" else ():
+            # when
+            opened = service.get(path, key, disclose=True)
+            # then
+            assert opened.json()["disclosures"]["/data/participants/0/person"]["value"] == "A. Canary"
+            assert opened.headers["cache-control"] == "private, no-store"
+        for spelt in ("true", "1", "on", "True"):
+            for headers, status in (({}, 401), ({"Authorization": "Bearer wrong"}, 401), (reader, 403)):
+                refused = service.get(path, headers, disclose=spelt)
+                assert problem_of(refused, status)["type"] in ("/problems/unauthorised", "/problems/forbidden")
+                assert "Canary" not in refused.text
+
+
+def test_what_opens_a_commitment_is_never_given_again(place: Place) -> None:
+    """What an auditor was shown is shown to nobody else, nor to the auditor once the key is revoked; not by its ETag."""
+    with running(place) as service:
+        # given
+        service.given(TALKS)
+        auditor = key_of(place, "carol", Role.auditor)
+        pinned: dict[str, Any] = {"disclose": True, "known_at": 1, "valid_at": "2025-01-01"}
+        # when
+        first = service.get("/v1/events/1", auditor, **pinned)
+        assert "Canary" in service.get("/v1/events/1", auditor, **pinned).text
+        # then
+        assert service.client.app.house.cache.answers == {}  # type: ignore[attr-defined]
+        problem_of(service.get("/v1/events/1", {"If-None-Match": first.headers["etag"]}, **pinned), 401)
+        with place.connect() as connection:
+            revoke_key(connection, "carol")
+        problem_of(service.get("/v1/events/1", auditor, **pinned), 401)
+        plain = service.get("/v1/events/1", known_at=1, valid_at="2025-01-01")
+        assert (plain.status_code, plain.headers["cache-control"], "Canary" in plain.text) == (200, "no-cache", False)
 
 
 def test_a_revoked_key_is_refused_at_once(closed: Service) -> None:

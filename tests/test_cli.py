@@ -1,14 +1,12 @@
 """The command line, run as its users run it: what it records and shows, its exit codes, and one clear line for errors."""
 
 import csv
-import io
 import json
 import os
 import pty
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -20,68 +18,19 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from api.cli import app, main
+from api.cli import app
 from api.files import Report, read_drafts, read_lines
-from ledger.epoch import current, epochs
+from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid
 from ledger.postgres import Embedded, Place
 from ledger.service import Answer
+from tests.commands import LEDGER, Command, environment, lines_of, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.commands", "tests.service"]
 
-LEDGER = Path(sys.executable).with_name("ledger")
-Run = subprocess.CompletedProcess[str]
-Command = Callable[..., Run]
 Given = Callable[..., list[Answer]]
-
-
-def environment(place: Place | None = None, **settings: str) -> dict[str, str]:
-    """The settings of a ledger, and none that the tests themselves run with."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "COLUMNS", "FORCE_"))}
-    there = {"LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema} if place else {}
-    return kept | there | settings
-
-
-def run(place: Place, *arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
-    """What a process of its own says."""
-    done = subprocess.run(
-        [LEDGER, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=100,
-        env=environment(place, **settings),
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-@pytest.fixture
-def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """``command("show", "party:usa")`` does what `ledger show party:usa` does on a new, empty ledger, in this process."""
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-
-    def run_here(*arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
-        for name, value in environment(place, **settings).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["ledger", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        assert (ended.value.code or 0) == code, said.err
-        return Run(list(map(str, arguments)), code, said.out, said.err)
-
-    return run_here
-
-
-def rows(run: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.stdout.splitlines()]
-
-
-def lines_of(path: Path, *events: dict[str, Any]) -> Path:
-    path.write_text("".join(json.dumps(one) + "\n" for one in events))
-    return path
 
 
 # --- recording
@@ -404,6 +353,15 @@ def test_people_see_bars_and_tables(place: Place, tmp_path: Path) -> None:
     assert "{" not in table
 
 
+def test_people_see_texts_as_they_were_written(given: Given, place: Place) -> None:
+    """What looks like markup or the name of an emoji is shown as it is, in rows and in a story."""
+    text = "[/b] [red]no[/red] :memo:"
+    given(THX, USA, event("party.renamed", "party:usa", "2024", name=text))
+    given(event("entry.voided", "party:usa", sources=[], target=3, reason_code="test_entry", reason=text))
+    assert f"by entry 4: {text}" in on_a_terminal(place, "history", "party:usa")
+    assert text in on_a_terminal(place, "replay")
+
+
 def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
     """With a mapping, a table's rows tell their facts; a second import repeats them, and faults are told by line."""
     page = (Path(__file__).parents[1] / "docs" / "importing.md").read_text()
@@ -437,6 +395,21 @@ def test_an_audit_names_what_does_not_hold(given: Given, command: Command, place
     assert rows(command("audit", code=3))[0]["position"] == 4
 
 
+def test_an_audit_tells_of_rollbacks(given: Given, command: Command, place: Place) -> None:
+    """Each epoch after the first is told of, with when, at how many entries and why; it is no finding."""
+    given(THX, USA)
+    assert "epoch" not in command("audit").stderr
+    with place.connect() as connection:
+        renew(connection, current(connection), "a backup was restored")
+    done = command("audit")
+    assert done.stdout == ""
+    told = re.findall(
+        r"^another epoch began on \d{4}-\d\d-\d\dT[\d:]+Z, at 2 entries: (.*)$", done.stderr, re.MULTILINE
+    )
+    assert told == ["a backup was restored"]
+    assert "nothing found" in done.stderr
+
+
 def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
     """Entry by entry with the changes each made; of one stream where that is asked for, up to a position."""
     given(THX, USA, INDIA, INDUS_X, event("initiative.activated", "initiative:indus-x", "2023"))
@@ -444,6 +417,7 @@ def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
     changes = [{one["field"]: (one["old"], one["new"]) for one in entry["changes"]} for entry in told]
     assert [entry["position"] for entry in told] == [4, 5]
     assert changes[1]["status"] == ("reported", "active")
+    assert changes[0]["anomalies"] == (None, []), "its source is known, though it is not told of here"
     assert len(rows(command("replay", "--to", "3"))) == 3
     assert len(rows(command("replay", "--from", "4", "--speed", "1000"))) == 2
     command("replay", "--to", "never", code=2)

@@ -16,9 +16,9 @@ from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Connection, Embedded, Place, Pool, explained, is_lost, is_read_only, migrate
 from ledger.settings import Settings, Timeouts, read_settings
 from projections.read import Reads
+from tests.commands import LEDGER, environment
 from tests.examples import THX
 from tests.service import problem_of, running
-from tests.test_cli import LEDGER, environment
 
 SECRET = "sesame-open"
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from projections.diff import Change, changes
 
 
@@ -49,3 +51,29 @@ def test_a_new_anomaly_names_its_own_entry() -> None:
     before, after = {"agreement:a": doc({}, anomalies=[])}, {"agreement:a": doc({}, anomalies=[odd])}
     # then
     assert changes(before, after) == [Change("agreement:a", "anomalies", [], [odd], (9,))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(False, True), (0.25, 0.5), (3, 4), ("a", "b"), (["a"], ["b"]), ({}, {"a": 1})]
+)
+def test_a_field_may_hold_any_value(old: Any, new: Any) -> None:
+    """Whatever a field holds, true and numbers too, its change is told, and that it came and went."""
+    # given
+    before = {"milestone:m": doc({"share": [3]}, share=old)}
+    after = {"milestone:m": doc({"share": [5]}, share=new)}
+    # then
+    assert changes(before, after) == [Change("milestone:m", "share", old, new, (5,))]
+    assert changes({}, after) == [Change("milestone:m", "share", None, new, (5,))]
+    assert changes(after, {}) == [Change("milestone:m", "share", new, None, (5,))]
+
+
+def test_a_dispute_and_another_account_name_their_own_entries() -> None:
+    """Who disputes a fact, and who dates it otherwise, is responsible for what is then shown beside it."""
+    # given
+    other = {"dates/signed": [{"value": "2024", "position": 2}, {"value": "2025", "position": 7}]}
+    before = {"agreement:a": doc({}, disputed=False, disputes=[], alternatives={})}
+    after = {"agreement:a": doc({}, disputed=True, disputes=[8], alternatives=other)}
+    # then
+    assert [(one.field, one.entries) for one in changes(before, after)] == [
+        ("alternatives", (2, 7)), ("disputed", (8,)), ("disputes", (8,)),
+    ]  # fmt: skip

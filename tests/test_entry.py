@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ledger.draft import read_draft
 from ledger.entry import HEAD_BYTES, MAX_LINE_BYTES, Entry, LineMapper, StoredLine, make_entry, read_line
-from ledger.errors import Invalid, TooLarge
+from ledger.errors import Invalid, TooLarge, Unreadable
 from ledger.facts import COMMON, FACTS
 from tests.examples import event
 from tests.minimal import FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp
@@ -222,15 +223,49 @@ def test_lines_that_lack_something(name: str) -> None:
     told = json.loads(stamp(make(MINIMAL["agreement.expired"]).line(), 1))
     assert read_line(json.dumps(told))
     del told[name]
-    with pytest.raises(Invalid):
+    with pytest.raises(Unreadable):
         read_line(json.dumps(told))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "7", '"x"', "{", b"\xff", '{"data": null}'])
 def test_what_is_no_line(text: str | bytes) -> None:
     """What is no line is refused by name, and never a crash."""
-    with pytest.raises(Invalid):
+    with pytest.raises(Unreadable):
         read_line(text)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from([*FACTS, "party:usa"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given_any(st.sampled_from(EVENTS), st.data())
+@settings(deadline=None, max_examples=400)
+def test_a_line_that_was_altered(case: tuple[str, dict[str, Any]], choice: st.DataObject) -> None:
+    """Whatever is altered in a line, it still reads as a fact, or is said to be unreadable; and never a crash."""
+    told = json.loads(stamp(make(case[1]).line(), 1))
+    path = [choice.draw(st.sampled_from(sorted(told)))]
+    while path[-1] == "data" or (len(path) > 1 and choice.draw(st.booleans())):
+        inside = look_up(told, path)
+        if not isinstance(inside, (dict, list)) or not inside:
+            break
+        path.append(choice.draw(st.sampled_from(sorted(inside) if isinstance(inside, dict) else range(len(inside)))))
+    look_up(told, path[:-1])[path[-1]] = choice.draw(JSON)
+    with suppress(Unreadable):
+        assert read_line(json.dumps(told)).recorded().fact.type in FACTS
+
+
+def look_up(value: Any, path: list[Any]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
 
 
 def test_the_librarys_mapper() -> None:

@@ -15,14 +15,14 @@ from ledger.postgres import Embedded, Place, migrate
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections.follow import catch_up
-from tests import test_cli
+from tests import commands
+from tests.commands import Command, rows
 from tests.conftest import CLERK
 from tests.examples import INDIA, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY
 from tests.standby import Server, family
-from tests.test_cli import Command, rows
 
-command = test_cli.command
+command = commands.command
 NEW = event("party.registered", "party:new", sources=[], name="New", kind="company")
 READ_ONLY = "ledger: the server is read-only (a standby?): "
 

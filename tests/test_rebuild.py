@@ -19,10 +19,10 @@ from projections import follower as follower_module
 from projections import rebuild as rebuild_module
 from projections.follow import Follower, begun, read_progress, rebuild
 from projections.follower import VERSION, Outdated
+from tests.commands import LEDGER, environment
 from tests.conftest import CLERK
 from tests.examples import THX, USA
 from tests.generator import Generator
-from tests.test_cli import LEDGER, environment
 from tests.test_follow import POISON, _wait_until, catch_up, following, rows
 
 ENTRIES = 1_500

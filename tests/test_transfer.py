@@ -19,8 +19,8 @@ from api.files import MOST_FAULTS, Report, count_lines, read_drafts, read_lines
 from api.transfer import BATCH, unload
 from ledger.postgres import Connection, Place
 from ledger.service import Answer
+from tests.commands import LEDGER, environment, lines_of, run
 from tests.examples import THX, event
-from tests.test_cli import LEDGER, environment, lines_of, run
 
 Given = Callable[..., list[Answer]]
 

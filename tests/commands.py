@@ -1,0 +1,69 @@
+"""The command line, run as its users run it: as a process of its own, or in this one.
+
+PYTEST_DONT_REWRITE: the modules that register these fixtures also import from here.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli import main
+from ledger.postgres import Place
+
+LEDGER = Path(sys.executable).with_name("ledger")
+Run = subprocess.CompletedProcess[str]
+Command = Callable[..., Run]
+
+
+def environment(place: Place | None = None, **settings: str) -> dict[str, str]:
+    """The settings of a ledger, and none that the tests themselves run with."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "COLUMNS", "FORCE_"))}
+    there = {"LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema} if place else {}
+    return kept | there | settings
+
+
+def run(place: Place, *arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
+    """What a process of its own says."""
+    done = subprocess.run(
+        [LEDGER, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=100,
+        env=environment(place, **settings),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``command("show", "party:usa")`` does what `ledger show party:usa` does on a new, empty ledger, in this process."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def run_here(*arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
+        for name, value in environment(place, **settings).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["ledger", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert (ended.value.code or 0) == code, said.err
+        return Run(list(map(str, arguments)), code, said.out, said.err)
+
+    return run_here
+
+
+def rows(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def lines_of(path: Path, *events: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    return path

@@ -1,0 +1,293 @@
+"""Every read of every subject: of the whole seed, of ledgers that are generated, and of facts that say all they may."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import combinations, pairwise
+from random import Random
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+import seeds
+from api.app import build
+from api.reads import PLURALS
+from ledger.entry import read_line
+from ledger.facts import FACTS, KINDS, Subject
+from ledger.postgres import Embedded, Place, migrate
+from ledger.service import read_disclosures
+from ledger.settings import Settings
+from projections.read import SORTS
+from projections.replay import Told, story
+from tests.commands import Command, rows
+from tests.generator import SEED, Event, Generator
+from tests.minimal import DIGEST, FULL, SUBJECTS, entry_id, opener
+from tests.service import ADMIN, Service, running
+
+pytest_plugins = ["tests.commands", "tests.service"]
+
+FEW = 6
+"""So many positions or days of a subject are held each against each; of more, neighbours, and the first and the last."""
+
+FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-30"
+RUNS_OF_NUMBERS = (1, 2, 3)
+
+
+# --- the ledgers
+
+
+def of_the_seed() -> list[Event]:
+    return [event for name in seeds.FILES for event in seeds.events(name)]
+
+
+def of_every_type() -> list[Event]:
+    """A stream for each type of fact: opened, and then told all that the type may say."""
+    told: list[Event] = []
+    for number, (type_, full) in enumerate(FULL.items()):
+        kind = SUBJECTS[type_.partition(".")[0]].partition(":")[0]
+        subject = f"{kind}:{type_.replace('.', '-').replace('_', '-')}"
+        first = {"subject": subject, "id": entry_id(number)}
+        before = [FULL["entry.disputed"]] if type_ == "entry.dispute_resolved" else []
+        if full["type"] in ("source.registered", "party.registered"):
+            first = {}
+        else:
+            told.append(opener(type_) | first)
+        for one in (*before, full):
+            own = {"target": first["id"]} if type_.startswith("entry.") else {}
+            data = json.loads(json.dumps(one["data"]).replace(DIGEST, f"{number:064}"))
+            told.append(one | {"subject": subject, "data": data | own})
+    return told
+
+
+def generated(run: int) -> Callable[[], list[Event]]:
+    """Realistic histories, of which some entries come to be struck or disputed."""
+
+    def events() -> list[Event]:
+        told = list(Generator(run).events(600))
+        return told + [_correction(one, number) for number, one in enumerate(told[160 :: 6 + run])]
+
+    return events
+
+
+def _correction(event: Event, number: int) -> Event:
+    struck = {"reason_code": "misread_source", "reason": "Read again"}
+    doubted = {"by": "Somebody", "ground": "It was otherwise"}
+    type_, why = ("entry.voided", struck) if number % 2 else ("entry.disputed", doubted)
+    return {"type": type_, "subject": event["subject"], "sources": [], "data": {"target": event["id"], **why}}
+
+
+Change = dict[str, Any]
+LEDGERS = {"seed": of_the_seed, "every_type": of_every_type} | {f"generated_{n}": generated(n) for n in RUNS_OF_NUMBERS}
+
+
+@pytest.fixture(scope="module", params=LEDGERS)
+def told(request: pytest.FixtureRequest, server: Embedded) -> Iterator[Service]:
+    """Each of the ledgers, recorded and projected."""
+    place = Place(server.place.dsn, f"every_{request.param}")
+    migrate(server.owner_dsn, place)
+    with running(place) as service:
+        service.given(*LEDGERS[request.param]())
+        yield service
+
+
+@pytest.fixture
+def place(told: Service) -> Place:
+    """Where commands look."""
+    return told.place
+
+
+# --- how it is asked
+
+
+def subjects(told: Service, most: int = 80) -> list[Subject]:
+    """All of them; of very many, some by chance."""
+    with told.place.connect() as connection:
+        rows = connection.execute("select stream from entries where version = 1 order by stream")
+        found = [Subject(name) for (name,) in rows]
+    return found if len(found) <= most else Random(SEED).sample(found, most // 2)
+
+
+@cache
+def reference() -> dict[str, Any]:
+    return build(Settings(), Place("", "any")).app.openapi()
+
+
+@cache
+def shape_of(path: str) -> jsonschema_rs.Validator:
+    """What the reference says of the answers at a path."""
+    content = reference()["paths"][path]["get"]["responses"]["200"]["content"]
+    schema = next(one["schema"] for name, one in content.items() if name.endswith("json"))
+    return jsonschema_rs.validator_for(schema | {"components": reference()["components"]})
+
+
+def ask(told: Service, template: str, subject: Subject, **params: Any) -> Any:
+    """The answer about a subject, of the shape that the reference gives it; None where nothing is known."""
+    path = f"/v1/{PLURALS[subject.kind]}{template}"
+    response = told.get(path.replace("{id}", subject.id), **params)
+    if response.status_code == 404:
+        return None
+    assert response.status_code == 200, (subject, params, response.text)
+    shape_of(path).validate(response.json())
+    return response.json()
+
+
+def diffs(
+    told: Service, subject: Subject, clock: str, points: Iterable[Any]
+) -> Iterator[tuple[Any, Any, list[Change]]]:
+    """What changed between points of one clock. There is an answer where something was known at one of the two."""
+    ordered = sorted(set(points))
+    known = {point: ask(told, "/{id}", subject, **{clock: point}) is not None for point in ordered}
+    few = len(ordered) <= FEW
+    for start, end in combinations(ordered, 2) if few else [*pairwise(ordered), (ordered[0], ordered[-1])]:
+        answer = ask(told, "/{id}/diff", subject, **{"from": start, "to": end})
+        assert (answer is not None) == (known[start] or known[end]), (subject, start, end)
+        yield start, end, answer["changes"] if answer else []
+
+
+def story_of(told: Service) -> list[Told]:
+    with told.place.connect() as connection:
+        lines = connection.execute("select body::text from entries order by position").fetchall()
+        entries = [read_line(line) for (line,) in lines]
+        opened = read_disclosures(connection, [entry.id for entry in entries])
+    names = {entry: {one.pointer: one.value for one in those} for entry, those in opened.items()}
+    return list(story((entry, entry.recorded(names.get(entry.id))) for entry in entries))
+
+
+def rows_of(told: Service) -> dict[str, dict[str, Any]]:
+    """The last state of each lane, as it is stored."""
+    query = """
+        select distinct on (subject, lane) subject, lane, doc
+          from states
+         where known_to = 9223372036854775807
+         order by subject, lane, valid_from desc"""
+    with told.place.connect() as connection:
+        return {f"{subject} {lane}".strip(): json.loads(doc) for subject, lane, doc in connection.execute(query)}
+
+
+def stated(states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is stated of each. Whether something is overdue depends on the day, and a story is of no day."""
+    follows = ("provenance", "unknown", "overdue")
+    known = {
+        subject: {name: one for name, one in state.items() if one is not None and name not in follows}
+        for subject, state in states.items()
+    }
+    return {subject: state for subject, state in known.items() if state}
+
+
+# --- the promises
+
+
+def test_the_story_is_told_to_its_end(told: Service) -> None:
+    """Each entry is told of; what it changed follows on what was there; and in the end there is what the rows say."""
+    # when
+    shown: dict[str, dict[str, Any]] = {}
+    steps = story_of(told)
+    # then
+    assert [step.entry.position for step in steps] == list(range(1, told.size() + 1))
+    for change in (change for step in steps for change in step.changes):
+        state = shown.setdefault(change.subject, {})
+        assert (state.get(change.field), change.old != change.new) == (change.old, True)
+        state[change.field] = change.new
+    assert stated(shown) == stated(rows_of(told))
+
+
+def test_what_changed_between_its_positions_is_told(told: Service) -> None:
+    """Of every subject, between the positions of its history, from before the first one to the last of the ledger."""
+    for subject in subjects(told):
+        history = ask(told, "/{id}/history", subject)["items"]
+        positions = [0, *(int(one["event"]["sequence"]) for one in history), told.size()]
+        for _, end, changes in diffs(told, subject, "known_at", positions):
+            assert all(1 <= position <= end for one in changes for position in one["entries"])
+
+
+def test_what_changed_between_its_days_is_told(told: Service) -> None:
+    """Of every subject, between the days from which its facts count, from before the first one to the end of time."""
+    for subject in subjects(told):
+        timeline = ask(told, "/{id}/timeline", subject, valid_at=LAST_DAY, limit=1_000) or {"items": []}
+        days = [FIRST_DAY, *(one["day"] for one in timeline["items"]), LAST_DAY]
+        for _, _, changes in diffs(told, subject, "valid_at", days):
+            assert all(one["old"] != one["new"] for one in changes)
+
+
+def test_every_route_answers(told: Service) -> None:
+    """Each route of the reference, asked of every subject, entry and type that there is, answers in its own shape."""
+    for path in (path for path, methods in reference()["paths"].items() if "get" in methods):
+        for filled in fill(path, subjects(told), told.size()):
+            response = told.get(filled, ADMIN, **{"from": FIRST_DAY} if path.endswith("/diff") else {})
+            assert response.status_code in (200, 404 if "{id}" in path else 200), (filled, response.text)
+            if response.status_code == 200:
+                shape_of(path).validate(response.json())
+
+
+def fill(path: str, found: list[Subject], size: int) -> list[str]:
+    """A path with each thing that could stand in its place."""
+    ids = [one.id for one in found if path.startswith(f"/v1/{PLURALS[one.kind]}/")]
+    filled = [path.replace("{version}", "1")]
+    for name, values in (("{id}", ids), ("{which}", range(1, size + 1)), ("{type}", FACTS)):
+        filled = [one.replace(name, str(value)) for one in filled for value in (values if name in one else [""])]
+    return filled
+
+
+@pytest.mark.parametrize("told", ["seed", "every_type"], indirect=True)
+def test_every_list_is_paged_and_narrowed(told: Service) -> None:
+    """Each list leads through all its pages in every order, and is narrowed by all that its items say of themselves."""
+    for path in (f"/v1/{PLURALS[kind]}" for kind in KINDS):
+        items = {one["id"]: one for one in pages(told, path)}
+        for sort in SORTS:
+            ids = [one["id"] for one in pages(told, path, sort=sort)]
+            assert (ids if sort.endswith("id") else sorted(ids)) == sorted(items, reverse=sort == "-id")
+        for one in items.values():
+            for name, value in narrowing(one):
+                assert one["id"] in [other["id"] for other in pages(told, path, limit=1_000, **{name: value})], (
+                    name,
+                    value,
+                )
+
+
+def pages(told: Service, path: str, **params: Any) -> list[dict[str, Any]]:
+    """All the items of a list, page by page."""
+    items: list[dict[str, Any]] = []
+    params = {"limit": 7, "count": True} | params
+    while True:
+        response = told.get(path, **params)
+        assert response.status_code == 200, (path, params, response.text)
+        shape_of(path).validate(page := response.json())
+        items += page["items"]
+        if page["next"] is None:
+            assert len(items) == page["count"]
+            return items
+        params["cursor"] = page["next"]
+
+
+def narrowing(item: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Filters that an item of a list passes."""
+    yield "status", item["status"]
+    yield "text", (item.get("title") or item.get("name") or item["id"]).upper()
+    kind = next((item[name] for name in ("kind", "type", "instrument_type") if item.get(name)), None)
+    yield from [("kind", kind)] if kind else []
+    yield from (("area", area) for area in item.get("areas") or ())
+    yield from [("overdue", item["overdue"])] if "overdue" in item else []
+
+
+@pytest.mark.parametrize("told", ["seed"], indirect=True)
+def test_every_command_tells_of_every_subject(told: Service, command: Command) -> None:
+    """What `ledger show`, `history` and `replay` give to a pipe is JSON, for each subject, and for the whole log."""
+    for subject in subjects(told):
+        assert json.loads(command("show", subject).stdout)["subject"] == subject
+        history = [one["position"] for one in rows(command("history", subject))]
+        assert [one["position"] for one in rows(command("replay", "--subject", subject))] == history
+    told_of = [one["position"] for one in rows(command("replay"))]
+    assert told_of == list(range(1, told.size() + 1))
+    assert command("export").stdout.count("\n") == told.size()
+
+
+@pytest.mark.parametrize("told", ["every_type"], indirect=True)
+def test_every_type_of_fact_is_shown_to_people(told: Service, command: Command) -> None:
+    """On a terminal, too, each entry is told of, and each stream is shown."""
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "200"}
+    told_of = command("replay", **terminal).stdout
+    assert all(f" {type_} " in told_of for type_ in FACTS)
+    for subject in subjects(told)[::8]:
+        assert subject in command("show", subject, **terminal).stdout
+        assert subject.kind in command("history", subject, **terminal).stdout
