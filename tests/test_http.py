@@ -530,7 +530,7 @@ def test_a_failure_tells_nothing_but_its_id(
     assert service.get("/v1/health").status_code == 200
 
 
-# --- types, health
+# --- types, projections
 
 
 def test_event_types_tell_their_schema(service: Service) -> None:
@@ -549,27 +549,6 @@ def test_event_types_tell_their_schema(service: Service) -> None:
     assert areas == [area.value for area in Area]
     for unknown in ("party.invented", "party.registered/2"):
         problem_of(service.get(f"/v1/event-types/{unknown}"), 404)
-
-
-def test_health_tells_how_far_the_projections_are(service: Service) -> None:
-    """ok at the head, behind before it, and stopped, with the entry that stops them, as 503."""
-    assert service.get("/v1/health").json()["status"] == "ok"
-    service.post(THX, USA)
-    behind = service.get("/v1/health")
-    [projection] = behind.json()["projections"]
-    assert (behind.status_code, behind.json()["status"], projection["lag"]) == (200, "behind", 2)
-    service.follower.step()
-    with service.place.connect() as connection:
-        connection.execute("update progress set error = 'KeyError', error_position = 3")
-    stopped = service.get("/v1/health")
-    [projection] = stopped.json()["projections"]
-    assert (stopped.status_code, stopped.json()["status"]) == (503, "stopped")
-    assert (projection["error"], projection["error_position"]) == ("KeyError", 3)
-    metrics = service.get("/metrics").text
-    assert "ledger_head_position 2.0" in metrics
-    assert 'ledger_projection_position{projection="states"} 2.0' in metrics
-    assert 'ledger_projection_stopped{projection="states"} 1.0' in metrics
-    assert service.get("/v1/ready").json() == {"ready": True}
 
 
 def test_before_the_first_follower_reads_are_not_yet_there(service: Service) -> None:

@@ -31,7 +31,7 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"postgres", "process", "settings", "recorder", "decision"},
+    {"postgres", "epoch", "process", "settings", "recorder", "decision"},
     {"memory"},
     {"desk"},
     {"service"},
