@@ -19,7 +19,7 @@ from api.cache import Cache
 from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
-from api.porter import Porter
+from api.porter import Porter, RollbackWatch
 from api.window import Window
 from ledger.errors import Misconfigured, Unavailable
 from ledger.postgres import Place, check_schema
@@ -34,7 +34,10 @@ What happened in partnerships between states and organisations, each fact an imm
 state of each initiative is, was, and was known to be.
 
 Every read takes `known_at` (a position or a time: what the ledger knew) and `valid_at` (a day: when it was so in the
-world), and repeats them as `basis`.
+world), and repeats them as `basis`. `min_position` waits until a position can be read.
+
+`Ledger-Epoch` names the ledger's epoch, which ends when the ledger is rolled back. A position may be told with it, as
+`EPOCH:N`: in another epoch it gets 409.
 """
 
 
@@ -70,7 +73,11 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 check_schema(connection, place)
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
-            async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
+            rollbacks = RollbackWatch(place)
+            async with (
+                Porter(place, rollbacks, standing=True) as readers,
+                Porter(place, rollbacks, standing=False) as writers,
+            ):
                 with Ledger(place, pool, settings.name, soon=get_running_loop().call_soon_threadsafe) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Window(), Cache())
                     yield

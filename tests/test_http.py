@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 from httpx2 import Response
 
-from api import problems
+from api import house, problems
 from api.reads import PLURALS
 from ledger import errors
 from ledger.codes import Area
@@ -179,7 +179,7 @@ def test_the_log_comes_in_pages(service: Service) -> None:
     """``next`` and ``Link`` lead through the whole log, also as NDJSON, and the last page says that it is the last."""
     service.given(THX, USA, INDIA, INDUS_X)
     page = service.get("/v1/events", limit=2, known_at=4)
-    assert page.json()["next"] == "2"
+    assert page.json()["next"] == f"{page.headers['ledger-epoch']}:2"
     link = page.headers["link"]
     assert link.startswith("</v1/events?")
     assert link.endswith('>; rel="next"')
@@ -417,13 +417,11 @@ def test_min_position_gives_up_where_nobody_follows(service: Service, monkeypatc
     """Where the follower does not run, the answer is 503 and when to ask again; other reads go on."""
     service.given(THX)
     service.post(INDUS_X)
-    monkeypatch.setattr(read, "WAIT_S", 0.1)
+    monkeypatch.setattr(house, "WAIT_S", 0.1)
     for path in ("/v1/initiatives", "/v1/initiatives/indus-x/history", "/v1/sources/thx", "/v1/sources/thx/timeline"):
         response = service.get(path, min_position=2)
         assert problem_of(response, 503)["type"] == "/problems/not-yet"
         assert int(response.headers["retry-after"]) >= 1
-    assert problem_of(service.get("/v1/events", min_position=3), 503)["type"] == "/problems/not-yet"
-    assert problem_of(service.get("/v1/events/1", min_position=3), 503)["type"] == "/problems/not-yet"
     assert service.get("/v1/events", min_position=2).status_code == 200
     assert service.get("/v1/sources/thx", min_position=1).headers["ledger-position"] == "1"
 
