@@ -9,14 +9,17 @@ Each question also asks whether the ledger still holds the entry that was last s
 and another epoch begins before anybody is answered.
 """
 
+import math
 from asyncio import Event, Future, Task, create_task, get_running_loop, sleep, timeout_at, to_thread
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, Self
+from time import monotonic
+from typing import Any, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
 
 from api.auth import SQL as KEYS
 from api.auth import Holders, bearer, digest, holders
@@ -25,8 +28,12 @@ from ledger.errors import Unavailable
 from ledger.postgres import Place
 from projections.read import LOG_STANDING, STANDING, Behind, Standing
 
+T = TypeVar("T")
+
 DOOR = KEYS["door"].format(standing=STANDING, keys=KEYS["keys"])
 DOOR_TO_THE_LOG = KEYS["door"].format(standing=LOG_STANDING, keys=KEYS["keys"])
+DEADLINE_S = 5.0
+"""How long the database may take to answer a question."""
 LOOK_S = 0.01
 """How long those who wait for a position wait between two questions."""
 
@@ -71,9 +78,19 @@ class RollbackWatch:
     def _renew(self, current: str, reason: str) -> None:
         try:
             with self.place.connect() as connection:
+                connection.deadline = monotonic() + DEADLINE_S
                 renew(connection, current, reason)
         except psycopg.Error as error:
             raise Unavailable(f"the ledger was rolled back, and its next epoch cannot begin: {error}") from None
+
+
+class Line(AsyncConnection[tuple[Any, ...]]):
+    """A connection that nobody waits on for ever, as ``ledger.postgres.Connection``."""
+
+    deadline: float = math.inf
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        return await super().wait(gen, interval, max(self.deadline - monotonic(), 0))
 
 
 @dataclass
@@ -92,7 +109,7 @@ class Porter:
         self.place = place
         self.rollbacks = rollbacks or RollbackWatch(place)
         self.standing = standing
-        self.connection: AsyncConnection[tuple[Any, ...]] | None = None
+        self.connection: Line | None = None
         self.next: Question | None = None
         self.task: Task[None] | None = None
         self.waiting: dict[Future[None], Behind] = {}
@@ -163,24 +180,28 @@ class Porter:
         return told
 
     async def _find(self, digests: list[bytes]) -> Told:
-        """A connection that was lost since the last question is made again."""
+        """A connection that was lost since the last question is made again; one that is silent is dropped."""
+        deadline = monotonic() + DEADLINE_S
         try:
             with suppress(psycopg.OperationalError):
-                return await self._read(digests)
+                return await self._read(digests, deadline)
             await self._hang_up()
-            return await self._read(digests)
+            if monotonic() >= deadline:
+                raise Unavailable("the database does not answer")
+            return await self._read(digests, deadline)
         except psycopg.OperationalError as error:
             await self._hang_up()
             raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
 
-    async def _read(self, digests: list[bytes]) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
         if self.connection is None:
-            self.connection = await AsyncConnection.connect(self.place.conninfo(), autocommit=True)
+            self.connection = await Line.connect(self.place.conninfo(), autocommit=True)
+        self.connection.deadline = deadline
         given = {"digests": digests, **self.rollbacks.seen._asdict()}
         rows = await self._rows(self.connection, given)
         return Told(holders(rows), Standing(*rows[0][3:]), datetime.now(UTC).date())
 
-    async def _rows(self, connection: AsyncConnection[tuple[Any, ...]], given: dict[str, Any]) -> list[tuple[Any, ...]]:
+    async def _rows(self, connection: Line, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self.standing:
             with suppress(psycopg.errors.UndefinedTable):  # before the first follower
                 return await (await connection.execute(DOOR, given)).fetchall()

@@ -227,9 +227,9 @@ class CountingPorter(Porter):
 
     count = 0
 
-    async def _read(self, digests: list[bytes]) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
         self.count += 1
-        return await super()._read(digests)
+        return await super()._read(digests, deadline)
 
 
 def test_who_waits_together_is_answered_together(place: Place, reader: Connection) -> None:

@@ -1,20 +1,25 @@
-"""Readers who wait for a position: nobody else is held up."""
+"""Readers who wait for a position, and a database that does not answer: nobody else is held up by either."""
 
 import asyncio
 import http.client
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 from time import sleep
 from typing import Any
 
 import pytest
 
-from api import house
+from api import house, porter
 from api.porter import LOOK_S, Porter, Told
 from ledger.postgres import Connection, Place
+from projections import read
 from projections.read import Behind
 from tests.examples import INDUS_X, THX, USA, event
-from tests.service import ADMIN, Service, listening, problem_of
+from tests.proxy import Cut, wired
+from tests.service import ADMIN, Service, listening, problem_of, running
 
 pytest_plugins = ["tests.service"]
 
@@ -98,9 +103,9 @@ class Counting(Porter):
 
     count = 0
 
-    async def _read(self, digests: list[bytes]) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
         self.count += 1
-        return await super()._read(digests)
+        return await super()._read(digests, deadline)
 
 
 def test_who_waits_for_what_is_rolled_back_is_told_so(service: Service) -> None:
@@ -114,3 +119,55 @@ def test_who_waits_for_what_is_rolled_back_is_told_so(service: Service) -> None:
         with service.place.connect() as connection:
             connection.execute("update head set epoch = '0123456789abcdef'")
         assert problem_of(asked.result(), 409)["current_epoch"] == "0123456789abcdef"
+
+
+@contextmanager
+def silenced(service: Service, marker: bytes) -> Iterator[tuple[Service, ThreadPoolExecutor, Event]]:
+    """The service behind a wire that swallows the next message that holds the marker, and stays open."""
+    released = Event()
+
+    def swallow() -> None:
+        wire.was_cut.set()
+        released.wait()
+
+    with wired(service.place) as (wire, place), running(place) as behind, ThreadPoolExecutor(8) as threads:
+        wire.cut(Cut(marker, delivered=False, meanwhile=swallow))
+        try:
+            yield behind, threads, wire.was_cut
+        finally:
+            released.set()
+
+
+def test_a_swallowed_answer_stops_readers_for_no_longer_than_the_deadline(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who waited for it get 503 and when to ask again; the connection is dropped, and those who came after them are
+    answered over another one."""
+    monkeypatch.setattr(porter, "DEADLINE_S", 1.0)
+    service.given(THX, INDUS_X)
+    with silenced(service, b"api_keys") as (behind, threads, is_silent):
+        # when
+        first = [threads.submit(behind.get, path) for path in (STATE, "/v1/events")]
+        assert is_silent.wait(10)
+        later = threads.submit(behind.get, "/v1/initiatives")
+        # then
+        answers = [one.result(timeout=20) for one in (*first, later)]
+        assert {one.status_code for one in answers} == {200, 503}
+        for one in answers:
+            if one.status_code == 503:
+                assert problem_of(one, 503)["type"] == "/problems/unavailable"
+                assert one.headers["retry-after"]
+        assert behind.get(STATE).status_code == 200
+
+
+def test_a_read_that_is_never_answered_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of the pool that has gone silent is dropped in time, and the reader told; others read on."""
+    monkeypatch.setattr(read, "READ_S", 1.0)
+    service.given(THX, INDUS_X)
+    with silenced(service, b"from statuses") as (behind, threads, is_silent):
+        lost = threads.submit(behind.get, "/v1/initiatives", status="reported")
+        assert is_silent.wait(10)
+        assert behind.get(STATE).status_code == 200
+        assert not lost.done()
+        assert problem_of(lost.result(timeout=20), 503)["type"] == "/problems/unavailable"
+        assert behind.get("/v1/initiatives", status="reported").status_code == 200
