@@ -18,7 +18,7 @@ from api.cache import Cache
 from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
-from api.porter import Porter
+from api.porter import Porter, RollbackWatch
 from ledger.errors import Unavailable
 from ledger.postgres import Place, Pool, check_schema
 from ledger.process import look_for_garbage_rarely
@@ -32,7 +32,10 @@ What happened in partnerships between states and organisations, each fact an imm
 state of each initiative is, was, and was known to be.
 
 Every read takes `known_at` (a position or a time: what the ledger knew) and `valid_at` (a day: when it was so in the
-world), and repeats them as `basis`.
+world), and repeats them as `basis`. `min_position` waits until a position can be read.
+
+`Ledger-Epoch` names the ledger's epoch, which ends when the ledger is rolled back. A position may be told with it, as
+`EPOCH:N`: in another epoch it gets 409.
 """
 
 
@@ -68,7 +71,11 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 check_schema(connection, place)
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
-            async with Porter(place, standing=True) as readers, Porter(place, standing=False) as writers:
+            rollbacks = RollbackWatch(place)
+            async with (
+                Porter(place, rollbacks, standing=True) as readers,
+                Porter(place, rollbacks, standing=False) as writers,
+            ):
                 with _ledger(settings, place, pool) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
                     yield

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from starlette.types import Scope, Send
 
 from api.porter import Told
+from ledger.errors import Unavailable
 from projections.read import Standing
 
 SIZE_BYTES = 64 * 2**20
@@ -25,7 +26,7 @@ class Kept(NamedTuple):
 
     If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
     that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
-    gone, and with the server, as a backup may have been restored.
+    gone, and with the epoch and the server, as a backup may have been restored.
     """
 
     standing: Standing
@@ -36,11 +37,10 @@ class Kept(NamedTuple):
     body: bytes
 
     def holds(self, told: Told) -> bool:
-        if told.standing is None:
-            return False
+        now, then = told.standing, self.standing
         if self.pinned:
-            return (told.standing.tables, told.standing.server) == (self.standing.tables, self.standing.server)
-        return told.standing == self.standing and told.today == self.today
+            return (now.tables, now.epoch, now.server) == (then.tables, then.epoch, then.server)
+        return now == then and told.today == self.today
 
     async def send(self, send: Send, known: str) -> None:
         """The answer, or 304 without a body to a reader who has it already (``known`` is their If-None-Match)."""
@@ -61,9 +61,10 @@ def is_known(tag: str, known: str) -> bool:
 
 @dataclass
 class Visit:
-    """A request on its way through the house: what the porter told of it, and its answer if that may be kept."""
+    """A request on its way through the house: what the porter told of it, or why not; its answer if that may be kept."""
 
     told: Told | None = None
+    failure: Unavailable | None = None
     kept: Kept | None = None
 
 

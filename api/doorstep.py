@@ -18,8 +18,9 @@ Headers = dict[bytes, bytes]
 
 
 class Doorstep:
-    """Each request has an id, the caller's own where that is sound; HEAD is GET without a body; and an answer that was
-    given before, and is still true, is given again from here."""
+    """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
+    rests on; HEAD is GET without a body; and an answer that was given before, and is still true, is given again from
+    here."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
@@ -39,24 +40,29 @@ class Doorstep:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        async def send_with_id(message: Message) -> None:
+        visit = scope["visit"] = Visit()
+
+        async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Request-Id"] = scope["request_id"]
+                more = MutableHeaders(scope=message)
+                more["Request-Id"] = scope["request_id"]
+                if visit.told:
+                    more["Ledger-Epoch"] = visit.told.standing.epoch
             await send(message)
 
         if scope["method"] in ("GET", "HEAD"):
-            await self._read(scope, headers, receive, send_with_id)
+            await self._read(scope, headers, receive, send_more)
         else:
-            await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive, send_more)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        asked, visit = asked_by(scope, headers.get(b"accept", b"")), Visit()
+        asked, visit = asked_by(scope, headers.get(b"accept", b"")), scope["visit"]
         kept = self.house.cache.get(asked)
         if kept and await self._admitted(headers, visit) and visit.told and kept.holds(visit.told):
             await kept.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
             return
         # A copy: the server leaves the body out because it still knows that HEAD was asked for.
-        await self.app(dict(scope, method="GET", visit=visit), receive, send)
+        await self.app(dict(scope, method="GET"), receive, send)
         if visit.kept:
             self.house.cache.keep(asked, visit.kept)
 

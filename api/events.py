@@ -17,7 +17,7 @@ from api import shapes
 from api.auth import Holder, Role, allow
 from api.cache import Visit
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.house import TheReads, admin, answer, house, json_body, next_page, tag_of
+from api.house import Patient, TheReads, admin, answer, digest_of, epoch_of, house, json_body, next_page
 from api.params import EventQuery, LogQuery, expected_version, idempotency_key
 from ledger.disclosure import Disclosure
 from ledger.draft import MAX_EVENTS, Draft, parse_json, read_body
@@ -26,7 +26,7 @@ from ledger.errors import Fault, Invalid, NotFound
 from ledger.facts import FACTS
 from ledger.service import Actor, Answer
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
 SMALL_BYTES = 2**14
@@ -73,7 +73,7 @@ async def append(
     Idempotency-Key, changes nothing and gets the first answer.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
-    if (version := expected_version(if_match)) is not None:
+    if (version := expected_version(if_match, epoch_of(request))) is not None:
         if len(drafts) > 1:
             detail = "If-Match goes with one event; give several their expected_version"
             raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
@@ -106,20 +106,21 @@ def _appended(answers: list[Answer]) -> Response:
 @router.get(
     "/events",
     response_model=shapes.EventPage,
-    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems()},
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems(409)},
 )
 def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) -> Response:
     """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
     asked = query.asked()
     entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
-    more = str(entries[query.limit - 1][0]) if len(entries) > query.limit else None
+    more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
     if NDJSON in request.headers.get("accept", ""):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"
     headers = {"Vary": "Accept"} | ({"Link": next_page(request, after=more)} if more else {})
-    return answer(request, body.encode(), size, tag_of(body), pinned=asked.pinned, media_type=media_type, more=headers)
+    tag = digest_of(body)
+    return answer(request, body.encode(), size, tag, pinned=asked.pinned, media_type=media_type, more=headers)
 
 
 @router.get(
@@ -127,7 +128,7 @@ def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) 
     response_class=Response,
     responses={
         200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
-        **shapes.problems(403, 404),
+        **shapes.problems(403, 404, 409),
     },
 )
 def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
@@ -139,18 +140,13 @@ def event(request: Request, reads: TheReads, which: int | UUID, query: Annotated
     if query.disclose:
         _only_auditors(request)
     asked = query.asked()
-    known_at = reads.upto(asked)
-    if isinstance(which, int) and not 1 <= which <= known_at:
-        raise NotFound(f"there is no entry {which}, as of position {known_at}")
-    position, line, corrections, disclosures = reads.event(which)
-    if position > known_at:
-        raise NotFound(f"there is no entry {which}, as of position {known_at}")
-    links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections if at <= known_at)
+    line, corrections, disclosures, known_at = reads.event(which, asked)
+    links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections)
     if query.disclose:
         read_line(line)  # to what cannot be read nothing can be added
         line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
     headers = ({"Link": links} if links else {}) | ({"Cache-Control": "private, no-store"} if query.disclose else {})
-    tag = tag_of(line, links)
+    tag = digest_of(line, links)
     return answer(
         request,
         line.encode(),

@@ -157,7 +157,7 @@ _LOG: dict[str, Any] = {
                     },
                 }
             ],
-            "next": "2",
+            "next": "5f0c9ba1d27e4683:2",
         },
     }
 }

@@ -1,8 +1,11 @@
-"""Whether it works: each projection's position against the head of the log, read at the moment of asking."""
+"""Whether it works: each projection's position against the head of the log, read at the moment of asking; and whether
+appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -11,56 +14,172 @@ from prometheus_client.registry import Collector
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import house
-from ledger.postgres import check_schema
-from projections.follow import Progress, read_progress
+from api.house import House, house
+from ledger.errors import Misconfigured
+from ledger.postgres import Connection, check_schema, queries
+from ledger.service import Ledger
+from projections.follow import VERSION, Progress, read_progress
 from projections.read import Reads
 
+SQL = queries("api", "health.sql")
+STUCK_S = 5.0
+"""An append that has waited this long will not be answered in time."""
+
 router = APIRouter(tags=["health"])
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-def standing(reads: Reads) -> tuple[int, Progress | None]:
-    """The head of the log, and how far the projections are. Raises Unavailable."""
-    with reads.connection() as connection:
-        return reads.size(connection), read_progress(connection)
+class Waiting(NamedTuple):
+    """The appends of this process that wait: how many, since when the first, on which backend's work; is there a writer?"""
+
+    appends: int = 0
+    since_s: float | None = None
+    backend_pid: int | None = None
+    alive: bool = True
+
+
+def waiting(ledger: Ledger) -> Waiting:
+    """The writer tells; one that cannot is taken to be well."""
+    ask = getattr(ledger, "waiting", Waiting)
+    return Waiting(*ask())
+
+
+class Log(NamedTuple):
+    """Its head, its epoch, and by how many seconds the last entry lies ahead of the server's clock (not, if negative)."""
+
+    size: int
+    epoch: str
+    began_at: datetime | None
+    size_then: int | None
+    reason: str | None
+    epochs: int
+    ahead_s: float | None
+
+    @property
+    def clock(self) -> dict[str, float] | None:
+        return {"ahead_s": self.ahead_s} if self.ahead_s is not None and self.ahead_s > 0 else None
+
+
+def look(connection: Connection) -> tuple[Log, Progress | None]:
+    """The log, and how far the projections are. Raises Unavailable."""
+    row = connection.execute(SQL["log"]).fetchone()
+    assert row is not None
+    return Log(*row), read_progress(connection)
 
 
 @router.get(
     "/v1/health", response_model=shapes.Health, responses={503: {"model": shapes.Health, **shapes.problems()[503]}}
 )
 def health(request: Request) -> Response:
-    """``ok``, ``behind``, or ``stopped`` with the entry that stops a projection (503)."""
-    head, progress = standing(house(request).reads)
-    progress = progress or Progress(0, 0)
-    stopped = progress.error_position is not None
-    status = "stopped" if stopped else "ok" if progress.position == head else "behind"
-    projection = {
-        "name": "states", "position": progress.position, "lag": head - progress.position, "error": progress.error,
-        "error_position": progress.error_position,
-    }  # fmt: skip
-    body = to_json({"status": status, "head": head, "projections": [projection]})
-    return Response(body, 503 if stopped else 200, {"Cache-Control": "no-store"}, "application/json")
-
-
-@router.get("/v1/ready", response_model=shapes.Ready, responses={503: shapes.problems()[503]})
-def ready(request: Request) -> Response:
-    """Whether this process can append and answer: the database is there, with the schema it needs."""
+    """``ok``, ``behind``, ``clock`` where the last entry lies ahead of the server's clock, or ``stopped`` with the entry
+    that stops a projection (503)."""
     here = house(request)
     with here.reads.connection() as connection:
+        log, progress = look(connection)
+        appends = _appends(connection, waiting(here.ledger))
+    progress = progress or Progress(0, 0)
+    status = _status(log, progress)
+    projection = {
+        "name": "states", "position": progress.position, "lag": log.size - progress.position, "error": progress.error,
+        "error_position": progress.error_position,
+    }  # fmt: skip
+    epoch = {
+        "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
+    }  # fmt: skip
+    body = {
+        "status": status, "head": log.size, "epoch": epoch, "clock": log.clock, "appends": appends,
+        "projections": [projection],
+    }  # fmt: skip
+    headers = NO_STORE | {"Ledger-Epoch": log.epoch}
+    return Response(to_json(body), 503 if status == "stopped" else 200, headers, "application/json")
+
+
+def _status(log: Log, progress: Progress) -> str:
+    if progress.error_position is not None:
+        return "stopped"
+    if log.clock:
+        return "clock"
+    return "ok" if progress.position == log.size else "behind"
+
+
+def _appends(connection: Connection, told: Waiting) -> dict[str, Any]:
+    given = {"pid": told.backend_pid}
+    blocking = connection.execute(SQL["blocking"], given).fetchall()
+    event = connection.execute(SQL["event"], given).fetchone()
+    return {
+        "waiting": told.appends, "since_s": told.since_s, "event": event[0] if event else None,
+        "on": [{"pid": pid, "application": application} for pid, application in blocking],
+    }  # fmt: skip
+
+
+@router.get(
+    "/v1/ready",
+    response_model=shapes.Ready,
+    responses={422: shapes.problems()[422], 503: {"model": shapes.Ready, **shapes.problems()[503]}},
+)
+def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
+    """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""
+    here = house(request)
+    with here.reads.connection() as connection:
+        whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
+    is_ready = not any(why for name, why in whys.items() if what in (None, name))
+    told = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in whys.items()}
+    body = to_json({"ready": is_ready, **told})
+    return Response(body, 200 if is_ready else 503, NO_STORE, "application/json")
+
+
+def _no_reads(connection: Connection) -> str | None:
+    """Why reads would not be answered."""
+    progress = read_progress(connection)
+    if progress is None:
+        return "the projections are not built yet: is the follower running?"
+    if progress.error_position is not None:
+        return f"entry {progress.error_position} stops the projections"
+    if progress.version != VERSION:
+        return f"the projections are of version {progress.version}, not {VERSION}: is the follower rebuilding them?"
+    return None
+
+
+def _no_appends(connection: Connection, here: House) -> str | None:
+    """Why appends would not be answered."""
+    try:
         check_schema(connection, here.place)
-    return Response(b'{"ready":true}', media_type="application/json", headers={"Cache-Control": "no-store"})
+    except Misconfigured as error:
+        return str(error)
+    row = connection.execute(SQL["reads_only"]).fetchone()
+    if row and row[0]:
+        return "the database only reads here: it is a standby, or was set to"
+    told = waiting(here.ledger)
+    if not told.alive:
+        return "the writer has stopped"
+    if (told.since_s or 0) > STUCK_S:
+        return f"{told.appends} appends wait, one for {told.since_s:.0f} s: see /v1/health"
+    return None
 
 
-class _Positions(Collector):
-    """Read from the database at each scrape, so that every process tells the same."""
+class _Figures(Collector):
+    """Read from the database at each scrape, so that every process tells the same; but each tells of its own appends."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, waiting: Waiting) -> None:
         self.reads = reads
+        self.waiting = waiting
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        head, progress = standing(self.reads)
+        with self.reads.connection() as connection:
+            log, progress = look(connection)
         progress = progress or Progress(0, 0)
-        yield GaugeMetricFamily("ledger_head_position", "Entries in the log", value=head)
+        for name, about, value in (
+            ("ledger_head_position", "Entries in the log", log.size),
+            ("ledger_epochs", "Epochs of the ledger: one, and one for each rollback", log.epochs),
+            (
+                "ledger_clock_ahead_seconds",
+                "By how much the last entry lies ahead of the clock",
+                max(log.ahead_s or 0, 0),
+            ),
+            ("ledger_appends_waiting", "Appends of this process that wait", self.waiting.appends),
+            ("ledger_append_oldest_wait_seconds", "For how long the first of them has", self.waiting.since_s or 0),
+        ):
+            yield GaugeMetricFamily(name, about, value=float(value))
         for name, about, value in (
             ("ledger_projection_position", "Entries that the projection shows", progress.position),
             ("ledger_projection_stopped", "Whether an entry stops the projection", progress.error_position is not None),
@@ -73,6 +192,6 @@ class _Positions(Collector):
 @router.get("/metrics", include_in_schema=False)
 def metrics(request: Request) -> Response:
     """For Prometheus."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Positions(house(request).reads))
+    here, registry = house(request), CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(here.reads, waiting(here.ledger)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,7 @@
 """What a request finds: the ledger, the reads, who is asking. Built once by ``api.app``."""
 
-from collections.abc import Mapping
+from asyncio import get_running_loop
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request, Security
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
@@ -15,12 +17,14 @@ from api.auth import Holder, Role, allow
 from api.cache import Cache, Kept, Visit, is_known
 from api.porter import Porter, Told
 from api.problems import BodyTooLarge, WrongMediaType
-from ledger.errors import Invalid
+from ledger.errors import Invalid, Unavailable
 from ledger.postgres import Place
 from ledger.service import Ledger
 from ledger.settings import Settings
-from projections.read import Reads
+from projections.read import Behind, Reads
 
+WAIT_S = 2.0
+"""How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
 DRAINED_BYTES = 2**24
 """Read and dropped beyond the limit: a client that is cut off while it sends does not get to read why."""
@@ -51,13 +55,19 @@ Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_
 async def admin(request: Request, _: Any = Bearer) -> Holder:
     """Only admins append. Raises Denied, Unavailable."""
     given = request.headers.get("authorization")
-    told = await house(request).writers.ask(given)
+    request.scope["visit"].told = told = await house(request).writers.ask(given)
     return allow(told.holders, given, Role.admin)
 
 
 async def admit(here: House, authorization: str | None, visit: Visit) -> Told:
     """Anybody may read where reads are public, else the holder of any key. Raises Denied, Unavailable."""
-    visit.told = visit.told or await here.readers.ask(authorization)
+    if visit.failure:
+        raise visit.failure
+    try:
+        visit.told = visit.told or await here.readers.ask(authorization)
+    except Unavailable as error:
+        visit.failure = error
+        raise
     if authorization is not None or not here.settings.public_reads:
         allow(visit.told.holders, authorization, Role.reader)
     return visit.told
@@ -71,6 +81,30 @@ async def reader(request: Request, _: Any = Bearer) -> Reads:
 
 
 TheReads = Annotated[Reads, Depends(reader)]
+
+
+class Patient(APIRoute):
+    """A read of what is not there yet waits for it on the event loop, and is then done again as if it came just now.
+
+    It holds no connection meanwhile, as it was refused before it took one, and no thread.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def wait_and_handle(request: Request) -> Response:
+            until = get_running_loop().time() + WAIT_S
+            while True:
+                try:
+                    return await handle(request)
+                except Behind as behind:
+                    try:
+                        await house(request).readers.wait(behind, until)
+                    except TimeoutError:
+                        raise behind from None
+                request.scope["visit"].told = None
+
+        return wait_and_handle
 
 
 async def json_body(request: Request) -> bytes:
@@ -93,27 +127,36 @@ async def json_body(request: Request) -> bytes:
     return bytes(body)
 
 
+def epoch_of(request: Request) -> str:
+    """The epoch of the ledger that the answer rests on."""
+    visit: Visit = request.scope["visit"]
+    assert visit.told is not None
+    return visit.told.standing.epoch
+
+
 def answer(
-    request: Request, body: bytes, position: int, tag: str, *, pinned: bool, kept: bool = True,
-    media_type: str = "application/json", more: Mapping[str, str] = {},
+    request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
+    kept: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
 ) -> Response:  # fmt: skip
     """What is known at a position; 304 without a body where the reader has it already.
 
-    ``pinned``: it stays the same however the ledger grows. ``kept``: it may be given again. ``more`` are headers.
+    ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
+    stays the same however the ledger grows. ``kept``: it may be given again. ``more`` are headers.
     """
+    stem = "" if version is None else f"v{version}-"
+    tag = f'W/"{stem}{epoch_of(request)}-{digest}"'
     headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag, **more}
     whole = Response(body, media_type=media_type, headers=headers)
     visit: Visit = request.scope["visit"]
-    if kept and visit.told and visit.told.standing:
+    if kept and visit.told:
         visit.kept = Kept(visit.told.standing, visit.told.today, pinned, tag, whole.raw_headers, body)
     return (
         Response(status_code=304, headers=headers) if is_known(tag, request.headers.get("if-none-match", "")) else whole
     )
 
 
-def tag_of(*said: str) -> str:
-    """A weak validator: equal for two answers that say the same."""
-    return f'W/"{blake2b(chr(0).join(said).encode(), digest_size=12).hexdigest()}"'
+def digest_of(*said: str) -> str:
+    return blake2b(chr(0).join(said).encode(), digest_size=12).hexdigest()
 
 
 def next_page(request: Request, **where: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
@@ -10,17 +11,17 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ledger.dates import INSTANT
-from ledger.errors import Fault, Invalid
+from ledger.errors import Fault, Invalid, RolledBack
 from ledger.facts.base import PRINTABLE, SLUG, Subject
-from projections.read import Asked, Basis, Filters
+from projections.basis import MAX_POSITION, Asked, Basis, Position
+from projections.read import Filters
 
 MAX_PAGE = 1_000
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 BARE = re.compile(r"[!#-~][!-~]*")
+IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')
 MAX_KEY = 255
-
-MAX_POSITION = 2**62
 
 
 def _only(pattern: re.Pattern[str], what: str) -> BeforeValidator:
@@ -34,7 +35,7 @@ def _only(pattern: re.Pattern[str], what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
 Instant = Annotated[datetime, _only(INSTANT, "time as in RFC 3339, such as 2026-06-01T00:00:00Z")]
 Day = Annotated[date, _only(ISO_DAY, "date such as 2026-06-01")]
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
@@ -55,13 +56,17 @@ class AtBasis(Query):
 
     known_at: Annotated[Position | Instant | None, Field(union_mode="left_to_right")] = None
     valid_at: Day | None = None
-    min_position: Position = 0
+    min_position: Position = Position(0)
 
     def asked(self) -> Asked:
-        if isinstance(self.known_at, datetime) and self.known_at > datetime.now(UTC):
-            detail = f"known_at lies ahead: nothing is known at {self.known_at} yet"
-            raise Invalid(detail, [Fault("known_at", detail, "future_known_at")])
-        return Asked(self.known_at, self.valid_at, self.min_position)
+        return _at(Asked(self.known_at, self.valid_at, self.min_position))
+
+
+def _at(asked: Asked) -> Asked:
+    if isinstance(asked.known_at, datetime) and asked.known_at > datetime.now(UTC):
+        detail = f"{asked.name} lies ahead: nothing is known at {asked.known_at} yet"
+        raise Invalid(detail, [Fault(asked.name, detail, "future_known_at")])
+    return asked
 
 
 class Paged(AtBasis):
@@ -80,9 +85,12 @@ class DiffQuery(AtBasis):
         if self.to is not None and _is_day(self.from_) != _is_day(self.to):
             detail = "from and to are both days of the world, or both positions or times of the ledger"
             raise Invalid(detail, [Fault("to", detail, "two_clocks")])
-        name = "valid_at" if _is_day(self.from_) else "known_at"
-        given = self.model_dump(exclude={"from_", "to"})
-        return AtBasis(**given | {name: self.from_}).asked(), AtBasis(**given | {name: self.to}).asked()
+        return self._side("from", self.from_), self._side("to", self.to)
+
+    def _side(self, name: str, end: Any) -> Asked:
+        if _is_day(self.from_):
+            return replace(self.asked(), valid_at=end)
+        return _at(replace(self.asked(), known_at=end, name=name))
 
 
 def _is_day(value: object) -> bool:
@@ -118,7 +126,7 @@ class ListQuery(Paged):
 class LogQuery(AtBasis):
     """``known_at`` ends the log there; ``valid_at`` changes nothing, as an entry is recorded whatever the day."""
 
-    after: Position = 0
+    after: Position = Position(0)
     limit: Limit = 100
     type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)] | None = None
     subject: Ref | None = None
@@ -135,7 +143,8 @@ class Cursor(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    known_at: Position
+    epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    known_at: Count
     valid_at: date
     of: Annotated[str, Field(max_length=600)]
     after: tuple[Any, ...]
@@ -144,10 +153,10 @@ class Cursor(BaseModel):
         return urlsafe_b64encode(self.model_dump_json().encode()).rstrip(b"=").decode()
 
 
-def next_cursor(basis: Basis, of: str, after: tuple[Any, ...] | None) -> str | None:
-    return (
-        Cursor(known_at=basis.known_at, valid_at=basis.valid_at, of=_short(of), after=after).encode() if after else None
-    )
+def next_cursor(epoch: str, basis: Basis, of: str, after: tuple[Any, ...] | None) -> str | None:
+    if after is None:
+        return None
+    return Cursor(epoch=epoch, known_at=basis.known_at, valid_at=basis.valid_at, of=_short(of), after=after).encode()
 
 
 def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
@@ -162,7 +171,7 @@ def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
         raise _bad_cursor("the cursor is none of ours: take it from the page before, as it is") from None
     if cursor.of != _short(of):
         raise _bad_cursor("the cursor belongs to a list with other filters: start that list anew")
-    return Asked(cursor.known_at, cursor.valid_at, query.min_position), after
+    return Asked(Position(cursor.known_at, cursor.epoch), cursor.valid_at, query.min_position, "cursor"), after
 
 
 def _bad_cursor(detail: str) -> Invalid:
@@ -185,12 +194,17 @@ def idempotency_key(header: str | None) -> str | None:
     return key
 
 
-def expected_version(header: str | None) -> int | None:
-    """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``."""
+def expected_version(header: str | None, epoch: str) -> int | None:
+    """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``.
+
+    Raises RolledBack where it was read in another epoch.
+    """
     if header is None:
         return None
-    match = re.fullmatch(r'\s*(?:W/)?"v(\d{1,9})(?:-[0-9a-f]*)?"\s*', header)
+    match = IF_MATCH.fullmatch(header)
     if match is None:
         detail = 'If-Match is the ETag of the stream\'s state, such as "v17"'
         raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
-    return int(match[1])
+    if match["epoch"] not in (None, epoch):
+        raise RolledBack(epoch, "If-Match", f"If-Match is of epoch {match['epoch']}")
+    return int(match["version"])

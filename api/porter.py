@@ -3,32 +3,94 @@
 Whoever asks is answered from what was read after they came: so a key that was revoked opens nothing from that moment,
 and an answer that was kept is given again only while it is still true. Who comes while a question is under way waits
 for the next one, together with everybody else who comes meanwhile: the busier the door, the less each question costs.
+Readers who wait for a position wait here, too: one question in a while, for all of them.
+
+Each question also asks whether the ledger still holds the entry that was last seen of it. If not, it was rolled back,
+and another epoch begins before anybody is answered.
 """
 
-from asyncio import Event, Task, create_task
+import math
+from asyncio import Event, Future, Task, create_task, get_running_loop, sleep, timeout_at, to_thread
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, Self
+from time import monotonic
+from typing import Any, NamedTuple, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
 
 from api.auth import SQL as KEYS
 from api.auth import Holders, bearer, digest, holders
+from ledger.epoch import renew
 from ledger.errors import Unavailable
-from ledger.postgres import Place
-from projections.read import SQL, Standing
+from ledger.postgres import Place, explained
+from projections.read import LOG_STANDING, STANDING, Behind, Standing
 
-DOOR = KEYS["door"].format(standing=SQL["standing"], keys=KEYS["keys"])
+T = TypeVar("T")
+
+DOOR = KEYS["door"].format(standing=STANDING, keys=KEYS["keys"])
+DOOR_TO_THE_LOG = KEYS["door"].format(standing=LOG_STANDING, keys=KEYS["keys"])
+DEADLINE_S = 5.0
+"""How long the database may take to answer a question."""
+LOOK_S = 0.01
+"""How long those who wait for a position wait between two questions."""
 
 
 class Told(NamedTuple):
-    """What the porter found: whose keys these are, how the ledger stands (None before the first follower), the day."""
+    """What the porter found: whose keys these are, how the ledger stands, the day."""
 
     holders: Holders
-    standing: Standing | None
+    standing: Standing
     today: date
+
+
+class Seen(NamedTuple):
+    """The last entry that was seen of the log, and in which epoch."""
+
+    epoch: str | None = None
+    position: int = 0
+    mark: str | None = None
+
+
+class RollbackWatch:
+    """Notices, for all porters of the process, that the log no longer holds what the process has seen of it."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.seen = Seen()
+
+    def note(self, standing: Standing) -> None:
+        """What was seen before stays seen where a standby has not come so far."""
+        grown = standing.epoch != self.seen.epoch or standing.size > self.seen.position
+        if standing.goes_on and grown:
+            self.seen = Seen(standing.epoch, standing.size, standing.mark)
+
+    async def begin_epoch(self, current: str) -> None:
+        """The ledger was rolled back to before what was seen of it. Raises Unavailable."""
+        seen = self.seen
+        what = f"entry {seen.position}, recorded at {seen.mark}," if seen.position else f"epoch {seen.epoch}"
+        await to_thread(self._renew, current, f"{what} was gone when the log was looked at again")
+        if self.seen is seen:
+            self.seen = Seen()
+
+    def _renew(self, current: str, reason: str) -> None:
+        try:
+            with self.place.connect() as connection:
+                connection.deadline = monotonic() + DEADLINE_S
+                renew(connection, current, reason)
+        except psycopg.Error as error:
+            raise Unavailable("the ledger was rolled back, and its next epoch cannot begin", str(error)) from None
+
+
+class Line(AsyncConnection[tuple[Any, ...]]):
+    """A connection that nobody waits on for ever, as ``ledger.postgres.Connection``."""
+
+    deadline: float = math.inf
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        return await super().wait(gen, interval, max(self.deadline - monotonic(), 0))
 
 
 @dataclass
@@ -41,14 +103,17 @@ class Question:
 
 
 class Porter:
-    """Asks over a connection of its own. Who comes to write has no need of the standing, nor waits for a rebuild's swap."""
+    """Asks over a connection of its own. Who comes to write need not know of the projections, nor waits for their swap."""
 
-    def __init__(self, place: Place, *, standing: bool) -> None:
+    def __init__(self, place: Place, rollbacks: RollbackWatch | None = None, *, standing: bool) -> None:
         self.place = place
+        self.rollbacks = rollbacks or RollbackWatch(place)
         self.standing = standing
-        self.connection: AsyncConnection[tuple[Any, ...]] | None = None
+        self.connection: Line | None = None
         self.next: Question | None = None
         self.task: Task[None] | None = None
+        self.waiting: dict[Future[None], Behind] = {}
+        self.watch: Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,6 +134,31 @@ class Porter:
         assert question.told is not None
         return question.told
 
+    async def wait(self, behind: Behind, until: float) -> None:
+        """Until it is worth asking again. Raises TimeoutError at ``until``, in the loop's time."""
+        waiter = get_running_loop().create_future()
+        self.waiting[waiter] = behind
+        self.watch = self.watch or create_task(self._watch())
+        try:
+            async with timeout_at(until):
+                await waiter
+        finally:
+            del self.waiting[waiter]
+
+    async def _watch(self) -> None:
+        """As long as anybody waits: however many they are, they are one who asks."""
+        while self.waiting:
+            try:
+                standing = (await self.ask(None)).standing
+                over = [waiter for waiter, behind in self.waiting.items() if behind.is_over(standing)]
+            except Exception:
+                over = list(self.waiting)  # each finds out by a question of their own
+            for waiter in over:
+                if not waiter.done():
+                    waiter.set_result(None)
+            await sleep(LOOK_S)
+        self.watch = None
+
     async def _answer(self) -> None:
         """Question after question, as long as anybody waits."""
         while question := self.next:
@@ -81,26 +171,41 @@ class Porter:
         self.task = None
 
     async def _look(self, digests: list[bytes]) -> Told:
-        """A connection that was lost since the last question is made again."""
-        with suppress(psycopg.OperationalError):
-            return await self._read(digests)
-        await self._hang_up()
+        """What is so now, in an epoch that goes on from what was seen. Raises Unavailable."""
+        told = await self._find(digests)
+        while not told.standing.goes_on and not told.standing.reads_only:
+            await self.rollbacks.begin_epoch(told.standing.epoch)
+            told = await self._find(digests)
+        self.rollbacks.note(told.standing)
+        return told
+
+    async def _find(self, digests: list[bytes]) -> Told:
+        """A connection that was lost since the last question is made again; one that is silent is dropped."""
+        deadline = monotonic() + DEADLINE_S
         try:
-            return await self._read(digests)
+            with suppress(psycopg.OperationalError):
+                return await self._read(digests, deadline)
+            await self._hang_up()
+            if monotonic() >= deadline:
+                raise Unavailable("the database does not answer")
+            return await self._read(digests, deadline)
         except psycopg.OperationalError as error:
             await self._hang_up()
-            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+            raise explained(error) from None
 
-    async def _read(self, digests: list[bytes]) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
         if self.connection is None:
-            self.connection = await AsyncConnection.connect(self.place.conninfo(), autocommit=True)
-        given = {"digests": digests}
+            self.connection = await Line.connect(self.place.conninfo(), autocommit=True)
+        self.connection.deadline = deadline
+        given = {"digests": digests, **self.rollbacks.seen._asdict()}
+        rows = await self._rows(self.connection, given)
+        return Told(holders(rows), Standing(*rows[0][3:]), datetime.now(UTC).date())
+
+    async def _rows(self, connection: Line, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self.standing:
-            with suppress(psycopg.errors.UndefinedTable):
-                rows = await (await self.connection.execute(DOOR, given)).fetchall()
-                return Told(holders(rows), Standing(*rows[0][3:]) if rows else None, datetime.now(UTC).date())
-        rows = await (await self.connection.execute(KEYS["keys"], given)).fetchall()
-        return Told(holders(rows), None, datetime.now(UTC).date())
+            with suppress(psycopg.errors.UndefinedTable):  # before the first follower
+                return await (await connection.execute(DOOR, given)).fetchall()
+        return await (await connection.execute(DOOR_TO_THE_LOG, given)).fetchall()
 
     async def _hang_up(self) -> None:
         connection, self.connection = self.connection, None

@@ -45,6 +45,12 @@ REFUSED = _problem(
     "refused", 409, "A rule forbids it", "Read the stream again; correct an entry instead of repeating it."
 )
 STALE = _problem("stale-version", 409, "The stream has moved on", "Read it again and decide anew.")
+ROLLED_BACK = _problem(
+    "rolled-back",
+    409,
+    "The ledger was rolled back",
+    "Forget what was read and acknowledged before; read from the start.",
+)
 PRECONDITION = _problem("precondition-failed", 412, "The stream has moved on", "Read it again and decide anew.")
 TOO_LARGE = _problem("body-too-large", 413, "The body is too large", "Send at most 1 MiB, in several requests.")
 MEDIA = _problem("media-type", 415, "The body is of another type", "Send application/json.")
@@ -69,6 +75,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.Refused: REFUSED,
     errors.IdReused: ID_REUSED,
     errors.StaleVersion: STALE,
+    errors.RolledBack: ROLLED_BACK,
     errors.NotFound: NOT_FOUND,
     errors.Denied: DENIED,
     errors.NotYet: NOT_YET,
@@ -128,6 +135,9 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
         problem = PRECONDITION if "if-match" in request.headers else problem
+    if isinstance(error, errors.RolledBack):
+        more["current_epoch"] = error.epoch
+        problem = PRECONDITION if error.pointer == "If-Match" else problem
     return document(problem, detail, request, **more)
 
 

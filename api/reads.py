@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import TheReads, answer, next_page, tag_of
-from api.params import AtBasis, DiffQuery, ListQuery, Paged, Position, Ref, Slug, next_cursor, resume
+from api.house import Patient, TheReads, answer, digest_of, epoch_of, next_page
+from api.params import AtBasis, Count, DiffQuery, ListQuery, Paged, Ref, Slug, next_cursor, resume
 from ledger.entry import read_line
 from ledger.errors import NotFound
 from ledger.facts import KINDS, Subject
@@ -29,7 +29,7 @@ LIST_PLACES: dict[str, TypeAdapter[Any]] = {
     "-due": TypeAdapter(tuple[Literal["-infinity"] | date, Ref]),
 }
 LIST_PLACES["-id"] = LIST_PLACES["id"]
-TIMELINE_PLACE = TypeAdapter(tuple[date, Position, Position])
+TIMELINE_PLACE = TypeAdapter(tuple[date, Count, Count])
 
 
 def shown_json(shown: Shown) -> str:
@@ -60,22 +60,22 @@ def _page(
 ) -> Response:
     counted = "" if count is None else f'"count":{count},'
     body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{_basis(basis)}}}'
-    tag = tag_of(items, cursor or "", counted)
+    tag = digest_of(items, cursor or "", counted)
     link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
     return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, more=link)
 
 
 def _routes(kind: str) -> APIRouter:
     """The reads of one kind of stream. They are the same for every kind."""
-    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]])
-    found: dict[str, Any] = {"responses": shapes.problems(404)}
+    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]], route_class=Patient)
+    found: dict[str, Any] = {"responses": shapes.problems(404, 409)}
 
-    @router.get("", response_model=shapes.StatePage, responses=shapes.problems(), operation_id=f"list_{kind}")
+    @router.get("", response_model=shapes.StatePage, responses=shapes.problems(409), operation_id=f"list_{kind}")
     def list_states(request: Request, reads: TheReads, query: Annotated[ListQuery, Query()]) -> Response:
         """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
         shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
-        cursor = next_cursor(basis, query.fingerprint() + kind, more)
+        cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
         count = reads.count(kind, basis, query.filters()) if query.count else None
         return _page(request, _array(shown), asked, cursor, basis, count)
 
@@ -84,7 +84,8 @@ def _routes(kind: str) -> APIRouter:
         """The whole state, with everything that belongs to it, on a day, as known at a position."""
         asked = query.asked()
         whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
-        return answer(request, whole_json(whole, basis), basis.known_at, whole.etag, pinned=asked.pinned)
+        body, version = whole_json(whole, basis), whole.state.version
+        return answer(request, body, basis.known_at, whole.digest, version=version, pinned=asked.pinned)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, reads: TheReads, id: Slug, query: Annotated[Paged, Query()]) -> Response:
@@ -96,7 +97,8 @@ def _routes(kind: str) -> APIRouter:
             raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
         weak = reads.unverified([line for _, line in facts], basis)
         items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
-        return _page(request, f"[{items}]", asked, next_cursor(basis, f"timeline {subject}", more), basis)
+        cursor = next_cursor(epoch_of(request), basis, f"timeline {subject}", more)
+        return _page(request, f"[{items}]", asked, cursor, basis)
 
     @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
     def history(request: Request, reads: TheReads, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -106,7 +108,7 @@ def _routes(kind: str) -> APIRouter:
         weak = reads.unverified([line for line, _ in entries], basis)
         items = ",".join(_history_item(*one, weak) for one in entries)
         body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
-        return answer(request, body.encode(), basis.known_at, tag_of(items), pinned=asked.pinned)
+        return answer(request, body.encode(), basis.known_at, digest_of(items), pinned=asked.pinned)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
     def diff(request: Request, reads: TheReads, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
@@ -119,7 +121,7 @@ def _routes(kind: str) -> APIRouter:
         found = [change._asdict() for change in changes(before, after)]
         body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
         pinned = all(asked.pinned for asked in sides)
-        return answer(request, body, last.known_at, tag_of(body.decode()), pinned=pinned)
+        return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
 
     return router
 

@@ -52,7 +52,7 @@ class Event(BaseModel):
 
 
 class EventPage(BaseModel):
-    """Entries in the order of the log; ``next`` is the position to go on after, null at the end."""
+    """Entries in the order of the log; ``next`` is where to go on after, null at the end."""
 
     events: list[Event]
     next: str | None
@@ -186,16 +186,64 @@ class ProjectionHealth(BaseModel):
     error_position: int | None
 
 
+class EpochHealth(BaseModel):
+    """From one rollback of the ledger to the next: since when, after how many entries, why; and the how manieth it is."""
+
+    epoch: str
+    began_at: datetime | None
+    size: int | None
+    reason: str | None
+    count: int
+
+
+class Clock(BaseModel):
+    ahead_s: float
+
+
+class Blocking(BaseModel):
+    """A backend of the database that holds what others wait for."""
+
+    pid: int
+    application: str | None
+
+
+class AppendsHealth(BaseModel):
+    """The appends of this process that wait: how many, for how long the first of them has, for what, and on whom.
+
+    ``event`` is PostgreSQL's wait event of the writer's backend, such as ``SyncRep`` where it waits for a standby.
+    """
+
+    waiting: int
+    since_s: float | None
+    event: str | None
+    on: list[Blocking]
+
+
 class Health(BaseModel):
-    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one."""
+    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one.
+
+    ``clock``: the last entry lies ahead of the server's clock, so entries to come do, too, until the clock has come there.
+    """
 
     status: str
     head: int
+    epoch: EpochHealth
+    clock: Clock | None
+    appends: AppendsHealth
     projections: list[ProjectionHealth]
+
+
+class Answered(BaseModel):
+    """Whether they would be answered now, and why not."""
+
+    ok: bool
+    why: str | None = None
 
 
 class Ready(BaseModel):
     ready: bool
+    reads: Answered
+    appends: Answered
 
 
 def ref(name: str) -> str:

@@ -5,7 +5,8 @@
     │   └── TooLarge     it is longer than an entry may be
     ├── Refused          it was understood, and a rule forbids it
     │   ├── IdReused     the id stands for another entry
-    │   └── StaleVersion the stream has moved on from the version that the writer saw
+    │   ├── StaleVersion the stream has moved on from the version that the writer saw
+    │   └── RolledBack   what it rests on was read or acknowledged in another epoch, or is gone from this one
     ├── NotFound         nothing is known under that name, there and then
     ├── Denied           the key is missing, unknown or revoked, or its role does not allow this
     ├── NotYet           the projections have not seen what the reader asks to see
@@ -73,6 +74,18 @@ class StaleVersion(Refused):
             subject,
         )
         self.version = version
+
+
+class RolledBack(Refused):
+    """``epoch`` is the current one, ``pointer`` the parameter or header that names what is void."""
+
+    def __init__(self, epoch: str, pointer: str, why: str) -> None:
+        super().__init__(
+            "rolled_back",
+            f"{why}: the ledger was rolled back since, and its epoch is {epoch} now; read again from the start",
+        )
+        self.epoch = epoch
+        self.pointer = pointer
 
 
 class NotFound(LedgerError):

@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from secrets import token_bytes
 from uuid import UUID, uuid5
 
-import psycopg
 from eventsourcing.application import Application
 from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
-from psycopg_pool import PoolTimeout
 from uuid6 import uuid7
 
 from ledger.decision import Actor, Answer, Decider, DecisionContext, Given, Request
@@ -23,9 +21,9 @@ from ledger.decision_cache import DecisionCache, read_disclosures, read_openings
 from ledger.disclosure import SALT_BYTES
 from ledger.draft import Draft
 from ledger.entry import LineMapper
-from ledger.errors import Refused, TooLarge, Unavailable
+from ledger.errors import Refused, TooLarge
 from ledger.history import UNRECORDED
-from ledger.postgres import Place, Pool
+from ledger.postgres import FAILURES, Place, Pool, explained
 from ledger.recorder import EntryRecorder
 from ledger.writer import Waiting, Writer
 
@@ -110,8 +108,8 @@ class Ledger(Application[str]):
         try:
             with self.pool.connection() as connection:
                 return DecisionCache().context([request], (), self.clock().date(), lambda: connection)
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise Unavailable(f"the database cannot be reached: {str(error).strip()}") from None
+        except FAILURES as error:
+            raise explained(error) from None
 
     def _request(self, drafts: Sequence[Draft], actor: Actor, key: str | None = None) -> Request:
         def make_id(number: int) -> str:

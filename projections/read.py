@@ -1,11 +1,13 @@
 """Questions to the projections, each at a basis: a day in the world, and a position up to which the ledger is known."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
-from time import monotonic, sleep
+from math import inf
+from time import monotonic
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -14,13 +16,19 @@ from pydantic_core import from_json
 
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
-from ledger.errors import Fault, Invalid, NotFound, NotYet
+from ledger.errors import NotFound, NotYet
 from ledger.facts import Subject
 from ledger.postgres import FAILURES, Connection, Pool, explained, queries
 from ledger.service import read_disclosures
+from projections.basis import Asked, Basis, Behind, Position, Standing, check_projected, check_recorded, check_seen
+
+__all__ = ["Asked", "Basis", "Behind", "Filters", "Position", "Reads", "Shown", "Standing", "Whole", "list_query"]
 
 SQL = queries("projections", "read.sql")
-WAIT_S = 2.0
+LOG_STANDING = SQL["standing_log"].format(log=SQL["log_columns"])
+STANDING = SQL["standing"].format(log=SQL["log_columns"])
+READ_S = 35.0
+"""How long a read has its connection, in seconds: longer than the server lets a statement run."""
 LAST_DAY = date.max - timedelta(days=1)
 
 RELATED = {
@@ -39,38 +47,6 @@ SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "due": ("coalesce(due, 'infinity')", ">", "asc"),
     "-due": ("coalesce(due, '-infinity')", "<", "desc"),
 }
-
-
-class Basis(NamedTuple):
-    """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``."""
-
-    known_at: int
-    known_at_time: datetime | None
-    valid_at: date
-
-
-class Standing(NamedTuple):
-    """The size of the log; how far the projections are, and when that entry was recorded; their tables and server."""
-
-    size: int
-    position: int
-    recorded_at: datetime | None
-    tables: int
-    server: datetime
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a reader asked for: the basis (``None`` is now), and a position that must have been projected."""
-
-    known_at: int | datetime | None = None
-    valid_at: date | None = None
-    min_position: int = 0
-
-    @property
-    def pinned(self) -> bool:
-        """Whether the answer is the same however the ledger grows, and whatever the day."""
-        return isinstance(self.known_at, int) and self.valid_at is not None
 
 
 @dataclass(frozen=True)
@@ -114,15 +90,11 @@ class Whole:
     related: dict[str, list[Shown]] = field(default_factory=dict)
 
     @property
-    def etag(self) -> str:
-        return etag(self.state, *(one for group in self.related.values() for one in group))
-
-
-def etag(first: Shown | None, *others: Shown) -> str:
-    """A weak validator: equal for two answers that say the same, though the ledger may have grown in between."""
-    rows = [one for one in (first, *others) if one]
-    digest = blake2b("\n".join(f"{row.key}\0{row.version}" for row in rows).encode(), digest_size=12).hexdigest()
-    return f'W/"v{first.version if first else 0}-{digest}"'
+    def digest(self) -> str:
+        """Equal for two answers that say the same, though the ledger may have grown in between."""
+        rows = [self.state, *(one for group in self.related.values() for one in group)]
+        said = "\n".join(f"{row.key}\0{row.version}" for row in rows)
+        return blake2b(said.encode(), digest_size=12).hexdigest()
 
 
 class Reads:
@@ -140,46 +112,37 @@ class Reads:
         """Raises Unavailable, also for what is lost on the way."""
         try:
             with self.pool.connection() as connection:
-                yield connection
+                connection.deadline = monotonic() + READ_S
+                try:
+                    yield connection
+                finally:
+                    connection.deadline = inf
         except FAILURES as error:
             raise explained(error) from None
         except psycopg.errors.UndefinedTable:
             raise NotYet("the projections are not built yet: is the follower running?") from None
 
-    def basis(self, connection: Connection, asked: Asked) -> Basis:
-        """The basis that is meant. Raises Invalid for one that lies ahead, NotYet where the projections are behind."""
-        standing = self.standing or _standing(connection)
-        known_at = self._known_at(connection, asked, standing.size, standing.position)
-        self._wait(connection, max(known_at, asked.min_position), standing.position)
-        valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
-        if known_at == standing.position:
-            return Basis(known_at, standing.recorded_at, valid_at)
-        row = connection.execute(SQL["recorded_at"], {"position": known_at}).fetchone()
-        return Basis(known_at, row[0] if row else None, valid_at)
+    @contextmanager
+    def at(self, asked: Asked) -> Iterator[tuple[Connection, Basis]]:
+        """A connection, and the basis that is meant. Raises Behind for what may come, NotYet, Invalid, RolledBack."""
+        with self._checked(partial(check_projected, asked), STANDING) as (connection, standing):
+            known_at = _known_at(connection, asked, standing.position or 0)
+            check_seen(known_at, standing)
+            valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
+            yield connection, Basis(known_at, _recorded_at(connection, known_at, standing), valid_at)
 
-    def _known_at(self, connection: Connection, asked: Asked, size: int, position: int) -> int:
-        match asked.known_at:
-            case None:
-                return max(position, min(asked.min_position, size))
-            case datetime() as time:
-                row = connection.execute(SQL["position_at"], {"time": time}).fetchone()
-                return int(row[0]) if row else 0
-            case known_at if known_at > size:
-                detail = (
-                    f"known_at is {known_at}, and the ledger has {size} entries: nothing is known at that position yet"
-                )
-                raise Invalid(detail, [Fault("known_at", detail, "future_known_at")])
-            case known_at:
-                return known_at
-
-    def _wait(self, connection: Connection, wanted: int, position: int) -> None:
-        """Until the projections have seen what is wanted, or the reader has waited long enough."""
-        deadline = monotonic() + WAIT_S
-        while position < wanted:
-            if monotonic() > deadline:
-                raise NotYet(f"the projections have seen {position} entries, not yet {wanted}: ask again")
-            sleep(0.01)
-            position = _standing(connection).position
+    @contextmanager
+    def _checked(
+        self, check: Callable[[Standing], None], query: LiteralString
+    ) -> Iterator[tuple[Connection, Standing]]:
+        """A connection, and how the ledger stands. Where that is known, it is checked before a connection is taken."""
+        if self.standing:
+            check(self.standing)
+        with self.connection() as connection:
+            standing = self.standing or _standing(connection, query)
+            if not self.standing:
+                check(standing)
+            yield connection, standing
 
     def whole(self, subject: Subject, asked: Asked) -> tuple[Whole, Basis]:
         """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
@@ -191,8 +154,7 @@ class Reads:
 
     def find(self, subject: Subject, asked: Asked) -> tuple[Whole | None, Basis]:
         """As ``whole``, with None where nothing is known."""
-        with self.connection() as connection:
-            basis = self.basis(connection, asked)
+        with self.at(asked) as (connection, basis):
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
             kinds = list(RELATED.get(subject.kind, ()))
             with connection.pipeline():
@@ -215,8 +177,7 @@ class Reads:
     ) -> tuple[list[Shown], tuple[str, str] | None, Basis]:
         """A page of a list, where the next one starts (None at the end), and the basis of both."""
         query, given = list_query("list", kind, filters, sort, after)
-        with self.connection() as connection:
-            basis = self.basis(connection, asked)
+        with self.at(asked) as (connection, basis):
             at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
             with connection.pipeline():
                 found = connection.execute(query, given | at)
@@ -253,8 +214,7 @@ class Reads:
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
     ) -> tuple[list[tuple[date, str]], tuple[date, int, int] | None, Basis]:
         """Day and line of the facts of a stream and of those that mention it, in valid order."""
-        with self.connection() as connection:
-            basis = self.basis(connection, asked)
+        with self.at(asked) as (connection, basis):
             day, rank, root = after or (None, None, None)
             rows = connection.execute(SQL["timeline"], {
                 "subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at,
@@ -265,8 +225,7 @@ class Reads:
 
     def history(self, subject: Subject, asked: Asked) -> tuple[list[tuple[str, list[dict[str, Any]]]], Basis]:
         """Line and corrections of every entry of a stream, in the order of recording. Raises NotFound."""
-        with self.connection() as connection:
-            basis = self.basis(connection, asked)
+        with self.at(asked) as (connection, basis):
             rows = connection.execute(SQL["history"], {"subject": subject, "known_at": basis.known_at}).fetchall()
         if not rows:
             raise NotFound(f"nothing is recorded of {subject}, as of position {basis.known_at} of the ledger")
@@ -278,51 +237,62 @@ class Reads:
     ) -> tuple[list[tuple[int, str]], int]:
         """Position and line of the entries after a position, in order; and up to where the log was read.
 
-        The log does not wait for the projections. Raises NotYet where it is shorter than ``min_position``.
+        The log does not wait for the projections. Raises Invalid, RolledBack, and Behind.
         """
-        with self.connection() as connection:
-            upto = self._upto(connection, asked)
+        with self.log_at(asked, after) as (connection, upto):
             given = {"after": after, "limit": limit, "type": type_, "subject": subject, "known_at": upto}
             rows = connection.execute(SQL["log"], given).fetchall()
             return [(position, body) for position, body in rows], upto
 
-    def upto(self, asked: Asked) -> int:
-        """The position up to which the log is read. Raises NotYet where it is shorter than ``min_position``."""
-        with self.connection() as connection:
-            return self._upto(connection, asked)
+    @contextmanager
+    def log_at(self, asked: Asked, after: int = 0) -> Iterator[tuple[Connection, int]]:
+        """A connection, and the position up to which the log is read; ``after`` is checked where it names an epoch."""
+        with self._checked(partial(check_recorded, asked, after=after), LOG_STANDING) as (connection, standing):
+            yield connection, _known_at(connection, asked, standing.size)
 
-    def _upto(self, connection: Connection, asked: Asked) -> int:
-        size = self.standing.size if self.standing else self.size(connection)
-        if asked.min_position > size:
-            raise NotYet(f"the ledger has {size} entries, not yet {asked.min_position}: ask again")
-        return self._known_at(connection, asked, size, size)
+    def event(self, which: int | UUID, asked: Asked) -> tuple[str, list[tuple[int, str]], list[Disclosure], int]:
+        """An entry's line, position and type of what corrects it, what opens its commitments; up to where that is known.
 
-    def size(self, connection: Connection) -> int:
-        row = connection.execute("select size from head").fetchone()
-        return int(row[0]) if row else 0
-
-    def event(self, which: int | UUID) -> tuple[int, str, list[tuple[int, str]], list[Disclosure]]:
-        """An entry's position and line, position and type of what corrects it, and what opens its commitments.
-
-        The line may be one that cannot be read. Raises NotFound.
+        The line may be one that cannot be read. Raises NotFound, and as ``log``.
         """
-        position, entry_id = (which, None) if isinstance(which, int) else (None, which)
-        with self.connection() as connection:
-            row = connection.execute(SQL["event"], {"position": position, "entry_id": entry_id}).fetchone()
+        with self.log_at(asked) as (connection, upto):
+            row = _entry(connection, which, upto)
             if row is None:
-                raise NotFound(f"there is no entry {which}")
-            at, stream, given_id, line = row
-            given = {"stream": stream, "position": at, "entry_id": given_id}
+                raise NotFound(f"there is no entry {which}, as of position {upto}")
+            position, stream, entry_id, line = row
+            given = {"stream": stream, "position": position, "entry_id": entry_id, "known_at": upto}
             corrections = connection.execute(SQL["corrections"], given).fetchall()
-            opened = read_disclosures(connection, [given_id]).get(given_id, [])
-        return at, line, [(by, type_) for by, type_ in corrections], opened
+            opened = read_disclosures(connection, [entry_id]).get(entry_id, [])
+        return line, [(at, type_) for at, type_ in corrections], opened, upto
 
 
-def _standing(connection: Connection) -> Standing:
-    row = connection.execute(SQL["standing"]).fetchone()
-    if row is None:
-        raise NotYet("the projections are not built yet: is the follower running?")
+def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, ...] | None:
+    if isinstance(which, int) and not 1 <= which <= upto:
+        return None
+    position, entry_id = (which, None) if isinstance(which, int) else (None, which)
+    given = {"position": position, "entry_id": entry_id, "known_at": upto}
+    return connection.execute(SQL["event"], given).fetchone()
+
+
+def _standing(connection: Connection, query: LiteralString) -> Standing:
+    row = connection.execute(query, {"epoch": None, "position": 0, "mark": None}).fetchone()
+    assert row is not None
     return Standing(*row)
+
+
+def _known_at(connection: Connection, asked: Asked, last: int) -> int:
+    """The position that is meant; the last one where none is asked for."""
+    if not isinstance(asked.known_at, datetime):
+        return last if asked.known_at is None else int(asked.known_at)
+    row = connection.execute(SQL["position_at"], {"time": asked.known_at}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _recorded_at(connection: Connection, position: int, standing: Standing) -> datetime | None:
+    if position == standing.position:
+        return standing.recorded_at
+    row = connection.execute(SQL["recorded_at"], {"position": position}).fetchone()
+    return row[0] if row else None
 
 
 def list_query(

@@ -1,13 +1,36 @@
 -- name: standing
--- How long the log is, how far the projections have followed, when that entry was recorded; in which tables (a rebuild
--- puts others in their place), and of which run of the server (before another, a backup may have been restored).
-select head.size,
+-- How the ledger stands: the log, and how far the projections have followed, when that entry was recorded, and in which
+-- tables (a rebuild puts others in their place).
+select {log},
        progress.position,
        (select recorded_at from entries where entries.position = progress.position) as recorded_at,
-       progress.tableoid::bigint as tables,
+       progress.tableoid::bigint as tables
+  from head
+  left join progress on true
+
+-- name: standing_log
+-- How the log stands, wherever the projections are.
+select {log}
+  from head
+
+-- name: log_columns
+-- How long it is, what marks its last entry, and in which epoch it is; whether it goes on from what was last seen of it;
+-- which epochs it knows where it only reads, as a standby does (else null); and of which run the server is.
+head.size,
+       (select recorded_at || ', ' || entry_id from entries where position = head.size) as mark,
+       head.epoch,
+       case when %(epoch)s::text is null then true
+            when %(epoch)s::text <> head.epoch then exists (select from epochs where epochs.epoch = %(epoch)s::text)
+            else %(position)s::bigint = 0
+              or exists (
+                  select from entries
+                   where position = %(position)s::bigint and recorded_at || ', ' || entry_id = %(mark)s::text
+              )
+       end as goes_on,
+       case when current_setting('transaction_read_only')::boolean
+            then array(select epochs.epoch from epochs)
+       end as epochs,
        pg_postmaster_start_time() as server
-  from head,
-       progress
 
 -- name: recorded_at
 -- When was the entry at this position recorded?
@@ -268,8 +291,8 @@ select body::text
 -- name: event
 select position, stream, entry_id::text, body::text
   from entries
- where position = %(position)s
-    or entry_id = %(entry_id)s
+ where (position = %(position)s or entry_id = %(entry_id)s)
+   and position <= %(known_at)s
 
 -- name: corrections
 -- What was recorded to correct an entry.
@@ -278,4 +301,5 @@ select position, type
  where stream = %(stream)s
    and type like 'entry.%%'
    and (body #>> '{data,target}') in (%(position)s::text, %(entry_id)s::text)
+   and position <= %(known_at)s
  order by position

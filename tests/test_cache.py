@@ -174,7 +174,8 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-STANDING = Standing(size=9, position=8, recorded_at=NOON, tables=77, server=NOON)
+STANDING = Standing(size=9, mark="9", epoch="e1", goes_on=True, epochs=None, server=NOON,
+                    position=8, recorded_at=NOON, tables=77)  # fmt: skip
 
 
 def kept(body: bytes = b"{}", *, pinned: bool = False) -> Kept:
@@ -193,12 +194,14 @@ TODAY = read.LAST_DAY
         (Told({}, STANDING, TODAY + timedelta(days=1)), False, True),
         (Told({}, STANDING._replace(recorded_at=NOON + timedelta(seconds=1)), TODAY), False, True),
         (Told({}, STANDING._replace(tables=78), TODAY), False, False),
+        (Told({}, STANDING._replace(tables=None, position=None), TODAY), False, False),
+        (Told({}, STANDING._replace(epoch="e2"), TODAY), False, False),
         (Told({}, STANDING._replace(server=NOON + timedelta(days=1)), TODAY), False, False),
-        (Told({}, None, TODAY), False, False),
     ],
 )
 def test_an_answer_holds_until_what_it_rests_on_moves(moved: Told, present: bool, past: bool) -> None:
-    """The present: until the log, the projections, their tables or the day move. The past: until the tables or the server do."""
+    """The present: until the log, the projections, their tables or the day move. The past: until the tables, the epoch or
+    the server do."""
     assert (kept().holds(moved), kept(pinned=True).holds(moved)) == (present, past)
 
 
@@ -224,9 +227,9 @@ class CountingPorter(Porter):
 
     count = 0
 
-    async def _read(self, digests: list[bytes]) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
         self.count += 1
-        return await super()._read(digests)
+        return await super()._read(digests, deadline)
 
 
 def test_who_waits_together_is_answered_together(place: Place, reader: Connection) -> None:

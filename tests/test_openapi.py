@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+import api.house
 from api.problems import ALL
 from ledger.postgres import Place
-from projections import read
 from projections.follow import follow
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, running
@@ -22,7 +22,7 @@ pytest_plugins = ["tests.service"]
 ALIKE = "^/v1/(initiatives|events|event-types|health|ready)"
 """The routes of the other kinds are made by the same function as those of initiatives."""
 
-CHANGING = {"request_id", "recordedtime", "known_at_time", "valid_at"}
+CHANGING = {"request_id", "recordedtime", "known_at_time", "valid_at", "next"}
 NOT_TESTED = (
     "positive_data_acceptance",  # a cursor or a version that fits the schema may still be none
     "not_a_server_error",  # a position that is not yet there is 503; a 500 is told of nowhere, so another check finds it
@@ -146,7 +146,7 @@ def test_anything_the_document_allows_or_forbids_is_answered_as_it_says(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Generated requests, sound and unsound, never get a 500, an answer of another shape, or in without a key."""
-    monkeypatch.setattr(read, "WAIT_S", 0.01)
+    monkeypatch.setattr(api.house, "WAIT_S", 0.01)
     stop = Event()
     with running(place, public_reads=False) as service:
         service.given(THX, USA, INDIA, INDUS_X, event("meeting.held", "meeting:indus-x", "2024", title="M"))

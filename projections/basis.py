@@ -1,0 +1,154 @@
+"""What an answer rests on: what a reader asks for, how the ledger stands, and whether the one is there in the other."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import inf
+from typing import Any, NamedTuple, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from ledger.errors import Fault, Invalid, NotYet, RolledBack
+
+MAX_POSITION = 2**62
+POSITION = re.compile(r"(?:(?P<epoch>[0-9a-f]{16}):)?(?P<position>[0-9]{1,19})", re.ASCII)
+IN_AN_EPOCH = r"^[0-9a-f]{16}:[0-9]{1,18}$"
+
+
+class Position(int):
+    """A position of the log; and the epoch in which the reader was told of it, where they name it: ``EPOCH:N``."""
+
+    epoch: str | None
+
+    def __new__(cls, position: int, epoch: str | None = None) -> Self:
+        self = super().__new__(cls, position)
+        self.epoch = epoch
+        return self
+
+    @classmethod
+    def read(cls, given: object) -> Self:
+        found = POSITION.fullmatch(str(given))
+        if found is None or int(found["position"]) > MAX_POSITION:
+            raise ValueError("this is no position such as 42, or EPOCH:42 with the Ledger-Epoch in which it was told")
+        return cls(int(found["position"]), found["epoch"])
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        plain = core_schema.int_schema(ge=0, le=MAX_POSITION)
+        told = core_schema.union_schema([plain, core_schema.str_schema(pattern=IN_AN_EPOCH)])
+        number = core_schema.plain_serializer_function_ser_schema(int)
+        return core_schema.no_info_plain_validator_function(
+            cls.read, json_schema_input_schema=told, serialization=number
+        )
+
+
+class Basis(NamedTuple):
+    """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``."""
+
+    known_at: int
+    known_at_time: datetime | None
+    valid_at: date
+
+
+class Standing(NamedTuple):
+    """How the ledger stands: first the log, then the projections (None where there are none yet).
+
+    ``mark`` tells the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
+    still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
+    standby: it may be behind another.
+    """
+
+    size: int
+    mark: str | None
+    epoch: str
+    goes_on: bool
+    epochs: list[str] | None
+    server: datetime
+    position: int | None = None
+    recorded_at: datetime | None = None
+    tables: int | None = None
+
+    @property
+    def reads_only(self) -> bool:
+        return self.epochs is not None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reader asked for: the basis (``None`` is now), and a position that must have been projected.
+
+    ``name`` is that of the parameter which ``known_at`` was given by.
+    """
+
+    known_at: int | datetime | None = None
+    valid_at: date | None = None
+    min_position: int = 0
+    name: str = "known_at"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the answer is the same however the ledger grows, and whatever the day."""
+        return isinstance(self.known_at, int) and self.valid_at is not None
+
+    @property
+    def positions(self) -> Iterator[tuple[str, int]]:
+        """Each that is asked for, by the name of its parameter."""
+        yield "min_position", self.min_position
+        if isinstance(self.known_at, int):
+            yield self.name, self.known_at
+
+
+class Behind(NotYet):
+    """What is asked for may come: it is there once the log has ``size`` entries, of which ``position`` are projected."""
+
+    def __init__(self, detail: str, standing: Standing, size: float = 0, position: int = 0) -> None:
+        super().__init__(f"{detail}: ask again")
+        self.epoch, self.size, self.position = standing.epoch, size, position
+
+    def is_over(self, later: Standing) -> bool:
+        """Whether it is worth asking again: what was asked for has come, or will not."""
+        return later.epoch != self.epoch or (later.size >= self.size and (later.position or 0) >= self.position)
+
+
+def check_recorded(asked: Asked, standing: Standing, after: int = 0) -> None:
+    """Whether the log holds what is asked for. Raises Invalid, RolledBack; Behind where another server may hold it.
+
+    ``after`` is where a reader goes on: it may lie beyond the end, unless they were told of it in this epoch.
+    """
+    for name, position in asked.positions:
+        check_position(name, position, standing)
+    if isinstance(after, Position) and after.epoch:
+        check_position("after", after, standing)
+
+
+def check_position(name: str, position: int, standing: Standing) -> None:
+    """As ``check_recorded``, for one position."""
+    epoch = position.epoch if isinstance(position, Position) else None
+    if epoch not in (None, standing.epoch):
+        if standing.reads_only and epoch not in (standing.epochs or ()):
+            raise Behind(f"this server has not heard of epoch {epoch} yet", standing, size=inf)
+        raise RolledBack(standing.epoch, name, f"{name} is of epoch {epoch}")
+    if position > standing.size:
+        has = f"{name} is {position}, and the ledger has {standing.size} entries"
+        if standing.reads_only:
+            raise Behind(f"{has} here", standing, size=position)
+        if epoch:
+            raise RolledBack(standing.epoch, name, has)
+        code = "future_position" if name == "min_position" else "future_known_at"
+        raise Invalid(has, [Fault(name, has, code)])
+
+
+def check_projected(asked: Asked, standing: Standing) -> None:
+    """As ``check_recorded``, and whether it is projected. Raises NotYet, too."""
+    check_recorded(asked, standing)
+    check_seen(max(position for _, position in asked.positions), standing)
+
+
+def check_seen(wanted: int, standing: Standing) -> None:
+    """Whether the projections have seen a position. Raises NotYet, Behind."""
+    if standing.position is None:
+        raise NotYet("the projections are not built yet: is the follower running?")
+    if wanted > standing.position:
+        raise Behind(f"the projections have seen {standing.position} entries, not yet {wanted}", standing, 0, wanted)

@@ -1,0 +1,176 @@
+"""What operators are told: how far the projections are, whether appends wait and on whom, the epoch, the clock."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from time import sleep
+
+import pytest
+from psycopg import sql
+
+from ledger.postgres import Connection, Embedded, Place
+from tests.examples import THX, USA
+from tests.service import Service, pointers_of
+
+pytest_plugins = ["tests.service"]
+
+
+@contextmanager
+def owning(server: Embedded, place: Place) -> Iterator[Connection]:
+    """A connection that may do anything, in one transaction."""
+    options = f"-c search_path={place.schema}"
+    with Connection.connect(server.owner_dsn, options=options, application_name="maintenance") as owner:
+        yield owner
+
+
+def writer_tells(service: Service, waiting: int, since_s: float | None, pid: int | None, alive: bool) -> None:
+    """What the ledger tells of the appends that wait."""
+    ledger = service.client.app.house.ledger  # type: ignore[attr-defined]
+    ledger.waiting = lambda: (waiting, since_s, pid, alive)
+
+
+def test_health_tells_how_far_the_projections_are(service: Service) -> None:
+    """ok at the head, behind before it, and stopped, with the entry that stops them, as 503."""
+    assert service.get("/v1/health").json()["status"] == "ok"
+    service.post(THX, USA)
+    behind = service.get("/v1/health")
+    [projection] = behind.json()["projections"]
+    assert (behind.status_code, behind.json()["status"], projection["lag"]) == (200, "behind", 2)
+    service.follower.step()
+    with service.place.connect() as connection:
+        connection.execute("update progress set error = 'KeyError', error_position = 3")
+    stopped = service.get("/v1/health")
+    [projection] = stopped.json()["projections"]
+    assert (stopped.status_code, stopped.json()["status"]) == (503, "stopped")
+    assert (projection["error"], projection["error_position"]) == ("KeyError", 3)
+    metrics = service.get("/metrics").text
+    assert "ledger_head_position 2.0" in metrics
+    assert 'ledger_projection_position{projection="states"} 2.0' in metrics
+    assert 'ledger_projection_stopped{projection="states"} 1.0' in metrics
+
+
+def test_health_tells_that_appends_wait_since_when_and_on_whom(server: Embedded, service: Service) -> None:
+    """While somebody holds the head of the log no append is answered; health is, and names who it is."""
+    # given
+    assert service.get("/v1/health").json()["appends"] == {
+        "waiting": 0, "since_s": None, "event": None, "on": [],
+    }  # fmt: skip
+    with owning(server, service.place) as owner, ThreadPoolExecutor(1) as thread:
+        owner.execute("update head set size = size")
+        append = thread.submit(service.post, THX)
+        # when
+        writer_tells(service, 1, 2.5, _waiting_backend(server, service.place), True)
+        told = service.get("/v1/health")
+        # then
+        holder = {"pid": owner.info.backend_pid, "application": "maintenance"}
+        assert told.status_code == 200
+        assert told.json()["appends"] == {"waiting": 1, "since_s": 2.5, "event": "transactionid", "on": [holder]}
+        metrics = service.get("/metrics").text
+        assert "ledger_appends_waiting 1.0" in metrics
+        assert "ledger_append_oldest_wait_seconds 2.5" in metrics
+        assert not append.done()
+        owner.rollback()
+        assert append.result().status_code == 201
+
+
+def _waiting_backend(server: Embedded, place: Place) -> int:
+    """The backend that waits for the head."""
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        while True:
+            found = owner.execute("select pid from pg_stat_activity where wait_event_type = 'Lock'").fetchone()
+            if found:
+                return int(found[0])
+            sleep(0.02)
+
+
+def test_health_tells_the_epoch(service: Service) -> None:
+    """Which it is, since when and why, how many entries there were, and how many epochs there have been."""
+    told = service.get("/v1/health")
+    epoch = told.json()["epoch"]
+    assert (epoch["epoch"], epoch["size"], epoch["count"]) == (told.headers["ledger-epoch"], 0, 1)
+    assert epoch["reason"]
+    assert epoch["began_at"]
+    assert "ledger_epochs 1.0" in service.get("/metrics").text
+
+
+def test_health_tells_that_the_last_entry_lies_ahead_of_the_clock(server: Embedded, service: Service) -> None:
+    """A clock that had jumped, or a server whose clock is behind another's: what is recorded next lies ahead, too."""
+    service.given(THX)
+    assert service.get("/v1/health").json()["clock"] is None
+    with owning(server, service.place) as owner:
+        owner.execute("alter table entries disable trigger user")
+        owner.execute("update entries set recorded_at = recorded_at + interval '1 hour'")
+        owner.execute("alter table entries enable always trigger entries_are_never_changed")
+    told = service.get("/v1/health")
+    assert (told.status_code, told.json()["status"]) == (200, "clock")
+    assert 3_500 < told.json()["clock"]["ahead_s"] <= 3_600
+    assert "ledger_clock_ahead_seconds 3" in service.get("/metrics").text
+
+
+# --- ready
+
+
+def test_ready_is_whether_reads_and_appends_would_be_answered(service: Service) -> None:
+    """Both on a sound ledger; either may be asked for alone, and nothing else."""
+    for what in ({}, {"for": "reads"}, {"for": "appends"}):
+        told = service.get("/v1/ready", **what)
+        assert (told.status_code, told.headers["cache-control"]) == (200, "no-store")
+        assert told.json() == {"ready": True, "reads": {"ok": True}, "appends": {"ok": True}}
+    assert pointers_of(service.get("/v1/ready", **{"for": "x"})) == ["for"]
+
+
+def ready(service: Service, ill: str, well: str) -> str:
+    """Why one of the two would not be answered, while the other would."""
+    for what in ({}, {"for": ill}):
+        assert (service.get("/v1/ready", **what).status_code) == 503
+    told = service.get("/v1/ready", **{"for": well})
+    assert (told.status_code, told.json()["ready"], told.json()[well]) == (200, True, {"ok": True})
+    assert told.json()[ill]["ok"] is False
+    return str(told.json()[ill]["why"])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("drop table progress, states, timeline", "not built yet"),
+        ("update progress set error = 'KeyError', error_position = 3", "entry 3 stops"),
+        ("update progress set version = version - 1", "of version"),
+        ("update progress set version = version + 1", "of version"),
+    ],
+)
+def test_ready_tells_why_reads_would_not_be_answered(service: Service, change: str, why: str) -> None:
+    """Where the projections are not built, are another version's, or are stopped by an entry."""
+    with service.place.connect() as connection:
+        connection.execute(change.encode())
+    assert why in ready(service, "reads", "appends")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("delete from migrations where number > 1", "the schema is behind"),
+        ("alter table entries disable trigger entries_are_never_changed", "trigger"),
+        ("grant update on entries to {service}", "could change entries"),
+    ],
+)
+def test_ready_tells_why_appends_would_not_be_answered(
+    server: Embedded, service: Service, change: str, why: str
+) -> None:
+    """Where the schema is not as this version needs it, or no longer keeps what is recorded."""
+    with owning(server, service.place) as owner:
+        owner.execute(sql.SQL(change).format(service=sql.Identifier("ledger_service")))
+    assert why in ready(service, "appends", "reads")
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [((0, None, None, False), "the writer has stopped"), ((3, 7.0, None, True), "3 appends wait, one for 7 s")],
+)
+def test_ready_tells_that_the_writer_is_not_well(
+    service: Service, told: tuple[int, float | None, int | None, bool], why: str
+) -> None:
+    """Where nobody writes, or an append has waited for so long that the next would, too; a short wait is none."""
+    writer_tells(service, 1, 0.5, None, True)
+    assert service.get("/v1/ready").status_code == 200
+    writer_tells(service, *told)
+    assert why in ready(service, "appends", "reads")

@@ -1,0 +1,173 @@
+"""Readers who wait for a position, and a database that does not answer: nobody else is held up by either."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+from time import sleep
+from typing import Any
+
+import pytest
+
+from api import house, porter
+from api.porter import LOOK_S, Porter, Told
+from ledger.postgres import Connection, Place
+from projections import read
+from projections.read import Behind
+from tests.examples import INDUS_X, THX, USA, event
+from tests.proxy import Cut, wired
+from tests.service import ADMIN, Service, listening, problem_of, running
+
+pytest_plugins = ["tests.service"]
+
+MANY = 200
+STATE = "/v1/initiatives/indus-x"
+
+
+def ask(address: tuple[str, int], path: str, body: Any = None) -> tuple[int, int]:
+    """Status and Ledger-Position of an answer, over a connection of its own."""
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    sent = None if body is None else json.dumps(body)
+    connection.request("POST" if body else "GET", path, sent, ADMIN | {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.status, int(response.headers.get("Ledger-Position") or -1)
+
+
+def connections(reader: Connection) -> int:
+    """How many the services of this test hold."""
+    [count] = reader.execute("select count(*) from pg_stat_activity where application_name = 'ledger'").fetchone() or ()
+    return int(count)
+
+
+def party(number: int) -> dict[str, Any]:
+    return event("party.registered", f"party:p{number}", sources=[], name="P", kind="company")
+
+
+def test_waiting_readers_hold_up_nobody(service: Service, reader: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While many wait for a position, others read and append before any of them is answered, and no connection is held
+    for those who wait; once it has come, each of them gets it."""
+    monkeypatch.setattr(house, "WAIT_S", 60)
+    # given
+    service.given(THX, INDUS_X)
+    position = service.post(USA).json()["position"]
+    with listening(service) as address, ThreadPoolExecutor(MANY) as threads:
+        assert ask(address, STATE)[0] == 200
+        assert ask(address, "/v1/events", party(1))[0] == 201
+        before = connections(reader)
+        # when
+        paths = (
+            f"{STATE}?min_position={position}",
+            f"/v1/parties/usa?known_at={position}",
+            f"{STATE}/history?min_position={position}",
+        )
+        waiting = [threads.submit(ask, address, paths[number % 3]) for number in range(MANY)]
+        sleep(1)
+        # then
+        for number in range(10):
+            assert ask(address, f"/v1/initiatives?limit={number + 1}")[0] == 200
+            assert ask(address, "/v1/events", party(number + 2))[0] == 201
+        assert connections(reader) <= before
+        assert not any(one.done() for one in waiting)
+        # when
+        while service.follower.step():
+            pass
+        # then
+        answered = [one.result() for one in waiting]
+    assert {status for status, _ in answered} == {200}
+    assert all(at >= position for _, at in answered)
+
+
+def test_a_thousand_who_wait_ask_as_often_as_one(place: Place, service: Service) -> None:
+    """However many wait, the database is asked once in a while for all of them; and none longer than they would."""
+    service.given(THX)
+
+    async def wait(many: int) -> int:
+        async with Counting(place, standing=True) as asked:
+            standing = (await asked.ask(None)).standing
+            until = asyncio.get_running_loop().time() + 0.5
+            waits = [asked.wait(Behind("not there", standing, 0, 2), until) for _ in range(many)]
+            outcomes = await asyncio.gather(*waits, return_exceptions=True)
+            assert {type(one) for one in outcomes} == {TimeoutError}
+            return asked.count
+
+    assert asyncio.run(wait(1_000)) <= 0.5 / LOOK_S + 3
+
+
+class Counting(Porter):
+    """Knows how often the database was asked."""
+
+    count = 0
+
+    async def _read(self, digests: list[bytes], deadline: float) -> Told:
+        self.count += 1
+        return await super()._read(digests, deadline)
+
+
+def test_who_waits_for_what_is_rolled_back_is_told_so(service: Service) -> None:
+    """A reader does not wait on for a position of another epoch."""
+    service.given(THX)
+    position = service.post(USA).json()["position"]
+    with ThreadPoolExecutor(1) as thread:
+        epoch = service.get("/v1/health").json()["epoch"]["epoch"]
+        asked = thread.submit(service.get, STATE, min_position=f"{epoch}:{position}")
+        sleep(0.2)
+        with service.place.connect() as connection:
+            connection.execute("update head set epoch = '0123456789abcdef'")
+        assert problem_of(asked.result(), 409)["current_epoch"] == "0123456789abcdef"
+
+
+@contextmanager
+def silenced(service: Service, marker: bytes) -> Iterator[tuple[Service, ThreadPoolExecutor, Event]]:
+    """The service behind a wire that swallows the next message that holds the marker, and stays open."""
+    released = Event()
+
+    def swallow() -> None:
+        wire.was_cut.set()
+        released.wait()
+
+    with wired(service.place) as (wire, place), running(place) as behind, ThreadPoolExecutor(8) as threads:
+        wire.cut(Cut(marker, delivered=False, meanwhile=swallow))
+        try:
+            yield behind, threads, wire.was_cut
+        finally:
+            released.set()
+
+
+def test_a_swallowed_answer_stops_readers_for_no_longer_than_the_deadline(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who waited for it get 503 and when to ask again; the connection is dropped, and those who came after them are
+    answered over another one."""
+    monkeypatch.setattr(porter, "DEADLINE_S", 1.0)
+    service.given(THX, INDUS_X)
+    with silenced(service, b"api_keys") as (behind, threads, is_silent):
+        # when
+        first = [threads.submit(behind.get, path) for path in (STATE, "/v1/events")]
+        assert is_silent.wait(10)
+        later = threads.submit(behind.get, "/v1/initiatives")
+        # then
+        answers = [one.result(timeout=20) for one in (*first, later)]
+        assert {one.status_code for one in answers} == {200, 503}
+        for one in answers:
+            if one.status_code == 503:
+                assert problem_of(one, 503)["type"] == "/problems/unavailable"
+                assert one.headers["retry-after"]
+        assert behind.get(STATE).status_code == 200
+
+
+def test_a_read_that_is_never_answered_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of the pool that has gone silent is dropped in time, and the reader told; others read on."""
+    monkeypatch.setattr(read, "READ_S", 1.0)
+    service.given(THX, INDUS_X)
+    with silenced(service, b"from statuses") as (behind, threads, is_silent):
+        lost = threads.submit(behind.get, "/v1/initiatives", status="reported")
+        assert is_silent.wait(10)
+        assert behind.get(STATE).status_code == 200
+        assert not lost.done()
+        assert problem_of(lost.result(timeout=20), 503)["type"] == "/problems/unavailable"
+        assert behind.get("/v1/initiatives", status="reported").status_code == 200
