@@ -2,7 +2,7 @@
 appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +17,7 @@ from api import shapes
 from api.house import House, house
 from ledger.errors import Misconfigured
 from ledger.postgres import Connection, check_schema, queries
-from ledger.service import Ledger
+from ledger.writer import Waiting
 from projections.follow import VERSION, Progress, read_progress
 from projections.read import Reads
 
@@ -27,21 +27,6 @@ STUCK_S = 5.0
 
 router = APIRouter(tags=["health"])
 NO_STORE = {"Cache-Control": "no-store"}
-
-
-class Waiting(NamedTuple):
-    """The appends of this process that wait: how many, since when the first, on which backend's work; is there a writer?"""
-
-    appends: int = 0
-    since_s: float | None = None
-    backend_pid: int | None = None
-    alive: bool = True
-
-
-def waiting(ledger: Ledger) -> Waiting:
-    """The writer tells; one that cannot is taken to be well."""
-    ask = getattr(ledger, "waiting", Waiting)
-    return Waiting(*ask())
 
 
 class Log(NamedTuple):
@@ -76,7 +61,7 @@ def health(request: Request) -> Response:
     here = house(request)
     with here.reads.connection() as connection:
         log, progress = look(connection)
-        appends = _appends(connection, waiting(here.ledger))
+        appends = _appends(connection, here.ledger.waiting())
     progress = progress or Progress(0, 0)
     status = _status(log, progress)
     projection = {
@@ -146,10 +131,13 @@ def _no_appends(connection: Connection, here: House) -> str | None:
         check_schema(connection, here.place)
     except Misconfigured as error:
         return str(error)
-    row = connection.execute(SQL["reads_only"]).fetchone()
-    if row and row[0]:
+    reads_only, now = connection.execute(SQL["server"]).fetchone() or (True, None)
+    if reads_only:
         return "the database only reads here: it is a standby, or was set to"
-    told = waiting(here.ledger)
+    apart_s = abs((datetime.now(UTC) - now).total_seconds())
+    if apart_s > here.settings.clock_tolerance:
+        return f"the database's clock and ours are {apart_s:.0f} s apart"
+    told = here.ledger.waiting()
     if not told.alive:
         return "the writer has stopped"
     if (told.since_s or 0) > STUCK_S:
@@ -193,5 +181,5 @@ class _Figures(Collector):
 def metrics(request: Request) -> Response:
     """For Prometheus."""
     here, registry = house(request), CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(here.reads, waiting(here.ledger)))
+    registry.register(_Figures(here.reads, here.ledger.waiting()))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -23,5 +23,7 @@ select wait_event
   from pg_stat_activity
  where pid = %(pid)s
 
--- name: reads_only
-select current_setting('transaction_read_only')::boolean
+-- name: server
+-- Does it only read, and what time is it there?
+select current_setting('transaction_read_only')::boolean,
+       clock_timestamp()

@@ -11,7 +11,6 @@ whoever conflicts costs nobody else anything. The head is never held across a ro
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -23,19 +22,18 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.batch import Batch
 from ledger.committer import NOTIFY_EVERY_S, Committer, Ground, Lost, Verdict
-from ledger.decision import Answer, Decided, Decider, DecisionContext, Request
+from ledger.decision import Decider, DecisionContext, Request
 from ledger.decision_cache import DecisionCache, RolledBack, Seen
 from ledger.entry import StoredLine
 from ledger.epoch import current, renew
-from ledger.errors import Unavailable
+from ledger.pending import Append, Insert, Pending
 from ledger.postgres import Place, explained, is_lost
 
 MAX_BATCH_EVENTS = 1_000
 ATTEMPTS = 10
 RETRY_S = 0.05
 log = logging.getLogger("ledger.writer")
-T = TypeVar("T")
-P = TypeVar("P", bound="Pending[Any]")
+P = TypeVar("P", bound=Pending[Any])
 
 
 class OtherDay(Exception):
@@ -46,97 +44,10 @@ class ClocksDiffer(Exception):
     """The server's clock is not to be trusted, or ours is not."""
 
 
-class Pending(Future[T]):
-    """What waits to be recorded, until its deadline (as ``time.monotonic`` counts).
-
-    ``is_stale``: what it was decided on is no longer so. ``is_uncertain``: it may be recorded by now, as an answer was lost.
-    """
-
-    def __init__(self, events: int, patience_s: float) -> None:
-        super().__init__()
-        self.events = events
-        self.arrived = monotonic()
-        self.deadline = self.arrived + patience_s
-        self.attempts = 0
-        self.is_stale = self.is_uncertain = False
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """Those that may stand in the log, or in another request."""
-        return frozenset()
-
-    def doubt(self) -> None:
-        """An answer was lost: it may be recorded by now."""
-        self.is_uncertain = True
-
-    def give_up(self, why: str, cause: str = "") -> None:
-        """Tell that it could not be recorded now, or that nobody knows whether it was."""
-        what = "whether it was recorded is not known" if self.is_uncertain else "nothing was recorded"
-        self.set_exception(Unavailable(f"{why}; {what}, send the same again with the same ids", cause))
-
-
-class Append(Pending[list[Answer]]):
-    """A request that waits, and what was decided on it."""
-
-    def __init__(self, request: Request, patience_s: float) -> None:
-        super().__init__(len(request.events), patience_s)
-        self.request = request
-        self.decided: list[Decided] = []
-        self.sent: set[str] = set()  # the ids of what may be recorded by now
-        self.refusal: Exception | None = None
-        self.number = 0  # in its batch
-        self.is_as_decided = False  # every entry has the place that it was taken to have
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return self.request.ids
-
-    def doubt(self) -> None:
-        super().doubt()
-        self.sent |= {answer.id for answer, new in self.decided if new}
-        self.request.seek_all()
-
-    def decide(self, decider: Decider, context: DecisionContext, position: int) -> None:
-        """What is to be recorded and answered, or why it is refused."""
-        self.decided, self.refusal = [], None
-        try:
-            self.decided = decider.decide(context, self.request, position)
-        except Exception as error:
-            self.refusal = error
-
-    def conclude(self, positions: Sequence[int]) -> None:
-        """It is recorded at these positions, or was before, or is refused: and the database bears that out."""
-        expected = [answer.position for answer, new in self.decided if new]
-        named = any(new.line.disclosures for _, new in self.decided if new)  # a name may be erased: it is not kept
-        self.is_as_decided = expected == list(positions) and not named
-        following = iter(positions)
-        self.decided = [
-            (answer.at(next(following)) if new else answer._replace(repeated=answer.id not in self.sent), new)
-            for answer, new in self.decided
-        ]
-        if self.refusal:
-            self.set_exception(self.refusal)
-        else:
-            self.set_result([answer for answer, _ in self.decided])
-
-
-class Insert(Pending[Sequence[int]]):
-    """Lines that somebody else has decided on, as the library's recorders take them; the outcome is their positions."""
-
-    def __init__(self, lines: Sequence[StoredLine], patience_s: float) -> None:
-        super().__init__(len(lines), patience_s)
-        self.lines = lines
-        self.found: Sequence[int] | None = None  # where the lines stand, if an answer was lost and they are recorded
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return frozenset([line.entry_id for line in self.lines])
-
-
 class Waiting(NamedTuple):
-    """What waits to be recorded: how many, for how long the first of them, and over which connection of the server's."""
+    """What waits to be recorded: how many, for how long the first of them, on which backend's work; is there a writer?"""
 
-    waiting: int
+    appends: int
     since_s: float | None
     backend_pid: int | None
     alive: bool
@@ -160,6 +71,7 @@ class Writer:
         self.waiting: deque[Pending[Any]] = deque()  # taken from the queue, or to be decided again
         self.in_hand: Sequence[Pending[Any]] = ()
         self.epoch: str | None = None
+        self.is_rolled_back = False
         self.today: date | None = None  # the server's day, where it is another than ours
         self.closing = self.closed = False
         self.thread = Thread(target=self._run, name="writer", daemon=True)
@@ -266,7 +178,8 @@ class Writer:
         except Lost:
             self._try_later(batch, was_sent=True)
         except RolledBack:
-            self._begin_epoch()
+            self.cache.clear()  # nothing that this process remembers counts
+            self.is_rolled_back = True
             self._decide_again(batch)
         except OtherDay:
             self._decide_again(batch)
@@ -320,15 +233,16 @@ class Writer:
                 self._serve([one])
 
     def _begin_epoch(self) -> None:
-        """The log is not what this process has seen: nothing that it remembers counts."""
-        self.cache.clear()
+        """The log is not what this process has seen; unless somebody else noticed before, another epoch begins."""
         connection = self.committer.connect()
-        self.epoch = renew(
-            connection, self.epoch or current(connection), "a writer missed the last entry that it had seen"
-        )
-        log.error("the ledger was rolled back: epoch %s begins", self.epoch)
+        known = self.epoch or current(connection)
+        self.epoch = renew(connection, known, "a writer missed the last entry that it had seen")
+        self.is_rolled_back = False
+        log.error("the ledger was rolled back, and is in epoch %s now", self.epoch)
 
     def _attempt(self, batch: Sequence[Pending[Any]]) -> None:
+        if self.is_rolled_back:
+            self._begin_epoch()
         if isinstance(batch[0], Insert):
             self._insert([one for one in batch if isinstance(one, Insert)])
         else:
@@ -394,6 +308,8 @@ class Writer:
         """Keep histories as they were decided on where that is how they came to be; the others are folded later."""
         moved = {batch.group(one.number) for one in appends if not one.is_as_decided}
         for one in appends:
+            if one.refusal:
+                continue
             if batch.group(one.number) in moved:
                 self.cache.note(one.request, one.decided, verdict.recorded_at)
             else:

@@ -32,7 +32,7 @@ HOUSE = [
     {"admission", "disclosure"},
     {"entry", "draft"},
     {"failures", "postgres", "epoch", "process", "settings", "decision", "batch"},
-    {"decision_cache"},
+    {"decision_cache", "pending"},
     {"committer"},
     {"writer"},
     {"recorder"},

@@ -1,0 +1,99 @@
+"""What waits to be recorded: futures, each until its deadline."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from time import monotonic
+from typing import TypeVar
+
+from ledger.decision import Answer, Decided, Decider, DecisionContext, Request
+from ledger.entry import StoredLine
+from ledger.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Pending(Future[T]):
+    """What waits to be recorded, until its deadline (as ``time.monotonic`` counts).
+
+    ``is_stale``: what it was decided on is no longer so. ``is_uncertain``: it may be recorded by now, as an answer was lost.
+    """
+
+    def __init__(self, events: int, patience_s: float) -> None:
+        super().__init__()
+        self.events = events
+        self.arrived = monotonic()
+        self.deadline = self.arrived + patience_s
+        self.attempts = 0
+        self.is_stale = self.is_uncertain = False
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Those that may stand in the log, or in another request."""
+        return frozenset()
+
+    def doubt(self) -> None:
+        """An answer was lost: it may be recorded by now."""
+        self.is_uncertain = True
+
+    def give_up(self, why: str, cause: str = "") -> None:
+        """Tell that it could not be recorded now, or that nobody knows whether it was."""
+        what = "whether it was recorded is not known" if self.is_uncertain else "nothing was recorded"
+        self.set_exception(Unavailable(f"{why}; {what}, send the same again with the same ids", cause))
+
+
+class Append(Pending[list[Answer]]):
+    """A request that waits, and what was decided on it."""
+
+    def __init__(self, request: Request, patience_s: float) -> None:
+        super().__init__(len(request.events), patience_s)
+        self.request = request
+        self.decided: list[Decided] = []
+        self.sent: set[str] = set()  # the ids of what may be recorded by now
+        self.refusal: Exception | None = None
+        self.number = 0  # in its batch
+        self.is_as_decided = False  # every entry has the place that it was taken to have
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return self.request.ids
+
+    def doubt(self) -> None:
+        super().doubt()
+        self.sent |= {answer.id for answer, new in self.decided if new}
+        self.request.seek_all()
+
+    def decide(self, decider: Decider, context: DecisionContext, position: int) -> None:
+        """What is to be recorded and answered, or why it is refused."""
+        self.decided, self.refusal = [], None
+        try:
+            self.decided = decider.decide(context, self.request, position)
+        except Exception as error:
+            self.refusal = error
+
+    def conclude(self, positions: Sequence[int]) -> None:
+        """It is recorded at these positions, or was before, or is refused: and the database bears that out."""
+        expected = [answer.position for answer, new in self.decided if new]
+        named = any(new.line.disclosures for _, new in self.decided if new)  # a name may be erased: it is not kept
+        self.is_as_decided = expected == list(positions) and not named
+        following = iter(positions)
+        self.decided = [
+            (answer.at(next(following)) if new else answer._replace(repeated=answer.id not in self.sent), new)
+            for answer, new in self.decided
+        ]
+        if self.refusal:
+            self.set_exception(self.refusal)
+        else:
+            self.set_result([answer for answer, _ in self.decided])
+
+
+class Insert(Pending[Sequence[int]]):
+    """Lines that somebody else has decided on, as the library's recorders take them; the outcome is their positions."""
+
+    def __init__(self, lines: Sequence[StoredLine], patience_s: float) -> None:
+        super().__init__(len(lines), patience_s)
+        self.lines = lines
+        self.found: Sequence[int] | None = None  # where the lines stand, if an answer was lost and they are recorded
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset([line.entry_id for line in self.lines])
