@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, sizes, web
+from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, web
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.postgres import embedded
 
 CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "recorder": recorder.run,
     "service": service.run,
+    "several": several.run,
     "append": web.append,
     "read": web.read,
     "rebuild": rebuilding.run,
