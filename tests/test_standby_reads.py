@@ -11,14 +11,14 @@ from starlette.testclient import TestClient
 
 from api import house
 from api.app import build
-from ledger.postgres import Connection, Embedded
 from ledger.settings import Settings
 from tests.examples import INDUS_X, THX, USA
-from tests.proxy import wired
-from tests.reading_standby import Standby, standby
-from tests.service import Service, problem_of
+from tests.service import Service, problem_of, running
+from tests.standby import Address, Server
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.standby"]
+
+READS = Settings(public_reads=True)
 
 STATE = "/v1/initiatives/indus-x"
 
@@ -28,27 +28,24 @@ class Pair(NamedTuple):
 
     primary: Service
     client: TestClient
-    standby: Standby
+    standby: Server
 
     def get(self, path: str, **params: str | int) -> Response:
         return self.client.get(path, params=params or None)
 
 
 @pytest.fixture
-def pair(server: Embedded, service: Service) -> Iterator[Pair]:
-    service.given(THX, INDUS_X)
-    with standby(server) as behind:
-        behind.catch_up(server)
-        behind.tell("select pg_wal_replay_pause()")
+def pair(primary: Server) -> Iterator[Pair]:
+    with running(primary.place()) as service:
+        service.given(THX, INDUS_X)
+        behind = primary.standby("two")
+        behind.pause()
         service.given(USA)
-        app = build(Settings(public_reads=True), behind.place(service.place))
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with TestClient(build(READS, behind.place()), raise_server_exceptions=False) as client:
             yield Pair(service, client, behind)
 
 
-def test_what_a_standby_has_not_seen_is_not_yet_there(
-    pair: Pair, server: Embedded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_standby_has_not_seen_is_not_yet_there(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A position, or an epoch, that the primary has told of: 503 after a while and when to ask again, and never a
     refusal; once it is replayed, it is there. A position that no server has told of is refused by a primary alone."""
     # given
@@ -73,7 +70,7 @@ def test_what_a_standby_has_not_seen_is_not_yet_there(
         waiting = [threads.submit(pair.get, path, min_position=3) for path in ("/v1/parties/usa", "/v1/events")]
         sleep(0.5)
         assert not any(one.done() for one in waiting)
-        pair.standby.tell("select pg_wal_replay_resume()")
+        pair.standby.resume()
         # then
         assert [(one.result().status_code, one.result().headers["ledger-position"]) for one in waiting] == [
             (200, "3")
@@ -90,26 +87,26 @@ def test_a_standby_says_that_it_reads_and_does_not_append(pair: Pair) -> None:
     assert pair.get("/v1/ready", **{"for": "appends"}).status_code == 503
 
 
-def test_a_standby_that_leads_without_the_last_entries_begins_an_epoch(server: Embedded, service: Service) -> None:
+def test_a_standby_that_leads_without_the_last_entries_begins_an_epoch(primary: Server) -> None:
     """While it follows, what it lacks is no rollback to those who have seen it; once it leads without it, it is."""
     # given
-    service.given(THX, INDUS_X)
-    settings = Settings(public_reads=True)
-    with standby(server) as behind, wired(service.place) as (wire, place), TestClient(build(settings, place)) as client:
-        behind.catch_up(server)
-        behind.cut_off()
+    address = Address(primary)
+    with running(primary.place()) as service, TestClient(build(READS, address.place())) as client:
+        service.given(THX, INDUS_X)
+        behind = primary.standby("two")
+        behind.leave()
         service.given(USA)
         seen = client.get(STATE)
         assert seen.headers["ledger-position"] == "3"
         # when
-        wire.target = behind.socket
-        hang_up(server)
+        address.point_to(behind)
+        primary.tells("select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'ledger'")
         # then
         lagging = client.get(STATE)
         assert lagging.headers["ledger-position"] == "2"
         assert lagging.headers["ledger-epoch"] == seen.headers["ledger-epoch"]
         # when
-        behind.tell("select pg_promote()")
+        behind.promote()
         # then
         leading = client.get(STATE, headers={"If-None-Match": seen.headers["etag"]})
         assert leading.status_code == 200
@@ -117,9 +114,3 @@ def test_a_standby_that_leads_without_the_last_entries_begins_an_epoch(server: E
         told = client.get(STATE, params={"min_position": f"{seen.headers['ledger-epoch']}:3"})
         assert problem_of(told, 409)["rule"] == "rolled_back"
         assert client.get(STATE, params={"min_position": 3}).status_code == 422
-
-
-def hang_up(server: Embedded) -> None:
-    """End every connection of a service to the server."""
-    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
-        owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger'")
