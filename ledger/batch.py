@@ -14,13 +14,19 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        self.lines: list[tuple[int, StoredLine]] = []
+        self.lines: list[StoredLine] = []
+        self.members: list[int] = []  # whose line each is
         self.bases: dict[str, tuple[int, int]] = {}  # stream -> the member that touched it first, the last version then
         self.unknown: list[tuple[int, str]] = []
         self.absent: list[tuple[int, str]] = []
         self.claims: list[tuple[int, str, str, str]] = []
         self.barrier = False
         self.leaders: list[int] = []
+
+    def add(self, number: int, lines: Sequence[StoredLine]) -> None:
+        """What a member wants recorded, after the lines of those before it."""
+        self.lines += lines
+        self.members += [number] * len(lines)
 
     def join(self, streams: Iterable[str]) -> int:
         """A new member that touches these streams; its number."""
@@ -49,21 +55,22 @@ class Batch:
 
     def parameters(self) -> dict[str, Any]:
         """One text for each column, a line for each item: a tenth of what arrays cost to bind, and none holds a newline."""
-        lines, based = [line for _, line in self.lines], self._based
+        lines, based = self.lines, self._based
+        groups = [str(self.group(number)) for number in range(len(self.leaders))]
         opened = [(line, disclosure) for line in lines for disclosure in line.disclosures]
         return {
-            "groups": self._groups(number for number, _ in self.lines),
+            "groups": "\n".join([groups[number] for number in self.members]),
             "streams": "\n".join([str(line.originator_id) for line in lines]),
             "versions": "\n".join([str(line.originator_version) for line in lines]),
             "types": "\n".join([line.topic for line in lines]),
             "entry_ids": "\n".join([line.entry_id for line in lines]),
             "rests": b"\n".join([line.state for line in lines]).decode(),
-            "base_groups": self._groups(number for number, *_ in based),
+            "base_groups": "\n".join([groups[number] for number, *_ in based]),
             "base_streams": "\n".join([stream for _, stream, _ in based]),
             "base_versions": "\n".join([str(version) for *_, version in based]),
-            "absent_groups": self._groups(number for number, _ in self.absent),
+            "absent_groups": "\n".join([groups[number] for number, _ in self.absent]),
             "absent_ids": "\n".join([entry_id for _, entry_id in self.absent]),
-            "digest_groups": self._groups(number for number, *_ in self.claims),
+            "digest_groups": "\n".join([groups[number] for number, *_ in self.claims]),
             "digests": "\n".join([digest for _, digest, _, _ in self.claims]),
             "digest_streams": "\n".join([stream for _, _, stream, _ in self.claims]),
             "digest_freed": "\n".join([freed for *_, freed in self.claims]),
@@ -74,14 +81,15 @@ class Batch:
             "barrier": self.barrier,
         }
 
-    def _groups(self, numbers: Iterable[int]) -> str:
-        return "\n".join([str(self.group(number)) for number in numbers])
-
     def positions(self, base: int, stale: Sequence[int]) -> dict[int, list[int]]:
         """Where the lines of each member stand that was recorded; ``base`` is the position before the first."""
         found: dict[int, list[int]] = {}
-        for number, _ in self.lines:
-            if self.group(number) not in stale:
+        for number in self.members:
+            if not stale or self.group(number) not in stale:
                 base += 1
                 found.setdefault(number, []).append(base)
         return found
+
+    def recorded(self, stale: Sequence[int]) -> list[StoredLine]:
+        """The lines that were, in their order."""
+        return [line for number, line in zip(self.members, self.lines, strict=True) if self.group(number) not in stale]

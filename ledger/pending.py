@@ -26,10 +26,12 @@ class Pending(Future[T]):
         self.attempts = 0
         self.is_stale = self.is_uncertain = False
 
-    @property
-    def ids(self) -> frozenset[str]:
-        """Those that may stand in the log, or in another request."""
-        return frozenset()
+    ids: frozenset[str] = frozenset()
+    """Those that may stand in the log, or in another request."""
+
+    def cancel(self) -> bool:
+        """What was handed in is recorded, whoever still waits for the answer."""
+        return False
 
     def doubt(self) -> None:
         """An answer was lost: it may be recorded by now."""
@@ -46,21 +48,18 @@ class Append(Pending[list[Answer]]):
 
     def __init__(self, request: Request, patience_s: float) -> None:
         super().__init__(len(request.events), patience_s)
-        self.request = request
+        self.request, self.ids = request, request.ids
         self.decided: list[Decided] = []
         self.sent: set[str] = set()  # the ids of what may be recorded by now
         self.refusal: Exception | None = None
         self.number = 0  # in its batch
         self.is_as_decided = False  # every entry has the place that it was taken to have
 
-    @property
-    def ids(self) -> frozenset[str]:
-        return self.request.ids
-
     def doubt(self) -> None:
         super().doubt()
         self.sent |= {answer.id for answer, new in self.decided if new}
         self.request.seek_all()
+        self.ids = self.request.ids
 
     def decide(self, decider: Decider, context: DecisionContext, position: int) -> None:
         """What is to be recorded and answered, or why it is refused."""
@@ -92,8 +91,8 @@ class Insert(Pending[Sequence[int]]):
     def __init__(self, lines: Sequence[StoredLine], patience_s: float) -> None:
         super().__init__(len(lines), patience_s)
         self.lines = lines
+        self.streams: dict[str, tuple[int, int]] = {}  # each with the version before its first line, and its last
+        for line in lines:
+            before, _ = self.streams.get(str(line.originator_id), (line.originator_version - 1, 0))
+            self.streams[str(line.originator_id)] = (before, line.originator_version)
         self.found: Sequence[int] | None = None  # where the lines stand, if an answer was lost and they are recorded
-
-    @property
-    def ids(self) -> frozenset[str]:
-        return frozenset([line.entry_id for line in self.lines])

@@ -135,7 +135,8 @@ class Place:
 
     def _usual(self) -> dict[str, str]:
         return KEEPALIVES | {
-            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here
+            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here,
+            "jit": "off",  # and so does compiling
             "lock_timeout": _ms(self.timeouts.lock_s),
             "statement_timeout": _ms(self.timeouts.statement_s),
             "idle_in_transaction_session_timeout": _ms(self.timeouts.idle_in_transaction_s),

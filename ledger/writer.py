@@ -162,7 +162,7 @@ class Writer:
     def _take(self, pending: Pending[Any] | None) -> None:
         if pending is None:
             self.closing = True
-        elif pending.set_running_or_notify_cancel():
+        else:
             self.waiting.append(pending)
 
     # --- a batch
@@ -295,7 +295,7 @@ class Writer:
                 batch.rests_on(number, subject, version)
             append.number = number
             append.decide(self.decider, context, position)
-            batch.lines += [(number, new.line) for _, new in append.decided if new]
+            batch.add(number, [new.line for _, new in append.decided if new])
             batch.barrier |= any(new is None for _, new in append.decided)
             batch.absent += [(number, one) for one in request.ids if one not in context.entries]
             if not append.refusal:
@@ -314,7 +314,7 @@ class Writer:
                 self.cache.note(one.request, one.decided, verdict.recorded_at)
             else:
                 self.cache.adopt(one.request, context)
-        recorded = [line for number, line in batch.lines if batch.group(number) not in verdict.stale]
+        recorded = batch.recorded(verdict.stale)
         if recorded:
             self.cache.seen = Seen(verdict.base + len(recorded), recorded[-1].entry_id, verdict.recorded_at)
 
@@ -336,18 +336,17 @@ class Writer:
 
     def _takes(self, batch: Batch, versions: dict[str, int], insert: Insert) -> bool:
         """Put the lines into the batch, unless they conflict with others in it: then they are for the next one."""
-        first = {str(line.originator_id): line.originator_version for line in reversed(insert.lines)}
         insert.found = self.committer.find(insert.lines) if insert.is_uncertain else None
         if insert.found:
             batch.join(())
             batch.barrier = True
             return True
-        if any(versions.get(stream, version - 1) != version - 1 for stream, version in first.items()):
-            return False
-        number = batch.join(first)
-        for stream, version in first.items():
-            batch.rests_on(number, stream, version - 1)
-        versions |= {str(line.originator_id): line.originator_version for line in insert.lines}
-        batch.lines += [(number, line) for line in insert.lines]
-        batch.absent += [(number, line.entry_id) for line in insert.lines]
+        for stream, (before, _) in insert.streams.items():
+            if versions.get(stream, before) != before:
+                return False
+        number = batch.join(insert.streams)
+        for stream, (before, last) in insert.streams.items():
+            batch.rests_on(number, stream, before)
+            versions[stream] = last
+        batch.add(number, insert.lines)
         return True

@@ -2,8 +2,9 @@
 -- sees what was committed before it: a single statement would look at the ledger as it was before it waited for head.
 
 -- A version follows on the one before it in its stream: the key refuses a repetition, and this a gap.
--- (Here and below each row is looked up by itself, by the index, however the planner has been told of the table.)
-create function refuse_gap() returns trigger language plpgsql set enable_seqscan = off set jit = off as $$
+-- (Here and below each row is looked up by itself, by the index, whatever the planner has been told of the table; and
+-- planned once, as planning took longer than the rest.)
+create function refuse_gap() returns trigger language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
     if exists (
         select from added
@@ -82,7 +83,7 @@ create function append_lines(
     seen_position bigint, seen_id uuid, seen_at timestamptz,
     decided_at timestamptz, decided_on date, tolerance interval, patience interval, barrier boolean,
     out verdict text, out base bigint, out recorded_at timestamptz, out epoch text, out stale integer[]
-) language plpgsql set enable_seqscan = off set jit = off as $$
+) language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
     taken {schema}.head;
     arrived constant timestamptz := statement_timestamp();
