@@ -394,10 +394,10 @@ class Writer:
         """Keep histories as they were decided on where that is how they came to be; the others are folded later."""
         moved = {batch.group(one.number) for one in appends if not one.is_as_decided}
         for one in appends:
-            if batch.group(one.number) in moved:
-                self.cache.note(one.request, one.decided, verdict.recorded_at)
-            else:
+            if batch.group(one.number) not in moved:
                 self.cache.adopt(one.request, context)
+            elif not one.refusal:
+                self.cache.note(one.request, one.decided, verdict.recorded_at)
         recorded = [line for number, line in batch.lines if batch.group(number) not in verdict.stale]
         if recorded:
             self.cache.seen = Seen(verdict.base + len(recorded), recorded[-1].entry_id, verdict.recorded_at)

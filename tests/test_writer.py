@@ -177,6 +177,28 @@ def test_one_callers_conflict_costs_the_others_nothing(
         assert of_others.fetchone() == (1,)
 
 
+def test_a_refusal_beside_what_came_to_stand_elsewhere_costs_nobody_anything(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, pool: Pool
+) -> None:
+    """Where another process writes first, of requests for one stream the right ones are recorded, the wrong ones refused,
+    and what it has overtaken is decided again."""
+    given(THX, programme(1), programme(2))
+    with Ledger(place, pool) as third:
+        with held(server.owner_dsn, place.schema) as head:
+            overtaking = submit(twin, claim("initiative:i1", "from elsewhere"))
+            head.wait_for(1)
+            first = submit(ledger, USA)  # while it waits the others gather
+            head.wait_for(2)
+            between = submit(third, INDIA)
+            head.wait_for(3)
+            right = submit(ledger, claim("initiative:i2", "right"))
+            wrong = submit(ledger, claim("initiative:i2", "wrong", expected_version=1))
+            overtaken = submit(ledger, claim("initiative:i1", "overtaken"))
+        assert [one.result(20)[0].version for one in (overtaking, first, between, right, overtaken)] == [2, 1, 1, 2, 3]
+        with pytest.raises(StaleVersion):
+            wrong.result(20)
+
+
 def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
     """Whatever goes wrong with one request, and however badly, the next one is recorded."""
     failures: list[BaseException] = [SystemExit(3), MemoryError(), KeyboardInterrupt()]
