@@ -169,7 +169,7 @@ class DecisionCache:
     def _know(self, mentioned: set[Subject], connection: Connection) -> None:
         """Look up first entries; one that came after ``seen`` is none yet: it came after all that mentions it here."""
         assert self.seen is not None
-        unknown = {subject for subject in mentioned if subject not in self.openings}
+        unknown = {subject for subject in mentioned if self.openings.get(subject) is None}  # it may have come meanwhile
         found = read_openings(connection, unknown)
         known = {subject: one for subject, one in found.items() if one.position <= self.seen.position}
         self.openings |= dict.fromkeys(unknown) | known

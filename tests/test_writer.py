@@ -392,6 +392,18 @@ def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger,
     assert append(ledger, late) == [answer._replace(repeated=True)]
 
 
+def test_what_was_unknown_and_was_told_of_elsewhere_is_known(ledger: Ledger, twin: Ledger) -> None:
+    """Where another process registers what was unknown here, and records what mentions it, a retry here is answered as
+    it was there."""
+    append(ledger, THX, INDUS_X)
+    append(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="lead"))
+    append(twin, USA)
+    joined = event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="host", id=str(uuid4()))
+    (first,) = append(twin, joined)
+    assert first.anomalies == ()
+    assert append(ledger, joined) == [first._replace(repeated=True)]
+
+
 def test_what_was_unknown_and_came_meanwhile_is_known(
     ledger: Ledger, twin: Ledger, server: Embedded, place: Place
 ) -> None:
