@@ -1,6 +1,6 @@
 """What is recorded for a request, and what it is answered. Pure: what it rests on comes as an argument."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -73,10 +73,12 @@ class Request:
         sought = [given.entry_id for given in self.events if given.sought or not only_sought]
         return frozenset([*sought, self.beyond] if self.beyond else sought)
 
-    @property
-    def claims(self) -> list[tuple[str, Subject]]:
-        """The documents that its sources may come to hold: each by its digest, with the source."""
-        drafts = [given.draft for given in self.events]
+    def claims(self, recorded: Container[str] = ()) -> list[tuple[str, Subject]]:
+        """The documents that its sources may come to hold: each by its digest, with the source.
+
+        But for those of events that are ``recorded`` already: by now another source may hold them.
+        """
+        drafts = [given.draft for given in self.events if given.entry_id not in recorded]
         return [(digest, draft.subject) for draft in drafts if (digest := _digest(draft.fact))]
 
 
@@ -90,8 +92,8 @@ class DecisionContext:
     """What requests are decided on: the streams that they touch, and what else of the ledger bears on them.
 
     ``openings`` has None for a stream that is known not to be there. ``changed`` are the streams that the requests
-    decided so far add to, ``freed`` the documents that they took from a source, each by its digest; ``unreadable`` is what
-    the log holds and this version cannot read, by stream or entry id.
+    decided so far add to, ``freed`` the documents that they took from a source, each by its digest, with the source that
+    held it first; ``unreadable`` is what the log holds and this version cannot read, by stream or entry id.
     """
 
     today: date
@@ -106,7 +108,7 @@ class DecisionContext:
 
     def depends_on(self, request: Request) -> frozenset[Subject]:
         """The streams that it touches, and those that requests before it have changed and that bear on it."""
-        holders = [one for digest, _ in request.claims for one in (self.holders.get(digest), self.freed.get(digest))]
+        holders = [one for digest, _ in request.claims() for one in (self.holders.get(digest), self.freed.get(digest))]
         return request.subjects | (self.changed & {*request.mentions, *holders})
 
     def before(self, request: Request) -> "Before":
@@ -246,7 +248,7 @@ def _hold(context: DecisionContext, subject: Subject, before: History, after: Hi
     held, holds = _documents(before), _documents(after)
     for digest in held - holds:
         context.holders.pop(digest, None)
-        context.freed[digest] = subject
+        context.freed.setdefault(digest, subject)  # who held it first holds it in the log, until this is recorded
     for digest in holds - held:
         holder = context.holders.setdefault(digest, subject)
         if holder != subject:

@@ -106,7 +106,7 @@ class DecisionCache:
                 mentioned.update([one for _, new in self.not_folded.get(subject, ()) for one in new.fact.mentions])
             mentioned |= request.subjects | request.mentions
             lacking.ids |= request.ids
-            lacking.digests.update([digest for digest, _ in request.claims])
+            lacking.digests.update([digest for digest, _ in request.claims()])
         for subject in mentioned:
             if subject not in self.openings or (subject in again and self.openings[subject] is None):
                 lacking.openings.add(subject)

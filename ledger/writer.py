@@ -385,8 +385,9 @@ class Writer:
             batch.barrier |= any(new is None for _, new in append.decided)
             batch.absent += [(number, one) for one in request.ids if one not in context.entries]
             if not append.refusal:
+                claims = request.claims(context.entries)
                 batch.unknown += [(number, one) for one in request.mentions if context.openings[one] is None]
-                batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in request.claims]
+                batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in claims]
             position += len(append.decided)
         return batch
 
