@@ -10,7 +10,7 @@ from ledger.disclosure import Disclosure, keep_erased
 from ledger.draft import Draft
 from ledger.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
-from ledger.facts import Anomaly, Fact, Subject
+from ledger.facts import Anomaly, Correction, Fact, Subject
 from ledger.facts.correction import Superseded
 from ledger.facts.source import Described, Registered
 from ledger.history import UNRECORDED, History, Opening, Recorded
@@ -93,7 +93,7 @@ class DecisionContext:
 
     ``openings`` has None for a stream that is known not to be there. ``changed`` are the streams that the requests
     decided so far add to, ``freed`` the documents that they took from a source, each by its digest, with the source that
-    held it first; ``unreadable`` is what the log holds and this version cannot read, by stream or entry id.
+    held it first; ``unreadable`` is what the log holds and this version cannot read, by stream or entry id; ``size`` is how many entries it has at least.
     """
 
     today: date
@@ -105,6 +105,7 @@ class DecisionContext:
     freed: dict[str, Subject] = field(default_factory=dict)
     changed: set[Subject] = field(default_factory=set)
     unreadable: dict[str, LedgerError] = field(default_factory=dict)
+    size: int = 0
 
     def depends_on(self, request: Request) -> frozenset[Subject]:
         """The streams that it touches, and those that requests before it have changed and that bear on it."""
@@ -196,6 +197,9 @@ class Decider(NamedTuple):
         subject, history = draft.subject, context.histories[draft.subject]
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
+        if isinstance(draft.fact, Correction) and isinstance(target := draft.fact.target, int) and target > context.size:
+            # What is being decided is only taken to have a position: another entry may come to stand there.
+            raise Refused("unknown_target", f"{subject} has no entry {target} to correct", subject)
         if not history.version:
             context.openings[subject] = opening_of(new)
         after, anomalies = admit(history, new, context.openings, subject)

@@ -92,6 +92,7 @@ class DecisionCache:
             context.histories[subject] = self._history(subject)
         if rows:
             self._catch_up(connect(), context, rows)
+        context.size = self.next_position - 1
         mentioned = {subject for request in requests for subject in (*request.subjects, *request.mentions)}
         context.openings.update({subject: self.openings[subject] for subject in mentioned})
         return context

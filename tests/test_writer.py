@@ -392,6 +392,40 @@ def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger,
     assert append(ledger, late) == [answer._replace(repeated=True)]
 
 
+def test_a_correction_names_no_position_that_is_yet_to_come(
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place
+) -> None:
+    """Where its own entry will stand nobody knows who asks: what is named there may come to be another's."""
+    append(ledger, THX)
+    guessed = event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="R")
+    with pytest.raises(Refused) as refused:
+        append(ledger, programme(1), guessed)
+    assert (refused.value.rule, refused.value.pointer) == ("unknown_target", "/events/1")
+    with held(server.owner_dsn, place.schema) as head:
+        elsewhere = submit(twin, USA)
+        head.wait_for(1)
+        both = submit(ledger, programme(1), guessed)
+    assert elsewhere.result(20)[0].position == 2
+    with pytest.raises(Refused, match="no entry 2"):
+        both.result(20)
+
+
+def test_a_correction_beside_the_entry_that_it_names_is_not_taken_for_another(ledger: Ledger, busy: Any) -> None:
+    """Of two requests that are decided together, the second cannot know where the first will stand."""
+    with busy():
+        first = submit(ledger, programme(1))
+        second = submit(
+            ledger, event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="A guess.")
+        )
+    assert first.result(20)[0].position == 2
+    with pytest.raises(Refused, match="no entry 2"):
+        second.result(20)
+    (answer,) = append(
+        ledger, event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="Known now.")
+    )
+    assert answer.version == 2
+
+
 def test_what_was_unknown_and_was_told_of_elsewhere_is_known(ledger: Ledger, twin: Ledger) -> None:
     """Where another process registers what was unknown here, and records what mentions it, a retry here is answered as
     it was there."""
