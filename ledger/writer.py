@@ -375,7 +375,8 @@ class Writer:
         batch, position = Batch(), self.cache.next_position
         for append in appends:
             request = append.request
-            versions = {subject: context.histories[subject].version for subject in request.subjects}
+            readable = [subject for subject in request.subjects if subject not in context.unreadable]
+            versions = {subject: context.histories[subject].version for subject in readable}
             number = batch.join(context.depends_on(request))
             for subject, version in versions.items():
                 batch.rests_on(number, subject, version)

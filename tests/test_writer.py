@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.epoch import current, epochs
-from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, Unavailable
+from ledger.errors import IdReused, Refused, StaleVersion, Unavailable, Unreadable
 from ledger.postgres import Connection, Embedded, Place, Pool
 from ledger.service import Answer, Ledger
 from projections.follow import Follower
@@ -142,7 +142,7 @@ def test_what_cannot_be_read_fails_nobody_else_beside_it(ledger: Ledger, busy: A
     with busy():
         unread, *others = [submit(ledger, one) for one in (more[0], USA, INDIA, *more[1:])]
     assert [outcome.result(20)[0].version for outcome in others] == [1, 1, 2, 3]
-    with pytest.raises(LedgerError):
+    with pytest.raises(Unreadable, match="party:x has an entry that cannot be read"):
         unread.result(20)
 
 
