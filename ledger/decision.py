@@ -197,7 +197,11 @@ class Decider(NamedTuple):
         subject, history = draft.subject, context.histories[draft.subject]
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
-        if isinstance(draft.fact, Correction) and isinstance(target := draft.fact.target, int) and target > context.size:
+        if (
+            isinstance(draft.fact, Correction)
+            and isinstance(target := draft.fact.target, int)
+            and target > context.size
+        ):
             # What is being decided is only taken to have a position: another entry may come to stand there.
             raise Refused("unknown_target", f"{subject} has no entry {target} to correct", subject)
         if not history.version:

@@ -26,7 +26,7 @@ from ledger.committer import NOTIFY_EVERY_S, Committer, Ground, Lost, Verdict
 from ledger.decision import Answer, Decided, Decider, DecisionContext, Request
 from ledger.decision_cache import DecisionCache, RolledBack, Seen
 from ledger.entry import StoredLine
-from ledger.epoch import current, renew
+from ledger.epoch import renew
 from ledger.errors import Unavailable
 from ledger.postgres import Place, explained, is_lost
 
@@ -265,9 +265,6 @@ class Writer:
             self._attempt(batch)
         except Lost:
             self._try_later(batch, was_sent=True)
-        except RolledBack:
-            self._begin_epoch()
-            self._decide_again(batch)
         except OtherDay:
             self._decide_again(batch)
         except ClocksDiffer as error:
@@ -321,18 +318,21 @@ class Writer:
 
     def _begin_epoch(self) -> None:
         """The log is not what this process has seen: nothing that it remembers counts."""
-        self.cache.clear()
-        connection = self.committer.connect()
-        self.epoch = renew(
-            connection, self.epoch or current(connection), "a writer missed the last entry that it had seen"
-        )
+        assert self.cache.seen
+        reason = "a writer missed the last entry that it had seen"
+        self.epoch = renew(self.committer.connect(), self.epoch, reason, self.cache.seen.recorded_at)
+        self.cache.clear()  # not before: a failure must not make it forget what it has missed
         log.error("the ledger was rolled back: epoch %s begins", self.epoch)
 
     def _attempt(self, batch: Sequence[Pending[Any]]) -> None:
-        if isinstance(batch[0], Insert):
-            self._insert([one for one in batch if isinstance(one, Insert)])
-        else:
-            self._append([one for one in batch if isinstance(one, Append)])
+        try:
+            if isinstance(batch[0], Insert):
+                self._insert([one for one in batch if isinstance(one, Insert)])
+            else:
+                self._append([one for one in batch if isinstance(one, Append)])
+        except RolledBack:
+            self._begin_epoch()
+            self._decide_again(batch)
 
     def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
         """Hand it to the judge. Raises RolledBack, OtherDay, ClocksDiffer, Lost, psycopg.Error."""

@@ -24,6 +24,7 @@ from projections.follow import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import Held, held
+from tests.proxy import Cut, wired
 
 Given = Callable[..., list[Answer]]
 Answers = Future[list[Answer]]
@@ -312,8 +313,11 @@ def assert_projected(place: Place, answers: Sequence[Any]) -> None:
             assert (answer.position, anomaly.code) in flagged
 
 
-def rewind(server: Embedded, place: Place, size: int) -> None:
-    """The ledger as a backup would have it that was taken when it had so many entries: nobody is told."""
+def rewind(server: Embedded, place: Place, size: int, epoch: str | None = None) -> None:
+    """The ledger as a backup would have it that was taken when it had so many entries: nobody is told.
+
+    ``epoch``: the one that it was in then, where there has been another since.
+    """
     with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
         owner.execute("alter table entries disable trigger all")
         owner.execute(
@@ -321,6 +325,11 @@ def rewind(server: Embedded, place: Place, size: int) -> None:
         )
         owner.execute("delete from entries where position > %s", [size])
         owner.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
+        if epoch:
+            owner.execute("alter table epochs disable trigger all")
+            owner.execute("delete from epochs where began_at > (select began_at from epochs where epoch = %s)", [epoch])
+            owner.execute("update head set epoch = %s", [epoch])
+            owner.execute("alter table epochs enable always trigger epochs_are_never_changed")
         owner.execute("alter table entries enable always trigger entries_are_never_changed")
         owner.execute("alter table entries enable always trigger versions_follow")
 
@@ -373,6 +382,42 @@ def test_positions_that_were_lost_and_filled_by_another_are_noticed(
     assert [(one.code, one.detail) for one in flagged.anomalies] == [
         ("dangling_reference", "nothing is known of initiative:i1")
     ]
+
+
+def test_a_rollback_that_could_not_be_told_of_at_once_is_not_forgotten(
+    twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """Where the connection dies while another epoch begins, the append goes on, the epoch begins once, and nobody else
+    has waited for it."""
+    with wired(place) as (wire, far), far.pool(1) as pool, Ledger(far, pool) as ledger:
+        given(THX, INDUS_X)
+        append(ledger, claim("initiative:indus-x", "lost"))
+        append(ledger, claim("initiative:indus-x", "lost too"))
+        rewind(server, place, 2)
+        wire.cut(Cut(b"select epoch", delivered=False, meanwhile=lambda: append(twin, USA)))
+        (answer,) = append(ledger, claim("initiative:indus-x", "after"))
+        assert wire.was_cut.is_set()
+    assert (answer.position, answer.version) == (4, 2)
+    assert [(one.size, "writer" in one.reason) for one in epochs(reader)][1:] == [(2, True)]
+
+
+def test_an_epoch_that_was_lost_itself_is_not_taken_up_again(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """Where an older copy is restored that knows nothing of the current epoch, another begins, and one only."""
+    given(THX, INDUS_X)
+    first = current(reader)
+    append(twin, claim("initiative:indus-x", "lost"))
+    append(ledger, claim("initiative:indus-x", "lost too"))
+    rewind(server, place, 3)
+    for writer in (ledger, twin):
+        append(writer, claim("initiative:indus-x", "lost as well"))
+    second = current(reader)
+    rewind(server, place, 2, epoch=first)
+    for writer in (twin, ledger):
+        append(writer, claim("initiative:indus-x", "after"))
+    assert [one.size for one in epochs(reader)] == [0, 2]
+    assert current(reader) not in (first, second)
 
 
 def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger, twin: Ledger) -> None:
