@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -33,6 +34,10 @@ from ledger.postgres import Place, explained, is_lost
 MAX_BATCH_EVENTS = 1_000
 ATTEMPTS = 10
 RETRY_S = 0.05
+LEAST_SHARE = 0.1
+"""Of the time that a caller waits, an attempt has at least so much: who has less left is given up. Else the oldest of many
+would cut short each attempt that they share, one after the other, and nothing would ever be recorded again."""
+
 log = logging.getLogger("ledger.writer")
 T = TypeVar("T")
 P = TypeVar("P", bound="Pending[Any]")
@@ -212,9 +217,11 @@ class Writer:
         self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
-        while not self.queue.empty():
-            if pending := self.queue.get():
-                pending.give_up("the ledger is closed")
+        with suppress(Empty):  # several may look at once
+            while True:
+                pending = self.queue.get_nowait()
+                if pending and pending.set_running_or_notify_cancel():
+                    pending.give_up("the ledger is closed")
 
     def _next_batch(self) -> list[Pending[Any]]:
         """What can be decided together, of all that waits; waits for something where nothing does."""
@@ -262,7 +269,11 @@ class Writer:
             return
         self.committer.deadline = min([one.deadline for one in batch])
         try:
-            self._attempt(batch)
+            if self.committer.is_connected:
+                self._attempt(batch)
+            else:  # for some it may take too long; the others go on with it
+                self.committer.connect()
+                self.waiting.extendleft(reversed(batch))
         except Lost:
             self._try_later(batch, was_sent=True)
         except OtherDay:
@@ -281,9 +292,9 @@ class Writer:
             self.committer.notify()
 
     def _in_time(self, batch: Sequence[Pending[Any]]) -> list[Pending[Any]]:
-        now = monotonic()
-        self._give_up([one for one in batch if one.deadline <= now], "the database did not answer in time")
-        return [one for one in batch if one.deadline > now]
+        least = monotonic() + LEAST_SHARE * self.patience_s
+        self._give_up([one for one in batch if one.deadline <= least], "the database did not answer in time")
+        return [one for one in batch if one.deadline > least]
 
     def _give_up(self, batch: Sequence[Pending[Any]], why: str, cause: str = "") -> None:
         for one in batch:
@@ -337,7 +348,8 @@ class Writer:
     def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
         """Hand it to the judge. Raises RolledBack, OtherDay, ClocksDiffer, Lost, psycopg.Error."""
         tolerance, patience = timedelta(seconds=self.tolerance_s), timedelta(seconds=self.patience_s)
-        verdict = self.committer.record(batch, Ground(seen, self.clock(), today, tolerance, patience))
+        ground = Ground(seen, self.clock(), today, tolerance, patience)
+        verdict = self.committer.record(batch, ground)
         self.today = None
         match verdict.verdict:
             case "rolled back":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from ledger.draft import read_body
 from ledger.entry import StoredLine
@@ -25,6 +27,9 @@ from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import Held, held
 from tests.proxy import Cut, wired
+from tests.standby import Server, wait_until
+
+pytest_plugins = ["tests.standby"]
 
 Given = Callable[..., list[Answer]]
 Answers = Future[list[Answer]]
@@ -512,6 +517,56 @@ def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Pla
             with pytest.raises(psycopg.IntegrityError, match="a version must follow"):
                 owner.cursor().executemany(INSERT, rows)
             owner.rollback()
+
+
+# --- the database does not answer
+
+
+def test_after_a_stall_the_backlog_does_not_hold_up_the_rest(primary: Server) -> None:
+    """Where appends keep coming while the database stands still, they go on once it works again: those whose time is
+    nearly over do not cut short what they share with the others, again and again."""
+    place = primary.place()
+    with place.pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+        append(ledger, THX)
+        coming, done = list[Answers](), Event()
+
+        def come() -> None:
+            while not done.wait(0.004):
+                coming.append(submit(ledger, programme(len(coming))))
+
+        def went_well(of: Sequence[Answers]) -> list[bool]:
+            return [one.exception() is None for one in of if one.done()]
+
+        feeding = Thread(target=come)
+        feeding.start()
+        primary.freeze()
+        wait_until(lambda: went_well(coming).count(False) > 50)
+        primary.thaw()
+        upto = len(coming)
+        wait_until(lambda: len(went_well(coming[upto : upto + 200])) == 200)
+        done.set()
+        feeding.join()
+        assert went_well(coming[upto : upto + 200]).count(True) > 100
+
+
+def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> None:
+    """Of several hosts the first may be there and silent: what is found behind it is kept, and recorded on."""
+    standby = primary.standby("one")
+    standby.leave()
+    standby.promote()
+    primary.freeze()
+    hosts = f"{primary.directory},{standby.directory}"
+    place = Place(make_conninfo(primary.place().dsn, host=hosts), "ledger")
+    with standby.place().pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+        outcomes = list[BaseException | None]()
+
+        def recorded() -> bool:
+            outcomes.append(submit(ledger, THX).exception())
+            return outcomes[-1] is None
+
+        wait_until(recorded)
+        assert len(outcomes) <= 2
+    primary.thaw()
 
 
 # --- clocks
