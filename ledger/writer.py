@@ -163,7 +163,7 @@ class Writer:
         self.cache = DecisionCache()
         self.queue: SimpleQueue[Pending[Any] | None] = SimpleQueue()
         self.waiting: deque[Pending[Any]] = deque()  # taken from the queue, or to be decided again
-        self.in_hand: Sequence[Pending[Any]] = ()
+        self.in_hand: Sequence[Pending[Any]] = ()  # all that was taken from the queue, for who asks from another thread
         self.epoch: str | None = None
         self.today: date | None = None  # the server's day, where it is another than ours
         self.closing = self.closed = False
@@ -201,7 +201,8 @@ class Writer:
 
     def _run(self) -> None:
         while not self.closing or self.waiting or not self.queue.empty():
-            self.in_hand = batch = self._next_batch()
+            batch = self._next_batch()
+            self.in_hand = (*batch, *self.waiting)
             try:
                 if batch:
                     self._serve(batch)

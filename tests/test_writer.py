@@ -3,8 +3,8 @@ memory that the database does not bear out."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
@@ -567,6 +567,34 @@ def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> 
         wait_until(recorded)
         assert len(outcomes) <= 2
     primary.thaw()
+
+
+def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, place: Place) -> None:
+    """How many appends wait, those too that cannot be decided with the others yet; since when; and over which connection,
+    so that the database can say for whom."""
+    assert ledger.waiting() == (0, None, None, True)
+    named = USA | {"id": str(uuid4())}
+    with ExitStack() as until, ThreadPoolExecutor() as threads:
+        with held(server.owner_dsn, place.schema) as head:
+            outcomes = [submit(ledger, THX)]
+            head.wait_for(1)
+            second = threads.submit(until.enter_context, held(server.owner_dsn, place.schema))
+            wait_until(head.is_wanted_by_another)
+            outcomes += [submit(ledger, named) for _ in range(3)]
+            assert_waiting(ledger, 4, head)
+        head = second.result(20)
+        head.wait_for(1)
+        assert_waiting(ledger, 3, head)
+    assert [one.result(20)[0].position for one in outcomes] == [1, 2, 2, 2]
+    wait_until(lambda: ledger.waiting()[:2] == (0, None))
+
+
+def assert_waiting(ledger: Ledger, count: int, head: Held) -> None:
+    told = ledger.waiting()
+    assert (told.waiting, told.alive) == (count, True)
+    assert told.since_s is not None
+    assert (ledger.waiting().since_s or 0) > told.since_s > 0
+    assert head.blocks(told.backend_pid)
 
 
 # --- clocks
