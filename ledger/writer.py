@@ -47,6 +47,10 @@ class OtherDay(Exception):
     """The server's day is another than the one that a batch was decided on."""
 
 
+class Slow(Exception):
+    """The statement took so long to reach the server that the times say nothing of the clocks."""
+
+
 class ClocksDiffer(Exception):
     """The server's clock is not to be trusted, or ours is not."""
 
@@ -279,6 +283,8 @@ class Writer:
             self._try_later(batch, was_sent=True)
         except OtherDay:
             self._decide_again(batch)
+        except Slow:
+            self._serve(batch)
         except ClocksDiffer as error:
             self._give_up(batch, str(error))
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -347,7 +353,7 @@ class Writer:
             self._decide_again(batch)
 
     def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
-        """Hand it to the judge. Raises RolledBack, OtherDay, ClocksDiffer, Lost, psycopg.Error."""
+        """Hand it to the judge. Raises RolledBack, OtherDay, Slow, ClocksDiffer, Lost, psycopg.Error."""
         tolerance, patience = timedelta(seconds=self.tolerance_s), timedelta(seconds=self.patience_s)
         ground = Ground(seen, self.clock(), today, tolerance, patience)
         verdict = self.committer.record(batch, ground)
@@ -359,6 +365,8 @@ class Writer:
                 self.today = verdict.recorded_at.date()
                 raise OtherDay
             case "other clock":
+                if ground.decided_at - tolerance <= verdict.recorded_at <= self.clock() + tolerance:
+                    raise Slow
                 raise ClocksDiffer(f"the server's clock says {verdict.recorded_at}, and ours {self.clock()}")
             case "clock back":
                 raise ClocksDiffer(

@@ -569,6 +569,19 @@ def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> 
     primary.thaw()
 
 
+def test_a_server_that_stood_still_is_not_blamed_for_its_clock(primary: Server) -> None:
+    """A statement that reached the server late is decided again; that the clocks differ is said only where they do."""
+    place = primary.place()
+    with place.pool(1) as pool, Ledger(place, pool, tolerance_s=0.5) as ledger:
+        append(ledger, THX, INDUS_X)
+        append(ledger, claim("initiative:indus-x", "a claim"))
+        primary.freeze()
+        late = submit(ledger, claim("initiative:indus-x", "a late one"))
+        Event().wait(1)
+        primary.thaw()
+        assert late.result(20)[0].position == 4
+
+
 def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, place: Place) -> None:
     """How many appends wait, those too that cannot be decided with the others yet; since when; and over which connection,
     so that the database can say for whom."""
