@@ -66,6 +66,7 @@ class Visit:
     told: Told | None = None
     failure: Unavailable | None = None
     kept: Kept | None = None
+    epoch: str | None = None  # in which the answer was recorded, where it was
 
 
 class Cache:

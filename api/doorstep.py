@@ -46,8 +46,8 @@ class Doorstep:
             if message["type"] == "http.response.start":
                 more = MutableHeaders(scope=message)
                 more["Request-Id"] = scope["request_id"]
-                if visit.told:
-                    more["Ledger-Epoch"] = visit.told.standing.epoch
+                if epoch := visit.epoch or (visit.told and visit.told.standing.epoch):
+                    more["Ledger-Epoch"] = epoch
             await send(message)
 
         if scope["method"] in ("GET", "HEAD"):

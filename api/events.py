@@ -79,7 +79,11 @@ async def append(
             raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
         drafts = [drafts[0]._replace(expected_version=version)]
     actor = Actor("api_key", holder.name)
-    return _appended(await wrap_future(house(request).ledger.submit(drafts, actor, idempotency_key(idempotency))))
+    ledger = house(request).ledger
+    answers = await wrap_future(ledger.submit(drafts, actor, idempotency_key(idempotency)))
+    visit: Visit = request.scope["visit"]
+    visit.epoch = ledger.epoch  # another may have begun since the key was looked up
+    return _appended(answers)
 
 
 def _drafts(body: bytes) -> list[Draft]:

@@ -131,12 +131,14 @@ def _no_appends(connection: Connection, here: House) -> str | None:
         check_schema(connection, here.place)
     except Misconfigured as error:
         return str(error)
-    reads_only, now = connection.execute(SQL["server"]).fetchone() or (True, None)
+    reads_only, now, ahead_s = connection.execute(SQL["server"]).fetchone() or (True, None, 0)
     if reads_only:
         return "the database only reads here: it is a standby, or was set to"
     apart_s = abs((datetime.now(UTC) - now).total_seconds())
     if apart_s > here.settings.clock_tolerance:
         return f"the database's clock and ours are {apart_s:.0f} s apart"
+    if ahead_s > here.settings.clock_tolerance:
+        return f"the last entry lies {ahead_s:.0f} s ahead of the database's clock"
     told = here.ledger.waiting()
     if not told.alive:
         return "the writer has stopped"

@@ -24,6 +24,8 @@ select wait_event
  where pid = %(pid)s
 
 -- name: server
--- Does it only read, and what time is it there?
+-- Does it only read, what time is it there, and by how much does the last entry lie ahead of that?
 select current_setting('transaction_read_only')::boolean,
-       clock_timestamp()
+       clock_timestamp(),
+       extract(epoch from recorded_at - clock_timestamp())::float8
+  from head

@@ -196,6 +196,9 @@ class Porter:
     async def _read(self, digests: list[bytes], deadline: float) -> Told:
         if self.connection is None:
             self.connection = await Line.connect(self.place.conninfo(), autocommit=True)
+            deadline = (
+                monotonic() + DEADLINE_S
+            )  # the question's; to find the server, host by host, has a limit of its own
         self.connection.deadline = deadline
         given = {"digests": digests, **self.rollbacks.seen._asdict()}
         rows = await self._rows(self.connection, given)

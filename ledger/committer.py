@@ -18,7 +18,7 @@ import psycopg
 from ledger.batch import Batch
 from ledger.decision_cache import UNSEEN, Seen
 from ledger.entry import StoredLine
-from ledger.postgres import Connection, Place, is_lost, queries
+from ledger.postgres import Connection, Place, is_lost, queries, read_dsn
 
 SQL = queries("ledger", "recorder.sql")
 NOTIFY_EVERY_S = 0.02
@@ -62,8 +62,9 @@ class Committer:
     def connect(self) -> Connection:
         """The connection, bound to the deadline. Raises psycopg.OperationalError."""
         if self.connection is None or self.connection.closed:
-            left = max(int(self.deadline - monotonic()), 1)
-            self.connection = Connection.connect(self.place.conninfo(), autocommit=True, connect_timeout=left)
+            hosts = str(read_dsn(self.place.dsn).get("host", "")).split(",")  # each is waited for in turn
+            left_s = max(int((self.deadline - monotonic()) / len(hosts)), 1)
+            self.connection = Connection.connect(self.place.conninfo(), autocommit=True, connect_timeout=left_s)
             self.connection.add_notice_handler(self._note_warning)
         self.connection.deadline = self.deadline
         return self.connection
@@ -75,6 +76,10 @@ class Committer:
     def drop(self) -> None:
         if self.connection is not None:
             self.connection.close()
+
+    @property
+    def is_connected(self) -> bool:
+        return self.connection is not None and not self.connection.closed
 
     @property
     def backend_pid(self) -> int | None:

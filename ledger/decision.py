@@ -10,7 +10,7 @@ from ledger.disclosure import Disclosure, keep_erased
 from ledger.draft import Draft
 from ledger.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
-from ledger.facts import Anomaly, Fact, Subject
+from ledger.facts import Anomaly, Correction, Fact, Subject
 from ledger.facts.correction import Superseded
 from ledger.facts.source import Described, Registered
 from ledger.history import UNRECORDED, History, Opening, Recorded
@@ -74,10 +74,9 @@ class Request:
         return frozenset([*sought, self.beyond] if self.beyond else sought)
 
     @property
-    def claims(self) -> list[tuple[str, Subject]]:
-        """The documents that its sources may come to hold: each by its digest, with the source."""
-        drafts = [given.draft for given in self.events]
-        return [(digest, draft.subject) for draft in drafts if (digest := _digest(draft.fact))]
+    def digests(self) -> list[str]:
+        """Of the documents that its sources may come to hold."""
+        return [digest for given in self.events if (digest := _digest(given.draft.fact))]
 
 
 def _digest(fact: Fact) -> str | None:
@@ -90,8 +89,9 @@ class DecisionContext:
     """What requests are decided on: the streams that they touch, and what else of the ledger bears on them.
 
     ``openings`` has None for a stream that is known not to be there. ``changed`` are the streams that the requests
-    decided so far add to, ``freed`` the documents that they took from a source, each by its digest; ``unreadable`` is what
-    the log holds and this version cannot read, by stream or entry id.
+    decided so far add to, ``freed`` the documents that they took from a source, each by its digest, with the source that
+    held it first, ``claimed`` those that the last request gave to a source. ``unreadable`` is what the log holds and this
+    version cannot read, by stream or entry id; ``size`` is how many entries it has at least.
     """
 
     today: date
@@ -102,11 +102,13 @@ class DecisionContext:
     holders: dict[str, Subject] = field(default_factory=dict)
     freed: dict[str, Subject] = field(default_factory=dict)
     changed: set[Subject] = field(default_factory=set)
+    claimed: list[tuple[str, Subject]] = field(default_factory=list)
     unreadable: dict[str, LedgerError] = field(default_factory=dict)
+    size: int = 0
 
     def depends_on(self, request: Request) -> frozenset[Subject]:
         """The streams that it touches, and those that requests before it have changed and that bear on it."""
-        holders = [one for digest, _ in request.claims for one in (self.holders.get(digest), self.freed.get(digest))]
+        holders = [one for digest in request.digests for one in (self.holders.get(digest), self.freed.get(digest))]
         return request.subjects | (self.changed & {*request.mentions, *holders})
 
     def before(self, request: Request) -> "Before":
@@ -153,7 +155,7 @@ class Decider(NamedTuple):
         The events are taken to stand from ``position`` on, after every entry there is. Raises Refused (with IdReused and
         StaleVersion) and TooLarge, with a pointer to the event; then the context is as it was.
         """
-        before = context.before(request)
+        before, context.claimed = context.before(request), []
         try:
             decided = list(self.each(context, request, position))
         except Refused:
@@ -187,25 +189,34 @@ class Decider(NamedTuple):
     def _decide(self, context: DecisionContext, given: Given, actor: Actor, position: int) -> Decided:
         if given.entry_id in context.entries:
             return _repeated(context, given.entry_id, given.draft), None
-        new = Recorded(position, given.entry_id, context.today, given.draft.fact)
-        return self._admit(context, new, given.draft, actor)
+        return self._admit(context, given, actor, position)
 
-    def _admit(self, context: DecisionContext, new: Recorded, draft: Draft, actor: Actor) -> Decided:
-        subject, history = draft.subject, context.histories[draft.subject]
+    def _admit(self, context: DecisionContext, given: Given, actor: Actor, position: int) -> Decided:
+        draft, subject, history = given.draft, given.draft.subject, context.histories[given.draft.subject]
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
+        _check_target(context, draft)
+        entry = make_entry(
+            draft.fact, entry_id=given.entry_id, subject=subject, version=history.version + 1, source=self.source,
+            correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
+            authtype=actor.authtype, authid=actor.authid,
+        )  # fmt: skip
+        fact = entry.fact() if entry.disclosures else draft.fact  # a name may be erased: nothing rests on it
+        new = Recorded(position, entry.id, context.today, fact)
         if not history.version:
             context.openings[subject] = opening_of(new)
         after, anomalies = admit(history, new, context.openings, subject)
         _hold(context, subject, history, after)
         context.histories[subject] = after
-        entry = make_entry(
-            draft.fact, entry_id=new.entry_id, subject=subject, version=after.version, source=self.source,
-            correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
-            authtype=actor.authtype, authid=actor.authid,
-        )  # fmt: skip
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
         return answer, New(entry, MAPPER.to_stored_event(entry))
+
+
+def _check_target(context: DecisionContext, draft: Draft) -> None:
+    """What is being decided is only taken to have a position: another entry may come to stand there."""
+    target = draft.fact.target if isinstance(draft.fact, Correction) else None
+    if isinstance(target, int) and target > context.size:
+        raise Refused("unknown_target", f"{draft.subject} has no entry {target} to correct", draft.subject)
 
 
 def _check_key(context: DecisionContext, request: Request, beyond: str) -> None:
@@ -246,11 +257,12 @@ def _hold(context: DecisionContext, subject: Subject, before: History, after: Hi
     held, holds = _documents(before), _documents(after)
     for digest in held - holds:
         context.holders.pop(digest, None)
-        context.freed[digest] = subject
+        context.freed.setdefault(digest, subject)  # who held it first holds it in the log, until this is recorded
     for digest in holds - held:
         holder = context.holders.setdefault(digest, subject)
         if holder != subject:
             raise Refused("duplicate_source", f"{holder} holds the document with this sha256: cite it", subject)
+        context.claimed.append((digest, subject))
 
 
 def _documents(history: History) -> set[str]:

@@ -92,6 +92,7 @@ class DecisionCache:
             context.histories[subject] = self._history(subject)
         if rows:
             self._catch_up(connect(), context, rows)
+        context.size = self.next_position - 1
         mentioned = {subject for request in requests for subject in (*request.subjects, *request.mentions)}
         context.openings.update({subject: self.openings[subject] for subject in mentioned})
         return context
@@ -106,7 +107,7 @@ class DecisionCache:
                 mentioned.update([one for _, new in self.not_folded.get(subject, ()) for one in new.fact.mentions])
             mentioned |= request.subjects | request.mentions
             lacking.ids |= request.ids
-            lacking.digests.update([digest for digest, _ in request.claims])
+            lacking.digests.update(request.digests)
         for subject in mentioned:
             if subject not in self.openings or (subject in again and self.openings[subject] is None):
                 lacking.openings.add(subject)
@@ -130,13 +131,14 @@ class DecisionCache:
             openings = connection.execute(SQL["openings"], {"streams": list(lacking.openings)})
             holders = connection.execute(SQL["holders"], {"digests": list(lacking.digests)}) if lacking.digests else ()
             last = connection.execute(SQL["last"], self.seen._asdict() if self.seen else UNSEEN)
-            self.openings |= dict.fromkeys(lacking.openings) | _openings(openings.fetchall())
+            first_entries = openings.fetchall()
             context.disclosures.update(_by_entry(opened.fetchall()) if opened else {})
             context.holders.update(dict(holders))
             for entry_id, line in entries or ():
                 _read_entry(entry_id, line, context)
             rows = newer.fetchall()
             self._see(last.fetchone())
+            self.openings |= dict.fromkeys(lacking.openings) | _openings(first_entries)
         return rows
 
     def _see(self, last: tuple[Any, ...] | None) -> None:
@@ -169,7 +171,7 @@ class DecisionCache:
     def _know(self, mentioned: set[Subject], connection: Connection) -> None:
         """Look up first entries; one that came after ``seen`` is none yet: it came after all that mentions it here."""
         assert self.seen is not None
-        unknown = {subject for subject in mentioned if subject not in self.openings}
+        unknown = {subject for subject in mentioned if self.openings.get(subject) is None}  # it may have come meanwhile
         found = read_openings(connection, unknown)
         known = {subject: one for subject, one in found.items() if one.position <= self.seen.position}
         self.openings |= dict.fromkeys(unknown) | known

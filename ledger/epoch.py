@@ -24,12 +24,14 @@ class Epoch(NamedTuple):
     reason: str
 
 
-def renew(connection: Connection, known: str, reason: str) -> str:
-    """Begin another epoch, unless ``known`` is not the current one any more; returns the one that is current now."""
-    given = {"known": known, "next": token_hex(EPOCH_BYTES), "reason": reason}
-    with connection.transaction():
-        connection.execute(SQL["take_next"], given)
-        return current(connection)
+def renew(connection: Connection, known: str | None, reason: str, since: datetime | None = None) -> str:
+    """Begin another epoch, unless one has begun after ``known``; returns the one that is current now.
+
+    Where the ledger has no memory of ``known``: unless one has begun ``since``. The head is not held across a round trip.
+    """
+    given = {"known": known, "next": token_hex(EPOCH_BYTES), "reason": reason, "since": since}
+    connection.execute(SQL["take_next"], given)
+    return current(connection)
 
 
 def current(connection: Connection) -> str:

@@ -29,6 +29,9 @@ class Pending(Future[T]):
     ids: frozenset[str] = frozenset()
     """Those that may stand in the log, or in another request."""
 
+    states_version = False
+    """Whether the caller names the version that a stream must have."""
+
     def cancel(self) -> bool:
         """What was handed in is recorded, whoever still waits for the answer."""
         return False
@@ -49,6 +52,7 @@ class Append(Pending[list[Answer]]):
     def __init__(self, request: Request, patience_s: float) -> None:
         super().__init__(len(request.events), patience_s)
         self.request, self.ids = request, request.ids
+        self.states_version = any(given.draft.expected_version is not None for given in request.events)
         self.decided: list[Decided] = []
         self.sent: set[str] = set()  # the ids of what may be recorded by now
         self.refusal: Exception | None = None
@@ -72,8 +76,7 @@ class Append(Pending[list[Answer]]):
     def conclude(self, positions: Sequence[int]) -> None:
         """It is recorded at these positions, or was before, or is refused: and the database bears that out."""
         expected = [answer.position for answer, new in self.decided if new]
-        named = any(new.line.disclosures for _, new in self.decided if new)  # a name may be erased: it is not kept
-        self.is_as_decided = expected == list(positions) and not named
+        self.is_as_decided = expected == list(positions)
         following = iter(positions)
         self.decided = [
             (answer.at(next(following)) if new else answer._replace(repeated=answer.id not in self.sent), new)

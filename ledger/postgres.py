@@ -186,6 +186,7 @@ def _needed(path: str, options: str, *, patient: bool) -> dict[str, str]:
     return without_end | {
         "search_path": path,
         "timezone": "UTC",
+        "datestyle": "ISO",
         "synchronous_commit": "remote_apply" if given.get("synchronous_commit") == "remote_apply" else "on",
         "default_transaction_isolation": r"read\ committed",
     }
@@ -314,7 +315,13 @@ def _run(owner: Connection, place: Place, number: int, name: str, text: str) -> 
 def _give_rights(owner: Connection, place: Place) -> list[str]:
     """What the service may do, again: a dump that was restored may know nothing of its role."""
     rights, names, done = queries("ledger", "rights.sql"), _names(place), []
-    if owner.execute(rights["strangers"], names).fetchone() == (True,):
+    stranger = owner.execute(rights["strangers"], names).fetchone()
+    if stranger and stranger != (owner.info.user,):
+        raise Misconfigured(
+            f"what is derived belongs to {stranger[0]}, and LEDGER_DSN names {_user(place)}: name that role, or drop the "
+            f"schemas {place.projections} and {place.rebuild}, which are built anew"
+        )
+    if stranger:
         owner.execute(sql.SQL(rights["drop_derived"]).format(**_identifiers(place)))
         done.append("dropped what is derived, as it was another role's: the follower builds it anew")
     before = owner.execute(rights["held"], names).fetchone()
@@ -368,13 +375,14 @@ def may_change(connection: Connection) -> bool:
 
 
 def is_guarded(connection: Connection) -> bool:
-    """Whether the trigger is there, and fires always."""
+    """Whether the triggers are there, and fire always."""
     row = connection.execute("""
-        select from pg_trigger
+        select count(*)
+          from pg_trigger
          where tgrelid = 'entries'::regclass
-           and tgname = 'entries_are_never_changed'
+           and tgname in ('entries_are_never_changed', 'versions_follow')
            and tgenabled = 'A'""").fetchone()
-    return row is not None
+    return row == (2,)
 
 
 # --- the embedded server

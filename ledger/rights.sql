@@ -1,14 +1,14 @@
 -- name: strangers
--- Is any table of what is derived not the service's?
-select exists (
-    select
-      from pg_class
-      join pg_namespace on pg_namespace.oid = relnamespace
-      join pg_roles on pg_roles.oid = relowner
-     where nspname in (%(projections)s, %(rebuild)s)
-       and relkind = 'r'
-       and rolname <> %(service)s
-)
+-- Who else than the service has tables among what is derived?
+select rolname
+  from pg_class
+  join pg_namespace on pg_namespace.oid = relnamespace
+  join pg_roles on pg_roles.oid = relowner
+ where nspname in (%(projections)s, %(rebuild)s)
+   and relkind = 'r'
+   and rolname <> %(service)s
+ order by rolname = current_user, rolname
+ limit 1
 
 -- name: drop_derived
 drop schema if exists {projections} cascade;

@@ -85,6 +85,11 @@ class Ledger(Application[str]):
         """As ``append``, with the answers to come."""
         return self.writer.submit(self._request(drafts, actor, idempotency_key))
 
+    @property
+    def epoch(self) -> str | None:
+        """The epoch in which this process recorded last."""
+        return self.writer.epoch
+
     def waiting(self) -> Waiting:
         """What waits to be recorded at this moment."""
         return self.writer.report()

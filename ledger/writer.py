@@ -11,6 +11,7 @@ whoever conflicts costs nobody else anything. The head is never held across a ro
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -25,19 +26,27 @@ from ledger.committer import NOTIFY_EVERY_S, Committer, Ground, Lost, Verdict
 from ledger.decision import Decider, DecisionContext, Request
 from ledger.decision_cache import DecisionCache, RolledBack, Seen
 from ledger.entry import StoredLine
-from ledger.epoch import current, renew
+from ledger.epoch import renew
 from ledger.pending import Append, Insert, Pending
 from ledger.postgres import Place, explained, is_lost
 
 MAX_BATCH_EVENTS = 1_000
 ATTEMPTS = 10
 RETRY_S = 0.05
+LEAST_SHARE = 0.1
+"""Of the time that a caller waits, an attempt has at least so much: who has less left is given up. Else the oldest of many
+would cut short each attempt that they share, one after the other, and nothing would ever be recorded again."""
+
 log = logging.getLogger("ledger.writer")
 P = TypeVar("P", bound=Pending[Any])
 
 
 class OtherDay(Exception):
     """The server's day is another than the one that a batch was decided on."""
+
+
+class Slow(Exception):
+    """The statement took so long to reach the server that the times say nothing of the clocks."""
 
 
 class ClocksDiffer(Exception):
@@ -69,9 +78,8 @@ class Writer:
         self.cache = DecisionCache()
         self.queue: SimpleQueue[Pending[Any] | None] = SimpleQueue()
         self.waiting: deque[Pending[Any]] = deque()  # taken from the queue, or to be decided again
-        self.in_hand: Sequence[Pending[Any]] = ()
+        self.in_hand: Sequence[Pending[Any]] = ()  # all that was taken from the queue, for who asks from another thread
         self.epoch: str | None = None
-        self.is_rolled_back = False
         self.today: date | None = None  # the server's day, where it is another than ours
         self.closing = self.closed = False
         self.thread = Thread(target=self._run, name="writer", daemon=True)
@@ -108,25 +116,33 @@ class Writer:
 
     def _run(self) -> None:
         while not self.closing or self.waiting or not self.queue.empty():
-            self.in_hand = batch = self._next_batch()
+            batch: Sequence[Pending[Any]] = ()
             try:
-                if batch:
-                    self._serve(batch)
+                batch = self._next_batch()
+                self.in_hand = (*batch, *self.waiting)
+                self._serve(batch)
             except BaseException as error:  # whatever it is, no caller is left waiting, and others are served
                 log.error("the writer failed at a batch and goes on: %s", type(error).__name__)  # noqa: TRY400  no names
-                self.cache.clear()
-                self.committer.drop()
-                for one in batch:
-                    if not one.done():
-                        one.set_exception(error)
+                self._forget(batch)
             self.in_hand = ()
         self.closed = True
         self._refuse_waiting()
 
+    def _forget(self, batch: Sequence[Pending[Any]]) -> None:
+        """After a failure that nobody foresaw: it may have come after the commit."""
+        self.cache.clear()
+        self.committer.drop()
+        for one in batch:
+            if not one.done() and one not in self.waiting:
+                one.doubt()
+                one.give_up("the writer failed")
+
     def _refuse_waiting(self) -> None:
-        while not self.queue.empty():
-            if pending := self.queue.get():
-                pending.give_up("the ledger is closed")
+        with suppress(Empty):  # several may look at once
+            while True:
+                pending = self.queue.get_nowait()
+                if pending:
+                    pending.give_up("the ledger is closed")
 
     def _next_batch(self) -> list[Pending[Any]]:
         """What can be decided together, of all that waits; waits for something where nothing does."""
@@ -174,15 +190,17 @@ class Writer:
             return
         self.committer.deadline = min([one.deadline for one in batch])
         try:
-            self._attempt(batch)
+            if self.committer.is_connected:
+                self._attempt(batch)
+            else:  # for some it may take too long; the others go on with it
+                self.committer.connect()
+                self.waiting.extendleft(reversed(batch))
         except Lost:
             self._try_later(batch, was_sent=True)
-        except RolledBack:
-            self.cache.clear()  # nothing that this process remembers counts
-            self.is_rolled_back = True
-            self._decide_again(batch)
         except OtherDay:
             self._decide_again(batch)
+        except Slow:
+            self._serve(batch)
         except ClocksDiffer as error:
             self._give_up(batch, str(error))
         except (psycopg.DataError, psycopg.IntegrityError) as error:
@@ -197,9 +215,9 @@ class Writer:
             self.committer.notify()
 
     def _in_time(self, batch: Sequence[Pending[Any]]) -> list[Pending[Any]]:
-        now = monotonic()
-        self._give_up([one for one in batch if one.deadline <= now], "the database did not answer in time")
-        return [one for one in batch if one.deadline > now]
+        least = monotonic() + LEAST_SHARE * self.patience_s
+        self._give_up([one for one in batch if one.deadline <= least], "the database did not answer in time")
+        return [one for one in batch if one.deadline > least]
 
     def _give_up(self, batch: Sequence[Pending[Any]], why: str, cause: str = "") -> None:
         for one in batch:
@@ -233,25 +251,30 @@ class Writer:
                 self._serve([one])
 
     def _begin_epoch(self) -> None:
-        """The log is not what this process has seen; unless somebody else noticed before, another epoch begins."""
-        connection = self.committer.connect()
-        known = self.epoch or current(connection)
-        self.epoch = renew(connection, known, "a writer missed the last entry that it had seen")
-        self.is_rolled_back = False
-        log.error("the ledger was rolled back, and is in epoch %s now", self.epoch)
+        """The log is not what this process has seen: nothing that it remembers counts."""
+        assert self.cache.seen
+        reason = "a writer missed the last entry that it had seen"
+        self.epoch = renew(self.committer.connect(), self.epoch, reason, self.cache.seen.recorded_at)
+        self.cache.clear()  # not before: a failure must not make it forget what it has missed
+        log.error("the ledger was rolled back: epoch %s begins", self.epoch)
 
     def _attempt(self, batch: Sequence[Pending[Any]]) -> None:
-        if self.is_rolled_back:
+        try:
+            if isinstance(batch[0], Insert):
+                self._insert([one for one in batch if isinstance(one, Insert)])
+            else:
+                self._append([one for one in batch if isinstance(one, Append)])
+        except RolledBack:
             self._begin_epoch()
-        if isinstance(batch[0], Insert):
-            self._insert([one for one in batch if isinstance(one, Insert)])
-        else:
-            self._append([one for one in batch if isinstance(one, Append)])
+            void = [one for one in batch if one.states_version]  # of an epoch that is over
+            self._give_up(void, "the ledger was rolled back, and the version that was seen may be another's")
+            self._decide_again([one for one in batch if one not in void])
 
     def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
-        """Hand it to the judge. Raises RolledBack, OtherDay, ClocksDiffer, Lost, psycopg.Error."""
+        """Hand it to the judge. Raises RolledBack, OtherDay, Slow, ClocksDiffer, Lost, psycopg.Error."""
         tolerance, patience = timedelta(seconds=self.tolerance_s), timedelta(seconds=self.patience_s)
-        verdict = self.committer.record(batch, Ground(seen, self.clock(), today, tolerance, patience))
+        ground = Ground(seen, self.clock(), today, tolerance, patience)
+        verdict = self.committer.record(batch, ground)
         self.today = None
         match verdict.verdict:
             case "rolled back":
@@ -260,6 +283,8 @@ class Writer:
                 self.today = verdict.recorded_at.date()
                 raise OtherDay
             case "other clock":
+                if ground.decided_at - tolerance <= verdict.recorded_at <= self.clock() + tolerance:
+                    raise Slow
                 raise ClocksDiffer(f"the server's clock says {verdict.recorded_at}, and ours {self.clock()}")
             case "clock back":
                 raise ClocksDiffer(
@@ -289,7 +314,8 @@ class Writer:
         batch, position = Batch(), self.cache.next_position
         for append in appends:
             request = append.request
-            versions = {subject: context.histories[subject].version for subject in request.subjects}
+            readable = [subject for subject in request.subjects if subject not in context.unreadable]
+            versions = {subject: context.histories[subject].version for subject in readable}
             number = batch.join(context.depends_on(request))
             for subject, version in versions.items():
                 batch.rests_on(number, subject, version)
@@ -297,10 +323,11 @@ class Writer:
             append.decide(self.decider, context, position)
             batch.add(number, [new.line for _, new in append.decided if new])
             batch.barrier |= any(new is None for _, new in append.decided)
-            batch.absent += [(number, one) for one in request.ids if one not in context.entries]
+            known = context.entries.keys() | context.unreadable.keys()
+            batch.absent += [(number, one) for one in request.ids if one not in known]
             if not append.refusal:
                 batch.unknown += [(number, one) for one in request.mentions if context.openings[one] is None]
-                batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in request.claims]
+                batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in context.claimed]
             position += len(append.decided)
         return batch
 
@@ -308,12 +335,10 @@ class Writer:
         """Keep histories as they were decided on where that is how they came to be; the others are folded later."""
         moved = {batch.group(one.number) for one in appends if not one.is_as_decided}
         for one in appends:
-            if one.refusal:
-                continue
-            if batch.group(one.number) in moved:
-                self.cache.note(one.request, one.decided, verdict.recorded_at)
-            else:
+            if batch.group(one.number) not in moved:
                 self.cache.adopt(one.request, context)
+            elif not one.refusal:
+                self.cache.note(one.request, one.decided, verdict.recorded_at)
         recorded = batch.recorded(verdict.stale)
         if recorded:
             self.cache.seen = Seen(verdict.base + len(recorded), recorded[-1].entry_id, verdict.recorded_at)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from math import inf
-from time import monotonic
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -27,8 +25,6 @@ __all__ = ["Asked", "Basis", "Behind", "Filters", "Position", "Reads", "Shown", 
 SQL = queries("projections", "read.sql")
 LOG_STANDING = SQL["standing_log"].format(log=SQL["log_columns"])
 STANDING = SQL["standing"].format(log=SQL["log_columns"])
-READ_S = 35.0
-"""How long a read has its connection, in seconds: longer than the server lets a statement run."""
 LAST_DAY = date.max - timedelta(days=1)
 
 RELATED = {
@@ -112,11 +108,7 @@ class Reads:
         """Raises Unavailable, also for what is lost on the way."""
         try:
             with self.pool.connection() as connection:
-                connection.deadline = monotonic() + READ_S
-                try:
-                    yield connection
-                finally:
-                    connection.deadline = inf
+                yield connection
         except FAILURES as error:
             raise explained(error) from None
         except psycopg.errors.UndefinedTable:

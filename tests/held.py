@@ -13,12 +13,19 @@ WAITING = """
        and pg_blocking_pids(pid) <> '{}'
        and pid in (select pid from pg_locks where relation = %s::regclass)"""
 
+WANTED = """
+    select exists (
+        select from pg_stat_activity
+         where wait_event_type = 'Lock'
+           and application_name <> 'ledger'
+           and pid in (select pid from pg_locks where relation = %s::regclass))"""
+
 
 class Held:
     """The head, as long as the block runs."""
 
-    def __init__(self, owner_dsn: str, schema: str) -> None:
-        self.owner_dsn, self.schema = owner_dsn, schema
+    def __init__(self, owner_dsn: str, schema: str, pid: int) -> None:
+        self.owner_dsn, self.schema, self.pid = owner_dsn, schema, pid
 
     def wait_for(self, writers: int) -> None:
         """Until so many writers wait for the head."""
@@ -29,6 +36,16 @@ class Held:
                     raise TimeoutError(f"there are not {writers} writers that wait")
                 sleep(0.005)
 
+    def blocks(self, pid: int | None) -> bool:
+        """Whether this server process waits for nobody else than who holds the head."""
+        with Connection.connect(self.owner_dsn, autocommit=True) as owner:
+            return owner.execute("select pg_blocking_pids(%s)", [pid]).fetchone() == ([self.pid],)
+
+    def is_wanted_by_another(self) -> bool:
+        """Whether somebody who is no writer waits for the head."""
+        with Connection.connect(self.owner_dsn, autocommit=True) as owner:
+            return owner.execute(WANTED, [f"{self.schema}.head"]).fetchone() == (True,)
+
 
 @contextmanager
 def held(owner_dsn: str, schema: str) -> Iterator[Held]:
@@ -37,4 +54,4 @@ def held(owner_dsn: str, schema: str) -> Iterator[Held]:
         owner.transaction(),
     ):
         owner.execute("select from head for update")
-        yield Held(owner_dsn, schema)
+        yield Held(owner_dsn, schema, owner.info.backend_pid)

@@ -318,7 +318,7 @@ def source(name: str, **more: Any) -> dict[str, Any]:
     return event("source.registered", f"source:{name}", **told)
 
 
-def voided(name: str, target: int) -> dict[str, Any]:
+def voided(name: str, target: int | str) -> dict[str, Any]:
     told: dict[str, Any] = {"target": target, "reason_code": "wrong_stream", "reason": "It was another document."}
     return event("entry.voided", f"source:{name}", sources=[], **told)
 
@@ -359,6 +359,24 @@ def test_a_document_goes_from_one_source_to_another_in_one_request(given: Given,
     assert [answer.position for answer in answers] == [3, 4]
     with pytest.raises(Refused, match="source:right"):
         again(twin, source("third", sha256=OTHER))
+
+
+def test_a_document_goes_through_several_hands_in_one_request(given: Given) -> None:
+    """However often a document changes hands before it is recorded, who holds it in the end holds it."""
+    between = str(uuid4())
+    given(source("one"))
+    given(voided("one", 1), source("two", id=between), voided("two", between), source("three"))
+    with pytest.raises(Refused, match="source:three"):
+        given(source("four"))
+
+
+def test_a_registration_whose_document_another_source_holds_by_now_is_answered_again(given: Given) -> None:
+    """A retry is answered as the first time, whoever has come to hold the document since."""
+    one = source("one", id=str(uuid4()))
+    first = given(one)
+    given(voided("one", 1))
+    given(source("two"))
+    assert given(one) == [first[0]._replace(repeated=True)]
 
 
 # --- persons, and what stays out

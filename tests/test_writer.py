@@ -3,9 +3,10 @@ memory that the database does not bear out."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
@@ -13,17 +14,22 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 from ledger.draft import read_body
 from ledger.entry import StoredLine
 from ledger.epoch import current, epochs
-from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, Unavailable
+from ledger.errors import IdReused, Refused, StaleVersion, Unavailable, Unreadable
 from ledger.postgres import Connection, Embedded, Place, Pool
 from ledger.service import Answer, Ledger
 from projections.follow import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import Held, held
+from tests.proxy import Cut, wired
+from tests.standby import Server, wait_until
+
+pytest_plugins = ["tests.standby"]
 
 Given = Callable[..., list[Answer]]
 Answers = Future[list[Answer]]
@@ -142,7 +148,7 @@ def test_what_cannot_be_read_fails_nobody_else_beside_it(ledger: Ledger, busy: A
     with busy():
         unread, *others = [submit(ledger, one) for one in (more[0], USA, INDIA, *more[1:])]
     assert [outcome.result(20)[0].version for outcome in others] == [1, 1, 2, 3]
-    with pytest.raises(LedgerError):
+    with pytest.raises(Unreadable, match="party:x has an entry that cannot be read"):
         unread.result(20)
 
 
@@ -177,6 +183,28 @@ def test_one_callers_conflict_costs_the_others_nothing(
         assert of_others.fetchone() == (1,)
 
 
+def test_a_refusal_beside_what_came_to_stand_elsewhere_costs_nobody_anything(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, pool: Pool
+) -> None:
+    """Where another process writes first, of requests for one stream the right ones are recorded, the wrong ones refused,
+    and what it has overtaken is decided again."""
+    given(THX, programme(1), programme(2))
+    with Ledger(place, pool) as third:
+        with held(server.owner_dsn, place.schema) as head:
+            overtaking = submit(twin, claim("initiative:i1", "from elsewhere"))
+            head.wait_for(1)
+            first = submit(ledger, USA)  # while it waits the others gather
+            head.wait_for(2)
+            between = submit(third, INDIA)
+            head.wait_for(3)
+            right = submit(ledger, claim("initiative:i2", "right"))
+            wrong = submit(ledger, claim("initiative:i2", "wrong", expected_version=1))
+            overtaken = submit(ledger, claim("initiative:i1", "overtaken"))
+        assert [one.result(20)[0].version for one in (overtaking, first, between, right, overtaken)] == [2, 1, 1, 2, 3]
+        with pytest.raises(StaleVersion):
+            wrong.result(20)
+
+
 def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
     """Whatever goes wrong with one request, and however badly, the next one is recorded."""
     failures: list[BaseException] = [SystemExit(3), MemoryError(), KeyboardInterrupt()]
@@ -188,7 +216,7 @@ def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
 
     with Ledger(place, pool, clock=clock) as ledger:
         for _ in range(3):
-            with pytest.raises((SystemExit, MemoryError, KeyboardInterrupt)):
+            with pytest.raises(Unavailable, match="the writer failed"):
                 submit(ledger, THX).result(20)
         assert append(ledger, THX)[0].position == 1
 
@@ -290,8 +318,11 @@ def assert_projected(place: Place, answers: Sequence[Any]) -> None:
             assert (answer.position, anomaly.code) in flagged
 
 
-def rewind(server: Embedded, place: Place, size: int) -> None:
-    """The ledger as a backup would have it that was taken when it had so many entries: nobody is told."""
+def rewind(server: Embedded, place: Place, size: int, epoch: str | None = None) -> None:
+    """The ledger as a backup would have it that was taken when it had so many entries: nobody is told.
+
+    ``epoch``: the one that it was in then, where there has been another since.
+    """
     with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
         owner.execute("alter table entries disable trigger all")
         owner.execute(
@@ -299,6 +330,11 @@ def rewind(server: Embedded, place: Place, size: int) -> None:
         )
         owner.execute("delete from entries where position > %s", [size])
         owner.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
+        if epoch:
+            owner.execute("alter table epochs disable trigger all")
+            owner.execute("delete from epochs where began_at > (select began_at from epochs where epoch = %s)", [epoch])
+            owner.execute("update head set epoch = %s", [epoch])
+            owner.execute("alter table epochs enable always trigger epochs_are_never_changed")
         owner.execute("alter table entries enable always trigger entries_are_never_changed")
         owner.execute("alter table entries enable always trigger versions_follow")
 
@@ -353,6 +389,42 @@ def test_positions_that_were_lost_and_filled_by_another_are_noticed(
     ]
 
 
+def test_a_rollback_that_could_not_be_told_of_at_once_is_not_forgotten(
+    twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """Where the connection dies while another epoch begins, the append goes on, the epoch begins once, and nobody else
+    has waited for it."""
+    with wired(place) as (wire, far), far.pool(1) as pool, Ledger(far, pool) as ledger:
+        given(THX, INDUS_X)
+        append(ledger, claim("initiative:indus-x", "lost"))
+        append(ledger, claim("initiative:indus-x", "lost too"))
+        rewind(server, place, 2)
+        wire.cut(Cut(b"select epoch", delivered=False, meanwhile=lambda: append(twin, USA)))
+        (answer,) = append(ledger, claim("initiative:indus-x", "after"))
+        assert wire.was_cut.is_set()
+    assert (answer.position, answer.version) == (4, 2)
+    assert [(one.size, "writer" in one.reason) for one in epochs(reader)][1:] == [(2, True)]
+
+
+def test_an_epoch_that_was_lost_itself_is_not_taken_up_again(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+) -> None:
+    """Where an older copy is restored that knows nothing of the current epoch, another begins, and one only."""
+    given(THX, INDUS_X)
+    first = current(reader)
+    append(twin, claim("initiative:indus-x", "lost"))
+    append(ledger, claim("initiative:indus-x", "lost too"))
+    rewind(server, place, 3)
+    for writer in (ledger, twin):
+        append(writer, claim("initiative:indus-x", "lost as well"))
+    second = current(reader)
+    rewind(server, place, 2, epoch=first)
+    for writer in (twin, ledger):
+        append(writer, claim("initiative:indus-x", "after"))
+    assert [one.size for one in epochs(reader)] == [0, 2]
+    assert current(reader) not in (first, second)
+
+
 def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger, twin: Ledger) -> None:
     """Neither a service that has just started nor one beside another calls unknown what was registered by then."""
     append(ledger, THX)
@@ -368,6 +440,52 @@ def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger,
     (answer,) = append(twin, late)
     assert answer.anomalies == ()
     assert append(ledger, late) == [answer._replace(repeated=True)]
+
+
+def test_a_correction_names_no_position_that_is_yet_to_come(
+    ledger: Ledger, twin: Ledger, server: Embedded, place: Place
+) -> None:
+    """Where its own entry will stand nobody knows who asks: what is named there may come to be another's."""
+    append(ledger, THX)
+    guessed = event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="R")
+    with pytest.raises(Refused) as refused:
+        append(ledger, programme(1), guessed)
+    assert (refused.value.rule, refused.value.pointer) == ("unknown_target", "/events/1")
+    with held(server.owner_dsn, place.schema) as head:
+        elsewhere = submit(twin, USA)
+        head.wait_for(1)
+        both = submit(ledger, programme(1), guessed)
+    assert elsewhere.result(20)[0].position == 2
+    with pytest.raises(Refused, match="no entry 2"):
+        both.result(20)
+
+
+def test_a_correction_beside_the_entry_that_it_names_is_not_taken_for_another(ledger: Ledger, busy: Any) -> None:
+    """Of two requests that are decided together, the second cannot know where the first will stand."""
+    with busy():
+        first = submit(ledger, programme(1))
+        second = submit(
+            ledger, event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="A guess.")
+        )
+    assert first.result(20)[0].position == 2
+    with pytest.raises(Refused, match="no entry 2"):
+        second.result(20)
+    (answer,) = append(
+        ledger, event("entry.voided", "initiative:i1", target=2, reason_code="test_entry", reason="Known now.")
+    )
+    assert answer.version == 2
+
+
+def test_what_was_unknown_and_was_told_of_elsewhere_is_known(ledger: Ledger, twin: Ledger) -> None:
+    """Where another process registers what was unknown here, and records what mentions it, a retry here is answered as
+    it was there."""
+    append(ledger, THX, INDUS_X)
+    append(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="lead"))
+    append(twin, USA)
+    joined = event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="host", id=str(uuid4()))
+    (first,) = append(twin, joined)
+    assert first.anomalies == ()
+    assert append(ledger, joined) == [first._replace(repeated=True)]
 
 
 def test_what_was_unknown_and_came_meanwhile_is_known(
@@ -399,6 +517,97 @@ def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Pla
             with pytest.raises(psycopg.IntegrityError, match="a version must follow"):
                 owner.cursor().executemany(INSERT, rows)
             owner.rollback()
+
+
+# --- the database does not answer
+
+
+def test_after_a_stall_the_backlog_does_not_hold_up_the_rest(primary: Server) -> None:
+    """Where appends keep coming while the database stands still, they go on once it works again: those whose time is
+    nearly over do not cut short what they share with the others, again and again."""
+    place = primary.place()
+    with place.pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+        append(ledger, THX)
+        coming, done = list[Answers](), Event()
+
+        def come() -> None:
+            while not done.wait(0.004):
+                coming.append(submit(ledger, programme(len(coming))))
+
+        def went_well(of: Sequence[Answers]) -> list[bool]:
+            return [one.exception() is None for one in of if one.done()]
+
+        feeding = Thread(target=come)
+        feeding.start()
+        primary.freeze()
+        wait_until(lambda: went_well(coming).count(False) > 50)
+        primary.thaw()
+        upto = len(coming)
+        wait_until(lambda: len(went_well(coming[upto : upto + 200])) == 200)
+        done.set()
+        feeding.join()
+        assert went_well(coming[upto : upto + 200]).count(True) > 100
+
+
+def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> None:
+    """Of several hosts the first may be there and silent: what is found behind it is kept, and recorded on."""
+    standby = primary.standby("one")
+    standby.leave()
+    standby.promote()
+    primary.freeze()
+    hosts = f"{primary.directory},{standby.directory}"
+    place = Place(make_conninfo(primary.place().dsn, host=hosts), "ledger")
+    with standby.place().pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+        outcomes = list[BaseException | None]()
+
+        def recorded() -> bool:
+            outcomes.append(submit(ledger, THX).exception())
+            return outcomes[-1] is None
+
+        wait_until(recorded)
+        assert len(outcomes) <= 2
+    primary.thaw()
+
+
+def test_a_server_that_stood_still_is_not_blamed_for_its_clock(primary: Server) -> None:
+    """A statement that reached the server late is decided again; that the clocks differ is said only where they do."""
+    place = primary.place()
+    with place.pool(1) as pool, Ledger(place, pool, tolerance_s=0.5) as ledger:
+        append(ledger, THX, INDUS_X)
+        append(ledger, claim("initiative:indus-x", "a claim"))
+        primary.freeze()
+        late = submit(ledger, claim("initiative:indus-x", "a late one"))
+        Event().wait(1)
+        primary.thaw()
+        assert late.result(20)[0].position == 4
+
+
+def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, place: Place) -> None:
+    """How many appends wait, those too that cannot be decided with the others yet; since when; and over which connection,
+    so that the database can say for whom."""
+    assert ledger.waiting() == (0, None, None, True)
+    named = USA | {"id": str(uuid4())}
+    with ExitStack() as until, ThreadPoolExecutor() as threads:
+        with held(server.owner_dsn, place.schema) as head:
+            outcomes = [submit(ledger, THX)]
+            head.wait_for(1)
+            second = threads.submit(until.enter_context, held(server.owner_dsn, place.schema))
+            wait_until(head.is_wanted_by_another)
+            outcomes += [submit(ledger, named) for _ in range(3)]
+            assert_waiting(ledger, 4, head)
+        head = second.result(20)
+        head.wait_for(1)
+        assert_waiting(ledger, 3, head)
+    assert [one.result(20)[0].position for one in outcomes] == [1, 2, 2, 2]
+    wait_until(lambda: ledger.waiting()[:2] == (0, None))
+
+
+def assert_waiting(ledger: Ledger, count: int, head: Held) -> None:
+    told = ledger.waiting()
+    assert (told.appends, told.alive) == (count, True)
+    assert told.since_s is not None
+    assert (ledger.waiting().since_s or 0) > told.since_s > 0
+    assert head.blocks(told.backend_pid)
 
 
 # --- clocks

@@ -118,7 +118,7 @@ begin
         else 'recorded'
     end;
     if verdict <> 'recorded' then
-        recorded_at := clock_timestamp();
+        recorded_at := case verdict when 'other day' then recorded_at else clock_timestamp() end;
         return;
     end if;
 
