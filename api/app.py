@@ -19,6 +19,7 @@ from api.doorstep import Doorstep
 from api.examples import READS
 from api.house import House
 from api.porter import Porter, RollbackWatch
+from api.relay import Relay
 from ledger.errors import Unavailable
 from ledger.postgres import Place, Pool, check_schema
 from ledger.process import look_for_garbage_rarely
@@ -77,7 +78,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 Porter(place, rollbacks, standing=False) as writers,
             ):
                 with _ledger(settings, place, pool) as ledger:
-                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Cache())
+                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Relay(), Cache())
                     yield
 
     return run

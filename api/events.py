@@ -1,6 +1,5 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
-from asyncio import wrap_future
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -80,7 +79,7 @@ async def append(
         drafts = [drafts[0]._replace(expected_version=version)]
     actor = Actor("api_key", holder.name)
     ledger = house(request).ledger
-    answers = await wrap_future(ledger.submit(drafts, actor, idempotency_key(idempotency)))
+    answers = await house(request).relay.wait(ledger.submit(drafts, actor, idempotency_key(idempotency)))
     visit: Visit = request.scope["visit"]
     visit.epoch = ledger.epoch  # another may have begun since the key was looked up
     return _appended(answers)

@@ -17,6 +17,7 @@ from api.auth import Holder, Role, allow
 from api.cache import Cache, Kept, Visit, is_known
 from api.porter import Porter, Told
 from api.problems import BodyTooLarge, WrongMediaType
+from api.relay import Relay
 from ledger.errors import Invalid, Unavailable
 from ledger.postgres import Place
 from ledger.service import Ledger
@@ -40,6 +41,7 @@ class House:
     reads: Reads
     readers: Porter
     writers: Porter
+    relay: Relay
     cache: Cache
 
 

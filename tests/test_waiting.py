@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from time import sleep
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from api import house, porter
 from api.porter import LOOK_S, Porter, Told
 from ledger.postgres import Connection, Place
-from projections import read
+from ledger.settings import USUAL, Timeouts
 from projections.read import Behind
 from tests.examples import INDUS_X, THX, USA, event
 from tests.proxy import Cut, wired
@@ -122,7 +123,9 @@ def test_who_waits_for_what_is_rolled_back_is_told_so(service: Service) -> None:
 
 
 @contextmanager
-def silenced(service: Service, marker: bytes) -> Iterator[tuple[Service, ThreadPoolExecutor, Event]]:
+def silenced(
+    service: Service, marker: bytes, timeouts: Timeouts = USUAL
+) -> Iterator[tuple[Service, ThreadPoolExecutor, Event]]:
     """The service behind a wire that swallows the next message that holds the marker, and stays open."""
     released = Event()
 
@@ -130,7 +133,8 @@ def silenced(service: Service, marker: bytes) -> Iterator[tuple[Service, ThreadP
         wire.was_cut.set()
         released.wait()
 
-    with wired(service.place) as (wire, place), running(place) as behind, ThreadPoolExecutor(8) as threads:
+    patient = replace(service.place, timeouts=timeouts)
+    with wired(patient) as (wire, place), running(place) as behind, ThreadPoolExecutor(8) as threads:
         wire.cut(Cut(marker, delivered=False, meanwhile=swallow))
         try:
             yield behind, threads, wire.was_cut
@@ -160,11 +164,10 @@ def test_a_swallowed_answer_stops_readers_for_no_longer_than_the_deadline(
         assert behind.get(STATE).status_code == 200
 
 
-def test_a_read_that_is_never_answered_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_is_never_answered_ends(service: Service) -> None:
     """A connection of the pool that has gone silent is dropped in time, and the reader told; others read on."""
-    monkeypatch.setattr(read, "READ_S", 1.0)
     service.given(THX, INDUS_X)
-    with silenced(service, b"from statuses") as (behind, threads, is_silent):
+    with silenced(service, b"from statuses", Timeouts(statement_s=0.5)) as (behind, threads, is_silent):
         lost = threads.submit(behind.get, "/v1/initiatives", status="reported")
         assert is_silent.wait(10)
         assert behind.get(STATE).status_code == 200
