@@ -20,7 +20,7 @@ from ledger.draft import read_body
 from ledger.epoch import current, renew
 from ledger.errors import Misconfigured
 from ledger.facts import Subject
-from ledger.postgres import Embedded, Place, check_schema, migrate, migrations
+from ledger.postgres import Connection, Embedded, Place, check_schema, migrate, migrations
 from ledger.service import Ledger
 from ledger.settings import Timeouts
 from projections.follow import catch_up, rebuild
@@ -223,6 +223,17 @@ def test_what_is_derived_and_is_not_the_services_is_built_anew(place: Place, ser
         owner.execute(sql.SQL("alter table {} owner to postgres").format(sql.Identifier(place.projections, "states")))
     assert DROPPED in migrate(server.owner_dsn, place)
     works(place)
+
+
+def test_a_wrong_role_in_the_dsn_drops_nothing(place: Place, server: Embedded, reader: Connection) -> None:
+    """Where LEDGER_DSN names another role than the one that the rows belong to, `ledger migrate` says so, and they stay."""
+    with place.pool(2) as pool, Ledger(place, pool) as ledger:
+        ledger.append(read_body({"events": [THX, USA]}), CLERK)
+    catch_up(place)
+    mistyped = replace(place, dsn=make_conninfo(place.dsn, user="ledger_sevrice"))
+    with pytest.raises(Misconfigured, match="belongs to ledger_service, and LEDGER_DSN names ledger_sevrice"):
+        migrate(server.owner_dsn, mistyped)
+    assert reader.execute("select count(*) from states").fetchone() == (2,)
 
 
 def test_a_ledger_at_work_is_not_stopped_by_a_migration_that_has_nothing_to_do(home: Home) -> None:

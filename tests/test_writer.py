@@ -646,3 +646,15 @@ def test_the_day_of_a_decision_is_the_day_it_is_recorded(place: Place, pool: Poo
         today = str(midnight.date())
         (answer,) = append(ledger, event("initiative.launched", "initiative:i1", today, name="N", kind="challenge"))
     assert "future_act" in [one.code for one in answer.anomalies]
+
+
+def test_a_name_bears_on_no_decision(given: Given) -> None:
+    """Two facts about one person are judged alike, in one request and in two: a name may be erased, so nothing rests on it."""
+    told: dict[str, Any] = {"sources": [], "author": "A. Canary"}
+    answers = []
+    for name, at_once in (("one", True), ("two", False)):
+        registered = event("source.registered", f"source:{name}", title=name, kind="speech", **told)
+        described = event("source.described", f"source:{name}", **told)
+        both = given(registered, described) if at_once else [*given(registered), *given(described)]
+        answers.append([[anomaly.code for anomaly in one.anomalies] for one in both])
+    assert answers[0] == answers[1]
