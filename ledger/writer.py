@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
@@ -38,7 +38,7 @@ LEAST_SHARE = 0.1
 would cut short each attempt that they share, one after the other, and nothing would ever be recorded again."""
 
 log = logging.getLogger("ledger.writer")
-P = TypeVar("P", bound=Pending[Any])
+P = TypeVar("P", bound=Pending)
 
 
 class OtherDay(Exception):
@@ -76,9 +76,9 @@ class Writer:
         self.patience_s, self.tolerance_s = patience_s, tolerance_s
         self.committer = Committer(place)
         self.cache = DecisionCache()
-        self.queue: SimpleQueue[Pending[Any] | None] = SimpleQueue()
-        self.waiting: deque[Pending[Any]] = deque()  # taken from the queue, or to be decided again
-        self.in_hand: Sequence[Pending[Any]] = ()  # all that was taken from the queue, for who asks from another thread
+        self.queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self.waiting: deque[Pending] = deque()  # taken from the queue, or to be decided again
+        self.in_hand: Sequence[Pending] = ()  # all that was taken from the queue, for who asks from another thread
         self.epoch: str | None = None
         self.today: date | None = None  # the server's day, where it is another than ours
         self.closing = self.closed = False
@@ -116,7 +116,7 @@ class Writer:
 
     def _run(self) -> None:
         while not self.closing or self.waiting or not self.queue.empty():
-            batch: Sequence[Pending[Any]] = ()
+            batch: Sequence[Pending] = ()
             try:
                 batch = self._next_batch()
                 self.in_hand = (*batch, *self.waiting)
@@ -128,7 +128,7 @@ class Writer:
         self.closed = True
         self._refuse_waiting()
 
-    def _forget(self, batch: Sequence[Pending[Any]]) -> None:
+    def _forget(self, batch: Sequence[Pending]) -> None:
         """After a failure that nobody foresaw: it may have come after the commit."""
         self.cache.clear()
         self.committer.drop()
@@ -144,11 +144,11 @@ class Writer:
                 if pending:
                     pending.give_up("the ledger is closed")
 
-    def _next_batch(self) -> list[Pending[Any]]:
+    def _next_batch(self) -> list[Pending]:
         """What can be decided together, of all that waits; waits for something where nothing does."""
         self._drain()
-        batch, ids, events = list[Pending[Any]](), set[str](), 0
-        later = deque[Pending[Any]]()
+        batch, ids, events = list[Pending](), set[str](), 0
+        later = deque[Pending]()
         for pending in self.waiting:
             fits = events < MAX_BATCH_EVENTS and ids.isdisjoint(pending.ids)
             if fits and (not batch or type(pending) is type(batch[0])):
@@ -167,7 +167,7 @@ class Writer:
         while not self.queue.empty():
             self._take(self.queue.get())
 
-    def _first(self) -> Pending[Any] | None:
+    def _first(self) -> Pending | None:
         if self.committer.owes_notice:
             try:
                 return self.queue.get(timeout=NOTIFY_EVERY_S)
@@ -175,7 +175,7 @@ class Writer:
                 self.committer.notify(at_once=True)
         return self.queue.get()
 
-    def _take(self, pending: Pending[Any] | None) -> None:
+    def _take(self, pending: Pending | None) -> None:
         if pending is None:
             self.closing = True
         else:
@@ -183,7 +183,7 @@ class Writer:
 
     # --- a batch
 
-    def _serve(self, batch: Sequence[Pending[Any]]) -> None:
+    def _serve(self, batch: Sequence[Pending]) -> None:
         """Decide and record; what is stale, or lost and not late, waits for the next batch."""
         batch = self._in_time(batch)
         if not batch:
@@ -214,16 +214,16 @@ class Writer:
         else:
             self.committer.notify()
 
-    def _in_time(self, batch: Sequence[Pending[Any]]) -> list[Pending[Any]]:
+    def _in_time(self, batch: Sequence[Pending]) -> list[Pending]:
         least = monotonic() + LEAST_SHARE * self.patience_s
         self._give_up([one for one in batch if one.deadline <= least], "the database did not answer in time")
         return [one for one in batch if one.deadline > least]
 
-    def _give_up(self, batch: Sequence[Pending[Any]], why: str, cause: str = "") -> None:
+    def _give_up(self, batch: Sequence[Pending], why: str, cause: str = "") -> None:
         for one in batch:
             one.give_up(why, cause)
 
-    def _try_later(self, batch: Sequence[Pending[Any]], *, was_sent: bool) -> None:
+    def _try_later(self, batch: Sequence[Pending], *, was_sent: bool) -> None:
         """The connection is gone, and with it maybe the answer to the statement that records."""
         self.committer.drop()
         if was_sent:
@@ -233,7 +233,7 @@ class Writer:
         self.waiting.extendleft(reversed(batch))
         sleep(RETRY_S)
 
-    def _decide_again(self, batch: Sequence[Pending[Any]]) -> None:
+    def _decide_again(self, batch: Sequence[Pending]) -> None:
         """What it was decided on is no longer so."""
         for one in reversed(batch):
             one.attempts, one.is_stale = one.attempts + 1, True
@@ -242,7 +242,7 @@ class Writer:
             else:
                 one.give_up("others keep writing to the same streams")
 
-    def _one_by_one(self, batch: Sequence[Pending[Any]], error: psycopg.Error) -> None:
+    def _one_by_one(self, batch: Sequence[Pending], error: psycopg.Error) -> None:
         """What the server cannot take fails who sent it, and nobody else."""
         if len(batch) == 1:
             batch[0].set_exception(IntegrityError(str(error)) if isinstance(error, psycopg.IntegrityError) else error)
@@ -258,7 +258,7 @@ class Writer:
         self.cache.clear()  # not before: a failure must not make it forget what it has missed
         log.error("the ledger was rolled back: epoch %s begins", self.epoch)
 
-    def _attempt(self, batch: Sequence[Pending[Any]]) -> None:
+    def _attempt(self, batch: Sequence[Pending]) -> None:
         try:
             if isinstance(batch[0], Insert):
                 self._insert([one for one in batch if isinstance(one, Insert)])
