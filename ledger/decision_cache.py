@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ledger.dates import InvalidDate, PartialDate
-from ledger.decision import Decided, DecisionContext, Request, opening_of
+from ledger.decision import DecisionContext, Request
 from ledger.disclosure import Disclosure
 from ledger.entry import read_line
 from ledger.errors import LedgerError, Unreadable
 from ledger.facts import Subject
-from ledger.history import Histories, History, Opening, Recorded
+from ledger.history import Histories, Opening, Recorded
 from ledger.postgres import Connection, queries
 
 SQL = queries("ledger", "decision_cache.sql")
@@ -25,7 +25,6 @@ KNOWN_ENTRIES = 150_000
 """Of the streams that are kept in memory, about 3 KB each: a stream that has to be read again costs five times as much."""
 
 KNOWN_OPENINGS = 100_000
-UNFOLDED_ENTRIES = 5_000
 
 
 class Seen(NamedTuple):
@@ -68,8 +67,7 @@ class DecisionCache:
         self.histories = Histories(self.most_entries)
         self.openings: dict[Subject, Opening | None] = {}  # None: there was no such stream up to ``seen``
         self.seen: Seen | None = None
-        self.not_folded: dict[Subject, list[tuple[int, Recorded]]] = {}  # what was recorded since, by version
-        self.unfolded = 0  # how many these are
+        self.outdated: set[Subject] = set()  # streams that hold more than is here, as is known
 
     @property
     def next_position(self) -> int:
@@ -84,12 +82,12 @@ class DecisionCache:
         Of the ``stale`` ones among them, what is here is read on from where it ends. Raises RolledBack.
         """
         if len(self.openings) > KNOWN_OPENINGS:
-            self.openings = {}
+            self.openings, self.outdated = {}, set()
         context = DecisionContext(today, {}, {})
         lacking = self._lacking(requests, stale)
         rows = self._read(connect(), context, lacking) if lacking else []
         for subject in {subject for request in requests for subject in request.subjects}:
-            context.histories[subject] = self._history(subject)
+            context.histories[subject] = self.histories.get(subject)
         if rows:
             self._catch_up(connect(), context, rows)
         context.size = self.next_position - 1
@@ -102,9 +100,8 @@ class DecisionCache:
         lacking, mentioned = Lacking(), set[Subject]()
         for request in requests:
             for subject in request.subjects:
-                if subject not in self.histories or subject in again or request.ids:
-                    lacking.versions[subject] = self._version(subject)
-                mentioned.update([one for _, new in self.not_folded.get(subject, ()) for one in new.fact.mentions])
+                if subject not in self.histories or subject in again or subject in self.outdated or request.ids:
+                    lacking.versions[subject] = self.histories.get(subject).version
             mentioned |= request.subjects | request.mentions
             lacking.ids |= request.ids
             lacking.digests.update(request.digests)
@@ -112,11 +109,6 @@ class DecisionCache:
             if subject not in self.openings or (subject in again and self.openings[subject] is None):
                 lacking.openings.add(subject)
         return lacking
-
-    def _version(self, subject: Subject) -> int:
-        """Up to which version a stream is here."""
-        version, since = self.histories.get(subject).version, self.not_folded.get(subject)
-        return since[-1][0] if since and since[0][0] == version + 1 else version
 
     def _read(self, connection: Connection, context: DecisionContext, lacking: Lacking) -> list[tuple[str, str]]:
         """Read what is lacking into the context; returns what the streams hold beside what is here: stream and line."""
@@ -139,6 +131,7 @@ class DecisionCache:
             rows = newer.fetchall()
             self._see(last.fetchone())
             self.openings |= dict.fromkeys(lacking.openings) | _openings(first_entries)
+            self.outdated -= lacking.versions.keys()
         return rows
 
     def _see(self, last: tuple[Any, ...] | None) -> None:
@@ -146,16 +139,6 @@ class DecisionCache:
         if self.seen and not (last and last[3]):
             raise RolledBack
         self.seen = Seen(*last[:3]) if last else None
-
-    def _history(self, subject: Subject) -> History:
-        """A stream's history, with what this process itself recorded since it was folded."""
-        history, since = self.histories.get(subject), self.not_folded.pop(subject, ())
-        self.unfolded -= len(since)
-        if since and since[0][0] == history.version + 1:
-            for _, recorded in since:
-                history.record(recorded, self.openings)
-            self.histories.keep(subject, history)
-        return history
 
     def _catch_up(self, connection: Connection, context: DecisionContext, rows: Sequence[tuple[str, str]]) -> None:
         """Bring the histories up to date with entries that were not here."""
@@ -176,27 +159,20 @@ class DecisionCache:
         known = {subject: one for subject, one in found.items() if one.position <= self.seen.position}
         self.openings |= dict.fromkeys(unknown) | known
 
-    def note(self, request: Request, decided: Sequence[Decided], recorded_at: datetime) -> None:
-        """Keep what was recorded for the next decision on the same stream, which folds it only then."""
-        for given, (answer, new) in zip(request.events, decided, strict=True):
-            if new is None:
-                continue
-            subject = new.entry.originator_id
-            fact = new.entry.fact() if new.entry.disclosures else given.draft.fact
-            recorded = Recorded(answer.position, new.entry.id, recorded_at.date(), fact)
-            self.not_folded.setdefault(subject, []).append((answer.version, recorded))
-            self.unfolded += 1
-            if answer.version == 1:
-                self.openings[subject] = opening_of(recorded)
-        if self.unfolded > UNFOLDED_ENTRIES:
-            self.not_folded, self.unfolded = {}, 0
-
     def adopt(self, request: Request, context: DecisionContext) -> None:
         """Keep histories as they were decided on, where every entry came to stand as it was taken to."""
         for subject in request.subjects:
             self.histories.keep(subject, context.histories[subject])
             self.openings[subject] = context.openings[subject]
         self.histories.trim()
+
+    def leave(self, request: Request) -> None:
+        """It was recorded, but elsewhere than it was taken to stand: its streams hold more than is here."""
+        for subject in request.subjects:
+            if subject in self.histories:
+                self.outdated.add(subject)
+            else:
+                self.openings.pop(subject, None)
 
 
 def _read_entry(entry_id: str, line: str, context: DecisionContext) -> None:

@@ -338,7 +338,7 @@ class Writer:
             if batch.group(one.number) not in moved:
                 self.cache.adopt(one.request, context)
             elif not one.refusal:
-                self.cache.note(one.request, one.decided, verdict.recorded_at)
+                self.cache.leave(one.request)
         recorded = batch.recorded(verdict.stale)
         if recorded:
             self.cache.seen = Seen(verdict.base + len(recorded), recorded[-1].entry_id, verdict.recorded_at)

@@ -48,10 +48,13 @@ class Held:
 
 
 @contextmanager
-def held(owner_dsn: str, schema: str) -> Iterator[Held]:
+def held(owner_dsn: str, schema: str, *, next_in_line: bool = False) -> Iterator[Held]:
+    """``next_in_line``: whoever comes later waits for us; a lock on the row alone could be taken while we still wake up."""
     with (
         Connection.connect(owner_dsn, autocommit=True, options=f"-c search_path={schema}") as owner,
         owner.transaction(),
     ):
-        owner.execute("select from head for update")
+        owner.execute(
+            "lock table head in exclusive mode"
+        )  # whoever comes next waits in line; a row's lock can be taken past it
         yield Held(owner_dsn, schema, owner.info.backend_pid)

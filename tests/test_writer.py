@@ -591,7 +591,8 @@ def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, place: Place) -
         with held(server.owner_dsn, place.schema) as head:
             outcomes = [submit(ledger, THX)]
             head.wait_for(1)
-            second = threads.submit(until.enter_context, held(server.owner_dsn, place.schema))
+            next_in_line = held(server.owner_dsn, place.schema, next_in_line=True)
+            second = threads.submit(until.enter_context, next_in_line)
             wait_until(head.is_wanted_by_another)
             outcomes += [submit(ledger, named) for _ in range(3)]
             assert_waiting(ledger, 4, head)
