@@ -54,7 +54,7 @@ def held(owner_dsn: str, schema: str, *, next_in_line: bool = False) -> Iterator
         Connection.connect(owner_dsn, autocommit=True, options=f"-c search_path={schema}") as owner,
         owner.transaction(),
     ):
-        owner.execute(
-            "lock table head in exclusive mode"
-        )  # whoever comes next waits in line; a row's lock can be taken past it
+        if next_in_line:
+            owner.execute("lock table head in exclusive mode")
+        owner.execute("select from head for update")
         yield Held(owner_dsn, schema, owner.info.backend_pid)
