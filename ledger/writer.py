@@ -41,16 +41,11 @@ log = logging.getLogger("ledger.writer")
 P = TypeVar("P", bound=Pending)
 
 
-class OtherDay(Exception):
-    """The server's day is another than the one that a batch was decided on."""
+class NotRecorded(Exception):
+    """The judge has recorded nothing of a batch, for a reason that concerns all of it."""
 
-
-class Slow(Exception):
-    """The statement took so long to reach the server that the times say nothing of the clocks."""
-
-
-class ClocksDiffer(Exception):
-    """The server's clock is not to be trusted, or ours is not."""
+    def __init__(self, verdict: Verdict, decided_at: datetime) -> None:
+        self.verdict, self.decided_at = verdict, decided_at
 
 
 class Waiting(NamedTuple):
@@ -197,12 +192,8 @@ class Writer:
                 self.waiting.extendleft(reversed(batch))
         except Lost:
             self._try_later(batch, was_sent=True)
-        except OtherDay:
-            self._decide_again(batch)
-        except Slow:
-            self._serve(batch)
-        except ClocksDiffer as error:
-            self._give_up(batch, str(error))
+        except NotRecorded as error:
+            self._judged(batch, error.verdict, error.decided_at)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             self._one_by_one(batch, error)
         except psycopg.Error as error:
@@ -250,13 +241,30 @@ class Writer:
             for one in batch:
                 self._serve([one])
 
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self, batch: Sequence[Pending]) -> None:
         """The log is not what this process has seen: nothing that it remembers counts."""
         assert self.cache.seen
         reason = "a writer missed the last entry that it had seen"
         self.epoch = renew(self.committer.connect(), self.epoch, reason, self.cache.seen.recorded_at)
         self.cache.clear()  # not before: a failure must not make it forget what it has missed
         log.error("the ledger was rolled back: epoch %s begins", self.epoch)
+        void = [one for one in batch if one.states_version]  # of an epoch that is over
+        self._give_up(void, "the ledger was rolled back, and the version that was seen may be another's")
+        self._decide_again([one for one in batch if one not in void])
+
+    def _judged(self, batch: Sequence[Pending], verdict: Verdict, decided_at: datetime) -> None:
+        """What becomes of a batch of which nothing was recorded."""
+        theirs, ours, tolerance = verdict.recorded_at, self.clock(), timedelta(seconds=self.tolerance_s)
+        match verdict.verdict:
+            case "other day":
+                self.today = theirs.date()
+                self._decide_again(batch)
+            case "other clock" if decided_at - tolerance <= theirs <= ours + tolerance:
+                self._serve(batch)  # it took so long to reach the server that the times say nothing of the clocks
+            case "other clock":
+                self._give_up(batch, f"the server's clock says {theirs}, and ours {ours}")
+            case _:
+                self._give_up(batch, f"the server's clock says {theirs}, and the last entry is later than that")
 
     def _attempt(self, batch: Sequence[Pending]) -> None:
         try:
@@ -265,31 +273,18 @@ class Writer:
             else:
                 self._append([one for one in batch if isinstance(one, Append)])
         except RolledBack:
-            self._begin_epoch()
-            void = [one for one in batch if one.states_version]  # of an epoch that is over
-            self._give_up(void, "the ledger was rolled back, and the version that was seen may be another's")
-            self._decide_again([one for one in batch if one not in void])
+            self._begin_epoch(batch)
 
     def _record(self, batch: Batch, seen: Seen | None, today: date | None) -> Verdict:
-        """Hand it to the judge. Raises RolledBack, OtherDay, Slow, ClocksDiffer, Lost, psycopg.Error."""
+        """Hand it to the judge. Raises RolledBack, NotRecorded, Lost, psycopg.Error."""
         tolerance, patience = timedelta(seconds=self.tolerance_s), timedelta(seconds=self.patience_s)
         ground = Ground(seen, self.clock(), today, tolerance, patience)
         verdict = self.committer.record(batch, ground)
         self.today = None
-        match verdict.verdict:
-            case "rolled back":
-                raise RolledBack
-            case "other day":
-                self.today = verdict.recorded_at.date()
-                raise OtherDay
-            case "other clock":
-                if ground.decided_at - tolerance <= verdict.recorded_at <= self.clock() + tolerance:
-                    raise Slow
-                raise ClocksDiffer(f"the server's clock says {verdict.recorded_at}, and ours {self.clock()}")
-            case "clock back":
-                raise ClocksDiffer(
-                    f"the server's clock says {verdict.recorded_at}, and the last entry is later than that"
-                )
+        if verdict.verdict == "rolled back":
+            raise RolledBack
+        if verdict.verdict != "recorded":
+            raise NotRecorded(verdict, ground.decided_at)
         self.epoch = verdict.epoch
         return verdict
 
