@@ -28,6 +28,8 @@ from ledger.settings import Settings, read_settings
 from projections.read import Reads
 
 POOL_SIZE = 16
+GRACE_S = 5
+"""How long the service waits, when it is to stop, for answers that are under way."""
 DESCRIPTION = """
 What happened in partnerships between states and organisations, each fact an immutable, sourced entry; and what the
 state of each initiative is, was, and was known to be.
@@ -110,10 +112,14 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
+    """How the service is served, by one process or several."""
+    # A line for each request would take a third of the time; who wants one has it from the proxy in front.
+    return uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
+
+
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
     """Serve until interrupted."""
     look_for_garbage_rarely()
-    # A line for each request would take a third of the time; who wants one has it from the proxy in front.
-    config = uvicorn.Config(app, log_level=log_level, access_log=False)
     with suppress(KeyboardInterrupt):  # by now the service has stopped
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_config(app, log_level=log_level)).run(sockets=[listener])

@@ -1,20 +1,49 @@
 """What holds for every request, whatever the framework then makes of it."""
 
 import re
+from asyncio import CancelledError, get_running_loop, timeout_at
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from api.cache import Visit, asked_by
 from api.house import House, admit
+from api.problems import UNAVAILABLE, BodyLate, document
 from ledger.errors import Denied, Unavailable
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+ARRIVAL_S = 10.0
+"""How long the body of a request may take to arrive."""
 Headers = dict[bytes, bytes]
+
+
+class Body:
+    """The body of a request, as it comes, and whether all has come that is waited for."""
+
+    def __init__(self, receive: Receive, *, whole: bool) -> None:
+        self.receive_next, self.whole = receive, whole
+        self.until = get_running_loop().time() + ARRIVAL_S
+
+    async def receive(self) -> Message:
+        """Raises BodyLate."""
+        try:
+            async with timeout_at(self.until):
+                message = await self.receive_next()
+        except TimeoutError:
+            self.whole = True
+            raise BodyLate(f"the body did not arrive within {ARRIVAL_S:g} s; send it again") from None
+        self.whole = not message.get("more_body")
+        return message
+
+    async def drop(self) -> None:
+        """Hear out who was answered early: a client that is cut off while it sends does not get to read why."""
+        with suppress(BodyLate, CancelledError):
+            while not self.whole:
+                await self.receive()
 
 
 class Doorstep:
@@ -41,19 +70,32 @@ class Doorstep:
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
         visit = scope["visit"] = Visit()
+        reading = scope["method"] in ("GET", "HEAD")
+        body = Body(receive, whole=reading)
+        begun = False
 
         async def send_more(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 more = MutableHeaders(scope=message)
                 more["Request-Id"] = scope["request_id"]
                 if epoch := visit.epoch or (visit.told and visit.told.standing.epoch):
                     more["Ledger-Epoch"] = epoch
+            elif not body.whole:
+                await send({**message, "more_body": True})
+                await body.drop()
+                message = {"type": "http.response.body"}
             await send(message)
 
-        if scope["method"] in ("GET", "HEAD"):
-            await self._read(scope, headers, receive, send_more)
-        else:
-            await self.app(scope, receive, send_more)
+        try:
+            if reading:
+                await self._read(scope, headers, receive, send_more)
+            else:
+                await self.app(scope, body.receive, send_more)
+        except CancelledError:  # the server stops, and waits no longer
+            if not begun:
+                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, send_more)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         asked, visit = asked_by(scope, headers.get(b"accept", b"")), scope["visit"]

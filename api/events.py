@@ -50,7 +50,7 @@ def _body_schema() -> dict[str, Any]:
     responses={
         200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
         201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
-        **shapes.problems(400, 403, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
+        **shapes.problems(400, 403, 408, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
     },
     openapi_extra={
         "requestBody": {
@@ -61,8 +61,8 @@ def _body_schema() -> dict[str, Any]:
 )
 async def append(
     request: Request,
-    body: Annotated[bytes, Depends(json_body)],  # first: whatever is refused, the client has sent all and listens
-    holder: Annotated[Holder, Depends(admin)],
+    holder: Annotated[Holder, Depends(admin)],  # first: from others no body is taken
+    body: Annotated[bytes, Depends(json_body)],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     if_match: Annotated[str | None, Header()] = None,
 ) -> Response:

@@ -27,8 +27,6 @@ from projections.read import Behind, Reads
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
-DRAINED_BYTES = 2**24
-"""Read and dropped beyond the limit: a client that is cut off while it sends does not get to read why."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +108,24 @@ class Patient(APIRoute):
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, kept no further than the limit. Raises BodyTooLarge, WrongMediaType, Invalid where it breaks off."""
-    body, size = bytearray(), 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= MAX_BODY_BYTES:
-                body += chunk
-            elif size > DRAINED_BYTES:
-                break
-    except ClientDisconnect:
-        raise Invalid("the body broke off") from None
+    """The body, within the limit. Raises WrongMediaType, BodyTooLarge, BodyLate, Invalid where it breaks off."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
+    _check_size(int(request.headers.get("content-length", 0)))
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            _check_size(len(body))
+    except ClientDisconnect:
+        raise Invalid("the body broke off") from None
+    return bytes(body)
+
+
+def _check_size(size: int) -> None:
     if size > MAX_BODY_BYTES:
         raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES:,} bytes; send the events in several requests")
-    return bytes(body)
 
 
 def epoch_of(request: Request) -> str:

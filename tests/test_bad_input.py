@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
+from api import doorstep
 from ledger.draft import MAX_EVENTS
 from ledger.postgres import Embedded, Place, migrate
 from tests.examples import INDUS_X, THX, USA, event
@@ -432,3 +433,35 @@ def test_a_broken_off_body_is_not_recorded(unharmed: Service, caplog: pytest.Log
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
     assert "failed" not in caplog.text
+
+
+HEAD = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+KEY = b"Authorization: %s\r\n" % ADMIN["Authorization"].encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "head", "size"),
+    [(401, HEAD + b"Content-Type: application/json\r\n", 99), (401, HEAD, 16 * MIB), (415, HEAD + KEY, 99),
+     (413, HEAD + KEY + b"Content-Type: application/json\r\n", MIB + 1), (405, HEAD.replace(b"POST", b"PUT"), 99)],
+)  # fmt: skip
+def test_what_is_refused_anyway_is_answered_before_its_body(
+    unharmed: Service, status: int, head: bytes, size: int
+) -> None:
+    """No body is waited for from who has no key, nor one that says it is too large; and who sends it all the same is not
+    cut off."""
+    with listening(unharmed) as address, socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % size)
+        assert b" %d " % status in connection.recv(MIB).partition(b"\r\n")[0]
+        connection.sendall(b" " * size)
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"{"])
+def test_a_body_is_not_waited_for_for_ever(unharmed: Service, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Where it does not arrive in time the answer is 408, and the connection ends."""
+    monkeypatch.setattr(doorstep, "ARRIVAL_S", 0.1)
+    head = HEAD.replace(b"close", b"keep-alive") + KEY + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    with listening(unharmed) as address:
+        answer = exchange(address, head + sent)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/body-late"
