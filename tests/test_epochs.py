@@ -15,7 +15,7 @@ from projections.follow import catch_up
 from tests.backup import Backup
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
-from tests.service import ADMIN, Service, problem_of, running
+from tests.service import ADMIN, Service, pointers_of, problem_of, running
 
 pytest_plugins = ["tests.service"]
 
@@ -111,16 +111,18 @@ def test_a_position_may_name_its_epoch(seeded: Service) -> None:
 
 
 def test_a_position_beyond_the_end_is_refused_at_once(seeded: Service) -> None:
-    """Nobody has been told of it; but told in this very epoch, it was acknowledged and is gone."""
+    """Whether or not it names this epoch, there is no such entry, and nothing was rolled back that anybody has seen."""
     epoch = epoch_of(seeded.get(STATE))
     for path in (STATE, "/v1/initiatives", f"{STATE}/timeline", f"{STATE}/history", "/v1/events", "/v1/events/1"):
-        [fault] = problem_of(seeded.get(path, min_position=4), 422)["errors"]
-        assert (fault["pointer"], fault["code"]) == ("min_position", "future_position")
-        assert "3 entries" in fault["detail"]
-        rolled_back_problem(seeded.get(path, min_position=f"{epoch}:4"), "min_position")
-        rolled_back_problem(seeded.get(path, known_at=f"{epoch}:4"), "known_at")
-    rolled_back_problem(seeded.get("/v1/events", after=f"{epoch}:4"), "after")
-    rolled_back_problem(seeded.get(f"{STATE}/diff", **{"from": f"{epoch}:4"}), "from")
+        for position in ("4", f"{epoch}:4"):
+            [fault] = problem_of(seeded.get(path, min_position=position), 422)["errors"]
+            assert (fault["pointer"], fault["code"]) == ("min_position", "future_position")
+            assert "3 entries" in fault["detail"]
+            assert "rolled back" not in fault["detail"]
+            [fault] = problem_of(seeded.get(path, known_at=position), 422)["errors"]
+            assert (fault["pointer"], fault["code"]) == ("known_at", "future_known_at")
+    assert pointers_of(seeded.get("/v1/events", after=f"{epoch}:4")) == ["after"]
+    assert pointers_of(seeded.get(f"{STATE}/diff", **{"from": f"{epoch}:4"})) == ["from"]
     assert seeded.get("/v1/events", after=4).json()["events"] == []
 
 
