@@ -17,11 +17,11 @@ from api.auth import Holder, Role, allow
 from api.cache import Visit
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.house import Patient, TheReads, admin, answer, digest_of, epoch_of, house, json_body, next_page
-from api.params import EventQuery, LogQuery, expected_version, idempotency_key
+from api.params import EventQuery, LogQuery, held_to, idempotency_key
 from ledger.disclosure import Disclosure
 from ledger.draft import MAX_EVENTS, Draft, parse_json, read_body
 from ledger.entry import SCHEMA_VERSION, read_line
-from ledger.errors import Fault, Invalid, NotFound
+from ledger.errors import NotFound
 from ledger.facts import FACTS
 from ledger.service import Actor, Answer
 
@@ -65,6 +65,7 @@ async def append(
     body: Annotated[bytes, Depends(json_body)],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     if_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Append one event, or up to 1,000 of them, all or none.
 
@@ -72,20 +73,17 @@ async def append(
     Idempotency-Key, changes nothing and gets the first answer.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
-    if (version := expected_version(if_match, epoch_of(request))) is not None:
-        if len(drafts) > 1:
-            detail = "If-Match goes with one event; give several their expected_version"
-            raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
-        drafts = [drafts[0]._replace(expected_version=version)]
+    key = idempotency_key(idempotency, drafts)
+    drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
     actor = Actor("api_key", holder.name)
     ledger = house(request).ledger
-    answers = await house(request).relay.wait(ledger.submit(drafts, actor, idempotency_key(idempotency)))
+    answers = await house(request).relay.wait(ledger.submit(drafts, actor, key))
     visit: Visit = request.scope["visit"]
     visit.epoch = ledger.epoch  # another may have begun since the key was looked up
     return _appended(answers)
 
 
-def _drafts(body: bytes) -> list[Draft]:
+def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 

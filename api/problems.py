@@ -141,7 +141,7 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
         more["errors"] = [{"pointer": error.pointer, "detail": str(error), "code": error.rule}]
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
-        problem = PRECONDITION if "if-match" in request.headers else problem
+        problem = PRECONDITION if {"if-match", "if-none-match"} & {*request.headers} else problem
     if isinstance(error, errors.RolledBack):
         more["current_epoch"] = error.epoch
         problem = PRECONDITION if error.pointer == "If-Match" else problem

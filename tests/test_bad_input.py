@@ -368,6 +368,7 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
     cursor = pages.get("/v1/milestones", limit=1).json()["next"]
     for change in (
         {"known_at": -1},
+        {"known_at": 99},
         {"known_at": 2**70},
         {"known_at": "x"},
         {"valid_at": "x"},
@@ -376,8 +377,8 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
         {"x": 1},
     ):
         assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, **change))) == ["cursor"]
-    for change in ({"known_at": 99}, {"epoch": "0" * 16}):
-        assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, **change)), 409) == ["cursor"]
+    another = tampered(cursor, epoch="0" * 16)
+    assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=another), 409) == ["cursor"]
 
     pages.given(event("milestone.met", "milestone:m0", "2024-10"))
     cursor = pages.get("/v1/milestones/m0/timeline", limit=1).json()["next"]

@@ -130,6 +130,32 @@ def test_a_stale_version_is_refused(service: Service) -> None:
     assert service.size() == 5
 
 
+def test_who_opens_a_stream_may_say_that_it_must_be_new(service: Service) -> None:
+    """``If-None-Match: *`` records where there is no such stream, and is 412 where there is; a tag there is refused."""
+    assert service.post(THX, If_None_Match="*").status_code == 201
+    missed = problem_of(service.post(THX | {"note": "Again."}, If_None_Match="*"), 412)
+    assert (missed["type"], missed["current_version"]) == ("/problems/precondition-failed", 1)
+    for odd in ('"v1"', ""):
+        assert pointers_of(service.post(USA, If_None_Match=odd)) == ["If-None-Match"]
+    assert pointers_of(service.post(USA, INDIA, If_None_Match="*")) == ["If-None-Match"]
+    assert service.size() == 1
+
+
+def test_a_request_does_not_contradict_itself(service: Service) -> None:
+    """Versions that differ are refused by the header's name, and so is a key beside an id: none of them is ignored."""
+    service.given(THX, INDUS_X)
+    told = event("initiative.activated", "initiative:indus-x", "2023-06-21") | {"expected_version": 1}
+    assert pointers_of(service.post(told, If_Match='"v0"')) == ["If-Match"]
+    assert pointers_of(service.post(told, If_None_Match="*")) == ["If-None-Match"]
+    assert pointers_of(service.post(USA, If_Match='"v1"', If_None_Match="*")) == ["If-Match"]
+    known = USA | {"id": "01990000-0000-7000-8000-00000000000a"}
+    for sent in ([known], [INDIA, known]):
+        assert pointers_of(service.post(*sent, Idempotency_Key='"k"')) == ["Idempotency-Key"]
+    assert service.size() == 2
+    assert service.post(told, If_Match='"v1"').status_code == 201
+    assert service.post(USA | {"expected_version": 0}, If_Match='"v0"', If_None_Match="*").status_code == 201
+
+
 def test_many_writers_at_once(service: Service) -> None:
     """32 clients at once each get an answer, and the positions have no gap."""
 
