@@ -83,10 +83,14 @@ class DiffQuery(AtBasis):
     to: Annotated[Position | Instant | Day | None, Field(union_mode="left_to_right")] = None
 
     def sides(self) -> tuple[Asked, Asked]:
-        """The two bases. Raises Invalid where one end is a day and the other a position or time."""
+        """The two bases. Raises Invalid where one end is a day and the other a position or time, or a basis is told twice."""
         if self.to is not None and _is_day(self.from_) != _is_day(self.to):
             detail = "from and to are both days of the world, or both positions or times of the ledger"
             raise Invalid(detail, [Fault("to", detail, "two_clocks")])
+        clock = "valid_at" if _is_day(self.from_) else "known_at"
+        if getattr(self, clock) is not None:
+            detail = f"{clock} goes from from to to here: leave it out"
+            raise Invalid(detail, [Fault(clock, detail, "two_clocks")])
         return self._side("from", self.from_), self._side("to", self.to)
 
     def _side(self, name: str, end: Any) -> Asked:

@@ -700,9 +700,34 @@ def test_the_changes_between_two_days_are_told_as_known_at_one_position(service:
     assert statuses == [[("active", "closed")], [], [(None, "active")]]
 
 
-@pytest.mark.parametrize("query", ["", "from=2021-01-01&to=4", "from=4&to=2021-01-01", "from=x", "from=99999"])
+TO_COME = event("meeting.scheduled", "meeting:m", "2024-01-01", title="M")
+HELD = event("meeting.held", "meeting:m", "2024-02-01", title="M", initiatives=["initiative:indus-x"])
+
+
+@pytest.mark.parametrize(
+    ("known", "then", "fields"),
+    [((INDUS_X, TO_COME), HELD, {"status", "initiatives", "dates"}), ((HELD,), INDUS_X, set())],
+)
+def test_what_was_known_for_long_is_not_new_where_it_belongs_now(
+    service: Service, known: tuple[dict[str, Any], ...], then: dict[str, Any], fields: set[str]
+) -> None:
+    """Of a meeting that joins what it belongs to, or was there before it, a diff tells what changed in it, both ways."""
+    # given
+    first = service.given(THX, *known)[-1]["position"]
+    last = service.given(then)[-1]["position"]
+    # then
+    for ends in ({"from": first, "to": last}, {"from": last, "to": first}):
+        changes = service.get("/v1/initiatives/indus-x/diff", **ends).json()["changes"]
+        assert {one["field"] for one in changes if one["subject"] == "meeting:m"} == fields
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "from=2021-01-01&to=4", "from=4&to=2021-01-01", "from=x", "from=99999", "from=1&to=2&known_at=3",
+     "from=2021-01-01&valid_at=2024-01-01"],
+)  # fmt: skip
 def test_a_diff_needs_two_ends_of_one_clock(service: Service, query: str) -> None:
-    """What is not two days or two positions is refused."""
+    """What is not two days or two positions is refused, and so is a third."""
     service.given(THX, USA, INDIA, INDUS_X)
     assert problem_of(service.get(f"/v1/initiatives/indus-x/diff?{query}"), 422)["errors"]
 
