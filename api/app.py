@@ -17,7 +17,7 @@ from api.auth import ensure_admin_key
 from api.cache import Cache
 from api.doorstep import Doorstep
 from api.examples import READS
-from api.house import House
+from api.house import House, Strict
 from api.porter import Porter, RollbackWatch
 from api.relay import Relay
 from ledger.errors import Unavailable
@@ -49,6 +49,7 @@ def build(settings: Settings, place: Place) -> Doorstep:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
         redirect_slashes=False,
     )  # fmt: skip
+    app.router.route_class = Strict
     problems.install(app)
     for router in (events.router, *reads.routers, health.router):
         app.include_router(router)

@@ -47,13 +47,7 @@ Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTAB
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
 
-class Query(BaseModel):
-    """Parameters that are not known are refused: a misspelt filter must not read as no filter."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class AtBasis(Query):
+class AtBasis(BaseModel):
     """When: ``known_at`` is a position or a time of the ledger, ``valid_at`` a day of the world. Both are now by default."""
 
     known_at: Annotated[Position | Instant | None, Field(union_mode="left_to_right")] = None

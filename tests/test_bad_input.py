@@ -1,6 +1,7 @@
 """Bad input: whatever is sent, the answer is a problem document that says where it is wrong, and nothing is recorded."""
 
 import json
+import re
 import socket
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -297,8 +298,20 @@ def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:
     ):  # fmt: skip
         assert unharmed.get(LIST, **params).status_code == 200, params
     assert unharmed.get(LOG, after=2**62).json() == {"events": [], "next": None}
-    assert unharmed.client.get(f"{LIST}?limit=1&limit=2").status_code == 200
     assert unharmed.client.get(f"{LIST}?&&").status_code == 200
+
+
+def test_no_parameter_is_ignored(unharmed: Service) -> None:
+    """On every route: one that is not known, or is given twice, is refused by its name."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"] | {"/": {"get": {}}, "/metrics": {"get": {}}}
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            at = re.sub("{.*?}", "1", path)
+            assert pointers_of(unharmed.client.request(method, f"{at}?known-at=1")) == ["known-at"]
+            for one in operation.get("parameters", []):
+                if one["in"] == "query":
+                    twice = unharmed.client.request(method, f"{at}?{one['name']}=1&{one['name']}=1")
+                    assert pointers_of(twice) == [one["name"]], path
 
 
 @pytest.mark.parametrize(
