@@ -80,6 +80,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 Porter(place, rollbacks, standing=True) as readers,
                 Porter(place, rollbacks, standing=False) as writers,
             ):
+                await readers.ask(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, place, pool) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Relay(), Cache())
                     yield

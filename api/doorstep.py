@@ -48,8 +48,8 @@ class Body:
 
 class Doorstep:
     """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
-    rests on; HEAD is GET without a body; and an answer that was given before, and is still true, is given again from
-    here."""
+    rests on, or else the last that was heard of; HEAD is GET without a body; and an answer that was given before, and is
+    still true, is given again from here."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
@@ -80,7 +80,8 @@ class Doorstep:
                 begun = True
                 more = MutableHeaders(scope=message)
                 more["Request-Id"] = scope["request_id"]
-                if epoch := visit.epoch or (visit.told and visit.told.standing.epoch):
+                told = visit.told.standing.epoch if visit.told else self.house.readers.rollbacks.epoch
+                if epoch := visit.epoch or told:
                     more["Ledger-Epoch"] = epoch
             elif not body.whole:
                 await send({**message, "more_body": True})

@@ -77,8 +77,8 @@ def health(request: Request) -> Response:
         "status": status, "head": log.size, "epoch": epoch, "clock": log.clock, "appends": appends,
         "projections": [projection],
     }  # fmt: skip
-    headers = NO_STORE | {"Ledger-Epoch": log.epoch}
-    return Response(to_json(body), 503 if status == "stopped" else 200, headers, "application/json")
+    request.scope["visit"].epoch = log.epoch
+    return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
 
 
 def _status(log: Log, progress: Progress) -> str:

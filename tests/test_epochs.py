@@ -96,6 +96,24 @@ def test_every_answer_tells_the_epoch(seeded: Service) -> None:
     assert epoch_of(seeded.get("/v1/health")) == epoch
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [("GET", "/nope", {}, 404), ("PUT", "/v1/events", {}, 405), ("GET", "/v1/events", {"Authorization": "odd"}, 401),
+     ("POST", "/v1/events", {}, 401), ("POST", "/v1/events", ADMIN, 415), ("GET", "/v1/ready", {}, 200),
+     ("POST", "/v1/events", ADMIN | {"Content-Type": "application/json", "Content-Length": "9999999"}, 413),
+     ("GET", "/metrics", {}, 200), ("GET", "/v1/event-types", {}, 200), ("GET", "/v1/ready?x=1", {}, 422),
+     ("GET", "/", {}, 307), ("GET", "/docs", {}, 200), ("GET", "/problems/invalid", {}, 200)],
+)  # fmt: skip
+def test_what_rests_on_no_entry_tells_the_epoch_too(
+    place: Place, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Whatever is asked, and be it the first thing that a process is asked."""
+    with running(place) as service:
+        response = service.client.request(method, path, headers=headers)
+        assert response.status_code == status
+        assert epoch_of(response) == service.get("/v1/health").json()["epoch"]["epoch"]
+
+
 def test_a_position_may_name_its_epoch(seeded: Service) -> None:
     """``EPOCH:N`` reads as N does while the epoch stays, wherever a position is told: all of them are given out so."""
     seeded.given(*LOST)

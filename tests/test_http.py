@@ -625,6 +625,7 @@ def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
             response = away.get(path, ADMIN)
             assert problem_of(response, 503)["type"] == "/problems/unavailable"
             assert response.headers["retry-after"]
+            assert response.headers["ledger-epoch"]
         assert problem_of(away.post(USA), 503)["type"] == "/problems/unavailable"
         assert away.get("/v1/event-types").status_code == 200
         assert str(place.dsn).partition("host=")[2].split()[0] not in response.text
