@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from api import shapes
 from api.auth import Holder, Role, allow
-from api.cache import Visit
+from api.cache import Visit, wants_lines
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.house import Patient, TheReads, admin, answer, digest_of, epoch_of, house, json_body, next_page
 from api.params import EventQuery, LogQuery, held_to, idempotency_key
@@ -115,7 +115,7 @@ def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) 
     entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
-    if NDJSON in request.headers.get("accept", ""):
+    if wants_lines(request.headers.get("accept", "").encode("latin-1")):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"

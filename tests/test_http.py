@@ -185,6 +185,18 @@ def test_the_log_shows_the_same_bytes_everywhere(service: Service) -> None:
             assert (alone.text, alone.headers["content-type"]) == (line, "application/cloudevents+json")
 
 
+@pytest.mark.parametrize(
+    ("accept", "lines"),
+    [(NDJSON, True), ("Application/X-NDJSON; q=0.5", True), (f"text/html, {NDJSON};q=0.01, */*", True),
+     (f"{NDJSON};q=0", False), (f"{NDJSON} ; q=0.000, application/json", False), ("*/*", False), ("", False)],
+)  # fmt: skip
+def test_lines_are_given_to_who_accepts_them(service: Service, accept: str, lines: bool) -> None:
+    """In any case and at any weight but none, which rules them out; and so again when they are given from memory."""
+    service.given(THX)
+    for _ in range(2):
+        assert (service.get("/v1/events", {"Accept": accept}).headers["content-type"] == NDJSON) == lines
+
+
 def test_the_log_is_narrowed(service: Service) -> None:
     """By type, by subject, from a position on, up to what was known; and nothing else is shown."""
     service.given(THX, USA, INDIA, INDUS_X)
