@@ -46,6 +46,31 @@ class Body:
                 await self.receive()
 
 
+class Answer:
+    """The answer to a request on its way out: with the request's id and the epoch, and not done before the body is."""
+
+    def __init__(self, scope: Scope, body: Body, send: Send, house: House) -> None:
+        self.scope, self.body, self.send_next, self.house = scope, body, send, house
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begin(message)
+        elif not self.body.whole:
+            await self.send_next({**message, "more_body": True})
+            await self.body.drop()
+            message = {"type": "http.response.body"}
+        await self.send_next(message)
+
+    def _begin(self, message: Message) -> None:
+        self.begun, visit = True, self.scope["visit"]
+        more = MutableHeaders(scope=message)
+        more["Request-Id"] = self.scope["request_id"]
+        told = visit.told.standing.epoch if visit.told else self.house.readers.rollbacks.epoch
+        if epoch := visit.epoch or told:
+            more["Ledger-Epoch"] = epoch
+
+
 class Doorstep:
     """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
     rests on, or else the last that was heard of; HEAD is GET without a body; and an answer that was given before, and is
@@ -69,34 +94,17 @@ class Doorstep:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        visit = scope["visit"] = Visit()
-        reading = scope["method"] in ("GET", "HEAD")
+        scope["visit"], reading = Visit(), scope["method"] in ("GET", "HEAD")
         body = Body(receive, whole=reading)
-        begun = False
-
-        async def send_more(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                more = MutableHeaders(scope=message)
-                more["Request-Id"] = scope["request_id"]
-                told = visit.told.standing.epoch if visit.told else self.house.readers.rollbacks.epoch
-                if epoch := visit.epoch or told:
-                    more["Ledger-Epoch"] = epoch
-            elif not body.whole:
-                await send({**message, "more_body": True})
-                await body.drop()
-                message = {"type": "http.response.body"}
-            await send(message)
-
+        answer = Answer(scope, body, send, self.house)
         try:
             if reading:
-                await self._read(scope, headers, receive, send_more)
+                await self._read(scope, headers, receive, answer.send)
             else:
-                await self.app(scope, body.receive, send_more)
+                await self.app(scope, body.receive, answer.send)
         except CancelledError:  # the server stops, and waits no longer
-            if not begun:
-                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, send_more)
+            if not answer.begun:
+                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         asked, visit = asked_by(scope, headers.get(b"accept", b"")), scope["visit"]
