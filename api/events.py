@@ -70,7 +70,7 @@ async def append(
     """Append one event, or up to 1,000 of them, all or none.
 
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
-    Idempotency-Key, changes nothing and gets the first answer.
+    Idempotency-Key, changes nothing and gets the first answer. ``If-None-Match: *`` opens a stream that is not there yet.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
     key = idempotency_key(idempotency, drafts)

@@ -28,6 +28,8 @@ from projections.read import Behind, Reads
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
+MEANWHILE_S = 0.1
+"""A key that was looked up longer ago than this is looked up again, once the body is there."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +136,21 @@ class Patient(Strict):
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, within the limit. Raises WrongMediaType, BodyTooLarge, BodyLate, Invalid where it breaks off."""
+    """The body, within the limit, of who may still append when it is there. Raises WrongMediaType, BodyTooLarge, BodyLate,
+    Denied, Unavailable, Invalid where it breaks off."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
     _check_size(int(request.headers.get("content-length", 0)))
-    body = bytearray()
+    body, began = bytearray(), get_running_loop().time()
     try:
         async for chunk in request.stream():
             body += chunk
             _check_size(len(body))
     except ClientDisconnect:
         raise Invalid("the body broke off") from None
+    if get_running_loop().time() - began > MEANWHILE_S:
+        await admin(request)
     return bytes(body)
 
 
