@@ -17,7 +17,7 @@ from api.auth import ensure_admin_key
 from api.cache import Cache
 from api.doorstep import Doorstep
 from api.examples import READS
-from api.house import House
+from api.house import House, Strict
 from api.porter import Porter, RollbackWatch
 from api.relay import Relay
 from ledger.errors import Unavailable
@@ -28,6 +28,8 @@ from ledger.settings import Settings, read_settings
 from projections.read import Reads
 
 POOL_SIZE = 16
+GRACE_S = 5
+"""How long the service waits, when it is to stop, for answers that are under way."""
 DESCRIPTION = """
 What happened in partnerships between states and organisations, each fact an immutable, sourced entry; and what the
 state of each initiative is, was, and was known to be.
@@ -47,6 +49,7 @@ def build(settings: Settings, place: Place) -> Doorstep:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
         redirect_slashes=False,
     )  # fmt: skip
+    app.router.route_class = Strict
     problems.install(app)
     for router in (events.router, *reads.routers, health.router):
         app.include_router(router)
@@ -77,6 +80,7 @@ def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractA
                 Porter(place, rollbacks, standing=True) as readers,
                 Porter(place, rollbacks, standing=False) as writers,
             ):
+                await readers.ask(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, place, pool) as ledger:
                     app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Relay(), Cache())
                     yield
@@ -110,10 +114,14 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
+    """How the service is served, by one process or several."""
+    # A line for each request would take a third of the time; who wants one has it from the proxy in front.
+    return uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
+
+
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
     """Serve until interrupted."""
     look_for_garbage_rarely()
-    # A line for each request would take a third of the time; who wants one has it from the proxy in front.
-    config = uvicorn.Config(app, log_level=log_level, access_log=False)
     with suppress(KeyboardInterrupt):  # by now the service has stopped
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(server_config(app, log_level=log_level)).run(sockets=[listener])

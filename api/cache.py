@@ -1,5 +1,6 @@
 """Whole answers, kept to be given again. Each says what it rests on, and is given only while that is still so."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ LARGEST_BYTES = 2**20
 OVERHEAD_BYTES = 1_000
 """About what an answer takes beside its body."""
 
+LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+"""In an Accept header: that lines are asked for, and not ruled out."""
 ABOUT_THE_BODY = (b"content-length", b"content-type")
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -99,4 +102,8 @@ def _size(kept: Kept) -> int:
 
 def asked_by(scope: Scope, accept: bytes) -> Hashable:
     """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
-    return scope["path"], scope["query_string"], b"application/x-ndjson" in accept
+    return scope["path"], scope["query_string"], wants_lines(accept)
+
+
+def wants_lines(accept: bytes) -> bool:
+    return LINES.search(accept) is not None

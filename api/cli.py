@@ -17,14 +17,13 @@ from typing import Annotated, NoReturn
 
 import psycopg
 import typer
-import uvicorn
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from uvicorn.supervisors import Multiprocess
 
 from api import demo as demonstration
 from api import doctor as checks
-from api.app import build, from_environment, listen, serve_on
+from api.app import build, from_environment, listen, serve_on, server_config
 from api.auth import Role, create_key, list_keys, revoke_key
 from api.params import AtBasis
 from api.reads import whole_json
@@ -113,9 +112,7 @@ def serve() -> None:
     with listen(settings) as listener:
         if settings.workers > 1:
             from_environment()  # what is not set up is told here once, not by each process again and again
-            config = uvicorn.Config(
-                "api.app:from_environment", factory=True, workers=settings.workers, access_log=False
-            )
+            config = server_config("api.app:from_environment", factory=True, workers=settings.workers)
             Multiprocess(config, [listener]).run()
             return
         with opened() as at:

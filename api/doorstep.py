@@ -1,26 +1,80 @@
 """What holds for every request, whatever the framework then makes of it."""
 
 import re
+from asyncio import CancelledError, get_running_loop, timeout_at
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from api.cache import Visit, asked_by
 from api.house import House, admit
+from api.problems import UNAVAILABLE, BodyLate, document
 from ledger.errors import Denied, Unavailable
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+ARRIVAL_S = 10.0
+"""How long the body of a request may take to arrive."""
 Headers = dict[bytes, bytes]
+
+
+class Body:
+    """The body of a request, as it comes, and whether all has come that is waited for."""
+
+    def __init__(self, receive: Receive, *, whole: bool) -> None:
+        self.receive_next, self.whole = receive, whole
+        self.until = get_running_loop().time() + ARRIVAL_S
+
+    async def receive(self) -> Message:
+        """Raises BodyLate."""
+        try:
+            async with timeout_at(self.until):
+                message = await self.receive_next()
+        except TimeoutError:
+            self.whole = True
+            raise BodyLate(f"the body did not arrive within {ARRIVAL_S:g} s; send it again") from None
+        self.whole = not message.get("more_body")
+        return message
+
+    async def drop(self) -> None:
+        """Hear out who was answered early: a client that is cut off while it sends does not get to read why."""
+        with suppress(BodyLate, CancelledError):
+            while not self.whole:
+                await self.receive()
+
+
+class Answer:
+    """The answer to a request on its way out: with the request's id and the epoch, and not done before the body is."""
+
+    def __init__(self, scope: Scope, body: Body, send: Send, house: House) -> None:
+        self.scope, self.body, self.send_next, self.house = scope, body, send, house
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begin(message)
+        elif not self.body.whole:
+            await self.send_next({**message, "more_body": True})
+            await self.body.drop()
+            message = {"type": "http.response.body"}
+        await self.send_next(message)
+
+    def _begin(self, message: Message) -> None:
+        self.begun, visit = True, self.scope["visit"]
+        more = MutableHeaders(scope=message)
+        more["Request-Id"] = self.scope["request_id"]
+        told = visit.told.standing.epoch if visit.told else self.house.readers.rollbacks.epoch
+        if epoch := visit.epoch or told:
+            more["Ledger-Epoch"] = epoch
 
 
 class Doorstep:
     """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
-    rests on; HEAD is GET without a body; and an answer that was given before, and is still true, is given again from
-    here."""
+    rests on, or else the last that was heard of; HEAD is GET without a body; and an answer that was given before, and is
+    still true, is given again from here."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
@@ -40,20 +94,17 @@ class Doorstep:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        visit = scope["visit"] = Visit()
-
-        async def send_more(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                more = MutableHeaders(scope=message)
-                more["Request-Id"] = scope["request_id"]
-                if epoch := visit.epoch or (visit.told and visit.told.standing.epoch):
-                    more["Ledger-Epoch"] = epoch
-            await send(message)
-
-        if scope["method"] in ("GET", "HEAD"):
-            await self._read(scope, headers, receive, send_more)
-        else:
-            await self.app(scope, receive, send_more)
+        scope["visit"], reading = Visit(), scope["method"] in ("GET", "HEAD")
+        body = Body(receive, whole=reading)
+        answer = Answer(scope, body, send, self.house)
+        try:
+            if reading:
+                await self._read(scope, headers, receive, answer.send)
+            else:
+                await self.app(scope, body.receive, answer.send)
+        except CancelledError:  # the server stops, and waits no longer
+            if not answer.begun:
+                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         asked, visit = asked_by(scope, headers.get(b"accept", b"")), scope["visit"]

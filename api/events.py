@@ -14,14 +14,14 @@ from pydantic_core import to_json
 
 from api import shapes
 from api.auth import Holder, Role, allow
-from api.cache import Visit
+from api.cache import Visit, wants_lines
 from api.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.house import Patient, TheReads, admin, answer, digest_of, epoch_of, house, json_body, next_page
-from api.params import EventQuery, LogQuery, expected_version, idempotency_key
+from api.params import EventQuery, LogQuery, held_to, idempotency_key
 from ledger.disclosure import Disclosure
 from ledger.draft import MAX_EVENTS, Draft, parse_json, read_body
 from ledger.entry import SCHEMA_VERSION, read_line
-from ledger.errors import Fault, Invalid, NotFound
+from ledger.errors import NotFound
 from ledger.facts import FACTS
 from ledger.service import Actor, Answer
 
@@ -50,7 +50,7 @@ def _body_schema() -> dict[str, Any]:
     responses={
         200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
         201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
-        **shapes.problems(400, 403, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
+        **shapes.problems(400, 403, 408, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
     },
     openapi_extra={
         "requestBody": {
@@ -61,31 +61,29 @@ def _body_schema() -> dict[str, Any]:
 )
 async def append(
     request: Request,
-    body: Annotated[bytes, Depends(json_body)],  # first: whatever is refused, the client has sent all and listens
-    holder: Annotated[Holder, Depends(admin)],
+    holder: Annotated[Holder, Depends(admin)],  # first: from others no body is taken
+    body: Annotated[bytes, Depends(json_body)],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
     if_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Append one event, or up to 1,000 of them, all or none.
 
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
-    Idempotency-Key, changes nothing and gets the first answer.
+    Idempotency-Key, changes nothing and gets the first answer. ``If-None-Match: *`` opens a stream that is not there yet.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
-    if (version := expected_version(if_match, epoch_of(request))) is not None:
-        if len(drafts) > 1:
-            detail = "If-Match goes with one event; give several their expected_version"
-            raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
-        drafts = [drafts[0]._replace(expected_version=version)]
+    key = idempotency_key(idempotency, drafts)
+    drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
     actor = Actor("api_key", holder.name)
     ledger = house(request).ledger
-    answers = await house(request).relay.wait(ledger.submit(drafts, actor, idempotency_key(idempotency)))
+    answers = await house(request).relay.wait(ledger.submit(drafts, actor, key))
     visit: Visit = request.scope["visit"]
     visit.epoch = ledger.epoch  # another may have begun since the key was looked up
     return _appended(answers)
 
 
-def _drafts(body: bytes) -> list[Draft]:
+def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 
@@ -117,7 +115,7 @@ def log(request: Request, reads: TheReads, query: Annotated[LogQuery, Query()]) 
     entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
-    if NDJSON in request.headers.get("accept", ""):
+    if wants_lines(request.headers.get("accept", "").encode("latin-1")):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"

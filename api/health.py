@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from pydantic_core import to_json
 
 from api import shapes
-from api.house import House, house
+from api.house import House, Strict, house
 from ledger.errors import Misconfigured
 from ledger.postgres import Connection, check_schema, queries
 from ledger.writer import Waiting
@@ -25,7 +25,7 @@ SQL = queries("api", "health.sql")
 STUCK_S = 5.0
 """An append that has waited this long will not be answered in time."""
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=Strict)
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -53,7 +53,9 @@ def look(connection: Connection) -> tuple[Log, Progress | None]:
 
 
 @router.get(
-    "/v1/health", response_model=shapes.Health, responses={503: {"model": shapes.Health, **shapes.problems()[503]}}
+    "/v1/health",
+    response_model=shapes.Health,
+    responses={422: shapes.problems()[422], 503: {"model": shapes.Health, **shapes.problems()[503]}},
 )
 def health(request: Request) -> Response:
     """``ok``, ``behind``, ``clock`` where the last entry lies ahead of the server's clock, or ``stopped`` with the entry
@@ -75,8 +77,8 @@ def health(request: Request) -> Response:
         "status": status, "head": log.size, "epoch": epoch, "clock": log.clock, "appends": appends,
         "projections": [projection],
     }  # fmt: skip
-    headers = NO_STORE | {"Ledger-Epoch": log.epoch}
-    return Response(to_json(body), 503 if status == "stopped" else 200, headers, "application/json")
+    request.scope["visit"].epoch = log.epoch
+    return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
 
 
 def _status(log: Log, progress: Progress) -> str:

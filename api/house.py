@@ -1,6 +1,7 @@
 """What a request finds: the ledger, the reads, who is asking. Built once by ``api.app``."""
 
 from asyncio import get_running_loop
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,7 +19,7 @@ from api.cache import Cache, Kept, Visit, is_known
 from api.porter import Porter, Told
 from api.problems import BodyTooLarge, WrongMediaType
 from api.relay import Relay
-from ledger.errors import Invalid, Unavailable
+from ledger.errors import Fault, Invalid, Unavailable
 from ledger.postgres import Place
 from ledger.service import Ledger
 from ledger.settings import Settings
@@ -27,8 +28,8 @@ from projections.read import Behind, Reads
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
-DRAINED_BYTES = 2**24
-"""Read and dropped beyond the limit: a client that is cut off while it sends does not get to read why."""
+MEANWHILE_S = 0.1
+"""A key that was looked up longer ago than this is looked up again, once the body is there."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,32 @@ async def reader(request: Request, _: Any = Bearer) -> Reads:
 TheReads = Annotated[Reads, Depends(reader)]
 
 
-class Patient(APIRoute):
+class Strict(APIRoute):
+    """Parameters that the reference does not name, or that are given twice, are refused: none is silently ignored."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def check_and_handle(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, self.path)
+            return await handle(request)
+
+        return check_and_handle
+
+
+def _check_query(request: Request, path: str) -> None:
+    """Raises Invalid."""
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    faults = [Fault(name, "there is no such parameter here", "extra_forbidden") for name in given if name not in known]
+    faults += [Fault(name, "it is given more than once", "repeated") for name in given if given[name] > 1]
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+
+
+class Patient(Strict):
     """A read of what is not there yet waits for it on the event loop, and is then done again as if it came just now.
 
     It holds no connection meanwhile, as it was refused before it took one, and no thread.
@@ -110,23 +136,27 @@ class Patient(APIRoute):
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, kept no further than the limit. Raises BodyTooLarge, WrongMediaType, Invalid where it breaks off."""
-    body, size = bytearray(), 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= MAX_BODY_BYTES:
-                body += chunk
-            elif size > DRAINED_BYTES:
-                break
-    except ClientDisconnect:
-        raise Invalid("the body broke off") from None
+    """The body, within the limit, of who may still append when it is there. Raises WrongMediaType, BodyTooLarge, BodyLate,
+    Denied, Unavailable, Invalid where it breaks off."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
+    _check_size(int(request.headers.get("content-length", 0)))
+    body, began = bytearray(), get_running_loop().time()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            _check_size(len(body))
+    except ClientDisconnect:
+        raise Invalid("the body broke off") from None
+    if get_running_loop().time() - began > MEANWHILE_S:
+        await admin(request)
+    return bytes(body)
+
+
+def _check_size(size: int) -> None:
     if size > MAX_BODY_BYTES:
         raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES:,} bytes; send the events in several requests")
-    return bytes(body)
 
 
 def epoch_of(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -11,6 +12,7 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ledger.dates import INSTANT
+from ledger.draft import Draft
 from ledger.errors import Fault, Invalid, RolledBack
 from ledger.facts.base import PRINTABLE, SLUG, Subject
 from projections.basis import MAX_POSITION, Asked, Basis, Position
@@ -45,13 +47,7 @@ Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTAB
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
 
-class Query(BaseModel):
-    """Parameters that are not known are refused: a misspelt filter must not read as no filter."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class AtBasis(Query):
+class AtBasis(BaseModel):
     """When: ``known_at`` is a position or a time of the ledger, ``valid_at`` a day of the world. Both are now by default."""
 
     known_at: Annotated[Position | Instant | None, Field(union_mode="left_to_right")] = None
@@ -81,10 +77,14 @@ class DiffQuery(AtBasis):
     to: Annotated[Position | Instant | Day | None, Field(union_mode="left_to_right")] = None
 
     def sides(self) -> tuple[Asked, Asked]:
-        """The two bases. Raises Invalid where one end is a day and the other a position or time."""
+        """The two bases. Raises Invalid where one end is a day and the other a position or time, or a basis is told twice."""
         if self.to is not None and _is_day(self.from_) != _is_day(self.to):
             detail = "from and to are both days of the world, or both positions or times of the ledger"
             raise Invalid(detail, [Fault("to", detail, "two_clocks")])
+        clock = "valid_at" if _is_day(self.from_) else "known_at"
+        if getattr(self, clock) is not None:
+            detail = f"{clock} goes from from to to here: leave it out"
+            raise Invalid(detail, [Fault(clock, detail, "two_clocks")])
         return self._side("from", self.from_), self._side("to", self.to)
 
     def _side(self, name: str, end: Any) -> Asked:
@@ -182,19 +182,33 @@ def _short(of: str) -> str:
     return blake2b(of.encode(), digest_size=9).hexdigest()
 
 
-def idempotency_key(header: str | None) -> str | None:
+def idempotency_key(header: str | None, drafts: Sequence[Draft]) -> str | None:
     """The value of an Idempotency-Key header: a structured-field string, or the bare token that many send."""
     if header is None:
         return None
     quoted = QUOTED.fullmatch(header)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
     if not 1 <= len(key) <= MAX_KEY or not (quoted or BARE.fullmatch(header)):
-        detail = f"Idempotency-Key is a quoted string of 1 to {MAX_KEY} visible characters"
-        raise Invalid(detail, [Fault("Idempotency-Key", detail, "bad_header")])
+        raise _bad_header("Idempotency-Key", f"is a quoted string of 1 to {MAX_KEY} visible characters")
+    if any(draft.id for draft in drafts):
+        raise _bad_header("Idempotency-Key", "is for events without an id: send one or the other")
     return key
 
 
-def expected_version(header: str | None, epoch: str) -> int | None:
+def held_to(drafts: Sequence[Draft], if_match: str | None, if_none_match: str | None, epoch: str) -> Sequence[Draft]:
+    """The drafts, one of them held to the version that a header states. Raises Invalid, RolledBack."""
+    versions = {"If-Match": _version(if_match, epoch), "If-None-Match": _no_version(if_none_match)}
+    stated = {name: version for name, version in versions.items() if version is not None}
+    for name, version in stated.items():
+        if len(drafts) > 1:
+            raise _bad_header(name, "goes with one event; give several their expected_version")
+        if {version, *stated.values(), drafts[0].expected_version} - {version, None}:
+            raise _bad_header(name, f"says version {version}, and the body or another header says another")
+        drafts = [drafts[0]._replace(expected_version=version)]
+    return drafts
+
+
+def _version(header: str | None, epoch: str) -> int | None:
     """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``.
 
     Raises RolledBack where it was read in another epoch.
@@ -203,8 +217,18 @@ def expected_version(header: str | None, epoch: str) -> int | None:
         return None
     match = IF_MATCH.fullmatch(header)
     if match is None:
-        detail = 'If-Match is the ETag of the stream\'s state, such as "v17"'
-        raise Invalid(detail, [Fault("If-Match", detail, "bad_header")])
+        raise _bad_header("If-Match", 'is the ETag of the stream\'s state, such as "v17"')
     if match["epoch"] not in (None, epoch):
         raise RolledBack(epoch, "If-Match", f"If-Match is of epoch {match['epoch']}")
     return int(match["version"])
+
+
+def _no_version(header: str | None) -> int | None:
+    """What ``If-None-Match: *`` states: that there is no such stream yet."""
+    if header not in (None, "*"):
+        raise _bad_header("If-None-Match", "is * on an append: that there is no such stream yet")
+    return None if header is None else 0
+
+
+def _bad_header(name: str, detail: str) -> Invalid:
+    return Invalid(f"{name} {detail}", [Fault(name, f"{name} {detail}", "bad_header")])

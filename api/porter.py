@@ -60,9 +60,11 @@ class RollbackWatch:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.seen = Seen()
+        self.epoch: str | None = None  # of the last answer
 
     def note(self, standing: Standing) -> None:
         """What was seen before stays seen where a standby has not come so far."""
+        self.epoch = standing.epoch
         grown = standing.epoch != self.seen.epoch or standing.size > self.seen.position
         if standing.goes_on and grown:
             self.seen = Seen(standing.epoch, standing.size, standing.mark)

@@ -52,6 +52,7 @@ ROLLED_BACK = _problem(
     "Forget what was read and acknowledged before; read from the start.",
 )
 PRECONDITION = _problem("precondition-failed", 412, "The stream has moved on", "Read it again and decide anew.")
+LATE = _problem("body-late", 408, "The body did not arrive in time", "Send the same again, with the same ids.")
 TOO_LARGE = _problem("body-too-large", 413, "The body is too large", "Send at most 1 MiB, in several requests.")
 MEDIA = _problem("media-type", 415, "The body is of another type", "Send application/json.")
 INVALID = _problem("invalid", 422, "It cannot be read", "See errors: each names a place and what is wrong there.")
@@ -94,7 +95,11 @@ class WrongMediaType(errors.LedgerError):
     """The request's body is not declared as JSON."""
 
 
-SORTS |= {BodyTooLarge: TOO_LARGE, WrongMediaType: MEDIA}
+class BodyLate(errors.LedgerError):
+    """The request's body did not arrive while the service waited for it."""
+
+
+SORTS |= {BodyTooLarge: TOO_LARGE, WrongMediaType: MEDIA, BodyLate: LATE}
 
 
 def sort_of(error: errors.LedgerError) -> Problem:
@@ -117,6 +122,8 @@ def document(problem: Problem, detail: str, request: Request, **more: Any) -> Re
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="ledger"'
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        response.headers["Connection"] = "close"
     return response
 
 
@@ -134,7 +141,7 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
         more["errors"] = [{"pointer": error.pointer, "detail": str(error), "code": error.rule}]
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
-        problem = PRECONDITION if "if-match" in request.headers else problem
+        problem = PRECONDITION if {"if-match", "if-none-match"} & {*request.headers} else problem
     if isinstance(error, errors.RolledBack):
         more["current_epoch"] = error.epoch
         problem = PRECONDITION if error.pointer == "If-Match" else problem

@@ -1,7 +1,7 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -114,11 +114,10 @@ def _routes(kind: str) -> APIRouter:
     def diff(request: Request, reads: TheReads, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
         """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
         sides = query.sides()
-        told = [_documents(reads, Subject(f"{kind}:{id}"), asked) for asked in sides]
-        (before, first), (after, last) = told
+        (before, first), (after, last) = (reads.find(Subject(f"{kind}:{id}"), asked) for asked in sides)
         if not before and not after:
             raise NotFound(f"nothing is known of {kind}:{id}, neither there nor here")
-        found = [change._asdict() for change in changes(before, after)]
+        found = [change._asdict() for change in changes(*_documents(reads, sides, (before, after)))]
         body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
         pinned = all(asked.pinned for asked in sides)
         return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
@@ -126,11 +125,15 @@ def _routes(kind: str) -> APIRouter:
     return router
 
 
-def _documents(reads: Reads, subject: Subject, asked: Asked) -> tuple[dict[str, dict[str, Any]], Basis]:
-    """The documents of a whole state, by subject; none where nothing is known of it."""
-    whole, basis = reads.find(subject, asked)
-    shown = [whole.state, *(one for group in whole.related.values() for one in group)] if whole else []
-    return {f"{one.subject} {one.lane}".strip(): _document(one) for one in shown}, basis
+def _documents(
+    reads: Reads, sides: Sequence[Asked], found: Sequence[Whole | None]
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """The documents of both sides, by subject; what belongs to it on one side alone may be known on the other."""
+    shown = [whole.shown if whole else [] for whole in found]
+    subjects = {one.subject for side in shown for one in side}
+    for asked, side in zip(sides, shown, strict=True):
+        others = reads.states(sorted(subjects - {one.subject for one in side}), asked)
+        yield {f"{one.subject} {one.lane}".strip(): _document(one) for one in [*side, *others]}
 
 
 def _document(shown: Shown) -> dict[str, Any]:

@@ -134,9 +134,9 @@ def check_position(name: str, position: int, standing: Standing) -> None:
         has = f"{name} is {position}, and the ledger has {standing.size} entries"
         if standing.reads_only:
             raise Behind(f"{has} here", standing, size=position)
-        if epoch:
-            raise RolledBack(standing.epoch, name, has)
-        code = "future_position" if name == "min_position" else "future_known_at"
+        if epoch:  # nobody has seen it go, or this would be another epoch
+            has += "; if it told of that position, it has lost entries since: its operator runs `ledger restored`"
+        code = "future_position" if name in ("min_position", "after") else "future_known_at"
         raise Invalid(has, [Fault(name, has, code)])
 
 

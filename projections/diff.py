@@ -28,8 +28,15 @@ def changes(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping
 
 def _fields(subject: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     for name in sorted((old.keys() | new.keys()) - SHOWN_APART):
-        if old.get(name) != new.get(name):
+        if said(old.get(name)) != said(new.get(name)):
             yield Change(subject, name, old.get(name), new.get(name), _responsible(name, old, new))
+
+
+def said(value: Any) -> Any:
+    """What a value says: ``None`` where that is nothing, as of null, of a flag that is down, and of what is empty."""
+    if isinstance(value, Mapping):
+        value = {name: told for name, part in value.items() if (told := said(part)) is not None}
+    return None if value is False or value in (None, "", [], {}) else value
 
 
 def _responsible(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, ...]:

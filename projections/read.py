@@ -86,10 +86,13 @@ class Whole:
     related: dict[str, list[Shown]] = field(default_factory=dict)
 
     @property
+    def shown(self) -> list[Shown]:
+        return [self.state, *(one for group in self.related.values() for one in group)]
+
+    @property
     def digest(self) -> str:
         """Equal for two answers that say the same, though the ledger may have grown in between."""
-        rows = [self.state, *(one for group in self.related.values() for one in group)]
-        said = "\n".join(f"{row.key}\0{row.version}" for row in rows)
+        said = "\n".join(f"{row.key}\0{row.version}" for row in self.shown)
         return blake2b(said.encode(), digest_size=12).hexdigest()
 
 
@@ -163,6 +166,15 @@ class Reads:
         for (kind, *_), one in zip(others, rest, strict=True):
             grouped[kind].append(one)
         return Whole(first, grouped), basis
+
+    def states(self, subjects: Sequence[str], asked: Asked) -> list[Shown]:
+        """The states of streams by themselves: of those that are known, there and then."""
+        with self.at(asked) as (connection, basis):
+            given = {"subjects": subjects, "known_at": basis.known_at, "valid_at": basis.valid_at}
+            with connection.pipeline():
+                found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
+                retracted = connection.execute(SQL["retracted"], given)
+            return self._verified(connection, [Shown(*row) for row in found], dict(retracted))
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int

@@ -80,6 +80,13 @@ lateral (
      limit 1
 ) as held
 
+-- name: states
+-- The states of several streams, each by itself.
+select subject, lane, known_from, valid_from, doc,
+       (select max(version) from entries where stream = subject and position <= %(known_at)s)
+  from unnest(%(subjects)s::text[]) as candidates (stream),
+       {held}
+
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
 select kind, subject, lane, known_from, valid_from, doc,

@@ -3,6 +3,7 @@
 PYTEST_DONT_REWRITE: the modules that register these fixtures also import from here.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,3 +107,13 @@ def listening(service: Service) -> Iterator[tuple[str, int]]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def half_a_request(port: int) -> Iterator[socket.socket]:
+    """An admin's append that has begun, and whose body of nine bytes is still to come."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = f"POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN_KEY}\r\nExpect: 100-continue\r\n"
+        connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode())
+        assert b" 100 " in connection.recv(99)  # by now it is waited for
+        yield connection

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from api import house
 from api.auth import (
     Holder,
     KeyRow,
@@ -24,7 +25,7 @@ from ledger.errors import Denied, Invalid, Misconfigured, NotFound
 from ledger.postgres import Connection, Place
 from ledger.settings import read_settings
 from tests.examples import INDUS_X, THX, USA, event
-from tests.service import ADMIN, ADMIN_KEY, Service, problem_of, running
+from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request, listening, problem_of, running
 
 pytest_plugins = ["tests.service"]
 
@@ -197,6 +198,18 @@ def test_a_revoked_key_is_refused_at_once(closed: Service) -> None:
         revoke_key(connection, "alice")
     problem_of(closed.get("/v1/events", alice), 401)
     assert closed.get("/v1/events", bob).status_code == 200
+
+
+def test_a_key_that_is_revoked_while_the_body_comes_opens_nothing(
+    closed: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was let in holds no door open: what counts is whether the key is good once the body is there."""
+    monkeypatch.setattr(house, "MEANWHILE_S", 0)
+    with listening(closed) as (_, port, *_), half_a_request(port) as connection:
+        with closed.place.connect() as other:
+            revoke_key(other, "admin")
+        connection.sendall(b" " * 9)
+        assert connection.recv(99).startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize(

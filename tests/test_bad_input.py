@@ -1,6 +1,7 @@
 """Bad input: whatever is sent, the answer is a problem document that says where it is wrong, and nothing is recorded."""
 
 import json
+import re
 import socket
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
+from api import doorstep
 from ledger.draft import MAX_EVENTS
 from ledger.postgres import Embedded, Place, migrate
 from tests.examples import INDUS_X, THX, USA, event
@@ -296,8 +298,20 @@ def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:
     ):  # fmt: skip
         assert unharmed.get(LIST, **params).status_code == 200, params
     assert unharmed.get(LOG, after=2**62).json() == {"events": [], "next": None}
-    assert unharmed.client.get(f"{LIST}?limit=1&limit=2").status_code == 200
     assert unharmed.client.get(f"{LIST}?&&").status_code == 200
+
+
+def test_no_parameter_is_ignored(unharmed: Service) -> None:
+    """On every route: one that is not known, or is given twice, is refused by its name."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"] | {"/": {"get": {}}, "/metrics": {"get": {}}}
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            at = re.sub("{.*?}", "1", path)
+            assert pointers_of(unharmed.client.request(method, f"{at}?known-at=1")) == ["known-at"]
+            for one in operation.get("parameters", []):
+                if one["in"] == "query":
+                    twice = unharmed.client.request(method, f"{at}?{one['name']}=1&{one['name']}=1")
+                    assert pointers_of(twice) == [one["name"]], path
 
 
 @pytest.mark.parametrize(
@@ -367,6 +381,7 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
     cursor = pages.get("/v1/milestones", limit=1).json()["next"]
     for change in (
         {"known_at": -1},
+        {"known_at": 99},
         {"known_at": 2**70},
         {"known_at": "x"},
         {"valid_at": "x"},
@@ -375,8 +390,8 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
         {"x": 1},
     ):
         assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, **change))) == ["cursor"]
-    for change in ({"known_at": 99}, {"epoch": "0" * 16}):
-        assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=tampered(cursor, **change)), 409) == ["cursor"]
+    another = tampered(cursor, epoch="0" * 16)
+    assert pointers_of(pages.get("/v1/milestones", limit=1, cursor=another), 409) == ["cursor"]
 
     pages.given(event("milestone.met", "milestone:m0", "2024-10"))
     cursor = pages.get("/v1/milestones/m0/timeline", limit=1).json()["next"]
@@ -432,3 +447,35 @@ def test_a_broken_off_body_is_not_recorded(unharmed: Service, caplog: pytest.Log
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
     assert "failed" not in caplog.text
+
+
+HEAD = b"POST /v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+KEY = b"Authorization: %s\r\n" % ADMIN["Authorization"].encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "head", "size"),
+    [(401, HEAD + b"Content-Type: application/json\r\n", 99), (401, HEAD, 16 * MIB), (415, HEAD + KEY, 99),
+     (413, HEAD + KEY + b"Content-Type: application/json\r\n", MIB + 1), (405, HEAD.replace(b"POST", b"PUT"), 99)],
+)  # fmt: skip
+def test_what_is_refused_anyway_is_answered_before_its_body(
+    unharmed: Service, status: int, head: bytes, size: int
+) -> None:
+    """No body is waited for from who has no key, nor one that says it is too large; and who sends it all the same is not
+    cut off."""
+    with listening(unharmed) as address, socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % size)
+        assert b" %d " % status in connection.recv(MIB).partition(b"\r\n")[0]
+        connection.sendall(b" " * size)
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"{"])
+def test_a_body_is_not_waited_for_for_ever(unharmed: Service, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Where it does not arrive in time the answer is 408, and the connection ends."""
+    monkeypatch.setattr(doorstep, "ARRIVAL_S", 0.1)
+    head = HEAD.replace(b"close", b"keep-alive") + KEY + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    with listening(unharmed) as address:
+        answer = exchange(address, head + sent)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/body-late"

@@ -77,3 +77,19 @@ def test_a_dispute_and_another_account_name_their_own_entries() -> None:
     assert [(one.field, one.entries) for one in changes(before, after)] == [
         ("alternatives", (2, 7)), ("disputed", (8,)), ("disputes", (8,)),
     ]  # fmt: skip
+
+
+def test_what_says_nothing_is_no_change() -> None:
+    """Null, empty and a flag that is down say the same: nothing, alone and among others."""
+    # given
+    nothing = {"alternatives": {}, "anomalies": [], "dates": {"held": None}, "disputed": False, "overdue": None}
+    # then
+    assert changes({}, {"meeting:m": doc({"title": [1]}, title="M", **nothing)}) == [
+        Change("meeting:m", "title", None, "M", (1,))
+    ]
+    assert changes({"meeting:m": doc({}, **nothing)}, {"meeting:m": doc({}, overdue=False)}) == []
+
+
+def test_zero_is_something() -> None:
+    """A number is told, whatever it is."""
+    assert changes({}, {"milestone:m": doc({"share": [3]}, share=0)}) == [Change("milestone:m", "share", None, 0, (3,))]

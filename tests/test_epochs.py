@@ -15,7 +15,7 @@ from projections.follow import catch_up
 from tests.backup import Backup
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
-from tests.service import ADMIN, Service, problem_of, running
+from tests.service import ADMIN, Service, pointers_of, problem_of, running
 
 pytest_plugins = ["tests.service"]
 
@@ -96,6 +96,24 @@ def test_every_answer_tells_the_epoch(seeded: Service) -> None:
     assert epoch_of(seeded.get("/v1/health")) == epoch
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [("GET", "/nope", {}, 404), ("PUT", "/v1/events", {}, 405), ("GET", "/v1/events", {"Authorization": "odd"}, 401),
+     ("POST", "/v1/events", {}, 401), ("POST", "/v1/events", ADMIN, 415), ("GET", "/v1/ready", {}, 200),
+     ("POST", "/v1/events", ADMIN | {"Content-Type": "application/json", "Content-Length": "9999999"}, 413),
+     ("GET", "/metrics", {}, 200), ("GET", "/v1/event-types", {}, 200), ("GET", "/v1/ready?x=1", {}, 422),
+     ("GET", "/", {}, 307), ("GET", "/docs", {}, 200), ("GET", "/problems/invalid", {}, 200)],
+)  # fmt: skip
+def test_what_rests_on_no_entry_tells_the_epoch_too(
+    place: Place, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Whatever is asked, and be it the first thing that a process is asked."""
+    with running(place) as service:
+        response = service.client.request(method, path, headers=headers)
+        assert response.status_code == status
+        assert epoch_of(response) == service.get("/v1/health").json()["epoch"]["epoch"]
+
+
 def test_a_position_may_name_its_epoch(seeded: Service) -> None:
     """``EPOCH:N`` reads as N does while the epoch stays, wherever a position is told: all of them are given out so."""
     seeded.given(*LOST)
@@ -111,16 +129,18 @@ def test_a_position_may_name_its_epoch(seeded: Service) -> None:
 
 
 def test_a_position_beyond_the_end_is_refused_at_once(seeded: Service) -> None:
-    """Nobody has been told of it; but told in this very epoch, it was acknowledged and is gone."""
+    """Whether or not it names this epoch, there is no such entry, and nothing was rolled back that anybody has seen."""
     epoch = epoch_of(seeded.get(STATE))
     for path in (STATE, "/v1/initiatives", f"{STATE}/timeline", f"{STATE}/history", "/v1/events", "/v1/events/1"):
-        [fault] = problem_of(seeded.get(path, min_position=4), 422)["errors"]
-        assert (fault["pointer"], fault["code"]) == ("min_position", "future_position")
-        assert "3 entries" in fault["detail"]
-        rolled_back_problem(seeded.get(path, min_position=f"{epoch}:4"), "min_position")
-        rolled_back_problem(seeded.get(path, known_at=f"{epoch}:4"), "known_at")
-    rolled_back_problem(seeded.get("/v1/events", after=f"{epoch}:4"), "after")
-    rolled_back_problem(seeded.get(f"{STATE}/diff", **{"from": f"{epoch}:4"}), "from")
+        for position in ("4", f"{epoch}:4"):
+            [fault] = problem_of(seeded.get(path, min_position=position), 422)["errors"]
+            assert (fault["pointer"], fault["code"]) == ("min_position", "future_position")
+            assert "3 entries" in fault["detail"]
+            assert "rolled back" not in fault["detail"]
+            [fault] = problem_of(seeded.get(path, known_at=position), 422)["errors"]
+            assert (fault["pointer"], fault["code"]) == ("known_at", "future_known_at")
+    assert pointers_of(seeded.get("/v1/events", after=f"{epoch}:4")) == ["after"]
+    assert pointers_of(seeded.get(f"{STATE}/diff", **{"from": f"{epoch}:4"})) == ["from"]
     assert seeded.get("/v1/events", after=4).json()["events"] == []
 
 

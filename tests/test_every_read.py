@@ -18,6 +18,7 @@ from ledger.facts import FACTS, KINDS, Subject
 from ledger.postgres import Embedded, Place, migrate
 from ledger.service import read_disclosures
 from ledger.settings import Settings
+from projections.diff import said
 from projections.read import SORTS
 from projections.replay import Told, story
 from tests.commands import Command, rows
@@ -169,7 +170,7 @@ def stated(states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What is stated of each. Whether something is overdue depends on the day, and a story is of no day."""
     follows = ("provenance", "unknown", "overdue")
     known = {
-        subject: {name: one for name, one in state.items() if one is not None and name not in follows}
+        subject: {name: told for name, one in state.items() if (told := said(one)) is not None and name not in follows}
         for subject, state in states.items()
     }
     return {subject: state for subject, state in known.items() if state}
@@ -187,7 +188,7 @@ def test_the_story_is_told_to_its_end(told: Service) -> None:
     assert [step.entry.position for step in steps] == list(range(1, told.size() + 1))
     for change in (change for step in steps for change in step.changes):
         state = shown.setdefault(change.subject, {})
-        assert (state.get(change.field), change.old != change.new) == (change.old, True)
+        assert said(state.get(change.field)) == said(change.old) != said(change.new)
         state[change.field] = change.new
     assert stated(shown) == stated(rows_of(told))
 
@@ -207,7 +208,7 @@ def test_what_changed_between_its_days_is_told(told: Service) -> None:
         timeline = ask(told, "/{id}/timeline", subject, valid_at=LAST_DAY, limit=1_000) or {"items": []}
         days = [FIRST_DAY, *(one["day"] for one in timeline["items"]), LAST_DAY]
         for _, _, changes in diffs(told, subject, "valid_at", days):
-            assert all(one["old"] != one["new"] for one in changes)
+            assert all(said(one["old"]) != said(one["new"]) for one in changes)
 
 
 def test_every_route_answers(told: Service) -> None:

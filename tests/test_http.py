@@ -130,6 +130,32 @@ def test_a_stale_version_is_refused(service: Service) -> None:
     assert service.size() == 5
 
 
+def test_who_opens_a_stream_may_say_that_it_must_be_new(service: Service) -> None:
+    """``If-None-Match: *`` records where there is no such stream, and is 412 where there is; a tag there is refused."""
+    assert service.post(THX, If_None_Match="*").status_code == 201
+    missed = problem_of(service.post(THX | {"note": "Again."}, If_None_Match="*"), 412)
+    assert (missed["type"], missed["current_version"]) == ("/problems/precondition-failed", 1)
+    for odd in ('"v1"', ""):
+        assert pointers_of(service.post(USA, If_None_Match=odd)) == ["If-None-Match"]
+    assert pointers_of(service.post(USA, INDIA, If_None_Match="*")) == ["If-None-Match"]
+    assert service.size() == 1
+
+
+def test_a_request_does_not_contradict_itself(service: Service) -> None:
+    """Versions that differ are refused by the header's name, and so is a key beside an id: none of them is ignored."""
+    service.given(THX, INDUS_X)
+    told = event("initiative.activated", "initiative:indus-x", "2023-06-21") | {"expected_version": 1}
+    assert pointers_of(service.post(told, If_Match='"v0"')) == ["If-Match"]
+    assert pointers_of(service.post(told, If_None_Match="*")) == ["If-None-Match"]
+    assert pointers_of(service.post(USA, If_Match='"v1"', If_None_Match="*")) == ["If-Match"]
+    known = USA | {"id": "01990000-0000-7000-8000-00000000000a"}
+    for sent in ([known], [INDIA, known]):
+        assert pointers_of(service.post(*sent, Idempotency_Key='"k"')) == ["Idempotency-Key"]
+    assert service.size() == 2
+    assert service.post(told, If_Match='"v1"').status_code == 201
+    assert service.post(USA | {"expected_version": 0}, If_Match='"v0"', If_None_Match="*").status_code == 201
+
+
 def test_many_writers_at_once(service: Service) -> None:
     """32 clients at once each get an answer, and the positions have no gap."""
 
@@ -157,6 +183,18 @@ def test_the_log_shows_the_same_bytes_everywhere(service: Service) -> None:
         for which in (one["position"], one["id"]):
             alone = service.get(f"/v1/events/{which}")
             assert (alone.text, alone.headers["content-type"]) == (line, "application/cloudevents+json")
+
+
+@pytest.mark.parametrize(
+    ("accept", "lines"),
+    [(NDJSON, True), ("Application/X-NDJSON; q=0.5", True), (f"text/html, {NDJSON};q=0.01, */*", True),
+     (f"{NDJSON};q=0", False), (f"{NDJSON} ; q=0.000, application/json", False), ("*/*", False), ("", False)],
+)  # fmt: skip
+def test_lines_are_given_to_who_accepts_them(service: Service, accept: str, lines: bool) -> None:
+    """In any case and at any weight but none, which rules them out; and so again when they are given from memory."""
+    service.given(THX)
+    for _ in range(2):
+        assert (service.get("/v1/events", {"Accept": accept}).headers["content-type"] == NDJSON) == lines
 
 
 def test_the_log_is_narrowed(service: Service) -> None:
@@ -599,6 +637,7 @@ def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
             response = away.get(path, ADMIN)
             assert problem_of(response, 503)["type"] == "/problems/unavailable"
             assert response.headers["retry-after"]
+            assert response.headers["ledger-epoch"]
         assert problem_of(away.post(USA), 503)["type"] == "/problems/unavailable"
         assert away.get("/v1/event-types").status_code == 200
         assert str(place.dsn).partition("host=")[2].split()[0] not in response.text
@@ -674,9 +713,34 @@ def test_the_changes_between_two_days_are_told_as_known_at_one_position(service:
     assert statuses == [[("active", "closed")], [], [(None, "active")]]
 
 
-@pytest.mark.parametrize("query", ["", "from=2021-01-01&to=4", "from=4&to=2021-01-01", "from=x", "from=99999"])
+TO_COME = event("meeting.scheduled", "meeting:m", "2024-01-01", title="M")
+HELD = event("meeting.held", "meeting:m", "2024-02-01", title="M", initiatives=["initiative:indus-x"])
+
+
+@pytest.mark.parametrize(
+    ("known", "then", "fields"),
+    [((INDUS_X, TO_COME), HELD, {"status", "initiatives", "dates"}), ((HELD,), INDUS_X, set())],
+)
+def test_what_was_known_for_long_is_not_new_where_it_belongs_now(
+    service: Service, known: tuple[dict[str, Any], ...], then: dict[str, Any], fields: set[str]
+) -> None:
+    """Of a meeting that joins what it belongs to, or was there before it, a diff tells what changed in it, both ways."""
+    # given
+    first = service.given(THX, *known)[-1]["position"]
+    last = service.given(then)[-1]["position"]
+    # then
+    for ends in ({"from": first, "to": last}, {"from": last, "to": first}):
+        changes = service.get("/v1/initiatives/indus-x/diff", **ends).json()["changes"]
+        assert {one["field"] for one in changes if one["subject"] == "meeting:m"} == fields
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "from=2021-01-01&to=4", "from=4&to=2021-01-01", "from=x", "from=99999", "from=1&to=2&known_at=3",
+     "from=2021-01-01&valid_at=2024-01-01"],
+)  # fmt: skip
 def test_a_diff_needs_two_ends_of_one_clock(service: Service, query: str) -> None:
-    """What is not two days or two positions is refused."""
+    """What is not two days or two positions is refused, and so is a third."""
     service.given(THX, USA, INDIA, INDUS_X)
     assert problem_of(service.get(f"/v1/initiatives/indus-x/diff?{query}"), 422)["errors"]
 
