@@ -304,8 +304,8 @@ Rows = Iterable[tuple[int, dict[str, str]]]
 Told = dict[str, Any]
 """An event as it is posted."""
 
-Last = dict[str, int]
-"""In which line a table tells each fact for the last time, by ``correlationid``: that is how it reads."""
+Last = dict[str, str]
+"""How a table reads: the ids of what it tells, by ``correlationid``; of several rows under one key that is the last."""
 
 
 @dataclass
@@ -350,8 +350,7 @@ def read_mapped(mapping: Mapping, path: Path, earlier: Imported, last: Last, rep
 
 
 def last_told(mapping: Mapping, rows: Rows) -> Last:
-    """Where a table says the same thing twice, it is what it says last that counts."""
-    return {correlation: number for number, correlation, _ in _told(mapping, rows, Report())}
+    return {correlation: reading for _, correlation, reading, _ in _told(mapping, rows, Report())}
 
 
 def rows_to_events(
@@ -363,10 +362,9 @@ def rows_to_events(
     """
     past = earlier.copy() if earlier else Imported()
     recorded = past.ids.copy()
-    for number, correlation, told in _told(mapping, rows, report):
-        reading = _id(correlation, told)
-        is_over = reading in past.ids and (last or {}).get(correlation, number) != number
-        events = [] if is_over else _post(mapping, past, correlation, told)
+    for number, correlation, reading, told in _told(mapping, rows, report):
+        is_last = (last or {}).get(correlation, reading) == reading
+        events = _post(mapping, past, correlation, reading, told) if is_last else []
         for event in events:
             target = event.get("data", {}).get("target")
             past.take_in(event["id"], event["type"], event["subject"], correlation, target)
@@ -375,15 +373,15 @@ def rows_to_events(
         recorded.discard(reading)  # what many rows tell alike is one repetition
 
 
-def _told(mapping: Mapping, rows: Rows, report: Report) -> Iterator[tuple[int, str, Told]]:
-    """Line number, correlation and fact for all that the rows tell."""
+def _told(mapping: Mapping, rows: Rows, report: Report) -> Iterator[tuple[int, str, str, Told]]:
+    """Line number, correlation, id and event of each fact that the rows tell."""
     for number, cells in rows:
         try:
             facts = _facts(mapping, Row(cells, mapping.unknown))
         except Invalid as error:
             report.refuse(number, str(error))
             continue
-        yield from ((number, correlation, told) for correlation, told in facts)
+        yield from ((number, correlation, _id(correlation, told), told) for correlation, told in facts)
 
 
 def _facts(mapping: Mapping, row: Row) -> list[tuple[str, Told]]:
@@ -425,9 +423,9 @@ def _id(correlation: str, content: Any) -> str:
     return str(uuid5(ROWS, correlation + json.dumps(content, sort_keys=True)))
 
 
-def _post(mapping: Mapping, past: Imported, correlation: str, told: Told) -> list[Told]:
+def _post(mapping: Mapping, past: Imported, correlation: str, new_id: str, told: Told) -> list[Told]:
     """What makes the fact count, and nothing else that was told in its place."""
-    counting, latest, new_id = past.counting.get(correlation, {}), "", _id(correlation, told)
+    counting, latest = past.counting.get(correlation, {}), ""
     while new_id in past.ids:  # it was told before: if something else was since, it comes back under another id
         latest, new_id = new_id, _id(correlation, new_id)
     stale = [one for one in counting if one != latest]
