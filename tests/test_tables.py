@@ -450,6 +450,9 @@ def test_a_fact_that_was_corrected_moves_too(place: Place, reader: Connection, t
         assert counted_in(log_of(reader)) == [*there, *(("agreement:list-c", type_, "Talks") for type_ in BOTH)]
         again = run(place, "import", "--mapping", mapping, tmp_path / "table.csv")
         assert again.stderr == "appended 0, repeated 4, refused 0\n"
+    run(place, "audit")
+    assert json.loads(run(place, "show", "agreement:list-a").stdout)["title"] == "Trade"
+    assert "nothing is known of agreement:list-b" in run(place, "show", "agreement:list-b", code=1).stderr
 
 
 def test_what_an_import_left_behind_is_struck_by_the_next(load: Import, given: Given, reader: Connection) -> None:
