@@ -2,6 +2,7 @@
 
 Ids come from the mapping's name, the key columns and what is said. The same row again therefore changes nothing, and a
 row that reads otherwise than it did under the same key corrects what it gave then; the log tells, by ``correlationid``.
+What counts is how a row of the table that was imported last reads, and of several under one key the last of them.
 """
 
 import csv
@@ -10,11 +11,11 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self, TextIO
+from typing import Annotated, Any, Self, TextIO
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -297,18 +298,32 @@ def _month(word: str) -> str:
     return next((str(number) for number, name in enumerate(MONTHS, start=1) if name.startswith(word)), word)
 
 
-class Earlier(NamedTuple):
-    """An entry that an earlier import made."""
+Rows = Iterable[tuple[int, dict[str, str]]]
+"""Line number, and cells by column."""
 
-    id: str
-    subject: str
-    is_void: bool
-
-
-Imported = dict[str, list[Earlier]]
-"""What was imported under each ``correlationid``, in the order of recording."""
 Told = dict[str, Any]
 """An event as it is posted."""
+
+Last = dict[str, str]
+"""How a table reads: the ids of what it tells, by ``correlationid``; of several rows under one key that is the last."""
+
+
+@dataclass
+class Imported:
+    """What imports with a mapping made: the ids of all of it, and by ``correlationid`` what counts, with its subject."""
+
+    ids: set[str] = field(default_factory=set)
+    counting: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def copy(self) -> "Imported":
+        return Imported(self.ids.copy(), {key: those.copy() for key, those in self.counting.items()})
+
+    def take_in(self, entry_id: str, type_: str, subject: str, correlation: str, target: object) -> None:
+        counting = self.counting.setdefault(correlation, {})
+        counting.pop(str(target), None)
+        if type_ != "entry.voided":
+            counting[entry_id] = subject
+        self.ids.add(entry_id)
 
 
 def mark(mapping: Mapping) -> str:
@@ -318,50 +333,55 @@ def mark(mapping: Mapping) -> str:
 
 def imported(mapping: Mapping, lines: Iterable[str]) -> Imported:
     """What the lines of a log tell of earlier imports with a mapping of this name."""
-    found: Imported = {}
-    sign = mark(mapping)
+    found, sign = Imported(), mark(mapping)
     for line in lines:
         if sign in line:
             entry = read_line(line)
-            earlier = Earlier(entry.id, entry.originator_id, entry.type == "entry.voided")
-            found.setdefault(entry.correlationid or "", []).append(earlier)
+            found.take_in(
+                entry.id, entry.type, entry.originator_id, entry.correlationid or "", entry.data.get("target")
+            )
     return found
 
 
-def _earlier(event: Told) -> Earlier:
-    return Earlier(event["id"], event["subject"], event["type"] == "entry.voided")
-
-
-def read_mapped(mapping: Mapping, path: Path, report: Report, earlier: Imported) -> Iterator[Line]:
+def read_mapped(mapping: Mapping, path: Path, earlier: Imported, last: Last, report: Report) -> Iterator[Line]:
     """The events of a table, ready to be appended; what is wrong with the rest goes into the report. Raises Invalid."""
-    events = rows_to_events(mapping, read_table(mapping, path, report), report, earlier)
+    events = rows_to_events(mapping, read_table(mapping, path, report), report, earlier, last)
     return read_drafts(((number, to_json(event).decode()) for number, event in events), report)
 
 
+def last_told(mapping: Mapping, rows: Rows) -> Last:
+    return {correlation: reading for _, correlation, reading, _ in _told(mapping, rows, Report())}
+
+
 def rows_to_events(
-    mapping: Mapping, rows: Iterable[tuple[int, dict[str, str]]], report: Report, earlier: Imported | None = None
+    mapping: Mapping, rows: Rows, report: Report, earlier: Imported | None = None, last: Last | None = None
 ) -> Iterator[tuple[int, Told]]:
-    """Line number and event for each fact that the rows tell and that was not imported before.
+    """Line number and event of what it takes for all that the rows tell to count, and nothing told in its place before.
 
     A row that cannot be mapped gives nothing, and its line goes into the report with what is wrong.
     """
-    past = {key: list(entries) for key, entries in (earlier or {}).items()}
-    recorded = {entry.id for entries in past.values() for entry in entries}
+    past = earlier.copy() if earlier else Imported()
+    recorded = past.ids.copy()
+    for number, correlation, reading, told in _told(mapping, rows, report):
+        is_last = (last or {}).get(correlation, reading) == reading
+        events = _post(mapping, past, correlation, reading, told) if is_last else []
+        for event in events:
+            target = event.get("data", {}).get("target")
+            past.take_in(event["id"], event["type"], event["subject"], correlation, target)
+            yield number, event
+        report.repeated += reading in recorded and not events
+        recorded.discard(reading)  # what many rows tell alike is one repetition
+
+
+def _told(mapping: Mapping, rows: Rows, report: Report) -> Iterator[tuple[int, str, str, Told]]:
+    """Line number, correlation, id and event of each fact that the rows tell."""
     for number, cells in rows:
         try:
             facts = _facts(mapping, Row(cells, mapping.unknown))
         except Invalid as error:
             report.refuse(number, str(error))
             continue
-        for correlation, told in facts:
-            known, entry_id = past.setdefault(correlation, []), _id(correlation, told)
-            if entry_id in recorded:
-                recorded.remove(entry_id)  # what many rows tell alike is one repetition
-                report.repeated += 1
-            elif all(entry.id != entry_id for entry in known):
-                events = _post(mapping, {"id": entry_id, "correlationid": correlation}, told, known)
-                known += map(_earlier, events)
-                yield from ((number, event) for event in events)
+        yield from ((number, correlation, _id(correlation, told), told) for correlation, told in facts)
 
 
 def _facts(mapping: Mapping, row: Row) -> list[tuple[str, Told]]:
@@ -403,14 +423,20 @@ def _id(correlation: str, content: Any) -> str:
     return str(uuid5(ROWS, correlation + json.dumps(content, sort_keys=True)))
 
 
-def _post(mapping: Mapping, ids: Told, told: Told, known: list[Earlier]) -> list[Told]:
-    """The fact, or what puts it in the place of the one that the row gave before."""
-    if not known or known[-1].is_void:
-        return [{**ids, **told}]
-    head = known[-1]
-    data: Told = {"target": head.id, "reason_code": mapping.reason_code, "reason": mapping.reason}
-    if head.subject == told["subject"]:
-        data["replacement"] = {"data": {}} | {name: value for name, value in told.items() if name != "subject"}
-        return [{**ids, "type": "entry.superseded", "subject": head.subject, "data": data}]
-    gone = {**ids, "id": _id(head.id, ids["id"]), "type": "entry.voided", "subject": head.subject, "data": data}
-    return [gone, {**ids, **told}]
+def _post(mapping: Mapping, past: Imported, correlation: str, new_id: str, told: Told) -> list[Told]:
+    """What makes the fact count, and nothing else that was told in its place."""
+    counting, latest = past.counting.get(correlation, {}), ""
+    while new_id in past.ids:  # it was told before: if something else was since, it comes back under another id
+        latest, new_id = new_id, _id(correlation, new_id)
+    stale = [one for one in counting if one != latest]
+    new = [] if latest in counting else [told]
+    if new and stale and counting[stale[-1]] == told["subject"]:
+        instead = {"data": {}} | {name: value for name, value in told.items() if name != "subject"}
+        new = [_correction(mapping, "entry.superseded", told["subject"], target=stale.pop(), replacement=instead)]
+    gone = [_correction(mapping, "entry.voided", counting[one], target=one) | {"id": _id(one, new_id)} for one in stale]
+    return [{"id": new_id, "correlationid": correlation, **event} for event in (*gone, *new)]
+
+
+def _correction(mapping: Mapping, type_: str, subject: str, **data: Any) -> Told:
+    why = {"reason_code": mapping.reason_code, "reason": mapping.reason}
+    return {"type": type_, "subject": subject, "data": data | why}

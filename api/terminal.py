@@ -53,7 +53,7 @@ def show_json(text: str) -> None:
 def progress(title: str, total: int | None, begun: int = 0) -> Iterator[Callable[[int], None]]:
     """A bar with rate and time left on a terminal, a line now and then elsewhere. Takes how much is done in all.
 
-    ``begun`` was done before: it counts for the bar, not for the rate.
+    ``begun`` was done before: it counts for the bar, not for the rate. The whole may grow meanwhile, as a log does.
     """
     if err.is_terminal:
         with _bar() as bar:
@@ -61,7 +61,8 @@ def progress(title: str, total: int | None, begun: int = 0) -> Iterator[Callable
             started = monotonic()
 
             def advance(done: int) -> None:
-                bar.update(task, completed=done, rate=f"{(done - begun) / max(monotonic() - started, 0.001):,.0f}/s")
+                rate = f"{(done - begun) / max(monotonic() - started, 0.001):,.0f}/s"
+                bar.update(task, completed=done, total=total and max(total, done), rate=rate)
 
             yield advance
     else:
@@ -84,7 +85,8 @@ def _plain(title: str, total: int | None, begun: int) -> Callable[[int], None]:
             return
         said = monotonic()
         rate = (done - begun) / max(said - started, 0.001)
-        left = f" of {total:,}, {(total - done) / max(rate, 0.001):,.0f} s left" if total else ""
+        whole = max(total or 0, done)
+        left = f" of {whole:,}, {(whole - done) / max(rate, 0.001):,.0f} s left" if total else ""
         say(f"{title}: {done:,}{left} ({rate:,.0f}/s)")
 
     return advance

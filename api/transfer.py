@@ -13,7 +13,7 @@ from typing import BinaryIO
 import typer
 
 from api.files import Line, Report, count_lines, read_drafts, read_lines, rereadable
-from api.tables import Imported, Mapping, imported, mark, read_mapped, read_mapping
+from api.tables import Imported, Mapping, imported, last_told, mark, read_mapped, read_mapping, read_table
 from api.terminal import progress, say
 from ledger.errors import Refused, TooLarge
 from ledger.postgres import Connection, queries
@@ -41,7 +41,8 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, mapping: Path | Non
         if mapping:
             meaning = read_mapping(mapping)
             with ledger as opened:
-                lines = partial(_mapped, meaning, path, _earlier(opened, meaning))
+                last = last_told(meaning, read_table(meaning, path, Report()))
+                lines = partial(read_mapped, meaning, path, _earlier(opened, meaning), last)
                 report = _record(opened, lines, _check(path, lines), dry_run)
         else:
             lines = partial(_plain, path)
@@ -53,10 +54,6 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, mapping: Path | Non
 
 def _plain(path: Path, report: Report) -> Iterator[Line]:
     return read_drafts(read_lines(path), report)
-
-
-def _mapped(meaning: Mapping, path: Path, earlier: Imported, report: Report) -> Iterator[Line]:
-    return read_mapped(meaning, path, report, earlier)
 
 
 def _earlier(ledger: Ledger, meaning: Mapping) -> Imported:

@@ -52,9 +52,10 @@ def check_correction(history: History, fact: Correction, subject: Subject) -> No
 
 def _check_strike(history: History, fact: Voided | Superseded, target: Recorded, subject: Subject) -> None:
     if (struck_by := history.struck.get(target.position)) is not None:
-        raise Refused("already_corrected", f"{target} was corrected by {history.recorded[struck_by]}", subject)
-    chained = isinstance(fact, Superseded) and isinstance(target.fact, Superseded)
-    if isinstance(target.fact, Correction) and not chained:
+        by = history.recorded[struck_by]
+        advice = "correct that one" if isinstance(by.fact, Superseded) else "record the fact again"
+        raise Refused("already_corrected", f"{target} was corrected by {by}: {advice}", subject)
+    if isinstance(target.fact, Correction) and not isinstance(target.fact, Superseded):
         raise Refused("correction_stands", f"{target} is a correction: record the fact again", subject)
     if isinstance(fact, Superseded) and fact.replacement.type.partition(".")[0] != subject.kind:
         raise Refused("wrong_kind", f"{fact.replacement.type} is no fact of {subject}", subject)

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple
 
-from psycopg import IsolationLevel, sql
+from psycopg import sql
 
 from ledger.admission import check_correction
 from ledger.entry import read_line
@@ -155,19 +155,20 @@ class Rebuilt(Builder):
 
 
 def check_rows(connection: Connection, place: Place) -> Iterator[Finding]:
-    """The live rows against rows built from the entries alone, both as of the position that the live ones show."""
+    """The live rows against rows built from the entries alone, both as of the position that the live ones show at first.
+
+    Nothing is held meanwhile: the live rows can go on, and be put in place anew.
+    """
     builder = Rebuilt(connection, BATCH)
     builder.create()
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    with connection.transaction():
-        version, upto = _live(connection, place)
-        if version != VERSION:
-            yield Finding(0, f"the live rows are of version {version}, not {VERSION}: they cannot be compared")
-            return
-        broken = dict(builder.build(upto))
-        for poison in broken.values():
-            yield Finding(poison.position, f"it cannot be projected ({poison.error}): its stream is not compared")
-        yield from _compare(connection, place, list(broken))
+    version, upto = _live(connection, place)
+    if version != VERSION:
+        yield Finding(0, f"the live rows are of version {version}, not {VERSION}: they cannot be compared")
+        return
+    broken = dict(builder.build(upto))
+    for poison in broken.values():
+        yield Finding(poison.position, f"it cannot be projected ({poison.error}): its stream is not compared")
+    yield from _compare(connection, place, upto, list(broken))
 
 
 def _live(connection: Connection, place: Place) -> tuple[int, int]:
@@ -177,9 +178,9 @@ def _live(connection: Connection, place: Place) -> tuple[int, int]:
     return (row[0], row[1]) if row else (VERSION, 0)
 
 
-def _compare(connection: Connection, place: Place, apart: Sequence[str]) -> Iterator[Finding]:
-    """Where the two part, but for the streams that stand ``apart``."""
-    given = {"apart": apart}
+def _compare(connection: Connection, place: Place, upto: int, apart: Sequence[str]) -> Iterator[Finding]:
+    """Where the two part as of a position, but for the streams that stand ``apart``."""
+    given = {"upto": upto, "apart": apart}
     states = _differing(place, "states", STATE_COLUMNS, "subject, lane, valid_from")
     for side, subject, lane, valid_from, position in connection.execute(states, given):
         row = f"{subject} {lane}".strip()

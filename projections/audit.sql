@@ -28,8 +28,15 @@ select stream,
 -- name: differing
 -- The first row that one has and the other has not: "live" shows what the entries do not say, "rebuilt" the reverse.
 -- Where both have it and believe it until different entries, the earlier of these is where they part.
-with live as not materialized (
-    select {columns}, known_to from {projections}.{table} where subject <> all(%(apart)s)
+-- The live rows go on meanwhile: what they have learnt since the position of the others is left out.
+with later as (
+    select int8range(%(upto)s::bigint, greatest(position, %(upto)s), '(]') as positions from {projections}.progress
+), live as not materialized (
+    select {columns},
+           case when known_to <@ later.positions then 9223372036854775807 else known_to end as known_to
+      from {projections}.{table}, later
+     where subject <> all(%(apart)s)
+       and not known_from <@ later.positions
 ), rebuilt as not materialized (
     select {columns}, known_to from {scratch}.{table}
 ), differing as (

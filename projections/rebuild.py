@@ -29,7 +29,9 @@ from ledger.postgres import Connection, Place
 from projections.follower import SQL, VERSION, Follower, Poison, Read, read_progress, recorded_of
 from projections.rows import Projector
 
-TABLES = ("progress", "states", "statuses", "timeline")
+TABLES = ("progress", "statuses", "states", "timeline")
+"""In the order in which they are locked: a follower begins with its progress, and a list with the statuses."""
+
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 
@@ -37,6 +39,7 @@ BATCH = 2_000
 SHARES_EACH = 8
 WAIT_S = 0.1
 SWAP_AGAIN_S = 1.0
+ROUNDS = 10
 
 Report = Callable[[int], None]
 
@@ -219,8 +222,9 @@ def _finish(connection: Connection, place: Place, report: Report) -> int:
     connection.execute(SQL["analyze"])
     builder = Follower(connection, batch=BATCH)
     while True:
-        _follow_up(builder, report)
-        with suppress(psycopg.errors.LockNotAvailable):
+        for _ in range(ROUNDS):  # each is shorter than the one before, or nobody could keep up
+            _follow_up(builder, report)
+        with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return _take_over(builder, place, report)
         sleep(SWAP_AGAIN_S)
 
@@ -232,8 +236,9 @@ def _take_over(builder: Follower, place: Place, report: Report) -> int:
     """
     connection = builder.connection
     with connection.transaction():
+        _lock(connection, place.rebuild)  # the database itself may be at work there
         connection.execute(SQL["be_brief"])
-        _hold_live(connection, place)
+        _lock(connection, place.projections)
         _follow_up(builder, report)
         _check(connection, "progress")
         position = _number(connection, "position")
@@ -242,8 +247,12 @@ def _take_over(builder: Follower, place: Place, report: Report) -> int:
 
 
 def _follow_up(builder: Follower, report: Report) -> None:
+    """Project what is recorded by now; what is recorded meanwhile would have no end."""
+    goal = _number(builder.connection, "size")
     while builder.step():
         report(builder.position)
+        if builder.position >= goal:
+            return
 
 
 def _check(connection: Connection, question: str) -> None:
@@ -252,12 +261,12 @@ def _check(connection: Connection, question: str) -> None:
             raise Unreadable(f"entry {position} cannot be projected ({error}): the projections stay as they are")
 
 
-def _hold_live(connection: Connection, place: Place) -> None:
-    """From here to the swap nobody reads or writes the live tables; the progress first, as the follower does."""
+def _lock(connection: Connection, schema: str) -> None:
+    """From here to the swap nobody reads or writes the tables, as far as they are there."""
     for name in TABLES:
-        if connection.execute("select to_regclass(%s)", [f"{place.projections}.{name}"]).fetchone() != (None,):
+        if connection.execute("select to_regclass(%s)", [f"{schema}.{name}"]).fetchone() != (None,):
             lock = "lock table {} in access exclusive mode"
-            connection.execute(sql.SQL(lock).format(_table(place.projections, name)))
+            connection.execute(sql.SQL(lock).format(_table(schema, name)))
 
 
 def _swap(connection: Connection, place: Place) -> None:

@@ -107,8 +107,9 @@ update progress
  where position = %(before)s
 
 -- name: be_brief
--- Who locks the live tables keeps every reader waiting behind him: not for long.
-set local lock_timeout = '1s'
+-- Who waits for the live tables keeps every reader waiting behind him: not for long, and less than it takes the database
+-- (deadlock_timeout, 1 s) to give up a reader that waits for him and that he waits for.
+set local lock_timeout = '200ms'
 
 -- name: create_shares
 -- The streams of a rebuild, dealt out by name: each share shows its streams up to ``after``, as they were at ``goal``.

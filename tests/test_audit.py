@@ -9,12 +9,12 @@ from ledger.draft import read_body
 from ledger.entry import read_line
 from ledger.postgres import Connection, Place
 from ledger.service import Actor, Ledger
-from projections.audit import audit
-from projections.follow import Follower
+from projections.audit import audit, check_rows
+from projections.follow import Follower, rebuild
 from projections.replay import story
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import Generator
-from tests.unreadable import spoil, spoilt_in_turn, tamper
+from tests.unreadable import SPOIL, line_of, spoil, spoilt_in_turn, tamper
 
 pytest_plugins = ["tests.unreadable"]
 
@@ -137,6 +137,28 @@ def test_an_entry_of_which_the_projections_stop_is_found(
     follower.step()
     # then
     assert [position for position, _ in findings(place)] == [8, 9]
+
+
+def test_an_audit_is_in_nobodys_way(
+    told: None, given: Given, follower: Follower, place: Place, owner: Connection
+) -> None:
+    """While it compares, it holds no table; what is projected, and rebuilt, meanwhile is none of its findings."""
+    # given
+    line = line_of(owner, 2)
+    spoil(owner, "no type", 2)
+    with place.connect("pg_temp") as connection:
+        comparing = check_rows(connection, place)
+        assert next(comparing).position == 2  # now the rows are built anew
+        # when
+        tamper(owner, SPOIL, line, 2)
+        given(
+            event("initiative.activated", "initiative:indus-x", "2023-07-01"),
+            event("party.dissolved", "party:ind", "2024"),
+        )
+        follower.step()
+        rebuild(place)
+        # then
+        assert list(comparing) == []
 
 
 def test_rows_of_another_version_are_not_compared(told: None, place: Place, owner: Connection) -> None:

@@ -109,9 +109,10 @@ def test_target_is_in_this_stream_and_earlier(type_: str, target: int | str) -> 
 @pytest.mark.parametrize("second", ["entry.voided", "entry.superseded"])
 @pytest.mark.parametrize("by_id", [False, True])
 def test_one_strike_each(first: str, second: str, by_id: bool) -> None:
-    """An entry is voided or superseded once; the second attempt is refused and told which entry was the first."""
+    """An entry is voided or superseded once; the second attempt is told which entry was the first, and what to do."""
     stream = given(REPORTED, LAUNCHED, other(first, 102), other("entry.annotated", 102))
-    with pytest.raises(Refused, match=r"entry 103") as error:
+    advice = "correct that one" if first == "entry.superseded" else "record the fact again"
+    with pytest.raises(Refused, match=f"entry 103: {advice}") as error:
         stream.append(other(second, entry_id(102) if by_id else 102))
     assert error.value.rule == "already_corrected"
     assert refused(stream, other(second, 102)) == "already_corrected"
@@ -142,15 +143,17 @@ def test_chain() -> None:
 
 @pytest.mark.parametrize("correction", ["voided", "superseded", "annotated", "disputed", "dispute_resolved"])
 def test_corrections_stand(correction: str) -> None:
-    """A correction cannot be voided, nor superseded but for the head of a chain: the fact is recorded again."""
+    """A correction can be neither voided nor superseded, but for the head of a chain, which is the fact that counts."""
     stream = given(REPORTED, LAUNCHED)
     if correction == "dispute_resolved":
         stream.append(other("entry.disputed", 102))
     stream.append(other(f"entry.{correction}", 102))
-    assert refused(stream, voided(stream.position)) == "correction_stands"
     if correction == "superseded":
         assert flagged(stream, superseded(stream.position, LAUNCHED)) == []
+        assert flagged(stream, voided(stream.position)) == []
+        assert lives(stream) == [("reported", 101)]
     else:
+        assert refused(stream, voided(stream.position)) == "correction_stands"
         assert refused(stream, superseded(stream.position, LAUNCHED)) == "correction_stands"
 
 

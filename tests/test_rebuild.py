@@ -1,30 +1,37 @@
 """A rebuild goes on beside the live rows, in several processes, and whatever is killed on the way changes nothing."""
 
+import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, cycle, product, takewhile
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, LiteralString
 
 import psutil
 import psycopg
 import pytest
 
-from ledger.draft import read_body
-from ledger.errors import Unreadable
+from api import terminal
+from ledger.draft import Draft, read_body
+from ledger.errors import LedgerError, Unreadable
+from ledger.facts import Subject
 from ledger.postgres import Connection, Place
 from ledger.service import Ledger
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
 from projections.follow import Follower, begun, read_progress, rebuild
 from projections.follower import VERSION, Outdated
-from tests.commands import LEDGER, environment
+from projections.read import Asked, Filters, Reads
+from tests.commands import LEDGER, Command, environment
 from tests.conftest import CLERK
 from tests.examples import THX, USA
 from tests.generator import Generator
 from tests.test_follow import POISON, _wait_until, catch_up, following, rows
 
+pytest_plugins = ["tests.commands"]
 ENTRIES = 1_500
 SLOW = """
 import sys
@@ -227,7 +234,7 @@ def test_a_swap_that_must_wait_lets_others_read(place: Place, reader: Connection
     rebuilding = Thread(target=lambda: done.append(rebuild(place)))
     with place.connect() as holder:
         with holder.transaction():
-            holder.execute("select from states")
+            holder.execute("select from progress, statuses, states, timeline limit 1")
             rebuilding.start()
             for _ in range(2):
                 _wait_until(lambda: _waits(reader))
@@ -237,6 +244,88 @@ def test_a_swap_that_must_wait_lets_others_read(place: Place, reader: Connection
         rebuilding.join(20)
     assert done == [ENTRIES]
     assert rows(reader) == before
+
+
+@pytest.mark.usefixtures("told")
+def test_a_swap_is_never_in_the_way_of_who_is_in_its_way(place: Place) -> None:
+    """A list reads statuses, then states: while a swap waits for the one, it does not hold the other."""
+    done = list[int]()
+    rebuilding = Thread(target=lambda: done.append(rebuild(place)))
+    with place.connect() as watcher, place.connect() as lister:
+        with lister.transaction():
+            lister.execute("select from statuses")
+            rebuilding.start()
+            _wait_until(lambda: _waits(watcher))
+            lister.execute("lock table states in access share mode nowait")
+        rebuilding.join(20)
+    assert done == [ENTRIES]
+
+
+@pytest.mark.usefixtures("told")
+def test_readers_see_nothing_of_a_swap(place: Place, reader: Connection) -> None:
+    """While rebuilds take over, one after the other, every one of many readers is answered, and never with an error."""
+    lists = reader.execute("select distinct kind, status from states where lane = ''").fetchall()
+    subjects = [Subject(one) for (one,) in reader.execute("select distinct subject from states limit 20").fetchall()]
+    done, errors, answered = Event(), list[str](), list[int]()
+
+    def read(reads: Reads) -> None:
+        for (kind, status), subject in takewhile(lambda _: not done.is_set(), cycle(product(lists, subjects))):
+            try:
+                reads.page(kind, Asked(), Filters(status=status), "id", None, 50)
+                answered.append(reads.whole(subject, Asked())[1].known_at)
+            except LedgerError as error:
+                errors.append(str(error))
+
+    with place.pool(20) as pool, ThreadPoolExecutor(20) as readers:
+        for _ in range(20):
+            readers.submit(read, Reads(pool))
+        try:
+            for _ in range(4):
+                rebuild(place)
+        finally:
+            done.set()
+    assert errors == []
+    assert set(answered) == {ENTRIES}
+
+
+def source(number: int) -> list[Draft]:
+    return read_body(THX | {"subject": f"source:n{number}"})
+
+
+@pytest.mark.usefixtures("told")
+def test_a_rebuild_ends_though_appends_go_on(ledger: Ledger, place: Place, reader: Connection) -> None:
+    """Where something is recorded after each of its steps, it leaves the last of it to the follower, and loses nothing."""
+    coming = iter(range(500))
+
+    def append(_: int) -> None:
+        ledger.append(source(next(coming)), CLERK)
+
+    position = rebuild(place, append)
+    assert ENTRIES < position <= ENTRIES + next(coming)
+    catch_up(Follower(reader))
+    assert rows(reader) == rows_anew(place)
+
+
+@pytest.mark.usefixtures("told")
+def test_nothing_is_more_than_the_whole(ledger: Ledger, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the log grows, a rebuild says how far it is of what there is by then, and of no time less than none."""
+    monkeypatch.setattr(terminal, "PLAIN_EVERY_S", 0)
+    done = Event()
+
+    def append() -> None:
+        for number in takewhile(lambda _: not done.is_set(), count()):
+            ledger.append(source(number), CLERK)
+
+    with ThreadPoolExecutor(1) as appending:
+        appending.submit(append)
+        try:
+            said = command("rebuild").stderr
+        finally:
+            done.set()
+    shown = re.findall(r"^rebuild: (\S+) of (\S+), (\S+) s left", said, re.MULTILINE)
+    numbers = [[int(number.replace(",", "")) for number in line] for line in shown]
+    assert numbers
+    assert all(position <= whole and left >= 0 for position, whole, left in numbers)
 
 
 def _waits(reader: Connection) -> bool:

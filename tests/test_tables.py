@@ -6,19 +6,24 @@ import random
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from api.files import Report, read_drafts
-from api.tables import Mapping, imported, read_mapped, read_mapping, read_table, rows_to_events
+from api.tables import Imported, Mapping, imported, last_told, read_mapped, read_mapping, read_table, rows_to_events
 from ledger.errors import Invalid
-from ledger.postgres import Connection
-from ledger.service import Ledger
+from ledger.postgres import Connection, Place
+from ledger.service import Answer, Ledger
 from projections.follow import Follower
+from tests.commands import run
 from tests.conftest import CLERK
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -27,6 +32,7 @@ MEMBERS = read_mapping(MAPPINGS / "copyright-treaties.toml")
 LAST = 2**63 - 2
 Import = Callable[..., Report]
 Event = dict[str, Any]
+Given = Callable[..., list[Answer]]
 
 HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "Place", "In force", "Terminated", "Ground"]
 FULL = ["7", "Trade", "Treaty", "60", "India; Côte d'Ivoire", "09/11/1946", "Delhi", "1.2.1947", "9 Nov 1956", "lapsed"]
@@ -305,15 +311,21 @@ def test_the_columns_of_a_mapping(mapping: Mapping, columns: set[str]) -> None:
 # --- importing again
 
 
+def log_of(reader: Connection) -> list[str]:
+    return [body for (body,) in reader.execute("select body::text from entries order by position")]
+
+
 @pytest.fixture
 def load(ledger: Ledger, reader: Connection) -> Import:
-    """``load(mapping, rows)`` imports rows, in batches, as the command does, and reports."""
+    """``load(mapping, rows)`` imports rows, in batches, as the command does, and reports; ``upto`` is where it is killed."""
 
-    def load_rows(mapping: Mapping, rows: Iterator[tuple[int, dict[str, str]]], batch: int = 500) -> Report:
-        report = Report()
-        log = reader.execute("select body::text from entries order by position").fetchall()
-        events = rows_to_events(mapping, rows, report, imported(mapping, [line for (line,) in log]))
-        lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))
+    def load_rows(
+        mapping: Mapping, rows: Iterator[tuple[int, dict[str, str]]], batch: int = 500, upto: int | None = None
+    ) -> Report:
+        report, told = Report(), list(rows)
+        earlier = imported(mapping, log_of(reader))
+        events = rows_to_events(mapping, told, report, earlier, last_told(mapping, told))
+        lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))[:upto]
         for start in range(0, len(lines), batch):
             answers = ledger.append([line.draft for line in lines[start : start + batch]], CLERK)
             report.appended += len(answers)
@@ -364,7 +376,8 @@ def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, r
         report = load(REGISTER, table(but(FULL, Place=place)))
         assert (report.appended, report.repeated, report.faults) == (1, 6, [])
     assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
-    assert load(REGISTER, table(FULL)).appended == 0, "an old table is known, and takes nothing back"
+    assert load(REGISTER, table(FULL)).appended == 1, "an old table that is imported last is what counts"
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 1
     while follower.step():
         pass
     row = reader.execute(
@@ -391,6 +404,93 @@ def test_a_row_that_moves_to_another_subject(load: Import, tmp_path: Path, reade
     ]  # fmt: skip
 
 
+MOVES = """
+name = "{name}"
+key = "No"
+sources = [{{ source = "source:list" }}]
+[facts.mentioned]
+type = "agreement.mentioned"
+subject = "agreement:{name}-{{slug(of)}}"
+data = {{ title = "{{title}}" }}
+[facts.described]
+type = "agreement.described"
+subject = "agreement:{name}-{{slug(of)}}"
+data = {{ title = "{{title}}" }}
+"""
+BOTH = ("agreement.described", "agreement.mentioned")
+MOVING = "No,of,title\n1,{},{}\n2,c,Talks\n"
+
+
+def counted_in(lines: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Subject, type and title of the facts that count, by what the log says of corrections and nothing else."""
+    facts: dict[str, tuple[str, dict[str, Any]]] = {}
+    for line in map(json.loads, lines):
+        data = line["data"]
+        facts.pop(data.get("target"), None)
+        if line["type"] != "entry.voided":
+            facts[line["id"]] = line["subject"], data.get("replacement", line)
+    return sorted((subject, fact["type"], fact["data"]["title"]) for subject, fact in facts.values())
+
+
+def test_a_fact_that_was_corrected_moves_too(place: Place, reader: Connection, tmp_path: Path) -> None:
+    """Each version of a table is what counts once it was imported, wherever its rows were before; again, it is at rest."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(MOVES.format(name="list"))
+    for of, title in [
+        ("a", "Tirade"),
+        ("a", "Trade"),
+        ("b", "Trade"),
+        ("a", "Tirade"),
+        ("b", "Tirade"),
+        ("a", "Trade"),
+    ]:
+        (tmp_path / "table.csv").write_text(MOVING.format(of, title))
+        run(place, "import", "--mapping", mapping, tmp_path / "table.csv")
+        there = [(f"agreement:list-{of}", type_, title) for type_ in BOTH]
+        assert counted_in(log_of(reader)) == [*there, *(("agreement:list-c", type_, "Talks") for type_ in BOTH)]
+        again = run(place, "import", "--mapping", mapping, tmp_path / "table.csv")
+        assert again.stderr == "appended 0, repeated 4, refused 0\n"
+    run(place, "audit")
+    assert json.loads(run(place, "show", "agreement:list-a").stdout)["title"] == "Trade"
+    assert "nothing is known of agreement:list-b" in run(place, "show", "agreement:list-b", code=1).stderr
+
+
+def test_what_an_import_left_behind_is_struck_by_the_next(load: Import, given: Given, reader: Connection) -> None:
+    """Where the void of a fact that has moved was refused, the next import makes good for it."""
+    mapping = Mapping.model_validate(tomllib.loads(MOVES.format(name="list")))
+    load(mapping, iter([(2, {"No": "1", "of": "a", "title": "Tirade"})]))
+    load(mapping, iter([(2, {"No": "1", "of": "a", "title": "Trade"})]))
+    moved = (2, {"No": "1", "of": "b", "title": "Trade"})
+    given(*(event for _, event in rows_to_events(mapping, [moved], Report())))
+    assert load(mapping, iter([moved])).appended == 2
+    assert {subject for subject, _, _ in counted_in(log_of(reader))} == {"agreement:list-b"}
+
+
+ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), min_size=1, max_size=2)
+VERSIONS = st.lists(st.tuples(st.tuples(ROWS, ROWS), st.integers(0, 12)), min_size=1, max_size=6)
+NAMES = (f"list-{number}" for number in count())
+
+
+@given_any(VERSIONS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_last_table_is_what_counts(
+    load: Import, reader: Connection, versions: list[tuple[tuple[list[tuple[str, str]], ...], int]]
+) -> None:
+    """Whatever tables came before, the facts that count are those of the last one; again, it records nothing.
+
+    So it is wherever the imports before were killed. Where a table has several rows under one key, the last one counts.
+    """
+    name = next(NAMES)
+    mapping = Mapping.model_validate(tomllib.loads(MOVES.format(name=name)))
+    for version, upto in versions:
+        cells = [{"No": str(no), "of": of, "title": title} for no, rows in enumerate(version) for of, title in rows]
+        load(mapping, enumerate(cells, 2), upto=upto)
+    assert load(mapping, enumerate(cells, 2)).faults == []
+    facts = [(f"agreement:{name}-{rows[-1][0]}", type_, rows[-1][1]) for rows in version for type_ in BOTH]
+    assert counted_in(line for line in log_of(reader) if f'"import:{name}:' in line) == sorted(facts)
+    assert load(mapping, enumerate(cells, 2)).appended == 0
+
+
 def test_without_a_key_a_row_is_itself() -> None:
     """Where nothing tells rows apart but all their cells, another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})
@@ -404,7 +504,7 @@ def test_a_table_in_one_go(tmp_path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([HEADER, FULL, but(BARE, Signed="never")])
     report = Report()
-    lines = list(read_mapped(REGISTER, path, report, {}))
+    lines = list(read_mapped(REGISTER, path, Imported(), {}, report))
     assert len(lines) == 7
     assert report.faults[0][0] == 3
 
@@ -415,7 +515,7 @@ def test_the_example_of_the_guide(tmp_path: Path) -> None:
     shown = dict(re.findall(r"```(csv|toml)\n(.*?)```", guide, re.DOTALL))
     (tmp_path / "data.csv").write_text(shown["csv"], encoding="utf-8")
     report = Report()
-    lines = list(read_mapped(mapping_of(tmp_path, shown["toml"]), tmp_path / "data.csv", report, {}))
+    lines = list(read_mapped(mapping_of(tmp_path, shown["toml"]), tmp_path / "data.csv", Imported(), {}, report))
     assert not report.faults
     assert [line.number for line in lines] == [2, 2, 2, 3]
 
