@@ -102,7 +102,7 @@ class Writer:
 
     def report(self) -> Waiting:
         """For health and metrics; from any thread."""
-        in_hand = self.in_hand
+        in_hand = [one for one in self.in_hand if not one.done()]
         since_s = monotonic() - min([one.arrived for one in in_hand]) if in_hand else None
         count = len(in_hand) + self.queue.qsize()
         return Waiting(count, since_s, self.committer.backend_pid, self.thread.is_alive())
