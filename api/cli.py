@@ -1,4 +1,8 @@
-"""The command line. Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up."""
+"""The command line.
+
+Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up; told to go by
+Ctrl-C 130, by SIGTERM 143, by SIGHUP 129.
+"""
 
 import io
 import logging
@@ -31,11 +35,13 @@ from api.reads import whole_json
 from api.terminal import err, out, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
-from ledger.entry import read_line
+from ledger.entry import Entry, read_line
 from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
+from ledger.history import Recorded
 from ledger.postgres import READ_ONLY, Place, check_schema, embedded, explained, is_read_only, migrate
+from ledger.process import undisturbed
 from ledger.service import Answer, Ledger, read_openings
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
@@ -152,7 +158,8 @@ def append(file: TheFile) -> None:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise Invalid(f"{file} cannot be read: {error.strerror}") from None
-    drafts = read_body(parse_json(body))
+    with undisturbed():
+        drafts = read_body(parse_json(body))
     with writing() as ledger:
         _show_answers(ledger.append(drafts, CLERK))
 
@@ -284,14 +291,19 @@ def replay(
 
 def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
     """The story of the log; or of one stream, told with what is known of those that it mentions."""
-    read = (read_line(line) for _, line in _log(reads, asked, 0, only))
-    entries = ((entry, entry.recorded()) for entry in read)
+    entries = (_read(line) for _, line in _log(reads, asked, 0, only))
     if only is None:
         return story(entries)
     alone = list(entries)
     with reads.connection() as connection:
         mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
         return story(alone, read_openings(connection, mentioned))
+
+
+@undisturbed()
+def _read(line: str) -> tuple[Entry, Recorded]:
+    entry = read_line(line)
+    return entry, entry.recorded()
 
 
 def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:

@@ -14,6 +14,7 @@ from ledger.errors import Refused, Unreadable
 from ledger.facts import Correction, Subject
 from ledger.history import History
 from ledger.postgres import Connection, Place, is_read_only, queries
+from ledger.process import undisturbed
 from projections.follower import VERSION, Poison
 from projections.rebuild import Builder
 
@@ -57,21 +58,32 @@ def check_log(connection: Connection, report: Callable[[int], None]) -> Iterator
     position, last = 0, None
     given = {"limit": BATCH, "tolerance_s": CLOCK_TOLERANCE_S}
     while rows := connection.execute(SQL["log"], given | {"after": position}).fetchall():
-        for *row, is_ahead in rows:
-            if row[0] != position + 1:
-                yield Finding(
-                    row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
-                )
-            if last is not None and row[5] < last:
-                yield Finding(row[0], "it was recorded before the entry that precedes it")
-            if is_ahead:
-                yield Finding(row[0], "its time lies ahead of the server's clock")
-            position, last = row[0], row[5]
-            yield from _check_line(*row)
+        yield from _gathered(_check_batch(rows, position, last))
+        position, last = rows[-1][0], rows[-1][5]
         report(position)
     size = connection.execute("select size from head").fetchone()
     if size is None or size[0] != position:
         yield Finding(0, f"the head of the log says {size and size[0]}, and the last entry is {position}")
+
+
+@undisturbed()
+def _gathered(found: Iterator[Finding]) -> list[Finding]:
+    return list(found)
+
+
+def _check_batch(rows: Iterable[tuple[Any, ...]], position: int, last: datetime | None) -> Iterator[Finding]:
+    """Entries that follow the one at ``position``, which was recorded at ``last``."""
+    for *row, is_ahead in rows:
+        if row[0] != position + 1:
+            yield Finding(
+                row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
+            )
+        if last is not None and row[5] < last:
+            yield Finding(row[0], "it was recorded before the entry that precedes it")
+        if is_ahead:
+            yield Finding(row[0], "its time lies ahead of the server's clock")
+        position, last = row[0], row[5]
+        yield from _check_line(*row)
 
 
 def _check_line(
@@ -94,7 +106,7 @@ def _check_line(
 def check_streams(connection: Connection) -> Iterator[Finding]:
     """Versions without a gap, and corrections that were legal when they were recorded."""
     for stream, entries in groupby(_streams(connection), itemgetter(0)):
-        yield from _check_stream(Subject(stream), entries)
+        yield from _gathered(_check_stream(Subject(stream), list(entries)))
 
 
 def _streams(connection: Connection) -> Iterator[tuple[Any, ...]]:

@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -421,3 +423,40 @@ def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
     assert len(rows(command("replay", "--to", "3"))) == 3
     assert len(rows(command("replay", "--from", "4", "--speed", "1000"))) == 2
     command("replay", "--to", "never", code=2)
+
+
+INTERRUPTED = """
+import signal, sys
+
+def watch(frame, event, told):
+    if event == "call" and frame.f_code.co_name == "__get__" and frame.f_back.f_code.co_name == "likeness":
+        sys.setprofile(None)
+        signal.raise_signal(number)
+
+number = int(sys.argv.pop())
+from api.cli import main
+sys.setprofile(watch)
+main()
+"""
+"""The command line, told to go at a moment when pydantic, while a fact is folded, asks Python for the value of an enum."""
+
+
+@pytest.mark.parametrize("command_", ["audit", "rebuild", "show agreement:a", "replay"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_to_go_finds_nothing_broken(given: Given, place: Place, command_: str, number: int) -> None:
+    """Exit 128 and the signal's number, at whatever moment it comes: no finding, no answer, and no entry stops anything.
+
+    A replay has told the first of two entries by then.
+    """
+    for party in ("party:usa", "party:india"):
+        signatory = {"party": party, "mode": "definitive"}
+        given(event("agreement.signed", "agreement:a", "2024", title="A", signatories=[signatory]))
+    told = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command_.split(), str(int(number))], capture_output=True, text=True, timeout=100,
+        env=environment(place),
+    )  # fmt: skip
+    assert (told.returncode, len(told.stdout.splitlines())) == (128 + number, command_ == "replay"), told.stderr
+    assert "Exception ignored" not in told.stderr
+    assert "Traceback" not in told.stderr
+    assert json.loads(run(place, "show", "agreement:a").stdout)["status"] == "signed"
+    assert run(place, "audit").stdout == ""
