@@ -29,7 +29,7 @@ from uvicorn.supervisors import Multiprocess
 from api import demo as demonstration
 from api import doctor as checks
 from api.app import build, from_environment, listen, serve_on
-from api.auth import Role, create_key, list_keys, revoke_key
+from api.auth import Role, create_key, ensure_admin_key, list_keys, revoke_key
 from api.params import AtBasis
 from api.reads import whole_json
 from api.terminal import err, out, progress, say, show_json, show_rows, write
@@ -116,15 +116,18 @@ def demo() -> None:
 def serve() -> None:
     """Run the service. With the embedded server, the follower runs beside it as `ledger follow`."""
     settings = read_settings()
-    with listen(settings) as listener:
+    if settings.workers > 1:
+        from_environment()  # what is not set up is told here once, not by each process again and again
+    with listen(settings) as listener, opened() as at:
+        if settings.admin_key:  # and so is a key that is refused
+            with at.place.connect() as connection:
+                ensure_admin_key(connection, settings.admin_key.get_secret_value())
         if settings.workers > 1:
-            from_environment()  # what is not set up is told here once, not by each process again and again
             config = uvicorn.Config(
                 "api.app:from_environment", factory=True, workers=settings.workers, access_log=False
             )
             Multiprocess(config, [listener]).run()
-            return
-        with opened() as at:
+        else:
             serve_on(build(at.settings, at.place), listener, log_level="info")
 
 

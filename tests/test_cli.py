@@ -258,6 +258,15 @@ def test_what_is_not_there_is_4(command: Command, place: Place, tmp_path: Path) 
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_admin_key_that_is_refused_is_one_line(command: Command, place: Place, workers: str) -> None:
+    """`ledger serve` with somebody else's key does not start, in however many processes."""
+    key = command("keys", "create", "alice").stdout.strip()
+    settings = {"LEDGER_ADMIN_KEY": key, "LEDGER_PORT": "0", "LEDGER_WORKERS": workers}
+    told = run(place, "serve", code=1, **settings).stderr
+    assert told == "ledger: LEDGER_ADMIN_KEY is somebody else's key, or was revoked: take another\n"
+
+
 def test_commands_bring_their_own_server(tmp_path: Path) -> None:
     """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again."""
     settings = environment(LEDGER_DATA=str(tmp_path / "data"))
