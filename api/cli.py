@@ -70,13 +70,14 @@ class Opened:
 
 
 @contextmanager
-def opened(*, to_change: bool = False) -> Iterator[Opened]:
+def opened(*, to_change: bool = False, to_serve: bool = False) -> Iterator[Opened]:
     """The ledger that the settings name; the embedded server is started for it if it does not run.
 
     Raises Misconfigured, and Unavailable where it is ``to_change`` and the server takes no changes.
     """
     settings = read_settings()
     if settings.dsn is None:
+        _look_for(settings.data.expanduser().resolve(), may_begin=to_change or to_serve)
         with embedded(settings.data, settings.schema_, settings.timeouts) as server:
             yield Opened(settings, server.place)
         return
@@ -86,6 +87,18 @@ def opened(*, to_change: bool = False) -> Iterator[Opened]:
         if to_change and is_read_only(connection):
             raise Unavailable(f"{READ_ONLY}: changes are made on the primary")
     yield Opened(settings, place)
+
+
+def _look_for(data: Path, *, may_begin: bool) -> None:
+    """Raises Misconfigured where there is no ledger, and none may begin."""
+    if (data / "postgres").exists():
+        return
+    if not may_begin:
+        raise Misconfigured(
+            f"there is no ledger in {data}: set LEDGER_DATA to where it is, or LEDGER_DSN to its server; "
+            "`ledger migrate` begins a new one"
+        )
+    say(f"a new ledger begins in {data}")
 
 
 @contextmanager
@@ -118,7 +131,7 @@ def serve() -> None:
     settings = read_settings()
     if settings.workers > 1:
         from_environment()  # what is not set up is told here once, not by each process again and again
-    with listen(settings) as listener, opened() as at:
+    with listen(settings) as listener, opened(to_serve=True) as at:
         if settings.admin_key:  # and so is a key that is refused
             with at.place.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())

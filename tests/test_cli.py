@@ -268,16 +268,25 @@ def test_an_admin_key_that_is_refused_is_one_line(command: Command, place: Place
 
 
 def test_commands_bring_their_own_server(tmp_path: Path) -> None:
-    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again."""
+    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again.
+
+    Where there is no ledger yet, one that only reads begins none, and another says that it does.
+    """
     settings = environment(LEDGER_DATA=str(tmp_path / "data"))
 
-    def run(*arguments: str, stdin: str = "") -> str:
+    def run(*arguments: str, stdin: str = "", code: int = 0, said: str = "") -> str:
         done = subprocess.run(
-            [LEDGER, *arguments], input=stdin, capture_output=True, text=True, env=settings, check=True, timeout=100
+            [LEDGER, *arguments], input=stdin, capture_output=True, text=True, env=settings, timeout=100
         )
+        assert (done.returncode, done.stderr) == (code, said)
         return done.stdout
 
-    run("append", "-", stdin=json.dumps({"events": [THX, USA]}))
+    for reading in (["show", "party:usa"], ["export"], ["audit"], ["status"]):
+        advice = "set LEDGER_DATA to where it is, or LEDGER_DSN to its server; `ledger migrate` begins a new one\n"
+        run(*reading, code=4, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+    assert not (tmp_path / "data").exists()
+    said = f"a new ledger begins in {tmp_path / 'data'}\n"
+    run("append", "-", stdin=json.dumps({"events": [THX, USA]}), said=said)
     assert json.loads(run("show", "party:usa"))["name"] == "United States"
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
 
