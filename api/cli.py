@@ -40,7 +40,7 @@ from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.history import Recorded
-from ledger.postgres import READ_ONLY, Place, check_schema, embedded, explained, is_read_only, migrate
+from ledger.postgres import READ_ONLY, Connection, Place, check_schema, embedded, explained, is_read_only, migrate
 from ledger.process import undisturbed
 from ledger.service import Answer, Ledger, read_openings
 from ledger.settings import Settings, read_settings
@@ -204,6 +204,8 @@ def import_(
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
     with opened() as at, at.place.connect(patient=True) as connection:
+        if after > (size := _size(connection)):
+            raise typer.BadParameter(f"--after {after:,}: the ledger ends at position {size:,}")
         try:
             upto = unload(connection, sys.stdout.buffer, after)
         except BrokenPipeError:  # whoever reads our output has had enough
@@ -248,6 +250,11 @@ def _asked(known_at: str | None, valid_at: str | None) -> Asked:
         raise typer.BadParameter(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
 
 
+def _size(connection: Connection) -> int:
+    row = connection.execute("select size from head").fetchone()
+    return int(row[0]) if row else 0
+
+
 @app.command()
 def rebuild() -> None:
     """Build every projection anew beside the live ones, and put it in their place at once.
@@ -256,11 +263,11 @@ def rebuild() -> None:
     """
     with opened(to_change=True) as at:
         with at.place.connect() as connection:
-            row = connection.execute("select size from head").fetchone()
+            size = _size(connection)
         if begun := following.begun(at.place):
             say(f"going on with the rebuild that was broken off, about {begun:,} entries along")
         try:
-            with progress("rebuild", row[0] if row else None, begun) as advance:
+            with progress("rebuild", size, begun) as advance:
                 position = following.rebuild(at.place, advance)
         except KeyboardInterrupt:
             say(f"stopped about {following.begun(at.place):,} entries along: `ledger rebuild` goes on from there")
@@ -273,11 +280,10 @@ def rebuild() -> None:
 def audit() -> None:
     """Check every rule over the whole log, and every live row against a rebuild from the entries alone."""
     with opened() as at, at.place.connect() as connection:
-        row = connection.execute("select size from head").fetchone()
         half = is_read_only(connection)
         with suppress(Unreadable):  # it will be among the findings
             following.catch_up(at.place)
-        with progress("audit", row[0] if row else None) as advance:
+        with progress("audit", _size(connection)) as advance:
             findings = list(auditing.audit(at.place, advance))
         for one in epochs(connection)[1:]:
             say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
@@ -297,12 +303,17 @@ def replay(
     speed: Annotated[float, typer.Option(help="Entries a second; 0 is as fast as it goes.", min=0)] = 0,
 ) -> None:
     """Tell the story of the log, entry by entry, with what each entry changed."""
-    only = _subject(subject) if subject else None
+    only, is_told = _subject(subject) if subject else None, False
     with opened() as at, at.place.pool(1) as pool:
         for told in _story(Reads(pool), _asked(to, None), only):
             if (told.entry.position or 0) >= from_:
+                is_told = True
                 _tell(told)
                 sleep(1 / speed if speed else 0)
+    if not is_told and (subject or from_ > 1):
+        raise typer.BadParameter(
+            f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
+        )
 
 
 def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
@@ -357,9 +368,7 @@ def _brief(value: object) -> str:
 def status() -> None:
     """How long the log is, and how far the projections are."""
     with opened() as at, at.place.connect() as connection:
-        row = connection.execute("select size, recorded_at from head").fetchone()
-        known = following.read_progress(connection)
-    head = row[0] if row else 0
+        head, known = _size(connection), following.read_progress(connection)
     position = known.position if known else 0
     stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
     show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])

@@ -443,6 +443,22 @@ def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
     command("replay", "--to", "never", code=2)
 
 
+def test_what_lies_beyond_the_end_is_a_wrong_argument(given: Given, command: Command) -> None:
+    """A position that the ledger has not, or a stream of which nothing is told, is told of with exit 2; its end is none."""
+    assert command("replay").stdout == ""
+    given(THX, USA)
+    assert command("export", "--after", 2).stdout == ""
+    assert "--after 3: the ledger ends at position 2" in command("export", "--after", 3, code=2).stderr
+    for wrong, told in (
+        (["--from", 3], "no entry of the log from position 3 to the end"),
+        (["--from", 2, "--to", 1], "no entry of the log from position 2 to 1"),
+        (["--subject", "party:nobody"], "no entry of party:nobody from position 1 to the end"),
+        (["--subject", "party:usa", "--to", 1], "no entry of party:usa from position 1 to 1"),
+    ):
+        done = command("replay", *wrong, code=2)
+        assert (done.stdout, told in " ".join(done.stderr.replace("│", "").split())) == ("", True), done.stderr
+
+
 INTERRUPTED = """
 import signal, sys
 
