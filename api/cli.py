@@ -1,7 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up; told to go by
-Ctrl-C 130, by SIGTERM 143, by SIGHUP 129.
+Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up.
+Told to go: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 import io
@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event
-from time import sleep
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -23,7 +23,6 @@ import psycopg
 import typer
 import uvicorn
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
 from uvicorn.supervisors import Multiprocess
 
 from api import demo as demonstration
@@ -32,29 +31,27 @@ from api.app import build, from_environment, listen, serve_on
 from api.auth import Role, create_key, ensure_admin_key, list_keys, revoke_key
 from api.params import AtBasis
 from api.reads import whole_json
-from api.terminal import err, out, progress, say, show_json, show_rows, write
+from api.telling import tell
+from api.terminal import err, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
-from ledger.entry import Entry, read_line
+from ledger.entry import read_line
 from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
-from ledger.history import Recorded
 from ledger.postgres import READ_ONLY, Connection, Place, check_schema, embedded, explained, is_read_only, migrate
 from ledger.process import undisturbed
-from ledger.service import Answer, Ledger, read_openings
+from ledger.service import Answer, Ledger
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
 from projections import follow as following
 from projections.read import Asked, Reads
-from projections.replay import Told, story
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
 app.add_typer(keys, name="keys")
 
-LOG_BATCH = 5_000
-BRIEF = 100
+LONGEST_REASON = 500
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]
@@ -119,6 +116,21 @@ def reading() -> Iterator[Reads]:
         yield Reads(pool)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        write(version("partnership-ledger"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def demo() -> None:
     """Run the ledger with its seed: embedded Postgres, follower and service in one process."""
@@ -163,8 +175,13 @@ def migrate_() -> None:
             say("the embedded server is up to date")
         return
     owner_dsn = (settings.owner_dsn or settings.dsn).get_secret_value()
-    for done in migrate(owner_dsn, Place.from_settings(settings)) or ["nothing to do: the schema is up to date"]:
-        say(done)
+    try:
+        done = migrate(owner_dsn, Place.from_settings(settings))
+    except psycopg.errors.InsufficientPrivilege as error:
+        told = error.diag.message_primary
+        raise Misconfigured(f"{told}: set LEDGER_OWNER_DSN to a role that may create schemas and roles") from None
+    for one in done or ["nothing to do: the schema is up to date"]:
+        say(one)
 
 
 @app.command()
@@ -242,12 +259,14 @@ def _subject(text: str) -> Subject:
         raise typer.BadParameter(f"{text!r} is no subject, such as initiative:indus-x") from None
 
 
-def _asked(known_at: str | None, valid_at: str | None) -> Asked:
+def _asked(known_at: str | None, valid_at: str | None, name: str = "--known-at") -> Asked:
     try:
-        return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked()
+        return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked(name)
     except ValidationError as error:
-        fault = error.errors()[-1]
-        raise typer.BadParameter(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
+        if error.errors()[0]["loc"][0] == "valid_at":
+            raise typer.BadParameter(f"--valid-at {valid_at!r}: give a day, such as 2024-09-25") from None
+        example = "a position, such as 42, or a time, such as 2026-06-01T00:00:00Z"
+        raise typer.BadParameter(f"{name} {known_at!r}: give {example}") from None
 
 
 def _size(connection: Connection) -> int:
@@ -303,65 +322,13 @@ def replay(
     speed: Annotated[float, typer.Option(help="Entries a second; 0 is as fast as it goes.", min=0)] = 0,
 ) -> None:
     """Tell the story of the log, entry by entry, with what each entry changed."""
-    only, is_told = _subject(subject) if subject else None, False
+    only = _subject(subject) if subject else None
     with opened() as at, at.place.pool(1) as pool:
-        for told in _story(Reads(pool), _asked(to, None), only):
-            if (told.entry.position or 0) >= from_:
-                is_told = True
-                _tell(told)
-                sleep(1 / speed if speed else 0)
+        is_told = tell(Reads(pool), _asked(to, None, "--to"), only, from_, speed)
     if not is_told and (subject or from_ > 1):
         raise typer.BadParameter(
             f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
         )
-
-
-def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
-    """The story of the log; or of one stream, told with what is known of those that it mentions."""
-    entries = (_read(line) for _, line in _log(reads, asked, 0, only))
-    if only is None:
-        return story(entries)
-    alone = list(entries)
-    with reads.connection() as connection:
-        mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
-        return story(alone, read_openings(connection, mentioned))
-
-
-@undisturbed()
-def _read(line: str) -> tuple[Entry, Recorded]:
-    entry = read_line(line)
-    return entry, entry.recorded()
-
-
-def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
-    """Position and line of the entries after a position, read a batch at a time."""
-    while entries := reads.log(asked, after, LOG_BATCH, subject=subject)[0]:
-        yield from entries
-        after = entries[-1][0]
-
-
-def _tell(told: Told) -> None:
-    entry = told.entry
-    head = (
-        f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
-    )
-    if not out.is_terminal:
-        shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
-        write(
-            to_json(
-                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in told.changes]}
-            ).decode()
-        )
-        return
-    out.print(head, style="bold")
-    for change in told.changes:
-        where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
-
-
-def _brief(value: object) -> str:
-    text = to_json(value).decode()
-    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
 
 
 @app.command()
@@ -379,6 +346,8 @@ def restored(
     reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "said by the operator",
 ) -> None:
     """Say that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void."""
+    if not (reason.strip() and reason.isprintable() and len(reason) <= LONGEST_REASON):
+        raise typer.BadParameter(f"--reason is one line of 1 to {LONGEST_REASON} characters")
     with opened(to_change=True) as at, at.place.connect() as connection:
         old = current(connection)
         new = renew(connection, old, reason)
@@ -433,6 +402,8 @@ def main() -> NoReturn:
             app(standalone_mode=True)
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
         _fail(str(error), 4)
     except LedgerError as error:
@@ -455,7 +426,3 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 def _fail(text: str, code: int) -> NoReturn:
     err.print(f"ledger: {text}", style="red")
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()
