@@ -303,7 +303,7 @@ def audit() -> None:
         with suppress(Unreadable):  # it will be among the findings
             following.catch_up(at.place)
         with progress("audit", _size(connection)) as advance:
-            findings = list(auditing.audit(at.place, advance))
+            findings = list(auditing.audit(at.place, advance, at.settings.clock_tolerance))
         for one in epochs(connection)[1:]:
             say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
     show_rows(("position", "finding"), findings)
