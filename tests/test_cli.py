@@ -333,6 +333,23 @@ def test_serve_and_follow_are_processes_of_their_own(place: Place) -> None:
     assert ADMIN_KEY not in said[0]
 
 
+def test_no_worker_outlives_the_process_that_started_it(place: Place) -> None:
+    """Where `ledger serve` is killed, nobody is left who would go on serving."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = environment(place, LEDGER_PORT=str(port), LEDGER_WORKERS="2")
+    with subprocess.Popen([LEDGER, "serve"], env=settings, stderr=subprocess.DEVNULL) as serving:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx2.HTTPTransport(retries=9)) as client:
+            assert client.get("/v1/health", timeout=60).status_code == 200
+        workers = psutil.Process(serving.pid).children(recursive=True)
+        assert len(workers) >= 2
+        serving.kill()
+    _, left = psutil.wait_procs(workers, timeout=60)
+    for one in left:
+        one.kill()
+    assert left == []
+
+
 # --- terminals and pipes
 
 
