@@ -1,9 +1,14 @@
 """The composition root: settings in, an application out. Nobody imports it but the command line and the server."""
 
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cache, partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -94,11 +99,18 @@ def _ledger(settings: Settings, place: Place, pool: Pool) -> Ledger:
 
 
 def from_environment() -> Doorstep:
-    """For servers that start several processes: each builds its own."""
+    """For servers that start several processes: each builds its own, and none serves on without the one that started it."""
+    if parent := parent_process():
+        Thread(target=_go_with, args=[parent], daemon=True, name="parent").start()
     settings = read_settings()
     app = build(settings, Place.from_settings(settings))
     look_for_garbage_rarely()
     return app
+
+
+def _go_with(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(settings: Settings) -> socket.socket:

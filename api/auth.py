@@ -56,7 +56,7 @@ def create_key(connection: Connection, name: str, role: Role, key: str | None = 
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name == "api_keys_name":
             raise Invalid(f"there is a key for {name!r} already: revoke it first") from None
-        raise Invalid("this very key is somebody's, or was revoked: take another") from None
+        raise Invalid("LEDGER_ADMIN_KEY is somebody else's key, or was revoked: take another") from None
     return key
 
 
@@ -71,7 +71,8 @@ def list_keys(connection: Connection) -> list[KeyRow]:
 
 
 def ensure_admin_key(connection: Connection, key: str, name: str = "admin") -> None:
-    """See to it that this very key is an admin's; another one of the same name is revoked. Raises Invalid.
+    """See to it that this very key is an admin's; it takes the place of another one of the same name, which is revoked,
+    and may take its place again. Raises Invalid.
 
     On a server that takes no changes nothing is done, and said where the key opens nothing.
     """
@@ -84,8 +85,15 @@ def ensure_admin_key(connection: Connection, key: str, name: str = "admin") -> N
         connection.execute(SQL["lock"])
         holder = find_key(connection, key)
         if holder is None or holder.role < Role.admin:
-            connection.execute(SQL["revoke"], {"name": name})
-            create_key(connection, name, Role.admin, key)
+            _replace(connection, key, name)
+
+
+def _replace(connection: Connection, key: str, name: str) -> None:
+    replaced = connection.execute(SQL["revoke"], {"name": name}).rowcount
+    if not (replaced and connection.execute(SQL["restore"], {"name": name, "key_sha256": digest(key)}).rowcount):
+        create_key(connection, name, Role.admin, key)
+    if replaced:
+        log.warning("LEDGER_ADMIN_KEY is another one than before: the former key is revoked, until it is set again")
 
 
 def find_key(connection: Connection, key: str) -> Holder | None:

@@ -12,6 +12,14 @@ update api_keys
  where name = %(name)s
    and revoked_at is null
 
+-- name: restore
+-- The key that a name had before, and that another one has taken the place of.
+update api_keys
+   set revoked_at = null
+ where key_sha256 = %(key_sha256)s
+   and name = %(name)s
+   and role = 'admin'
+
 -- name: keys
 -- Whose keys are these?
 select name,

@@ -1,4 +1,8 @@
-"""The command line. Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up."""
+"""The command line.
+
+Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up.
+Told to go: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+"""
 
 import io
 import logging
@@ -9,45 +13,44 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from threading import Event
-from time import sleep
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import psycopg
 import typer
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
 from uvicorn.supervisors import Multiprocess
 
 from api import demo as demonstration
 from api import doctor as checks
 from api.app import build, from_environment, listen, serve_on, server_config
-from api.auth import Role, create_key, list_keys, revoke_key
+from api.auth import Role, create_key, ensure_admin_key, list_keys, revoke_key
 from api.params import AtBasis
 from api.reads import whole_json
-from api.terminal import err, out, progress, say, show_json, show_rows, write
+from api.telling import tell
+from api.terminal import err, progress, say, show_json, show_rows, write
 from api.transfer import CLERK, load, unload
 from ledger.draft import parse_json, read_body
 from ledger.entry import read_line
 from ledger.epoch import current, epochs, renew
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.facts import Subject
-from ledger.postgres import READ_ONLY, Place, check_schema, embedded, explained, is_read_only, migrate
-from ledger.service import Answer, Ledger, read_openings
+from ledger.postgres import READ_ONLY, Connection, Place, check_schema, embedded, explained, is_read_only, migrate
+from ledger.process import undisturbed
+from ledger.service import Answer, Ledger
 from ledger.settings import Settings, read_settings
 from projections import audit as auditing
 from projections import follow as following
 from projections.read import Asked, Reads
-from projections.replay import Told, story
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
 app.add_typer(keys, name="keys")
 
-LOG_BATCH = 5_000
-BRIEF = 100
+LONGEST_REASON = 500
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]
@@ -63,13 +66,14 @@ class Opened:
 
 
 @contextmanager
-def opened(*, to_change: bool = False) -> Iterator[Opened]:
+def opened(*, to_change: bool = False, to_serve: bool = False) -> Iterator[Opened]:
     """The ledger that the settings name; the embedded server is started for it if it does not run.
 
     Raises Misconfigured, and Unavailable where it is ``to_change`` and the server takes no changes.
     """
     settings = read_settings()
     if settings.dsn is None:
+        _look_for(settings.data.expanduser().resolve(), may_begin=to_change or to_serve)
         with embedded(settings.data, settings.schema_, settings.timeouts) as server:
             yield Opened(settings, server.place)
         return
@@ -79,6 +83,18 @@ def opened(*, to_change: bool = False) -> Iterator[Opened]:
         if to_change and is_read_only(connection):
             raise Unavailable(f"{READ_ONLY}: changes are made on the primary")
     yield Opened(settings, place)
+
+
+def _look_for(data: Path, *, may_begin: bool) -> None:
+    """Raises Misconfigured where there is no ledger, and none may begin."""
+    if (data / "postgres").exists():
+        return
+    if not may_begin:
+        raise Misconfigured(
+            f"there is no ledger in {data}: set LEDGER_DATA to where it is, or LEDGER_DSN to its server; "
+            "`ledger migrate` begins a new one"
+        )
+    say(f"a new ledger begins in {data}")
 
 
 @contextmanager
@@ -99,6 +115,21 @@ def reading() -> Iterator[Reads]:
         yield Reads(pool)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        write(version("partnership-ledger"))
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def demo() -> None:
     """Run the ledger with its seed: embedded Postgres, follower and service in one process."""
@@ -109,13 +140,16 @@ def demo() -> None:
 def serve() -> None:
     """Run the service. With the embedded server, the follower runs beside it as `ledger follow`."""
     settings = read_settings()
-    with listen(settings) as listener:
+    if settings.workers > 1:
+        from_environment()  # what is not set up is told here once, not by each process again and again
+    with listen(settings) as listener, opened(to_serve=True) as at:
+        if settings.admin_key:  # and so is a key that is refused
+            with at.place.connect() as connection:
+                ensure_admin_key(connection, settings.admin_key.get_secret_value())
         if settings.workers > 1:
-            from_environment()  # what is not set up is told here once, not by each process again and again
             config = server_config("api.app:from_environment", factory=True, workers=settings.workers)
             Multiprocess(config, [listener]).run()
-            return
-        with opened() as at:
+        else:
             serve_on(build(at.settings, at.place), listener, log_level="info")
 
 
@@ -138,8 +172,13 @@ def migrate_() -> None:
             say("the embedded server is up to date")
         return
     owner_dsn = (settings.owner_dsn or settings.dsn).get_secret_value()
-    for done in migrate(owner_dsn, Place.from_settings(settings)) or ["nothing to do: the schema is up to date"]:
-        say(done)
+    try:
+        done = migrate(owner_dsn, Place.from_settings(settings))
+    except psycopg.errors.InsufficientPrivilege as error:
+        told = error.diag.message_primary
+        raise Misconfigured(f"{told}: set LEDGER_OWNER_DSN to a role that may create schemas and roles") from None
+    for one in done or ["nothing to do: the schema is up to date"]:
+        say(one)
 
 
 @app.command()
@@ -149,7 +188,8 @@ def append(file: TheFile) -> None:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise Invalid(f"{file} cannot be read: {error.strerror}") from None
-    drafts = read_body(parse_json(body))
+    with undisturbed():
+        drafts = read_body(parse_json(body))
     with writing() as ledger:
         _show_answers(ledger.append(drafts, CLERK))
 
@@ -178,6 +218,8 @@ def import_(
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     """Write every entry to the standard output, in order, exactly as it is stored, one a line."""
     with opened() as at, at.place.connect(patient=True) as connection:
+        if after > (size := _size(connection)):
+            raise typer.BadParameter(f"--after {after:,}: the ledger ends at position {size:,}")
         try:
             upto = unload(connection, sys.stdout.buffer, after)
         except BrokenPipeError:  # whoever reads our output has had enough
@@ -214,12 +256,19 @@ def _subject(text: str) -> Subject:
         raise typer.BadParameter(f"{text!r} is no subject, such as initiative:indus-x") from None
 
 
-def _asked(known_at: str | None, valid_at: str | None) -> Asked:
+def _asked(known_at: str | None, valid_at: str | None, name: str = "--known-at") -> Asked:
     try:
-        return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked()
+        return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked(name)
     except ValidationError as error:
-        fault = error.errors()[-1]
-        raise typer.BadParameter(f"--{str(fault['loc'][0]).replace('_', '-')}: {fault['msg']}") from None
+        if error.errors()[0]["loc"][0] == "valid_at":
+            raise typer.BadParameter(f"--valid-at {valid_at!r}: give a day, such as 2024-09-25") from None
+        example = "a position, such as 42, or a time, such as 2026-06-01T00:00:00Z"
+        raise typer.BadParameter(f"{name} {known_at!r}: give {example}") from None
+
+
+def _size(connection: Connection) -> int:
+    row = connection.execute("select size from head").fetchone()
+    return int(row[0]) if row else 0
 
 
 @app.command()
@@ -230,11 +279,11 @@ def rebuild() -> None:
     """
     with opened(to_change=True) as at:
         with at.place.connect() as connection:
-            row = connection.execute("select size from head").fetchone()
+            size = _size(connection)
         if begun := following.begun(at.place):
             say(f"going on with the rebuild that was broken off, about {begun:,} entries along")
         try:
-            with progress("rebuild", row[0] if row else None, begun) as advance:
+            with progress("rebuild", size, begun) as advance:
                 position = following.rebuild(at.place, advance)
         except KeyboardInterrupt:
             say(f"stopped about {following.begun(at.place):,} entries along: `ledger rebuild` goes on from there")
@@ -247,12 +296,11 @@ def rebuild() -> None:
 def audit() -> None:
     """Check every rule over the whole log, and every live row against a rebuild from the entries alone."""
     with opened() as at, at.place.connect() as connection:
-        row = connection.execute("select size from head").fetchone()
         half = is_read_only(connection)
         with suppress(Unreadable):  # it will be among the findings
             following.catch_up(at.place)
-        with progress("audit", row[0] if row else None) as advance:
-            findings = list(auditing.audit(at.place, advance))
+        with progress("audit", _size(connection)) as advance:
+            findings = list(auditing.audit(at.place, advance, at.settings.clock_tolerance))
         for one in epochs(connection)[1:]:
             say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
     show_rows(("position", "finding"), findings)
@@ -273,62 +321,18 @@ def replay(
     """Tell the story of the log, entry by entry, with what each entry changed."""
     only = _subject(subject) if subject else None
     with opened() as at, at.place.pool(1) as pool:
-        for told in _story(Reads(pool), _asked(to, None), only):
-            if (told.entry.position or 0) >= from_:
-                _tell(told)
-                sleep(1 / speed if speed else 0)
-
-
-def _story(reads: Reads, asked: Asked, only: Subject | None) -> Iterator[Told]:
-    """The story of the log; or of one stream, told with what is known of those that it mentions."""
-    read = (read_line(line) for _, line in _log(reads, asked, 0, only))
-    entries = ((entry, entry.recorded()) for entry in read)
-    if only is None:
-        return story(entries)
-    alone = list(entries)
-    with reads.connection() as connection:
-        mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
-        return story(alone, read_openings(connection, mentioned))
-
-
-def _log(reads: Reads, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
-    """Position and line of the entries after a position, read a batch at a time."""
-    while entries := reads.log(asked, after, LOG_BATCH, subject=subject)[0]:
-        yield from entries
-        after = entries[-1][0]
-
-
-def _tell(told: Told) -> None:
-    entry = told.entry
-    head = (
-        f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
-    )
-    if not out.is_terminal:
-        shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
-        write(
-            to_json(
-                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in told.changes]}
-            ).decode()
+        is_told = tell(Reads(pool), _asked(to, None, "--to"), only, from_, speed)
+    if not is_told and (subject or from_ > 1):
+        raise typer.BadParameter(
+            f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
         )
-        return
-    out.print(head, style="bold")
-    for change in told.changes:
-        where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
-
-
-def _brief(value: object) -> str:
-    text = to_json(value).decode()
-    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"
 
 
 @app.command()
 def status() -> None:
     """How long the log is, and how far the projections are."""
     with opened() as at, at.place.connect() as connection:
-        row = connection.execute("select size, recorded_at from head").fetchone()
-        known = following.read_progress(connection)
-    head = row[0] if row else 0
+        head, known = _size(connection), following.read_progress(connection)
     position = known.position if known else 0
     stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
     show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])
@@ -339,6 +343,8 @@ def restored(
     reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "said by the operator",
 ) -> None:
     """Say that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void."""
+    if not (reason.strip() and reason.isprintable() and len(reason) <= LONGEST_REASON):
+        raise typer.BadParameter(f"--reason is one line of 1 to {LONGEST_REASON} characters")
     with opened(to_change=True) as at, at.place.connect() as connection:
         old = current(connection)
         new = renew(connection, old, reason)
@@ -393,6 +399,8 @@ def main() -> NoReturn:
             app(standalone_mode=True)
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
         _fail(str(error), 4)
     except LedgerError as error:
@@ -415,7 +423,3 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
 def _fail(text: str, code: int) -> NoReturn:
     err.print(f"ledger: {text}", style="red")
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

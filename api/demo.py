@@ -22,6 +22,8 @@ log = logging.getLogger("ledger.demo")
 def run(settings: Settings) -> None:
     """Start everything, serve until interrupted, stop everything."""
     stop = Event()
+    if settings.dsn:
+        say("LEDGER_DSN is set, and is not used: the demo has an embedded server of its own")
     with listen(settings) as listener, embedded(settings.data, settings.schema_, settings.timeouts) as server:
         key = _admin_key(server.place, settings)
         load_seed(server.place, settings.name)

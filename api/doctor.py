@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ledger.clocks import read_clocks
 from ledger.epoch import current, epochs
 from ledger.errors import Misconfigured
 from ledger.postgres import READ_ONLY, Connection, Place, check_schema, is_read_only
@@ -87,20 +88,17 @@ def _limits(connection: Connection) -> Iterator[Finding]:
 
 def _clocks(connection: Connection, tolerance_s: float, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Entries carry the server's time, and what counts from a day counts by ours."""
-    before = clock()
-    row = connection.execute("select clock_timestamp(), recorded_at from head").fetchone()
-    after = clock()
-    assert row is not None
-    server, last = row
-    apart_s = max((before - server).total_seconds(), (server - after).total_seconds(), 0)
-    told = f"{apart_s:.1f} s apart, the server's and ours"
-    if apart_s > tolerance_s:
+    clocks = read_clocks(connection, tolerance_s, clock)
+    told = f"{clocks.apart_s:.1f} s apart, the server's and ours"
+    if clocks.differ:
         yield Finding("warn", "clocks", f"{told}: set both by NTP (LEDGER_CLOCK_TOLERANCE is {tolerance_s:g} s)")
     else:
         yield Finding("ok", "clocks", told)
-    if last > server:
+    if clocks.is_ahead(clocks.last):
         yield Finding(
-            "warn", "last entry", f"it is of {last:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: a clock was wrong"
+            "warn",
+            "last entry",
+            f"it is of {clocks.last:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: a clock was wrong",
         )
 
 

@@ -18,6 +18,7 @@ from ledger.draft import Draft, parse_json, read_draft
 from ledger.errors import Invalid
 
 LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
+EXPORTED = '{"sequence":'
 MOST_FAULTS = 1_000
 CHUNK = 1 << 20
 
@@ -110,12 +111,22 @@ def read_drafts(lines: Iterable[tuple[int, Any]], report: Report) -> Iterator[Li
 
 def _json_lines(file: TextIO) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file, start=1):
+        if line.startswith(EXPORTED):
+            raise Invalid(
+                f"line {number} is an entry as `ledger export` writes it, and has its position and time: an import is of "
+                "events that are yet to be recorded. To move a ledger, dump its database and restore it (pg_dump)"
+            )
         if line.strip():
             yield number, line
 
 
 def _csv_rows(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = csv.DictReader(file)
+    if "type" not in (rows.fieldnames or ()):
+        raise Invalid(
+            "the table has no column 'type': name its columns as the fields of an event, or say what they mean in a file "
+            "for --mapping (see docs/importing.md)"
+        )
     for row in rows:
         yield rows.line_num, row
 

@@ -2,7 +2,7 @@
 appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -15,13 +15,14 @@ from pydantic_core import to_json
 
 from api import shapes
 from api.house import House, Strict, house
+from ledger.clocks import Clocks, read_clocks
 from ledger.errors import Misconfigured
-from ledger.postgres import Connection, check_schema, queries
+from ledger.postgres import Connection, check_schema, is_read_only, queries
 from ledger.writer import Waiting
 from projections.follow import VERSION, Progress, read_progress
-from projections.read import Reads
 
 SQL = queries("api", "health.sql")
+UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
 STUCK_S = 5.0
 """An append that has waited this long will not be answered in time."""
 
@@ -30,7 +31,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Log(NamedTuple):
-    """Its head, its epoch, and by how many seconds the last entry lies ahead of the server's clock (not, if negative)."""
+    """Its head, and its epoch."""
 
     size: int
     epoch: str
@@ -38,18 +39,13 @@ class Log(NamedTuple):
     size_then: int | None
     reason: str | None
     epochs: int
-    ahead_s: float | None
-
-    @property
-    def clock(self) -> dict[str, float] | None:
-        return {"ahead_s": self.ahead_s} if self.ahead_s is not None and self.ahead_s > 0 else None
 
 
-def look(connection: Connection) -> tuple[Log, Progress | None]:
-    """The log, and how far the projections are. Raises Unavailable."""
+def look(connection: Connection, here: House) -> tuple[Log, Progress | None, Clocks]:
+    """The log, how far the projections are, and the clocks. Raises Unavailable."""
     row = connection.execute(SQL["log"]).fetchone()
     assert row is not None
-    return Log(*row), read_progress(connection)
+    return Log(*row), read_progress(connection), read_clocks(connection, here.settings.clock_tolerance)
 
 
 @router.get(
@@ -58,14 +54,15 @@ def look(connection: Connection) -> tuple[Log, Progress | None]:
     responses={422: shapes.problems()[422], 503: {"model": shapes.Health, **shapes.problems()[503]}},
 )
 def health(request: Request) -> Response:
-    """``ok``, ``behind``, ``clock`` where the last entry lies ahead of the server's clock, or ``stopped`` with the entry
-    that stops a projection (503)."""
+    """``ok``, ``behind``, ``degraded`` where nothing is projected at all, ``clock`` where the last entry lies ahead of the
+    server's clock, or ``stopped`` with the entry that stops a projection (503)."""
     here = house(request)
     with here.reads.connection() as connection:
-        log, progress = look(connection)
+        log, known, clocks = look(connection, here)
         appends = _appends(connection, here.ledger.waiting())
-    progress = progress or Progress(0, 0)
-    status = _status(log, progress)
+    progress = known or Progress(0, 0)
+    is_ahead = clocks.is_ahead(clocks.last)
+    status = _status(log, known, is_ahead=is_ahead)
     projection = {
         "name": "states", "position": progress.position, "lag": log.size - progress.position, "error": progress.error,
         "error_position": progress.error_position,
@@ -74,28 +71,28 @@ def health(request: Request) -> Response:
         "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
     }  # fmt: skip
     body = {
-        "status": status, "head": log.size, "epoch": epoch, "clock": log.clock, "appends": appends,
-        "projections": [projection],
+        "status": status, "why": UNFOLLOWED if status == "degraded" else None, "head": log.size, "epoch": epoch,
+        "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": [projection],
     }  # fmt: skip
     request.scope["visit"].epoch = log.epoch
     return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
 
 
-def _status(log: Log, progress: Progress) -> str:
-    if progress.error_position is not None:
+def _status(log: Log, known: Progress | None, *, is_ahead: bool) -> str:
+    if known and known.error_position is not None:
         return "stopped"
-    if log.clock:
+    if log.size and known is None:
+        return "degraded"
+    if is_ahead:
         return "clock"
-    return "ok" if progress.position == log.size else "behind"
+    return "ok" if (known.position if known else 0) == log.size else "behind"
 
 
 def _appends(connection: Connection, told: Waiting) -> dict[str, Any]:
-    given = {"pid": told.backend_pid}
-    blocking = connection.execute(SQL["blocking"], given).fetchall()
-    event = connection.execute(SQL["event"], given).fetchone()
+    waits = connection.execute(SQL["waits"], {"pid": told.backend_pid}).fetchall()
     return {
-        "waiting": told.appends, "since_s": told.since_s, "event": event[0] if event else None,
-        "on": [{"pid": pid, "application": application} for pid, application in blocking],
+        "waiting": told.appends, "since_s": told.since_s, "event": waits[0][0] if waits else None,
+        "on": [{"pid": pid, "application": application} for _, pid, application in waits if pid is not None],
     }  # fmt: skip
 
 
@@ -133,14 +130,13 @@ def _no_appends(connection: Connection, here: House) -> str | None:
         check_schema(connection, here.place)
     except Misconfigured as error:
         return str(error)
-    reads_only, now, ahead_s = connection.execute(SQL["server"]).fetchone() or (True, None, 0)
-    if reads_only:
+    if is_read_only(connection):
         return "the database only reads here: it is a standby, or was set to"
-    apart_s = abs((datetime.now(UTC) - now).total_seconds())
-    if apart_s > here.settings.clock_tolerance:
-        return f"the database's clock and ours are {apart_s:.0f} s apart"
-    if ahead_s > here.settings.clock_tolerance:
-        return f"the last entry lies {ahead_s:.0f} s ahead of the database's clock"
+    clocks = read_clocks(connection, here.settings.clock_tolerance)
+    if clocks.differ:
+        return f"the database's clock and ours are {clocks.apart_s:.0f} s apart"
+    if clocks.is_ahead(clocks.last):
+        return f"the last entry lies {clocks.ahead_s:.0f} s ahead of the database's clock"
     told = here.ledger.waiting()
     if not told.alive:
         return "the writer has stopped"
@@ -152,13 +148,13 @@ def _no_appends(connection: Connection, here: House) -> str | None:
 class _Figures(Collector):
     """Read from the database at each scrape, so that every process tells the same; but each tells of its own appends."""
 
-    def __init__(self, reads: Reads, waiting: Waiting) -> None:
-        self.reads = reads
-        self.waiting = waiting
+    def __init__(self, here: House) -> None:
+        self.here = here
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        with self.reads.connection() as connection:
-            log, progress = look(connection)
+        waiting = self.here.ledger.waiting()
+        with self.here.reads.connection() as connection:
+            log, progress, clocks = look(connection, self.here)
         progress = progress or Progress(0, 0)
         for name, about, value in (
             ("ledger_head_position", "Entries in the log", log.size),
@@ -166,10 +162,10 @@ class _Figures(Collector):
             (
                 "ledger_clock_ahead_seconds",
                 "By how much the last entry lies ahead of the clock",
-                max(log.ahead_s or 0, 0),
+                max(clocks.ahead_s, 0),
             ),
-            ("ledger_appends_waiting", "Appends of this process that wait", self.waiting.appends),
-            ("ledger_append_oldest_wait_seconds", "For how long the first of them has", self.waiting.since_s or 0),
+            ("ledger_appends_waiting", "Appends of this process that wait", waiting.appends),
+            ("ledger_append_oldest_wait_seconds", "For how long the first of them has", waiting.since_s or 0),
         ):
             yield GaugeMetricFamily(name, about, value=float(value))
         for name, about, value in (
@@ -185,5 +181,5 @@ class _Figures(Collector):
 def metrics(request: Request) -> Response:
     """For Prometheus."""
     here, registry = house(request), CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(here.reads, here.ledger.waiting()))
+    registry.register(_Figures(here))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -54,8 +54,8 @@ class AtBasis(BaseModel):
     valid_at: Day | None = None
     min_position: Position = Position(0)
 
-    def asked(self) -> Asked:
-        return _at(Asked(self.known_at, self.valid_at, self.min_position))
+    def asked(self, name: str = "known_at") -> Asked:
+        return _at(Asked(self.known_at, self.valid_at, self.min_position, name))
 
 
 def _at(asked: Asked) -> Asked:

@@ -220,12 +220,14 @@ class AppendsHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one.
+    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
+    nobody has projected anything, and ``why`` says what to do.
 
     ``clock``: the last entry lies ahead of the server's clock, so entries to come do, too, until the clock has come there.
     """
 
     status: str
+    why: str | None
     head: int
     epoch: EpochHealth
     clock: Clock | None

@@ -17,7 +17,7 @@ from api.tables import Imported, Mapping, imported, last_told, mark, read_mapped
 from api.terminal import progress, say
 from ledger.errors import Refused, TooLarge
 from ledger.postgres import Connection, queries
-from ledger.process import look_for_garbage_rarely
+from ledger.process import look_for_garbage_rarely, undisturbed
 from ledger.service import Actor, Answer, Ledger
 from projections.read import Reads
 
@@ -67,9 +67,9 @@ def _check(path: Path, lines: Lines) -> int:
     """How many events the file holds. Ends the command if something in it cannot be read."""
     report, count, total = Report(), 0, count_lines(path)
     with progress("check", total) if total > LONG else nullcontext(lambda _: None) as advance:
-        for count, line in enumerate(lines(report), start=1):
-            if count % BATCH == 0:
-                advance(line.number)
+        for batch in _batches(lines(report)):
+            count += len(batch)
+            advance(batch[-1].number)
         advance(total)
     if report.refused:
         _conclude(report, "nothing was recorded")
@@ -92,8 +92,13 @@ def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    while batch := list(islice(lines, BATCH)):
+    while batch := _next(lines):
         yield batch
+
+
+@undisturbed()
+def _next(lines: Iterator[Line]) -> list[Line]:
+    return list(islice(lines, BATCH))
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:

@@ -1,7 +1,7 @@
 """What a writer hands in, before the ledger has made an entry of it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails, from_json
@@ -9,8 +9,8 @@ from pydantic_core import ErrorDetails, from_json
 from ledger.dates import PartialDate
 from ledger.errors import Fault, Invalid
 from ledger.facts import COMMON, FACTS, Citation, Fact, Subject
-from ledger.facts.base import Text
-from ledger.facts.correction import EntryId
+from ledger.facts.base import Amount, Country, CurrencyCode, Language, MediaType, Sha256, Slug, Text, Url
+from ledger.facts.correction import EntryId, FactType
 
 MAX_EVENTS = 1_000
 
@@ -123,7 +123,13 @@ def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
     parts += [str(last)] if last != "" and (unknown or not _is_branch(last)) else []
     inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
-    return Fault(inside + pointer, error["msg"].removeprefix("Value error, "), error["type"])
+    return Fault(inside + pointer, _detail(error), error["type"])
+
+
+def _detail(error: ErrorDetails) -> str:
+    """What is wrong, in words where it is a pattern that does not match."""
+    form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
+    return f"this is no {form}" if form else error["msg"].removeprefix("Value error, ")
 
 
 def _is_branch(part: int | str) -> bool:
@@ -132,3 +138,23 @@ def _is_branch(part: int | str) -> bool:
 
 _BRANCHES = ("Person", "Sealed", "PartialDate", "constrained-str", "constrained-int", "]", ")")
 """What pydantic puts into a location to say which branch of a union it tried; no part of a pointer."""
+
+SUBJECTS: list[type[Subject]] = [Subject, *Subject.__subclasses__()]
+FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
+    (Text, "text without control characters"),
+    (Slug, "short name in small letters, digits and dashes, such as indus-x"),
+    (Url, "address that begins with https:// or http://"),
+    (Language, "tag of a language, such as en"),
+    (MediaType, "media type, such as text/html"),
+    (Sha256, "SHA-256 in 64 hexadecimal digits, small letters"),
+    (Amount, "decimal number, such as 1200.50"),
+    (Country, "country code of two capitals, such as IN"),
+    (CurrencyCode, "currency code of three capitals, such as INR"),
+    (EntryId, "UUID in small letters, such as 01990000-0000-7000-8000-00000000000a"),
+    (FactType, "type of event, such as meeting.held"),
+    (Attribute, "line of 1 to 255 visible ASCII characters"),
+)} | {
+    one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"
+    for one in SUBJECTS
+}  # fmt: skip
+"""What the patterns stand for, in words."""

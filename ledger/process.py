@@ -1,7 +1,12 @@
-"""How a process of the ledger's is set up."""
+"""How a process of the ledger's is set up, and when it may be told to go."""
 
 import gc
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
 
+TO_GO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_AFTER_OBJECTS = 20_000
 LOOK_AGAIN_AFTER_LOOKS = 1_000
 
@@ -17,3 +22,24 @@ def look_for_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(LOOK_AFTER_OBJECTS, LOOK_AGAIN_AFTER_LOOKS, LOOK_AGAIN_AFTER_LOOKS)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What would end the process waits for the end of the block.
+
+    A signal's exception comes up anywhere. In what pydantic asks of us it is lost, or turned into an error about the value:
+    a sound entry would be found broken, or shown otherwise than it is. So facts are read and folded in such blocks.
+    """
+    if current_thread() is not main_thread():  # no other thread hears of signals
+        yield
+        return
+    came: list[int] = []
+    usual = {one: signal.signal(one, lambda number, _: came.append(number)) for one in TO_GO}
+    try:
+        yield
+    finally:
+        for one, handler in usual.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

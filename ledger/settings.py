@@ -1,17 +1,40 @@
 """Settings, from the environment and nowhere else, read once."""
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, LiteralString, TypeVar
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ledger.errors import Misconfigured
 
-SchemaName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
-LedgerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
+Text = TypeVar("Text", str, SecretStr)
+
+
+def _made_of(pattern: str, told: LiteralString) -> AfterValidator:
+    """A text that matches, and in words what that is."""
+
+    def check(value: Text) -> Text:
+        if not re.fullmatch(pattern, value.get_secret_value() if isinstance(value, SecretStr) else value):
+            raise PydanticCustomError("made_of", told)
+        return value
+
+    return AfterValidator(check)
+
+
+SchemaName = Annotated[
+    str, _made_of("[a-z][a-z0-9_]{0,40}", "give a small letter, then up to 40 small letters, digits and underscores")
+]
+LedgerName = Annotated[
+    str, _made_of("[a-z0-9][a-z0-9-]{0,99}", "give up to 100 small letters, digits and dashes, and begin with no dash")
+]
+AdminKey = Annotated[
+    SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")
+]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -50,7 +73,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    admin_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    admin_key: AdminKey | None = None
     public_reads: bool = False
     lock_timeout_s: Seconds = USUAL.lock_s
     statement_timeout_s: Seconds = USUAL.statement_s

@@ -9,19 +9,18 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import sql
 
 from ledger.admission import check_correction
+from ledger.clocks import Clocks, read_clocks
 from ledger.entry import read_line
 from ledger.errors import Refused, Unreadable
 from ledger.facts import Correction, Subject
 from ledger.history import History
 from ledger.postgres import Connection, Place, is_read_only, queries
+from ledger.process import undisturbed
 from projections.follower import VERSION, Poison
 from projections.rebuild import Builder
 
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
-CLOCK_TOLERANCE_S = 5
-"""As far as this the time of an entry may lie ahead of the server's clock."""
-
 LAST_STREAM = "~"
 """After every stream there is."""
 
@@ -38,40 +37,56 @@ class Finding(NamedTuple):
     what: str
 
 
-def audit(place: Place, report: Callable[[int], None] = lambda position: None) -> Iterator[Finding]:
-    """Everything that is wrong, in the order in which it is found; nothing where all is well.
+def audit(
+    place: Place, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0
+) -> Iterator[Finding]:
+    """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
+    the server's clock by ``tolerance_s``.
 
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
     """
     with place.connect(patient=True) as connection:
-        yield from check_log(connection, report)
+        yield from check_log(connection, report, tolerance_s)
         yield from check_streams(connection)
     with place.connect(SCRATCH, patient=True) as connection:
         if not is_read_only(connection):  # then there are no temporary tables either
             yield from check_rows(connection, place)
 
 
-def check_log(connection: Connection, report: Callable[[int], None]) -> Iterator[Finding]:
+def check_log(connection: Connection, report: Callable[[int], None], tolerance_s: float) -> Iterator[Finding]:
     """Positions without a gap, times that never decrease, and lines that say what the columns beside them say."""
     position, last = 0, None
-    given = {"limit": BATCH, "tolerance_s": CLOCK_TOLERANCE_S}
-    while rows := connection.execute(SQL["log"], given | {"after": position}).fetchall():
-        for *row, is_ahead in rows:
-            if row[0] != position + 1:
-                yield Finding(
-                    row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
-                )
-            if last is not None and row[5] < last:
-                yield Finding(row[0], "it was recorded before the entry that precedes it")
-            if is_ahead:
-                yield Finding(row[0], "its time lies ahead of the server's clock")
-            position, last = row[0], row[5]
-            yield from _check_line(*row)
+    while rows := connection.execute(SQL["log"], {"limit": BATCH, "after": position}).fetchall():
+        clocks = read_clocks(connection, tolerance_s)
+        yield from _gathered(_check_batch(rows, position, last, clocks))
+        position, last = rows[-1][0], rows[-1][5]
         report(position)
     size = connection.execute("select size from head").fetchone()
     if size is None or size[0] != position:
         yield Finding(0, f"the head of the log says {size and size[0]}, and the last entry is {position}")
+
+
+@undisturbed()
+def _gathered(found: Iterator[Finding]) -> list[Finding]:
+    return list(found)
+
+
+def _check_batch(
+    rows: Iterable[tuple[Any, ...]], position: int, last: datetime | None, clocks: Clocks
+) -> Iterator[Finding]:
+    """Entries that follow the one at ``position``, which was recorded at ``last``."""
+    for row in rows:
+        if row[0] != position + 1:
+            yield Finding(
+                row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
+            )
+        if last is not None and row[5] < last:
+            yield Finding(row[0], "it was recorded before the entry that precedes it")
+        if clocks.is_ahead(row[5]):
+            yield Finding(row[0], "its time lies ahead of the server's clock")
+        position, last = row[0], row[5]
+        yield from _check_line(*row)
 
 
 def _check_line(
@@ -94,7 +109,7 @@ def _check_line(
 def check_streams(connection: Connection) -> Iterator[Finding]:
     """Versions without a gap, and corrections that were legal when they were recorded."""
     for stream, entries in groupby(_streams(connection), itemgetter(0)):
-        yield from _check_stream(Subject(stream), entries)
+        yield from _gathered(_check_stream(Subject(stream), list(entries)))
 
 
 def _streams(connection: Connection) -> Iterator[tuple[Any, ...]]:

@@ -6,8 +6,7 @@ select position,
        type,
        entry_id::text,
        greatest(least(recorded_at, '9999-12-31T00:00:00Z'), '0001-01-01T00:00:00Z'),  -- what Python knows of time
-       body::text,
-       recorded_at > clock_timestamp() + make_interval(secs => %(tolerance_s)s)
+       body::text
   from entries
  where position > %(after)s
  order by position

@@ -18,6 +18,7 @@ from ledger.errors import Unavailable, Unreadable
 from ledger.facts import Subject
 from ledger.history import Opening, Recorded
 from ledger.postgres import Connection, queries
+from ledger.process import undisturbed
 from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 
 SQL = queries("projections", "states.sql")
@@ -128,15 +129,20 @@ class Follower:
         if broken:
             return 0, Poison(self.position + 1, broken.error)
         openings = self._openings([*held, *entries])
+        poison = self._fold(held, entries, openings) or poison
+        return (poison.position - 1 if poison else upto) - self.position, poison
+
+    @undisturbed()
+    def _fold(self, held: Sequence[Read], entries: Sequence[Read], openings: dict[Subject, Opening]) -> Poison | None:
+        """Take entries into their histories, and note what the new ones change; returns the one that cannot be."""
         for entry, recorded in held:
             self.projector.load(entry.originator_id, recorded, openings)
         for entry, recorded in entries:
             try:
                 self.projector.project(entry.originator_id, recorded, openings)
             except Exception as error:
-                poison = Poison(recorded.position, type(error).__name__)
-                break
-        return (poison.position - 1 if poison else upto) - self.position, poison
+                return Poison(recorded.position, type(error).__name__)
+        return None
 
     def _held(self, missing: Sequence[Subject]) -> tuple[list[Read], Poison | None]:
         """What streams that are not in memory held before this batch."""
@@ -187,6 +193,7 @@ class Follower:
         self.poison = poison
 
 
+@undisturbed()
 def recorded_of(rows: Sequence[tuple[int, str, dict[str, str] | None]]) -> tuple[list[Read], Poison | None]:
     """Entries with their facts, up to one that cannot be read."""
     read: list[Read] = []

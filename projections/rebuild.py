@@ -24,8 +24,9 @@ from psycopg import sql
 
 from ledger.errors import LedgerError, Unavailable, Unreadable
 from ledger.facts import Subject
-from ledger.history import History
+from ledger.history import History, Opening
 from ledger.postgres import Connection, Place
+from ledger.process import undisturbed
 from projections.follower import SQL, VERSION, Follower, Poison, Read, read_progress, recorded_of
 from projections.rows import Projector
 
@@ -144,7 +145,10 @@ class Builder(Follower):
         """Project whole streams, and nothing before them; up to an entry that cannot be projected, which is returned."""
         self.projector = Projector()
         entries, poison = recorded_of([row[:3] for row in rows])
-        openings = self._openings(entries)
+        return self._note_all(entries, self._openings(entries)) or poison
+
+    @undisturbed()
+    def _note_all(self, entries: list[Read], openings: dict[Subject, Opening]) -> Poison | None:
         for subject, whole in groupby(entries, _subject):
             history = History.of(subject)
             for _, recorded in whole:
@@ -152,7 +156,7 @@ class Builder(Follower):
                     self.projector.note(history, subject, recorded, openings)
                 except Exception as error:
                     return Poison(recorded.position, type(error).__name__)
-        return poison
+        return None
 
 
 def _subject(read: Read) -> Subject:

@@ -9,6 +9,7 @@ from ledger.entry import Entry
 from ledger.errors import Unreadable
 from ledger.facts import MAIN, Subject
 from ledger.history import History, Opening, Recorded
+from ledger.process import undisturbed
 from projections.diff import Change, changes
 from projections.segments import END, Segment, document, kind_of
 
@@ -33,9 +34,16 @@ def story(
         subject = entry.originator_id
         openings.setdefault(subject, Opening(recorded.position, getattr(recorded.fact, "published", None)))
         history = histories.setdefault(subject, History.of(subject))
-        before = _documents(history, subject)
-        _record(history, recorded, openings)
-        yield Told(entry, changes(before, _documents(history, subject)))
+        yield Told(entry, _changes(history, subject, recorded, openings))
+
+
+@undisturbed()
+def _changes(
+    history: History, subject: Subject, recorded: Recorded, openings: Mapping[Subject, Opening]
+) -> list[Change]:
+    before = _documents(history, subject)
+    _record(history, recorded, openings)
+    return changes(before, _documents(history, subject))
 
 
 def _record(history: History, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:

@@ -12,11 +12,12 @@ from ledger.service import Actor, Ledger
 from projections.audit import audit, check_rows
 from projections.follow import Follower, rebuild
 from projections.replay import story
+from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import Generator
 from tests.unreadable import SPOIL, line_of, spoil, spoilt_in_turn, tamper
 
-pytest_plugins = ["tests.unreadable"]
+pytest_plugins = ["tests.commands", "tests.unreadable"]
 
 CLERK = Actor("api_key", "clerk")
 Given = Callable[..., object]
@@ -169,16 +170,20 @@ def test_rows_of_another_version_are_not_compared(told: None, place: Place, owne
     assert "of version 3" in what
 
 
-@pytest.mark.parametrize(("ahead_s", "expected"), [(-60, set()), (3, set()), (60, {7}), (10**9, {7})])
+@pytest.mark.parametrize(
+    ("ahead_s", "tolerance_s", "expected"),
+    [(-60, 5, set()), (3, 5, set()), (60, 5, {7}), (60, 900, set()), (10**9, 5, {7})],
+)
 def test_a_time_ahead_of_the_clock_is_found(
-    told: None, place: Place, owner: Connection, ahead_s: int, expected: set[int]
+    told: None, command: Command, owner: Connection, ahead_s: int, tolerance_s: int, expected: set[int]
 ) -> None:
-    """An entry that the server's clock has not come to is named; a little is let pass, as clocks are never the same."""
+    """An entry that the server's clock has not come to is named; what LEDGER_CLOCK_TOLERANCE allows is let pass."""
     # when
     tamper(owner, "update entries set recorded_at = clock_timestamp() + make_interval(secs => %s)", ahead_s)
     tamper(owner, "update entries set recorded_at = clock_timestamp() - interval '1 day' where position < 7")
     # then
-    assert {position for position, what in findings(place) if "ahead" in what} == expected
+    found = rows(command("audit", code=3, LEDGER_CLOCK_TOLERANCE=str(tolerance_s)))
+    assert {one["position"] for one in found if "ahead" in one["finding"]} == expected
 
 
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "4713-01-01 BC"])

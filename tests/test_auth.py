@@ -86,29 +86,35 @@ def test_a_name_has_one_key(reader: Connection) -> None:
             create_key(reader, odd, Role.reader)
 
 
-def test_the_admin_key_of_the_settings_is_an_admins(reader: Connection) -> None:
-    """It is made once; a new one takes its place; one that was revoked, or is a reader's, is never raised again."""
+def test_the_admin_key_of_the_settings_is_an_admins(reader: Connection, caplog: pytest.LogCaptureFixture) -> None:
+    """It is made once; a new one takes its place, which is said, and gives it back; a reader's is never raised."""
     first, second = "the-first-key-of-all", "the-second-key-of-all"
     ensure_admin_key(reader, first)
     ensure_admin_key(reader, first)
     assert find_key(reader, first) == ("admin", Role.admin)
-    ensure_admin_key(reader, second)
-    assert find_key(reader, first) is None
-    assert find_key(reader, second) == ("admin", Role.admin)
-    with pytest.raises(Invalid, match="take another"):
-        ensure_admin_key(reader, first)
+    assert caplog.text == ""
+    for now, former in ((second, first), (first, second), (second, first)):
+        caplog.clear()
+        ensure_admin_key(reader, now)
+        assert find_key(reader, former) is None
+        assert find_key(reader, now) == ("admin", Role.admin)
+        assert "the former key is revoked" in caplog.text
     create_key(reader, "bob", Role.reader, "the-key-of-a-reader")
     with pytest.raises(Invalid, match="take another"):
         ensure_admin_key(reader, "the-key-of-a-reader")
     assert find_key(reader, second) == ("admin", Role.admin)
+    revoke_key(reader, "admin")
+    with pytest.raises(Invalid, match="was revoked: take another"):
+        ensure_admin_key(reader, second)
 
 
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that is wrong is named, and its value is not shown."""
-    monkeypatch.setenv("LEDGER_ADMIN_KEY", "too-short")
-    with pytest.raises(Misconfigured, match="LEDGER_ADMIN_KEY") as raised:
-        read_settings()
-    assert "too-short" not in str(raised.value)
+    """A setting that is wrong is named, with what it must be, and its value is not shown."""
+    for wrong in ("too-short", "no-key-of-a-caf\u00e9-can-be-sent", "nor one with a space", "x" * 501):
+        monkeypatch.setenv("LEDGER_ADMIN_KEY", wrong)
+        with pytest.raises(Misconfigured, match="LEDGER_ADMIN_KEY: give 16 to 500 letters") as raised:
+            read_settings()
+        assert wrong not in str(raised.value)
     monkeypatch.setenv("LEDGER_ADMIN_KEY", "long-enough-to-be-a-key")
     assert read_settings().admin_key == SecretStr("long-enough-to-be-a-key")
     assert "long-enough" not in repr(read_settings())

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
+from pydantic import BaseModel
 
 from api import doorstep
-from ledger.draft import MAX_EVENTS
+from ledger.draft import FORMS, MAX_EVENTS, Envelope
+from ledger.facts import FACTS, Sealed
 from ledger.postgres import Embedded, Place, migrate
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
@@ -61,6 +63,30 @@ def test_what_is_no_json_is_400(unharmed: Service, body: bytes) -> None:
     response = post(unharmed, body)
     assert problem_of(response, 400)["type"] == "/problems/malformed"
     assert pointers_of(response, 400) == [""]
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Every pattern of a JSON schema."""
+    for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if name == "pattern" and isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            yield from patterns(value)
+
+
+def test_every_pattern_is_told_in_words(unharmed: Service) -> None:
+    """Nobody is shown a regular expression, whatever it is that does not match; commitments no writer may send at all."""
+    models: list[type[BaseModel]] = [Envelope, *FACTS.values()]
+    asked = {one for model in models for one in patterns(model.model_json_schema())}
+    assert asked - FORMS.keys() == {Sealed.model_json_schema()["properties"]["commitment"]["pattern"]}
+    odd = event("party.registered", "party:B", sources=[{"source": "party:usa"}], name="\x00", kind="company")
+    for better, said in (
+        ({}, "this is no source or party or initiative or agreement or meeting or milestone, such as source:its-name"),
+        ({"subject": "party:b"}, "this is no source, such as source:its-name"),
+        ({"subject": "party:b", "sources": []}, "this is no text without control characters"),
+    ):
+        told = problem_of(post(unharmed, json.dumps(odd | better).encode()), 422)
+        assert told["errors"][0]["detail"] == said
 
 
 NO_EVENTS: list[tuple[Any, str]] = [

@@ -5,9 +5,12 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -107,9 +110,9 @@ def test_import_reads_tables(command: Command, tmp_path: Path) -> None:
     [
         ("type,subject\nparty.registered,party:a,more\n", "line 2: the row has more cells"),
         ("type,type.x\nparty.registered,party:a\n", "line 2: the column 'type.x' does not go with the others"),
-        ("data.a.b,data.a\n1,2\n", "line 2: the column 'data.a' does not go with the others"),
-        ("data\n[1\n", "line 2: the body is no JSON"),
-        ("sources.x,sources.0\na,b\n", "line 2: /type"),
+        ("type,data.a.b,data.a\nx,1,2\n", "line 2: the column 'data.a' does not go with the others"),
+        ("type,data\nx,[1\n", "line 2: the body is no JSON"),
+        ("type,sources.x,sources.0\n,a,b\n", "line 2: /type"),
     ],
 )
 def test_odd_tables_are_told_of(tmp_path: Path, text: str, told: str) -> None:
@@ -122,10 +125,23 @@ def test_odd_tables_are_told_of(tmp_path: Path, text: str, told: str) -> None:
     assert f"line {number}: {fault}".startswith(told)
 
 
+def test_what_cannot_be_imported_is_told_of_once(given: Given, command: Command, tmp_path: Path) -> None:
+    """A table whose columns mean nothing, and lines of an export, are one clear line each that says what to do instead."""
+    given(THX, USA)
+    file = tmp_path / "export.ndjson"
+    file.write_text(command("export").stdout)
+    told = command("import", file, code=1).stderr
+    assert re.fullmatch(r"ledger: line 1 is an entry as `ledger export` writes it, .* \(pg_dump\)\n", told)
+    table = tmp_path / "treaties.csv"
+    table.write_text("Title,Date\nA,2024\nB,2023\n")
+    told = command("import", table, code=1).stderr
+    assert re.fullmatch(r"ledger: the table has no column 'type': .* --mapping \(see docs/importing.md\)\n", told)
+
+
 def test_what_is_no_text_or_table_is_told_of(command: Command, tmp_path: Path) -> None:
     """A file that cannot be read is one clear line."""
     file = tmp_path / "odd.csv"
-    file.write_text("a\n" + "x" * 200_000)
+    file.write_text("type\n" + "x" * 200_000)
     assert command("import", file, code=1).stderr.endswith("cannot be read: field larger than field limit (131072)\n")
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(Invalid, match="cannot be read"):
@@ -215,6 +231,8 @@ def test_the_operator_says_that_something_was_lost(command: Command, place: Plac
         assert told["old"] != told["new"]
         [again] = rows(command("restored"))
         assert again["old"] == told["new"]
+        for wrong in ("", " ", "two\nlines", "x" * 501, "\udcff"):
+            assert "one line of 1 to 500 characters" in command("restored", "--reason", wrong, code=2).stderr
         assert [one.reason for one in epochs(connection)][-2:] == ["the disk was lost", "said by the operator"]
     shown = {one["check"]: one["finding"] for one in rows(command("doctor"))}
     assert again["new"] in shown["epoch"]
@@ -227,13 +245,15 @@ def test_the_operator_says_that_something_was_lost(command: Command, place: Plac
 def test_migrate_makes_a_ledger(server: Embedded) -> None:
     """A database without a ledger is told of, with what to do; `ledger migrate` does it, and a second time nothing."""
 
-    def run(*arguments: str, code: int = 0) -> str:
-        settings = environment(Place(server.place.dsn, "fresh"), LEDGER_OWNER_DSN=server.owner_dsn)
+    def run(*arguments: str, code: int = 0, owner_dsn: str = server.owner_dsn) -> str:
+        settings = environment(Place(server.place.dsn, "fresh"), LEDGER_OWNER_DSN=owner_dsn)
         done = subprocess.run([LEDGER, *arguments], capture_output=True, text=True, env=settings, timeout=100)
         assert done.returncode == code, done.stderr
         return done.stderr
 
     assert run("status", code=4) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
+    told = run("migrate", code=4, owner_dsn=server.place.dsn)
+    assert re.fullmatch("ledger: permission denied .*: set LEDGER_OWNER_DSN to a role that may create .*\n", told)
     assert run("migrate").startswith("ran 0001_entries.sql")
     assert run("migrate") == "nothing to do: the schema is up to date\n"
     run("status")
@@ -256,17 +276,35 @@ def test_what_is_not_there_is_4(command: Command, place: Place, tmp_path: Path) 
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_admin_key_that_is_refused_is_one_line(command: Command, place: Place, workers: str) -> None:
+    """`ledger serve` with somebody else's key does not start, in however many processes."""
+    key = command("keys", "create", "alice").stdout.strip()
+    settings = {"LEDGER_ADMIN_KEY": key, "LEDGER_PORT": "0", "LEDGER_WORKERS": workers}
+    told = run(place, "serve", code=1, **settings).stderr
+    assert told == "ledger: LEDGER_ADMIN_KEY is somebody else's key, or was revoked: take another\n"
+
+
 def test_commands_bring_their_own_server(tmp_path: Path) -> None:
-    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again."""
+    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again.
+
+    Where there is no ledger yet, one that only reads begins none, and another says that it does.
+    """
     settings = environment(LEDGER_DATA=str(tmp_path / "data"))
 
-    def run(*arguments: str, stdin: str = "") -> str:
+    def run(*arguments: str, stdin: str = "", code: int = 0, said: str = "") -> str:
         done = subprocess.run(
-            [LEDGER, *arguments], input=stdin, capture_output=True, text=True, env=settings, check=True, timeout=100
+            [LEDGER, *arguments], input=stdin, capture_output=True, text=True, env=settings, timeout=100
         )
+        assert (done.returncode, done.stderr) == (code, said)
         return done.stdout
 
-    run("append", "-", stdin=json.dumps({"events": [THX, USA]}))
+    for reading in (["show", "party:usa"], ["export"], ["audit"], ["status"]):
+        advice = "set LEDGER_DATA to where it is, or LEDGER_DSN to its server; `ledger migrate` begins a new one\n"
+        run(*reading, code=4, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+    assert not (tmp_path / "data").exists()
+    said = f"a new ledger begins in {tmp_path / 'data'}\n"
+    run("append", "-", stdin=json.dumps({"events": [THX, USA]}), said=said)
     assert json.loads(run("show", "party:usa"))["name"] == "United States"
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
 
@@ -299,7 +337,64 @@ def test_serve_and_follow_are_processes_of_their_own(place: Place) -> None:
     assert "Traceback" not in said[0]
 
 
+def test_no_worker_outlives_the_process_that_started_it(place: Place) -> None:
+    """Where `ledger serve` is killed, nobody is left who would go on serving."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = environment(place, LEDGER_PORT=str(port), LEDGER_WORKERS="2")
+    with subprocess.Popen([LEDGER, "serve"], env=settings, stderr=subprocess.DEVNULL) as serving:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx2.HTTPTransport(retries=9)) as client:
+            assert client.get("/v1/health", timeout=60).status_code == 200
+        workers = psutil.Process(serving.pid).children(recursive=True)
+        assert len(workers) >= 2
+        serving.kill()
+    _, left = psutil.wait_procs(workers, timeout=60)
+    for one in left:
+        one.kill()
+    assert left == []
+
+
 # --- terminals and pipes
+
+
+def test_the_version_is_told(command: Command) -> None:
+    """`ledger --version` is that of the package."""
+    assert command("--version").stdout == f"{version('partnership-ledger')}\n"
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_stream_that_is_closed_is_no_failure(given: Given, place: Place, closed: int) -> None:
+    """What would be read from it is nothing, and what would go there goes nowhere."""
+    given(THX, USA)
+    for arguments, code in (
+        (["show", "party:usa"], 0),
+        (["export"], 0),
+        (["show", "party:no"], 1),
+        (["append", "-"], 1),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}<&-', "sh", LEDGER, *arguments], input="", capture_output=True, text=True,
+            env=environment(place), timeout=100,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+        assert bool(done.stdout) == (code == 0 and closed != 1)
+
+
+def test_who_is_told_to_go_at_once_goes_quietly() -> None:
+    """Ctrl-C while the command is being loaded is 130, without a word."""
+    script = """
+import signal, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "psycopg": signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Watch())
+from api.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment()
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, place: Place) -> None:
@@ -424,4 +519,69 @@ def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
     assert "anomalies" not in changes[0], "its source is known, though it is not told of here"
     assert len(rows(command("replay", "--to", "3"))) == 3
     assert len(rows(command("replay", "--from", "4", "--speed", "1000"))) == 2
-    command("replay", "--to", "never", code=2)
+    for wrong, said in (
+        (
+            ["replay", "--to", "never"],
+            "--to 'never': give a position, such as 42, or a time, such as 2026-06-01T00:00:00Z",
+        ),
+        (
+            ["show", "party:usa", "--known-at", "2026-13-01T00:00:00Z"],
+            "--known-at '2026-13-01T00:00:00Z': give a position",
+        ),
+        (["show", "party:usa", "--valid-at", "2024"], "--valid-at '2024': give a day, such as 2024-09-25"),
+    ):
+        assert said in " ".join(command(*wrong, code=2).stderr.replace("│", "").split())
+    assert "--to is 9, and the ledger has 5 entries" in command("replay", "--to", 9, code=1).stderr
+
+
+def test_what_lies_beyond_the_end_is_a_wrong_argument(given: Given, command: Command) -> None:
+    """A position that the ledger has not, or a stream of which nothing is told, is told of with exit 2; its end is none."""
+    assert command("replay").stdout == ""
+    given(THX, USA)
+    assert command("export", "--after", 2).stdout == ""
+    assert "--after 3: the ledger ends at position 2" in command("export", "--after", 3, code=2).stderr
+    for wrong, told in (
+        (["--from", 3], "no entry of the log from position 3 to the end"),
+        (["--from", 2, "--to", 1], "no entry of the log from position 2 to 1"),
+        (["--subject", "party:nobody"], "no entry of party:nobody from position 1 to the end"),
+        (["--subject", "party:usa", "--to", 1], "no entry of party:usa from position 1 to 1"),
+    ):
+        done = command("replay", *wrong, code=2)
+        assert (done.stdout, told in " ".join(done.stderr.replace("│", "").split())) == ("", True), done.stderr
+
+
+INTERRUPTED = """
+import signal, sys
+
+def watch(frame, event, told):
+    if event == "call" and frame.f_code.co_name == "__get__" and frame.f_back.f_code.co_name == "likeness":
+        sys.setprofile(None)
+        signal.raise_signal(number)
+
+number = int(sys.argv.pop())
+from api.cli import main
+sys.setprofile(watch)
+main()
+"""
+"""The command line, told to go at a moment when pydantic, while a fact is folded, asks Python for the value of an enum."""
+
+
+@pytest.mark.parametrize("command_", ["audit", "rebuild", "show agreement:a", "replay"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_to_go_finds_nothing_broken(given: Given, place: Place, command_: str, number: int) -> None:
+    """Exit 128 and the signal's number, at whatever moment it comes: no finding, no answer, and no entry stops anything.
+
+    A replay has told the first of two entries by then.
+    """
+    for party in ("party:usa", "party:india"):
+        signatory = {"party": party, "mode": "definitive"}
+        given(event("agreement.signed", "agreement:a", "2024", title="A", signatories=[signatory]))
+    told = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command_.split(), str(int(number))], capture_output=True, text=True, timeout=100,
+        env=environment(place),
+    )  # fmt: skip
+    assert (told.returncode, len(told.stdout.splitlines())) == (128 + number, command_ == "replay"), told.stderr
+    assert "Exception ignored" not in told.stderr
+    assert "Traceback" not in told.stderr
+    assert json.loads(run(place, "show", "agreement:a").stdout)["status"] == "signed"
+    assert run(place, "audit").stdout == ""

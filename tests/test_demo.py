@@ -102,8 +102,11 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path) -> None:
-    """It seeds once, honours its settings, records what admins append; Ctrl-C ends all of it, whoever
-    is still sending, and nothing is lost."""
+    """It seeds once, honours its settings, records what admins append; Ctrl-C ends all of it, whoever is still sending,
+    and nothing is lost.
+
+    A server that the settings name is not used, and that is said.
+    """
     with demo(data) as first:
         assert first.wait_until_up()["head"] == SEEDED
         assert len(servers(data)) == 1
@@ -116,13 +119,15 @@ def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path) -> None:
         assert str(first.client.base_url).rstrip("/") in said
         assert ADMIN_KEY in said
         assert "Traceback" not in said
-    with demo(data, LEDGER_PUBLIC_READS="0") as second:
+        assert "LEDGER_DSN" not in said
+    with demo(data, LEDGER_PUBLIC_READS="0", LEDGER_DSN="host=/nowhere") as second:
         assert second.wait_until_up()["head"] == SEEDED + 1
         assert second.client.get("/v1/parties/canary").status_code == 401
         assert second.client.get("/v1/parties/canary", headers=ADMIN).json()["name"] == "Canary"
         code, said = second.stop(signal.SIGTERM)
         assert (code, servers(data)) == (128 + signal.SIGTERM, [])
         assert "Traceback" not in said
+        assert "LEDGER_DSN is set, and is not used" in said
 
 
 def test_the_demo_outlives_its_server_and_the_next_one_a_kill(data: Path) -> None:

@@ -31,7 +31,7 @@ HOUSE = [
     {"history"},
     {"admission", "disclosure"},
     {"entry", "draft"},
-    {"failures", "postgres", "epoch", "process", "settings", "decision", "batch"},
+    {"failures", "postgres", "epoch", "clocks", "process", "settings", "decision", "batch"},
     {"decision_cache", "pending"},
     {"committer"},
     {"writer"},

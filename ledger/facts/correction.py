@@ -23,6 +23,7 @@ WORLD: dict[str, type[Fact]] = {
 }
 
 EntryId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
+FactType = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
 Position = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
 Target = Position | EntryId
 """The entry that is meant: its position in the log, or its id."""
@@ -31,7 +32,7 @@ Target = Position | EntryId
 class Replacement(Part):
     """A fact as it is appended, without id and subject, that takes the place of another."""
 
-    type: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
+    type: FactType
     occurred: PartialDate | None = None
     effective: PartialDate | None = None
     modality: Modality = Modality.stated
