@@ -588,13 +588,13 @@ def test_event_types_tell_their_schema(service: Service) -> None:
 
 
 def test_before_the_first_follower_reads_are_not_yet_there(service: Service) -> None:
-    """Without projections a read is 503; the log is there, and health says behind."""
+    """Without projections a read is 503; the log is there, and health says degraded."""
     service.post(THX)
     with service.place.connect() as connection:
         connection.execute("drop table progress, states, timeline")
     assert problem_of(service.get("/v1/initiatives"), 503)["type"] == "/problems/not-yet"
     assert service.get("/v1/events").status_code == 200
-    assert service.get("/v1/health").json()["status"] == "behind"
+    assert service.get("/v1/health").json()["status"] == "degraded"
     assert service.get("/metrics").status_code == 200
 
 
