@@ -13,7 +13,7 @@ def main() -> NoReturn:
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    from api import cli
+    from api.cli import main as cli
 
     signal.signal(signal.SIGINT, usual)
     cli.main()

@@ -17,20 +17,22 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
-from api import events, health, problems, reads, shapes
-from api.auth import ensure_admin_key
-from api.cache import Cache
-from api.doorstep import Doorstep
-from api.examples import READS
-from api.house import House, Strict
-from api.porter import Porter, RollbackWatch
-from api.relay import Relay
+from api.http import problems, shapes
+from api.http.auth import ensure_admin_key
+from api.http.dependencies import AppState, Strict
+from api.http.examples import READS
+from api.http.lookup import CoalescedLookup, RollbackWatch
+from api.http.middleware import Middleware
+from api.http.relay import Relay
+from api.http.response_cache import Cache
+from api.http.routes import events, health
+from api.http.routes import states as reads
+from ledger.database.postgres import LedgerLocation, Pool, check_schema
 from ledger.errors import Unavailable
-from ledger.postgres import Place, Pool, check_schema
-from ledger.process import look_for_garbage_rarely
+from ledger.process import tune_gc
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
-from projections.read import Reads
+from projections.read import Queries
 
 POOL_SIZE = 16
 GRACE_S = 5
@@ -47,10 +49,10 @@ world), and repeats them as `basis`. `min_position` waits until a position can b
 """
 
 
-def build(settings: Settings, place: Place) -> Doorstep:
+def build(settings: Settings, location: LedgerLocation) -> Middleware:
     """The service on a ledger whose schema is ready."""
     app = FastAPIOffline(
-        title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, place),
+        title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
         redirect_slashes=False,
     )  # fmt: skip
@@ -60,7 +62,7 @@ def build(settings: Settings, place: Place) -> Doorstep:
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
-    return Doorstep(app)
+    return Middleware(app)
 
 
 def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -72,39 +74,41 @@ def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _lifespan(settings: Settings, place: Place) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
-        with place.pool(POOL_SIZE) as pool:
+        with location.pool(POOL_SIZE) as pool:
             with pool.connection() as connection:
-                check_schema(connection, place)
+                check_schema(connection, location)
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
-            rollbacks = RollbackWatch(place)
+            rollbacks = RollbackWatch(location)
             async with (
-                Porter(place, rollbacks, standing=True) as readers,
-                Porter(place, rollbacks, standing=False) as writers,
+                CoalescedLookup(location, rollbacks, watermarks=True) as readers,
+                CoalescedLookup(location, rollbacks, watermarks=False) as writers,
             ):
                 await readers.ask(None)  # from the first answer on, the epoch is known
-                with _ledger(settings, place, pool) as ledger:
-                    app.state.house = House(place, settings, ledger, Reads(pool), readers, writers, Relay(), Cache())
+                with _ledger(settings, location, pool) as ledger:
+                    app.state.app_state = AppState(
+                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache()
+                    )
                     yield
 
     return run
 
 
-def _ledger(settings: Settings, place: Place, pool: Pool) -> Ledger:
+def _ledger(settings: Settings, location: LedgerLocation, pool: Pool) -> Ledger:
     patience_s, tolerance_s = settings.append_deadline_s, settings.clock_tolerance
-    return Ledger(place, pool, settings.name, patience_s=patience_s, tolerance_s=tolerance_s)
+    return Ledger(location, pool, settings.name, patience_s=patience_s, tolerance_s=tolerance_s)
 
 
-def from_environment() -> Doorstep:
+def from_environment() -> Middleware:
     """For servers that start several processes: each builds its own, and none serves on without the one that started it."""
     if parent := parent_process():
         Thread(target=_go_with, args=[parent], daemon=True, name="parent").start()
     settings = read_settings()
-    app = build(settings, Place.from_settings(settings))
-    look_for_garbage_rarely()
+    app = build(settings, LedgerLocation.from_settings(settings))
+    tune_gc()
     return app
 
 
@@ -134,6 +138,6 @@ def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
 
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
     """Serve until interrupted."""
-    look_for_garbage_rarely()
+    tune_gc()
     with suppress(KeyboardInterrupt):  # by now the service has stopped
         uvicorn.Server(server_config(app, log_level=log_level)).run(sockets=[listener])

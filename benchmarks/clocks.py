@@ -12,12 +12,12 @@ from benchmarks.filled import generated, record, subjects
 from benchmarks.measure import Bench, Figure, alternate, compare
 from benchmarks.service import CLERK
 from benchmarks.web import STATUSES, past_bases
-from ledger.draft import read_draft
-from ledger.facts import Subject
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 from ledger.service import Ledger
+from ledger.vocabulary.fact import Subject
+from ledger.writing.draft import read_draft
 from projections.follow import Follower, catch_up
-from projections.read import Asked, Filters, Reads
+from projections.read import Asked, Filters, Queries
 
 KINDS = "'initiative', 'agreement', 'meeting', 'milestone'"
 COST = "microseconds, less is better"
@@ -26,7 +26,7 @@ PARTIES = 200
 FACTS = 2_000
 FOLLOWED_MS = 10
 
-Question = Callable[[Reads], object]
+Question = Callable[[Queries], object]
 
 
 def run(bench: Bench) -> Iterator[Figure]:
@@ -34,9 +34,9 @@ def run(bench: Bench) -> Iterator[Figure]:
     contenders: dict[str, Callable[[], float]] = {}
     statuses = _full_pages(generated(bench, sizes[0]))
     for size in sizes:
-        place = generated(bench, size)
-        for what, questions in _questions(bench, place, statuses).items():
-            contenders[f"{what} {size}"] = partial(_cost, place, questions)
+        location = generated(bench, size)
+        for what, questions in _questions(bench, location, statuses).items():
+            contenders[f"{what} {size}"] = partial(_cost, location, questions)
     bench.level()
     measured = alternate(contenders, bench.scale(7, 3))
     small, big = sizes
@@ -49,10 +49,10 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield from _great_agreement(bench)
 
 
-def _cost(place: Place, questions: Sequence[Question]) -> float:
+def _cost(location: LedgerLocation, questions: Sequence[Question]) -> float:
     """Microseconds a question."""
-    with place.pool(1) as pool:
-        reads = Reads(pool)
+    with location.pool(1) as pool:
+        reads = Queries(pool)
         for question in questions[:20]:
             question(reads)
         started = perf_counter()
@@ -61,12 +61,12 @@ def _cost(place: Place, questions: Sequence[Question]) -> float:
         return (perf_counter() - started) / len(questions) * 1e6
 
 
-def _questions(bench: Bench, place: Place, statuses: list[tuple[str, str]]) -> dict[str, list[Question]]:
-    some = subjects(bench, place, KINDS)[: bench.scale(1_000, 300)]
-    with place.pool(1) as pool:
-        past = list(past_bases(bench, place, Reads(pool), some))
+def _questions(bench: Bench, location: LedgerLocation, statuses: list[tuple[str, str]]) -> dict[str, list[Question]]:
+    some = subjects(bench, location, KINDS)[: bench.scale(1_000, 300)]
+    with location.pool(1) as pool:
+        past = list(past_bases(bench, location, Queries(pool), some))
     pages = list(islice(cycle(statuses), bench.scale(200, 60)))
-    random, size = Random(1), int(bench.owner(f"select size from {place.schema}.head")[0][0])
+    random, size = Random(1), int(bench.owner(f"select size from {location.schema}.head")[0][0])
     positions = [random.randint(size * 3 // 4, size) for _ in pages]
     return {
         "state": [_whole(subject, Asked()) for subject, _ in past],
@@ -76,14 +76,14 @@ def _questions(bench: Bench, place: Place, statuses: list[tuple[str, str]]) -> d
     }
 
 
-def _full_pages(place: Place) -> list[tuple[str, str]]:
+def _full_pages(location: LedgerLocation) -> list[tuple[str, str]]:
     """Kinds and statuses of which the smallest ledger has a full page: so every page asked for is as long."""
-    with place.pool(1) as pool:
+    with location.pool(1) as pool:
         return [
             (kind, status)
             for kind, statuses in STATUSES.items()
             for status in statuses
-            if len(Reads(pool).page(kind, Asked(), Filters(status=status), "id", None, PAGE)[0]) == PAGE
+            if len(Queries(pool).page(kind, Asked(), Filters(status=status), "id", None, PAGE)[0]) == PAGE
         ]
 
 
@@ -99,18 +99,18 @@ def _page(kind: str, status: str, asked: Asked) -> Question:
 
 
 def _great_agreement(bench: Bench) -> Iterator[Figure]:
-    place, facts = bench.new_ledger("bench_great"), list(_facts())
-    record(place, [*_world(), *facts])
-    catch_up(place)
+    location, facts = bench.new_ledger("bench_great"), list(_facts())
+    record(location, [*_world(), *facts])
+    catch_up(location)
     bench.level()
     name = f"one agreement with {PARTIES} parties and {FACTS:,} facts"
-    took = _follow_times(place, bench.scale(50, 15))
+    took = _follow_times(location, bench.scale(50, 15))
     ratio = FOLLOWED_MS / median(took)
     title = f"{name}: following one more fact, against {FOLLOWED_MS} ms"
     yield Figure(title, median(took), FOLLOWED_MS, ratio, 1.0, "ms, less is better", len(took))
-    rows = sum(_row_bytes(bench, place, table) for table in ("states", "timeline"))
+    rows = sum(_row_bytes(bench, location, table) for table in ("states", "timeline"))
     entries = bench.owner(
-        f"select sum(octet_length(body::text))::float8 from {place.schema}.entries where stream = '{GREAT}'"
+        f"select sum(octet_length(body::text))::float8 from {location.schema}.entries where stream = '{GREAT}'"
     )[0][0]
     yield Figure(
         f"{name}: bytes of its rows, against bytes of its entries", rows, entries, entries / rows, 1 / 4,
@@ -153,10 +153,10 @@ def declared(number: int) -> dict[str, Any]:
     return _event("agreement.declared", GREAT, 600 + number, party=f"party:p{number % PARTIES}", text=text)
 
 
-def _follow_times(place: Place, count: int) -> list[float]:
+def _follow_times(location: LedgerLocation, count: int) -> list[float]:
     """Milliseconds that a follower takes for one more entry."""
     took: list[float] = []
-    with place.connect() as connection, place.pool(1) as pool, Ledger(place, pool) as ledger:
+    with location.connect() as connection, location.pool(1) as pool, Ledger(location, pool) as ledger:
         follower = Follower(connection)
         for number in range(count + 1):
             ledger.append([read_draft(declared(FACTS + number))], CLERK)
@@ -166,13 +166,13 @@ def _follow_times(place: Place, count: int) -> list[float]:
     return took[1:]  # the first had the whole stream to read
 
 
-def _row_bytes(bench: Bench, place: Place, table: str) -> float:
+def _row_bytes(bench: Bench, location: LedgerLocation, table: str) -> float:
     """What the agreement's rows hold, as they are stored."""
     named = bench.owner(
         "select column_name from information_schema.columns "
-        f"where table_schema = '{place.projections}' and table_name = '{table}'"
+        f"where table_schema = '{location.projections}' and table_name = '{table}'"
     )
     summed = " + ".join(f"coalesce(pg_column_size({name}), 0)" for (name,) in named)
     return float(
-        bench.owner(f"select sum({summed})::float8 from {place.projections}.{table} where subject = '{GREAT}'")[0][0]
+        bench.owner(f"select sum({summed})::float8 from {location.projections}.{table} where subject = '{GREAT}'")[0][0]
     )

@@ -13,10 +13,10 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 import api.app
-import api.cli
-from ledger.draft import Draft
-from ledger.facts import Subject
+import api.cli.main
 from ledger.service import Actor, Answer, Ledger
+from ledger.vocabulary.fact import Subject
+from ledger.writing.draft import Draft
 
 POSITION = 4_242_424_242
 """Where nothing stands: an answer that names it came from here."""
@@ -51,10 +51,10 @@ def main() -> None:
         setattr(Ledger, "submit", submit)  # noqa: B010  a type checker forbids the plain way
     else:
         app = constants(Path(sys.argv[2]))
-        for module in (api.app, api.cli):
+        for module in (api.app, api.cli.main):
             setattr(module, "build", lambda *_: app)  # noqa: B010
     sys.argv[1:] = ["serve"]
-    api.cli.main()
+    api.cli.main.main()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from benchmarks.lines import line_of
 from benchmarks.measure import Bench
-from ledger.draft import read_draft
-from ledger.entry import StoredLine
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
+from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
+from ledger.writing.draft import read_draft
 from projections.follow import catch_up
 from tests.generator import Generator
 
@@ -18,10 +18,10 @@ CHUNK = 1_000
 T = TypeVar("T")
 
 
-def record(place: Place, events: Iterable[dict[str, Any]]) -> None:
+def record(location: LedgerLocation, events: Iterable[dict[str, Any]]) -> None:
     """Record events in their order, without asking whether they may be: those of the generator all may."""
-    with place.pool(1) as pool:
-        recorder = EntryRecorder(place, pool)
+    with location.pool(1) as pool:
+        recorder = EntryRecorder(location, pool)
         for chunk in chunks(_lines(events), CHUNK):
             recorder.insert_events(chunk)
         recorder.close()
@@ -40,24 +40,24 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
-def generated(bench: Bench, count: int) -> Place:
+def generated(bench: Bench, count: int) -> LedgerLocation:
     """A ledger of so many generated events, followed up to the last; made once for all who ask for it."""
-    place = Place(bench.server.place.dsn, f"bench_generated_{count}")
-    if place.schema not in bench.kept:
-        bench.new_ledger(place.schema)
-        record(place, Generator().events(count))
-        catch_up(place)
+    location = LedgerLocation(bench.server.location.dsn, f"bench_generated_{count}")
+    if location.schema not in bench.kept:
+        bench.new_ledger(location.schema)
+        record(location, Generator().events(count))
+        catch_up(location)
         bench.level()
-        bench.kept.add(place.schema)
-    return place
+        bench.kept.add(location.schema)
+    return location
 
 
-def subjects(bench: Bench, place: Place, kinds: str) -> list[tuple[str, int]]:
+def subjects(bench: Bench, location: LedgerLocation, kinds: str) -> list[tuple[str, int]]:
     """Streams of these kinds, in an order by chance that is the same every time, with their first positions."""
     return [
         (str(stream), int(position))
         for stream, position in bench.owner(
-            f"select stream, position from {place.schema}.entries "
+            f"select stream, position from {location.schema}.entries "
             f"where version = 1 and split_part(stream, ':', 1) in ({kinds}) order by md5(stream)"
         )
     ]

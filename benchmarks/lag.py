@@ -10,10 +10,10 @@ from time import perf_counter, sleep
 from benchmarks.measure import Bench, Figure
 from benchmarks.processes import LEDGER, running
 from benchmarks.service import CLERK, claim, ledger_of_tens
-from ledger.draft import read_draft
-from ledger.postgres import Place
-from ledger.process import look_for_garbage_rarely
+from ledger.database.postgres import LedgerLocation
+from ledger.process import tune_gc
 from ledger.service import Answer, Ledger
+from ledger.writing.draft import read_draft
 from projections.follow import catch_up, read_progress
 
 PACE = 500
@@ -22,13 +22,13 @@ PATIENCE_S = 20.0
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    place, streams = ledger_of_tens(bench, "lag")
-    catch_up(place)
-    look_for_garbage_rarely()  # as the service does
+    location, streams = ledger_of_tens(bench, "lag")
+    catch_up(location)
+    tune_gc()  # as the service does
     bench.level()
-    with running(place, (*LEDGER, "follow"), bench.folder / "lag.log"), Watch(place) as watch:
+    with running(location, (*LEDGER, "follow"), bench.folder / "lag.log"), Watch(location) as watch:
         sleep(2)  # until it has come up
-        committed = sorted(_append(place, streams, PACE * bench.scale(60, 6)), key=lambda one: one[1])
+        committed = sorted(_append(location, streams, PACE * bench.scale(60, 6)), key=lambda one: one[1])
         lags = [(watch.shown(position) - at) * 1000 for position, at in committed]
     half = len(committed) // 2
     for name, first, last in (("while streams come into memory", 0, half), ("steady", half, len(committed) - 1)):
@@ -39,14 +39,14 @@ def run(bench: Bench) -> Iterator[Figure]:
         yield Figure(f"{title}: 99th percentile", p99, None, None, None, "ms", 1)
 
 
-def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, float]]:
+def _append(location: LedgerLocation, streams: list[str], count: int) -> list[tuple[int, float]]:
     """Positions, and when each was known to be recorded. Nobody waits for an answer before the next event is due."""
     committed: list[tuple[int, float]] = []
 
     def note(answered: Future[list[Answer]]) -> None:
         committed.append((answered.result()[0].position, perf_counter()))
 
-    with place.pool() as pool, Ledger(place, pool) as ledger:
+    with location.pool() as pool, Ledger(location, pool) as ledger:
         started, random = perf_counter(), Random(1)
         for number in range(count):
             sleep(max(started + number / PACE - perf_counter(), 0))
@@ -58,8 +58,8 @@ def _append(place: Place, streams: list[str], count: int) -> list[tuple[int, flo
 class Watch:
     """Looks at how far the projections are, every other millisecond."""
 
-    def __init__(self, place: Place) -> None:
-        self.place, self.stop, self.seen = place, Event(), list[tuple[int, float]]()
+    def __init__(self, location: LedgerLocation) -> None:
+        self.location, self.stop, self.seen = location, Event(), list[tuple[int, float]]()
         self.thread = Thread(target=self._look)
 
     def __enter__(self) -> "Watch":
@@ -71,7 +71,7 @@ class Watch:
         self.thread.join()
 
     def _look(self) -> None:
-        with self.place.connect() as connection:
+        with self.location.connect() as connection:
             while not self.stop.is_set():
                 progress = read_progress(connection)
                 if progress and (not self.seen or progress.position > self.seen[-1][0]):

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from uuid6 import uuid7
 
-from ledger.draft import Draft, read_draft
-from ledger.entry import HEAD_BYTES, LineMapper, StoredLine, make_entry
+from ledger.log.entry import HEAD_BYTES, LineMapper, StoredLine, make_entry
+from ledger.writing.draft import Draft, read_draft
 from tests.generator import Generator
 
 SOURCE = "/ledgers/partnerships"

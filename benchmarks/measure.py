@@ -14,8 +14,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from ledger.database.postgres import Embedded, LedgerLocation, migrate
 from ledger.errors import LedgerError
-from ledger.postgres import Embedded, Place, migrate
 
 T = TypeVar("T")
 console = Console(width=150)
@@ -69,15 +69,15 @@ class Bench:
     def scale(self, full: int, quick: int) -> int:
         return quick if self.quick else full
 
-    def new_ledger(self, name: str) -> Place:
+    def new_ledger(self, name: str) -> LedgerLocation:
         """An empty ledger in a schema of its own, whatever an earlier run left there."""
-        place = Place(self.server.place.dsn, name)
-        self.drop(place)
-        migrate(self.server.owner_dsn, place)
-        return place
+        location = LedgerLocation(self.server.location.dsn, name)
+        self.drop(location)
+        migrate(self.server.owner_dsn, location)
+        return location
 
-    def drop(self, place: Place) -> None:
-        for schema in (place.rebuild, place.projections, place.schema):
+    def drop(self, location: LedgerLocation) -> None:
+        for schema in (location.rebuild, location.projections, location.schema):
             self.owner(f"drop schema if exists {schema} cascade")
 
     def owner(self, statement: str) -> list[tuple[Any, ...]]:

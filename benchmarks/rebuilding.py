@@ -17,7 +17,7 @@ from benchmarks.filled import generated
 from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.recorder import library_env
 from benchmarks.service import ENTRIES, Initiatives
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 from projections.follow import rebuild
 
 SCHEMA = "bench_projection"
@@ -54,16 +54,16 @@ class States(Projection[View]):
 
 def run(bench: Bench) -> Iterator[Figure]:
     count = bench.scale(50_000, 5_000)
-    place = generated(bench, count)
+    location = generated(bench, count)
     env = library_env(bench, SCHEMA)
     with ExitStack() as stack:
         stack.enter_context(Initiatives(env=env)).open(count // ENTRIES)
         bench.level()
         measured = alternate(
             {
-                "ours": lambda: _rebuild(place),
+                "ours": lambda: _rebuild(location),
                 "eventsourcing": lambda: _project(bench, env, count),
-                "reading and decoding": lambda: _read(place),
+                "reading and decoding": lambda: _read(location),
             },
             bench.scale(3, 2),
         )
@@ -72,9 +72,9 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield compare(f"{title} COPY and JSON-decoding", measured, "ours", "reading and decoding", UNIT, 0.2)
 
 
-def _rebuild(place: Place) -> float:
+def _rebuild(location: LedgerLocation) -> float:
     started = perf_counter()
-    return rebuild(place) / (perf_counter() - started)
+    return rebuild(location) / (perf_counter() - started)
 
 
 def _project(bench: Bench, env: dict[str, str], count: int) -> float:
@@ -88,9 +88,9 @@ def _project(bench: Bench, env: dict[str, str], count: int) -> float:
     return count / took
 
 
-def _read(place: Place) -> float:
+def _read(location: LedgerLocation) -> float:
     started, count = perf_counter(), 0
-    with place.connect() as connection, connection.cursor() as cursor, cursor.copy(COPY) as copy:
+    with location.connect() as connection, connection.cursor() as cursor, cursor.copy(COPY) as copy:
         for (body,) in copy.rows():
             from_json(body)
             count += 1

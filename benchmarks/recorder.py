@@ -51,15 +51,15 @@ class Contest:
 
     def __init__(self, bench: Bench, stack: ExitStack) -> None:
         self.bench = bench
-        place = bench.new_ledger("bench_recorder")
-        recorder = EntryRecorder(place, stack.enter_context(place.pool(1)))
+        location = bench.new_ledger("bench_recorder")
+        recorder = EntryRecorder(location, stack.enter_context(location.pool(1)))
         stack.callback(recorder.close)
         self.ours = recorder.insert_events
         factory = PostgresFactory(Environment("bench", library_env(bench, "bench_library")))
         stack.callback(factory.close)
         self.library = factory.application_recorder().insert_events
         self.uma = stack.enter_context(uma.Server(bench.folder / "uma"))
-        self.pgbench = pgbench.Inserts(bench, place)
+        self.pgbench = pgbench.Inserts(bench, location)
         self.emmett = emmett.Appends(bench)
 
     def contenders(self, callers: int, size: int) -> dict[str, Contender]:

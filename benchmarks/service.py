@@ -13,10 +13,10 @@ from eventsourcing.domain import Aggregate, event
 from benchmarks.filled import chunks, record
 from benchmarks.measure import Bench, Figure, Paced, alternate, compare, plural
 from benchmarks.recorder import CALLERS, LIBRARY, OURS, UNIT, library_env
-from ledger.draft import read_draft
-from ledger.postgres import Place
-from ledger.process import look_for_garbage_rarely
+from ledger.database.postgres import LedgerLocation
+from ledger.process import tune_gc
 from ledger.service import Actor, Ledger
+from ledger.writing.draft import read_draft
 from tests.generator import Generator
 
 ENTRIES = 10
@@ -49,12 +49,12 @@ def ten_each(count: int) -> Iterator[Body]:
             yield claim(subject, number, 2023) | ({} if number else {"type": "initiative.reported", "data": told})
 
 
-def ledger_of_tens(bench: Bench, contest: str) -> tuple[Place, list[str]]:
+def ledger_of_tens(bench: Bench, contest: str) -> tuple[LedgerLocation, list[str]]:
     """A ledger of streams of ten entries for this contest alone, and the streams."""
     count = bench.scale(5_000, 1_000)
-    place = bench.new_ledger(f"bench_tens_{contest}")
-    record(place, ten_each(count))
-    return place, streams(count)
+    location = bench.new_ledger(f"bench_tens_{contest}")
+    record(location, ten_each(count))
+    return location, streams(count)
 
 
 class Initiative(Aggregate):
@@ -100,13 +100,13 @@ def run(bench: Bench) -> Iterator[Figure]:
 
 def _contest(bench: Bench, callers: int) -> Figure:
     """On streams of ten each time: whatever has been appended before would make them longer."""
-    place, ours = ledger_of_tens(bench, "service")
+    location, ours = ledger_of_tens(bench, "service")
     with ExitStack() as stack:
-        pool = stack.enter_context(place.pool(16))
-        ledger = stack.enter_context(Ledger(place, pool))
+        pool = stack.enter_context(location.pool(16))
+        ledger = stack.enter_context(Ledger(location, pool))
         library = stack.enter_context(Initiatives(env=library_env(bench, "bench_application")))
         theirs = library.open(len(ours))
-        look_for_garbage_rarely()  # as the service does; the library's application runs in the same process
+        tune_gc()  # as the service does; the library's application runs in the same process
         bench.level()
         return _figure(bench, ledger, ours, library, theirs, callers)
 

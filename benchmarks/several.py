@@ -10,11 +10,11 @@ from time import perf_counter
 
 from benchmarks.measure import Bench, Figure, alternate, compare
 from benchmarks.service import CLERK, claim, ledger_of_tens
-from ledger.draft import read_draft
+from ledger.database.postgres import LedgerLocation
 from ledger.errors import LedgerError
-from ledger.postgres import Place
-from ledger.process import look_for_garbage_rarely
+from ledger.process import tune_gc
 from ledger.service import Ledger
+from ledger.writing.draft import read_draft
 
 CALLERS = 32
 UNIT = "events/s"
@@ -22,11 +22,11 @@ ONE, APART, SAME = "one process", "two processes, each on streams of its own", "
 
 
 def run(bench: Bench) -> Iterator[Figure]:
-    place, streams = ledger_of_tens(bench, "several")
+    location, streams = ledger_of_tens(bench, "several")
     half, seconds = len(streams) // 2, bench.scale(4, 2)
     bench.level()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        both = partial(_together, processes, place, seconds)
+        both = partial(_together, processes, location, seconds)
         contenders = {
             ONE: lambda: both([streams]),
             APART: lambda: both([streams[:half], streams[half:]]),
@@ -37,16 +37,18 @@ def run(bench: Bench) -> Iterator[Figure]:
         yield compare(f"service, {CALLERS} callers in {name}, against {ONE}", measured, name, ONE, UNIT)
 
 
-def _together(processes: ProcessPoolExecutor, place: Place, seconds: float, shares: list[list[str]]) -> float:
+def _together(
+    processes: ProcessPoolExecutor, location: LedgerLocation, seconds: float, shares: list[list[str]]
+) -> float:
     """Events recorded a second, by as many processes as there are shares of the streams."""
     callers = CALLERS // len(shares)
-    work = [processes.submit(_append, place, share, callers, seconds, number) for number, share in enumerate(shares)]
+    work = [processes.submit(_append, location, share, callers, seconds, number) for number, share in enumerate(shares)]
     return sum(one.result() for one in work)
 
 
-def _append(place: Place, streams: list[str], callers: int, seconds: float, seed: int) -> float:
-    look_for_garbage_rarely()
-    with place.pool(2) as pool, Ledger(place, pool) as ledger, ThreadPoolExecutor(callers) as threads:
+def _append(location: LedgerLocation, streams: list[str], callers: int, seconds: float, seed: int) -> float:
+    tune_gc()
+    with location.pool(2) as pool, Ledger(location, pool) as ledger, ThreadPoolExecutor(callers) as threads:
         started = perf_counter()
         each = [threads.submit(_pump, ledger, streams, started + seconds, seed * 1_000 + n) for n in range(callers)]
         return sum(one.result() for one in each) / (perf_counter() - started)

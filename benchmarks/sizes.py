@@ -11,12 +11,12 @@ from benchmarks.filled import generated, subjects
 from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.processes import Run, Weighed
 from benchmarks.service import CLERK
-from ledger.draft import read_draft
-from ledger.facts import Subject
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 from ledger.service import Ledger
+from ledger.vocabulary.fact import Subject
+from ledger.writing.draft import read_draft
 from projections.follow import read_progress
-from projections.read import Asked, Reads
+from projections.read import Asked, Queries
 from tests.generator import Generator
 
 MEMORY_MB = 300
@@ -29,7 +29,7 @@ STREAMS = 350
 
 def run_all(bench: Bench) -> Iterator[Figure]:
     count = bench.scale(1_000_000, 10_000)
-    big = Place(bench.server.place.dsn, f"bench_generated_{count}")
+    big = LedgerLocation(bench.server.location.dsn, f"bench_generated_{count}")
     yield from _commands(bench, big, count)
     yield _bytes(bench, big, count)
     bench.kept.add(big.schema)
@@ -39,17 +39,17 @@ def run_all(bench: Bench) -> Iterator[Figure]:
 # --- commands
 
 
-def _commands(bench: Bench, place: Place, count: int) -> Iterator[Figure]:
+def _commands(bench: Bench, location: LedgerLocation, count: int) -> Iterator[Figure]:
     """Import, follow, rebuild and export, one after the other, on a ledger of so many events."""
-    bench.new_ledger(place.schema)
+    bench.new_ledger(location.schema)
     events = bench.folder / "events.ndjson"
     with events.open("w") as file:
         file.writelines(json.dumps(event) + "\n" for event in Generator().events(count))
-    yield from _figures("import", count, Weighed(place, bench.folder, "import", str(events)).wait(), bounded=False)
+    yield from _figures("import", count, Weighed(location, bench.folder, "import", str(events)).wait(), bounded=False)
     events.unlink()
-    yield from _figures("follow", count, _follow(bench, place, count), bounded=True)
-    yield from _figures("rebuild", count, Weighed(place, bench.folder, "rebuild").wait(), bounded=True)
-    yield from _figures("export", count, _export(bench, place, count), bounded=False)
+    yield from _figures("follow", count, _follow(bench, location, count), bounded=True)
+    yield from _figures("rebuild", count, Weighed(location, bench.folder, "rebuild").wait(), bounded=True)
+    yield from _figures("export", count, _export(bench, location, count), bounded=False)
 
 
 def _figures(command: str, count: int, took: Run, *, bounded: bool) -> Iterator[Figure]:
@@ -61,11 +61,11 @@ def _figures(command: str, count: int, took: Run, *, bounded: bool) -> Iterator[
     yield Figure(title, took.peak_mb, bound, ratio, at_least, "MB, less is better", 1)
 
 
-def _follow(bench: Bench, place: Place, count: int) -> Run:
+def _follow(bench: Bench, location: LedgerLocation, count: int) -> Run:
     """A follower from the first entry to the last."""
-    follower = Weighed(place, bench.folder, "follow")
+    follower = Weighed(location, bench.folder, "follow")
     deadline = perf_counter() + PATIENCE_S
-    with place.connect() as connection:
+    with location.connect() as connection:
         while (progress := read_progress(connection)) is None or progress.position < count:
             if perf_counter() > deadline or follower.process.poll() is not None:
                 raise Unmeasured(f"the follower has not come to the end: {follower.log.read_text()[-200:]}")
@@ -73,10 +73,10 @@ def _follow(bench: Bench, place: Place, count: int) -> Run:
     return follower.stop()
 
 
-def _export(bench: Bench, place: Place, count: int) -> Run:
+def _export(bench: Bench, location: LedgerLocation, count: int) -> Run:
     target = bench.folder / "export.ndjson"
     with target.open("wb") as out:
-        took = Weighed(place, bench.folder, "export", out=out).wait()
+        took = Weighed(location, bench.folder, "export", out=out).wait()
     lines = int(subprocess.check_output(["wc", "-l", target]).split()[0])
     target.unlink()
     if lines != count:
@@ -84,10 +84,10 @@ def _export(bench: Bench, place: Place, count: int) -> Run:
     return took
 
 
-def _bytes(bench: Bench, place: Place, count: int) -> Figure:
+def _bytes(bench: Bench, location: LedgerLocation, count: int) -> Figure:
     row = bench.owner(
-        f"select pg_total_relation_size('{place.schema}.entries')::float8, sum(octet_length(body::text))::float8 "
-        f"from {place.schema}.entries"
+        f"select pg_total_relation_size('{location.schema}.entries')::float8, sum(octet_length(body::text))::float8 "
+        f"from {location.schema}.entries"
     )[0]
     name = f"bytes on disk of an entry with its indexes, {count:,} events, against the bytes of its line"
     return Figure(name, row[0] / count, row[1] / count, row[1] / row[0], 1 / 2, "bytes, less is better", 1)
@@ -102,7 +102,7 @@ def _costs(bench: Bench, sizes: list[int]) -> Iterator[Figure]:
     bench.level()
     small, big = f"{sizes[0]:,}", f"{sizes[-1]:,}"
     for what, cost in (("append", _AppendCost), ("read", _ReadCost)):
-        contenders = {f"{size:,}": cost(bench, place) for size, place in places.items()}
+        contenders = {f"{size:,}": cost(bench, location) for size, location in places.items()}
         measured = alternate(contenders, bench.scale(5, 3))
         curve = {size: found for size in sizes if (found := measured.median(f"{size:,}")) is not None}
         bench.curves.setdefault("Cost against the size of the ledger", {})[f"one {what}"] = curve
@@ -120,15 +120,15 @@ def _topic(meeting: str) -> dict[str, Any]:
 class _AppendCost:
     """Microseconds of one append to a stream that this process has not seen yet."""
 
-    def __init__(self, bench: Bench, place: Place) -> None:
-        self.place, self.count, self.number = place, bench.scale(300, 50), 0
-        self.streams = [subject for subject, _ in subjects(bench, place, "'meeting'")][:STREAMS]
+    def __init__(self, bench: Bench, location: LedgerLocation) -> None:
+        self.location, self.count, self.number = location, bench.scale(300, 50), 0
+        self.streams = [subject for subject, _ in subjects(bench, location, "'meeting'")][:STREAMS]
 
     def __call__(self) -> float:
         random = Random(self.number)
         chosen = random.sample(self.streams, self.count)
         self.number += 1
-        with self.place.pool(1) as pool, Ledger(self.place, pool) as ledger:
+        with self.location.pool(1) as pool, Ledger(self.location, pool) as ledger:
             ledger.append([read_draft(_topic(chosen[0]))], CLERK)
             started = perf_counter()
             for subject in chosen:
@@ -139,14 +139,14 @@ class _AppendCost:
 class _ReadCost:
     """Microseconds of reading one current state with what belongs to it."""
 
-    def __init__(self, bench: Bench, place: Place) -> None:
-        self.place, self.count = place, bench.scale(2_000, 500)
+    def __init__(self, bench: Bench, location: LedgerLocation) -> None:
+        self.location, self.count = location, bench.scale(2_000, 500)
         kinds = "'initiative', 'agreement', 'meeting', 'milestone'"
-        self.chosen = [Subject(subject) for subject, _ in subjects(bench, place, kinds)][: self.count]
+        self.chosen = [Subject(subject) for subject, _ in subjects(bench, location, kinds)][: self.count]
 
     def __call__(self) -> float:
-        with self.place.pool(1) as pool:
-            reads = Reads(pool)
+        with self.location.pool(1) as pool:
+            reads = Queries(pool)
             reads.whole(self.chosen[0], Asked())
             started = perf_counter()
             for subject in self.chosen:

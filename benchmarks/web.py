@@ -17,10 +17,10 @@ from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.processes import LEDGER, running
 from benchmarks.service import claim, ledger_of_tens
 from benchmarks.sockets import free_port
-from ledger.facts import Subject
-from ledger.postgres import Connection, Place
+from ledger.database.postgres import Connection, LedgerLocation
+from ledger.vocabulary.fact import Subject
 from projections.follow import catch_up, read_progress
-from projections.read import Asked, Reads
+from projections.read import Asked, Queries
 
 CONNECTIONS = 32
 KEY = "the-key-of-the-benchmark"
@@ -71,11 +71,11 @@ class Client:
                 sleep(0.1)
 
 
-def served(bench: Bench, stack: ExitStack, place: Place, *command: str) -> int:
+def served(bench: Bench, stack: ExitStack, location: LedgerLocation, *command: str) -> int:
     """Start a server until the stack is left; returns its port."""
     port = free_port()
     log = bench.folder / f"server-{port}.log"
-    stack.enter_context(running(place, command, log, LEDGER_PORT=str(port), LEDGER_ADMIN_KEY=KEY))
+    stack.enter_context(running(location, command, log, LEDGER_PORT=str(port), LEDGER_ADMIN_KEY=KEY))
     Client(port).wait()
     return port
 
@@ -120,20 +120,20 @@ def append(bench: Bench) -> Iterator[Figure]:
 
     Service and follower have most streams in memory by then; what it costs before that is said too.
     """
-    place, streams = ledger_of_tens(bench, "append")
-    catch_up(place)
+    location, streams = ledger_of_tens(bench, "append")
+    catch_up(location)
     bench.level()
     requests = [post("/v1/events", json.dumps(claim(subject, at))) for at, subject in enumerate(streams)]
     Random(0).shuffle(requests)
     with ExitStack() as stack:
-        stack.enter_context(running(place, (*LEDGER, "follow"), bench.folder / "follow.log"))
-        ours = served(bench, stack, place, *LEDGER, "serve")
-        constants = served(bench, stack, place, *CONSTANT_SERVER, "ledger")
+        stack.enter_context(running(location, (*LEDGER, "follow"), bench.folder / "follow.log"))
+        ours = served(bench, stack, location, *LEDGER, "serve")
+        constants = served(bench, stack, location, *CONSTANT_SERVER, "ledger")
         _check_constant(Client(constants), streams[0])
         appended = Load(bench, ours, "append", requests, 201)
         answered = Load(bench, constants, "append-constant", requests, 201)
-        contenders = {"ours": lambda: _when_followed(place, appended)}
-        contenders["the constant"] = lambda: _when_followed(place, answered)
+        contenders = {"ours": lambda: _when_followed(location, appended)}
+        contenders["the constant"] = lambda: _when_followed(location, answered)
         fresh = alternate(contenders, 1)
         for _ in range(bench.scale(5, 2)):
             contenders["ours"]()
@@ -144,10 +144,10 @@ def append(bench: Bench) -> Iterator[Figure]:
     yield compare(name, fresh, "ours", "the constant", UNIT, None)
 
 
-def _when_followed(place: Place, load: Load) -> float:
+def _when_followed(location: LedgerLocation, load: Load) -> float:
     """What the follower still has to do after one run shall not slow down the next."""
     deadline = monotonic() + PATIENCE_S
-    with place.connect() as connection:
+    with location.connect() as connection:
         while is_behind(connection):
             if monotonic() > deadline:
                 raise Unmeasured("the follower does not come to the end")
@@ -172,16 +172,16 @@ def _check_constant(client: Client, subject: str) -> None:
 
 def read(bench: Bench) -> Iterator[Figure]:
     """Reads spread over many streams, each against a constant of the same bytes, and the past against the present."""
-    place = generated(bench, bench.scale(100_000, 10_000))
+    location = generated(bench, bench.scale(100_000, 10_000))
     folder = bench.folder / "constants"
     folder.mkdir()
     (folder / "304").touch()
     with ExitStack() as stack:
-        ours = served(bench, stack, place, *LEDGER, "serve")
-        asked = _questions(bench, place, Client(ours))
+        ours = served(bench, stack, location, *LEDGER, "serve")
+        asked = _questions(bench, location, Client(ours))
         for name, paths in asked.items():
             _keep_typical(folder / name, [body for body, _ in map(Client(ours).get, paths[:101])])
-        constants = served(bench, stack, place, *CONSTANT_SERVER, "bytes", str(folder))
+        constants = served(bench, stack, location, *CONSTANT_SERVER, "bytes", str(folder))
         requests = {name: [get(path) for path in paths] for name, paths in asked.items()}
         requests["304"] = _known(Client(ours), asked["state"])
         contenders: dict[str, Callable[[], float]] = {}
@@ -211,13 +211,13 @@ def _keep_typical(file: Path, bodies: list[bytes]) -> None:
     file.write_bytes(sorted(bodies, key=len)[len(bodies) // 2])
 
 
-def _questions(bench: Bench, place: Place, client: Client) -> dict[str, list[str]]:
+def _questions(bench: Bench, location: LedgerLocation, client: Client) -> dict[str, list[str]]:
     """Paths to ask for, by what they ask."""
-    some = subjects(bench, place, "'agreement', 'meeting', 'milestone'")[:SUBJECTS]
-    initiatives = subjects(bench, place, "'initiative'")[:SUBJECTS]
+    some = subjects(bench, location, "'agreement', 'meeting', 'milestone'")[:SUBJECTS]
+    initiatives = subjects(bench, location, "'initiative'")[:SUBJECTS]
     return {
         "state": [path_of(subject) for subject, _ in some],
-        "past": list(_past(bench, place, some)),
+        "past": list(_past(bench, location, some)),
         "list": list(_lists()),
         "initiative": [path_of(subject) for subject, _ in initiatives],
     }
@@ -228,17 +228,17 @@ def path_of(subject: str) -> str:
     return f"/v1/{PLURALS[kind]}/{name}"
 
 
-def _past(bench: Bench, place: Place, some: list[tuple[str, int]]) -> Iterator[str]:
+def _past(bench: Bench, location: LedgerLocation, some: list[tuple[str, int]]) -> Iterator[str]:
     """The same streams, each at a position and on a day of its own, where something was known of it."""
-    with place.pool(1) as pool:
-        for subject, asked in past_bases(bench, place, Reads(pool), some):
+    with location.pool(1) as pool:
+        for subject, asked in past_bases(bench, location, Queries(pool), some):
             yield f"{path_of(subject)}?known_at={asked.known_at}&valid_at={asked.valid_at}"
 
 
 def past_bases(
-    bench: Bench, place: Place, reads: Reads, some: Iterable[tuple[str, int]]
+    bench: Bench, location: LedgerLocation, reads: Queries, some: Iterable[tuple[str, int]]
 ) -> Iterator[tuple[str, Asked]]:
-    random, size = Random(0), int(bench.owner(f"select size from {place.schema}.head")[0][0])
+    random, size = Random(0), int(bench.owner(f"select size from {location.schema}.head")[0][0])
     for subject, first in some:
         for _ in range(20):
             day = date(2026, 1, 1) - timedelta(days=int(random.random() ** 2 * 14_000))

@@ -12,15 +12,17 @@ from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
 
-from ledger.codes import AnomalyCode
-from ledger.dates import PartialDate
-from ledger.facts import KINDS, MAIN, PARTICIPATION, Anomaly, Correction, Fact, Kind, Live, State, Subject, Violation
-from ledger.facts.correction import Disputed, DisputeResolved, Superseded, Voided
-from ledger.facts.state import AFTER_END, Place, Sort
+from ledger.vocabulary.codes import AnomalyCode
+from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.kinds.agreement import PARTICIPATION
+from ledger.vocabulary.registry import KINDS
+from ledger.vocabulary.state import AFTER_END, MAIN, Anomaly, DuplicateKey, Kind, LiveFact, State, ValidOrder, Violation
 
 ONLY_MAIN = frozenset({MAIN})
 
-UNTOLD = State()
+EMPTY_STATE = State()
 """The state of a lane before its first fact."""
 
 UNRECORDED = 2**62
@@ -50,8 +52,8 @@ class Recorded(NamedTuple):
         return f"entry {self.position if self.position < UNRECORDED else self.entry_id}"
 
 
-class Step(NamedTuple):
-    place: Place
+class StateAt(NamedTuple):
+    order: ValidOrder
     state: State
 
 
@@ -59,14 +61,14 @@ class Refolded(NamedTuple):
     """What became of a lane: from ``start`` on its steps are new, and ``old`` are those that stood there."""
 
     start: int
-    old: list[Step]
+    old: list[StateAt]
 
 
-def _sort(fact: Fact) -> Sort:
+def _duplicate_key(fact: Fact) -> DuplicateKey:
     return (fact.type, fact.occurred, fact.effective)
 
 
-_place = attrgetter("place")
+_place = attrgetter("order")
 _root = attrgetter("root")
 
 
@@ -76,13 +78,13 @@ class History:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.version = 0
-        self.lives: list[Live] = []
-        self.last: Live | None = None  # the one that came last
-        self.lanes: dict[str, list[Step]] = {}
+        self.lives: list[LiveFact] = []
+        self.last: LiveFact | None = None  # the one that came last
+        self.lanes: dict[str, list[StateAt]] = {}
         self.recorded: dict[int, Recorded] = {}
         self.struck: dict[int, int] = {}  # position -> the correction that struck it
-        self.marks: dict[int, tuple[Anomaly, ...]] = {}
-        self.likes: dict[Sort, tuple[Live, ...]] = {}  # facts of one sort, as they were recorded
+        self.anomalies_of: dict[int, tuple[Anomaly, ...]] = {}
+        self.by_duplicate_key: dict[DuplicateKey, tuple[LiveFact, ...]] = {}  # facts of one sort, as they were recorded
 
     @classmethod
     def of(cls, subject: str) -> "History":
@@ -93,14 +95,18 @@ class History:
         twin = History(self.kind)
         twin.version, twin.last = self.version, self.last
         twin.lives, twin.recorded = self.lives.copy(), self.recorded.copy()
-        twin.struck, twin.marks, twin.likes = self.struck.copy(), self.marks.copy(), self.likes.copy()
+        twin.struck, twin.anomalies_of, twin.by_duplicate_key = (
+            self.struck.copy(),
+            self.anomalies_of.copy(),
+            self.by_duplicate_key.copy(),
+        )
         twin.lanes = {lane: steps.copy() for lane, steps in self.lanes.items()}
         return twin
 
     def state(self, lane: str = MAIN) -> State:
         """The last state of a lane, whatever its day."""
         steps = self.lanes.get(lane)
-        return steps[-1].state if steps else UNTOLD
+        return steps[-1].state if steps else EMPTY_STATE
 
     def violations(self) -> set[Violation]:
         return {violation for steps in self.lanes.values() if steps for violation in steps[-1].state.violations}
@@ -109,7 +115,7 @@ class History:
         """What the entry at ``position`` has been flagged with."""
         last = [steps[-1].state for steps in self.lanes.values() if steps]
         shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
-        return sorted(shown | set(self.marks.get(position, ())))
+        return sorted(shown | set(self.anomalies_of.get(position, ())))
 
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
@@ -125,22 +131,22 @@ class History:
         self.version += 1
         self.recorded[new.position] = new
         fact = new.fact
-        if odd := marks(new, openings):
-            self.marks[new.position] = tuple(odd)
+        if odd := anomalies_of(new, openings):
+            self.anomalies_of[new.position] = tuple(odd)
         if not isinstance(fact, Correction):
             return self._take(self._live(fact, new))
         target = self.find(fact.target)
         return self._refold(self._correct(fact, new, target)) if target else {}
 
-    def _take(self, live: Live) -> dict[str, Refolded]:
+    def _take(self, live: LiveFact) -> dict[str, Refolded]:
         """Most facts come after all others: then there is nothing to fold again."""
-        is_last = not self.lives or self.lives[-1].place < live.place
+        is_last = not self.lives or self.lives[-1].order < live.order
         self._insert(live)
         if not is_last or self._reopens(live):
             return self._refold([live])
         return {lane: Refolded(len(self.lanes[lane]) - 1, []) for lane in self._fold(live, live.lanes)}
 
-    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[Live]:
+    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[LiveFact]:
         """Apply a correction; returns the facts that went, came or changed."""
         live = next((live for live in self.lives if live.position == target.position), None)
         match fact:
@@ -158,95 +164,101 @@ class History:
                 return self._swap(live, live._replace(disputed=()))
         return []
 
-    def _live(self, fact: Fact, first: Recorded) -> Live:
-        place = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
-        return Live(fact, place, first.position, self.kind.lanes(fact), _sort(fact))
+    def _live(self, fact: Fact, first: Recorded) -> LiveFact:
+        order = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
+        return LiveFact(fact, order, first.position, self.kind.lanes(fact), _duplicate_key(fact))
 
-    def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> Live:
+    def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> LiveFact:
         """The replacement has the first entry's place; a date it gives is held against the day of the correction."""
         recorded_on = by.recorded_on if fact.occurred else first.recorded_on
         return self._live(fact, first._replace(recorded_on=recorded_on))._replace(position=by.position)
 
-    def _insert(self, live: Live) -> Live:
+    def _insert(self, live: LiveFact) -> LiveFact:
         self.last = live
-        if not self.lives or self.lives[-1].place < live.place:
+        if not self.lives or self.lives[-1].order < live.order:
             self.lives.append(live)
         else:
             insort(self.lives, live, key=_place)
-        likes = self.likes.get(live.sort)
-        self.likes[live.sort] = tuple(sorted((*likes, live), key=_root)) if likes else (live,)
+        by_duplicate_key = self.by_duplicate_key.get(live.duplicate_key)
+        self.by_duplicate_key[live.duplicate_key] = (
+            tuple(sorted((*by_duplicate_key, live), key=_root)) if by_duplicate_key else (live,)
+        )
         return live
 
-    def _remove(self, live: Live | None) -> list[Live]:
+    def _remove(self, live: LiveFact | None) -> list[LiveFact]:
         if live is None:
             return []
         self.lives.remove(live)
-        self.likes[live.sort] = tuple(one for one in self.likes[live.sort] if one is not live)
+        self.by_duplicate_key[live.duplicate_key] = tuple(
+            one for one in self.by_duplicate_key[live.duplicate_key] if one is not live
+        )
         return [live]
 
-    def _swap(self, old: Live, new: Live) -> list[Live]:
+    def _swap(self, old: LiveFact, new: LiveFact) -> list[LiveFact]:
         self.lives[self.lives.index(old)] = new
-        self.likes[old.sort] = tuple(new if one is old else one for one in self.likes[old.sort])
+        self.by_duplicate_key[old.duplicate_key] = tuple(
+            new if one is old else one for one in self.by_duplicate_key[old.duplicate_key]
+        )
         return [new]
 
-    def _refold(self, changed: list[Live]) -> dict[str, Refolded]:
+    def _refold(self, changed: list[LiveFact]) -> dict[str, Refolded]:
         """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
         if not changed:
             return {}
-        place = min(self._bears_from(one) for one in changed)
-        lanes = self._concerned(changed, place)
-        cut = self._fold_from(place, lanes)
-        if self.kind.has_parts and MAIN in cut and self._is_over_elsewhere(cut[MAIN]):
-            cut |= self._fold_from(place, self.lanes.keys() - lanes)
+        order = min(self._refold_start(one) for one in changed)
+        lanes = self._concerned(changed, order)
+        cut = self._fold_from(order, lanes)
+        if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
+            cut |= self._fold_from(order, self.lanes.keys() - lanes)
         return {lane: one for lane, one in cut.items() if one.old or len(self.lanes[lane]) > one.start}
 
-    def _is_over_elsewhere(self, main: Refolded) -> bool:
+    def _end_moved(self, main: Refolded) -> bool:
         """Whether the main lane ends elsewhere, or otherwise, than before it was folded again."""
         steps, first = self.lanes[MAIN], max(main.start - 1, 0)
         return self._phases([*steps[first : main.start], *main.old]) != self._phases(steps[first:])
 
-    def _bears_from(self, live: Live) -> Place:
+    def _refold_start(self, live: LiveFact) -> ValidOrder:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
-        return (live.day, -1, 0) if self._reopens(live) else live.place
+        return (live.day, -1, 0) if self._reopens(live) else live.order
 
-    def _reopens(self, live: Live) -> bool:
+    def _reopens(self, live: LiveFact) -> bool:
         return live.fact.outlasts and type(live.fact) in self.kind.lifecycle
 
-    def _concerned(self, changed: list[Live], place: Place) -> Set[str]:
+    def _concerned(self, changed: list[LiveFact], order: ValidOrder) -> Set[str]:
         """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
         if not self.kind.has_parts:
             return ONLY_MAIN
         lanes = {lane for live in changed for lane in live.lanes}
-        opened = next((step.place for step in self.lanes.get(MAIN, ()) if step.state.status), None)
-        if opened is None or place <= opened or any(self._reopens(one) for one in changed):
+        opened = next((step.order for step in self.lanes.get(MAIN, ()) if step.state.status), None)
+        if opened is None or order <= opened or any(self._reopens(one) for one in changed):
             return {MAIN, *lanes, *self.lanes}
         return lanes
 
-    def _phases(self, steps: Sequence[Step]) -> list[tuple[Place | None, str | None]]:
+    def _phases(self, steps: Sequence[StateAt]) -> list[tuple[ValidOrder | None, str | None]]:
         """What of the main lane bears on the others: from where to where it is over, and how it ended."""
-        phases: list[tuple[Place | None, str | None]] = [(None, None)]
-        for place, state in steps:
-            phases.append((place, state.status if state.status in self.kind.ended else None))
+        phases: list[tuple[ValidOrder | None, str | None]] = [(None, None)]
+        for order, state in steps:
+            phases.append((order, state.status if state.status in self.kind.ended else None))
         return [one for before, one in pairwise(phases) if one[1] != before[1]]
 
-    def _fold_from(self, place: Place, lanes: Set[str]) -> dict[str, Refolded]:
+    def _fold_from(self, order: ValidOrder, lanes: Set[str]) -> dict[str, Refolded]:
         """Fold these lanes again from a place on."""
         cut = {}
         for lane in lanes:
             steps = self.lanes.setdefault(lane, [])
-            start = bisect_left(steps, place, key=_place)
+            start = bisect_left(steps, order, key=_place)
             cut[lane] = Refolded(start, steps[start:])
             del steps[start:]
-        for live in self.lives[bisect_left(self.lives, place, key=_place) :]:
+        for live in self.lives[bisect_left(self.lives, order, key=_place) :]:
             if not lanes.isdisjoint(live.lanes):
                 self._fold(live, lanes)
         return cut
 
-    def _fold(self, live: Live, concerned: Container[str]) -> Iterable[str]:
+    def _fold(self, live: LiveFact, concerned: Container[str]) -> Iterable[str]:
         """Put a fact on those of its lanes that are concerned; returns the lanes that have one more step."""
-        fact, lanes, main = live.fact, live.lanes, self._main_before(live.place)
+        fact, lanes, main = live.fact, live.lanes, self._main_before(live.order)
         is_over = main.status in self.kind.ended
-        excused = is_over and self._goes_on(live)
+        excused = is_over and self._reopened_same_day(live)
         states = {}
         for lane in lanes:
             if lane in concerned:
@@ -264,10 +276,10 @@ class History:
             states[lanes[0]].violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
             states[lanes[0]].flag(AnomalyCode.date_order, f"it was {main.status} by then")
         for lane, state in states.items():
-            self.lanes.setdefault(lane, []).append(Step(live.place, state))
+            self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
         return states
 
-    def _evolved(self, lane: str, live: Live, excused: bool) -> State:
+    def _evolved(self, lane: str, live: LiveFact, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
         before = self.state(lane)
         state = before.before(live)
@@ -277,39 +289,39 @@ class History:
             state.provenance["status"] = state.credit
         return state
 
-    def _at(self, lane: str, live: Live) -> State:
+    def _at(self, lane: str, live: LiveFact) -> State:
         """What a fact led to in a lane that is not folded again."""
         steps = self.lanes[lane]
-        return steps[bisect_left(steps, live.place, key=_place)].state
+        return steps[bisect_left(steps, live.order, key=_place)].state
 
-    def _main_before(self, place: Place) -> State:
+    def _main_before(self, order: ValidOrder) -> State:
         """The main lane's state before a place: the lane may go on behind it, where it was not folded again."""
         steps = self.lanes.get(MAIN)
         if not steps:
-            return UNTOLD
-        if steps[-1].place < place:
+            return EMPTY_STATE
+        if steps[-1].order < order:
             return steps[-1].state
-        before = bisect_left(steps, place, key=_place)
-        return steps[before - 1].state if before else UNTOLD
+        before = bisect_left(steps, order, key=_place)
+        return steps[before - 1].state if before else EMPTY_STATE
 
-    def _goes_on(self, live: Live) -> bool:
+    def _reopened_same_day(self, live: LiveFact) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
-        later = bisect_right(self.lives, live.place, key=_place)
+        later = bisect_right(self.lives, live.order, key=_place)
         of_the_day = takewhile(lambda one: one.day == live.day, self.lives[later:])
         return any(self._reopens(one) for one in of_the_day)
 
-    def _flag(self, state: State, live: Live) -> None:
-        if live.position in self.marks:
-            state.anomalies += self.marks[live.position]
-        likes = self.likes[live.sort]
-        if len(likes) == 1:
+    def _flag(self, state: State, live: LiveFact) -> None:
+        if live.position in self.anomalies_of:
+            state.anomalies += self.anomalies_of[live.position]
+        by_duplicate_key = self.by_duplicate_key[live.duplicate_key]
+        if len(by_duplicate_key) == 1:
             return
-        earlier = takewhile(lambda one: one.root < live.root, likes)
+        earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
         if any(one.fact.likeness == live.fact.likeness for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 
-class Histories:
+class HistoryCache:
     """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
 
     def __init__(self, most_entries: int) -> None:
@@ -344,7 +356,7 @@ class Histories:
                 self.entries -= self.kept.popitem(last=False)[1][1]
 
 
-def marks(new: Recorded, openings: Openings) -> list[Anomaly]:
+def anomalies_of(new: Recorded, openings: Openings) -> list[Anomaly]:
     """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
     fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
     odd = []

@@ -11,7 +11,7 @@ LOOK_AFTER_OBJECTS = 20_000
 LOOK_AGAIN_AFTER_LOOKS = 1_000
 
 
-def look_for_garbage_rarely() -> None:
+def tune_gc() -> None:
     """For a process that serves, records or follows.
 
     What it remembers lives long and holds no cycles, and looking through all of it for garbage again and again took a

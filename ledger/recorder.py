@@ -10,9 +10,9 @@ import psycopg
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 from psycopg_pool import PoolTimeout
 
-from ledger.entry import StoredLine
-from ledger.postgres import Listener, Place, Pool, queries
-from ledger.writer import Writer
+from ledger.database.postgres import LedgerLocation, Listener, Pool, queries
+from ledger.log.entry import StoredLine
+from ledger.writing.writer import Writer
 
 SQL = queries("ledger", "recorder.sql")
 LAST = 2**63 - 1
@@ -27,7 +27,7 @@ class LogSubscription(Subscription["EntryRecorder"]):
     def __init__(self, recorder: "EntryRecorder", gt: int | None, topics: Sequence[str]) -> None:
         super().__init__(recorder, gt, topics)
         self._waiting: deque[Notification] = deque()
-        self._listener = Listener(recorder.place)
+        self._listener = Listener(recorder.location)
 
     def __next__(self) -> Notification:
         while not self._has_been_stopped:
@@ -56,10 +56,10 @@ class LogSubscription(Subscription["EntryRecorder"]):
 class EntryRecorder(ApplicationRecorder):
     """Stores and reads lines. ``insert_events`` may be called from any number of threads."""
 
-    def __init__(self, place: Place, pool: Pool, writer: Writer | None = None) -> None:
-        self.place = place
+    def __init__(self, location: LedgerLocation, pool: Pool, writer: Writer | None = None) -> None:
+        self.location = location
         self.pool = pool
-        self.writer = writer or Writer(place)
+        self.writer = writer or Writer(location)
 
     def close(self) -> None:
         self.writer.close()

@@ -1,7 +1,7 @@
 """The ledger: the library's ``Application``, and the only writer.
 
 An append reads what the cache lacks in one round trip, is decided in memory, and recorded in another, both shared with
-whoever else is writing (``ledger.writer``). Nothing decided can be overtaken: the statement that records looks whether
+whoever else is writing (``ledger.writing.writer``). Nothing decided can be overtaken: the statement that records looks whether
 what it was decided on still stands.
 """
 
@@ -16,16 +16,16 @@ from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
 from uuid6 import uuid7
 
-from ledger.decision import Actor, Answer, Decider, DecisionContext, Given, Request
-from ledger.decision_cache import DecisionCache, read_disclosures, read_openings
-from ledger.disclosure import SALT_BYTES
-from ledger.draft import Draft
-from ledger.entry import LineMapper
+from ledger.database.postgres import FAILURES, LedgerLocation, Pool, explained
 from ledger.errors import Refused, TooLarge
 from ledger.history import UNRECORDED
-from ledger.postgres import FAILURES, Place, Pool, explained
+from ledger.log.commitments import SALT_BYTES
+from ledger.log.entry import LineMapper
 from ledger.recorder import EntryRecorder
-from ledger.writer import Waiting, Writer
+from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
+from ledger.writing.decision_cache import DecisionCache, read_disclosures, read_openings
+from ledger.writing.draft import Draft
+from ledger.writing.writer import Backlog, Writer
 
 __all__ = ["Actor", "Answer", "Ledger", "read_disclosures", "read_openings"]
 
@@ -42,7 +42,7 @@ class Ledger(Application[str]):
 
     def __init__(
         self,
-        place: Place,
+        location: LedgerLocation,
         pool: Pool,
         name: str = "partnerships",
         *,
@@ -52,9 +52,9 @@ class Ledger(Application[str]):
         patience_s: float = 10.0,
         tolerance_s: float = 5.0,
     ) -> None:
-        self.place, self.pool, self.new_id, self.clock = place, pool, new_id, clock
+        self.location, self.pool, self.new_id, self.clock = location, pool, new_id, clock
         self.decider = Decider(f"/ledgers/{name}", new_salt)
-        self.writer = Writer(place, self.decider, clock, patience_s, tolerance_s)
+        self.writer = Writer(location, self.decider, clock, patience_s, tolerance_s)
         super().__init__()
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -64,7 +64,7 @@ class Ledger(Application[str]):
         return LineMapper()
 
     def construct_recorder(self) -> ApplicationRecorder:
-        return EntryRecorder(self.place, self.pool, self.writer)
+        return EntryRecorder(self.location, self.pool, self.writer)
 
     def close(self) -> None:
         if not self.closing.is_set():
@@ -90,7 +90,7 @@ class Ledger(Application[str]):
         """The epoch in which this process recorded last."""
         return self.writer.epoch
 
-    def waiting(self) -> Waiting:
+    def waiting(self) -> Backlog:
         """What waits to be recorded at this moment."""
         return self.writer.report()
 

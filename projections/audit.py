@@ -8,14 +8,15 @@ from typing import Any, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from ledger.admission import check_correction
-from ledger.clocks import Clocks, read_clocks
-from ledger.entry import read_line
+from ledger.database.postgres import Connection, LedgerLocation, is_read_only, queries
 from ledger.errors import Refused, Unreadable
-from ledger.facts import Correction, Subject
 from ledger.history import History
-from ledger.postgres import Connection, Place, is_read_only, queries
+from ledger.log.clocks import Clocks, read_clocks
+from ledger.log.entry import read_line
 from ledger.process import undisturbed
+from ledger.vocabulary.correction import Correction
+from ledger.vocabulary.fact import Subject
+from ledger.writing.admission import check_correction
 from projections.follower import VERSION, Poison
 from projections.rebuild import Builder
 
@@ -38,7 +39,7 @@ class Finding(NamedTuple):
 
 
 def audit(
-    place: Place, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0
+    location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0
 ) -> Iterator[Finding]:
     """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
     the server's clock by ``tolerance_s``.
@@ -46,12 +47,12 @@ def audit(
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
     """
-    with place.connect(patient=True) as connection:
+    with location.connect(patient=True) as connection:
         yield from check_log(connection, report, tolerance_s)
         yield from check_streams(connection)
-    with place.connect(SCRATCH, patient=True) as connection:
+    with location.connect(SCRATCH, patient=True) as connection:
         if not is_read_only(connection):  # then there are no temporary tables either
-            yield from check_rows(connection, place)
+            yield from check_rows(connection, location)
 
 
 def check_log(connection: Connection, report: Callable[[int], None], tolerance_s: float) -> Iterator[Finding]:
@@ -169,43 +170,43 @@ class Rebuilt(Builder):
                 yield stream, poison
 
 
-def check_rows(connection: Connection, place: Place) -> Iterator[Finding]:
+def check_rows(connection: Connection, location: LedgerLocation) -> Iterator[Finding]:
     """The live rows against rows built from the entries alone, both as of the position that the live ones show at first.
 
     Nothing is held meanwhile: the live rows can go on, and be put in place anew.
     """
     builder = Rebuilt(connection, BATCH)
     builder.create()
-    version, upto = _live(connection, place)
+    version, upto = _live(connection, location)
     if version != VERSION:
         yield Finding(0, f"the live rows are of version {version}, not {VERSION}: they cannot be compared")
         return
     broken = dict(builder.build(upto))
     for poison in broken.values():
         yield Finding(poison.position, f"it cannot be projected ({poison.error}): its stream is not compared")
-    yield from _compare(connection, place, upto, list(broken))
+    yield from _compare(connection, location, upto, list(broken))
 
 
-def _live(connection: Connection, place: Place) -> tuple[int, int]:
+def _live(connection: Connection, location: LedgerLocation) -> tuple[int, int]:
     """Version and position of the live rows."""
-    query = sql.SQL("select version, position from {}.progress").format(sql.Identifier(place.projections))
+    query = sql.SQL("select version, position from {}.progress").format(sql.Identifier(location.projections))
     row = connection.execute(query).fetchone()
     return (row[0], row[1]) if row else (VERSION, 0)
 
 
-def _compare(connection: Connection, place: Place, upto: int, apart: Sequence[str]) -> Iterator[Finding]:
+def _compare(connection: Connection, location: LedgerLocation, upto: int, apart: Sequence[str]) -> Iterator[Finding]:
     """Where the two part as of a position, but for the streams that stand ``apart``."""
     given = {"upto": upto, "apart": apart}
-    states = _differing(place, "states", STATE_COLUMNS, "subject, lane, valid_from")
+    states = _differing(location, "states", STATE_COLUMNS, "subject, lane, valid_from")
     for side, subject, lane, valid_from, position in connection.execute(states, given):
         row = f"{subject} {lane}".strip()
         yield Finding(position, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`")
     for table, columns in (("statuses", STATUS_COLUMNS), ("timeline", TIMELINE_COLUMNS)):
-        for side, subject, position in connection.execute(_differing(place, table, columns, "subject"), given):
+        for side, subject, position in connection.execute(_differing(location, table, columns, "subject"), given):
             yield Finding(position, f"the {side} {table} of {subject} is not in the other: run `ledger rebuild`")
 
 
-def _differing(place: Place, table: str, columns: LiteralString, key: LiteralString) -> sql.Composed:
-    names = {"projections": place.projections, "scratch": SCRATCH, "table": table}
+def _differing(location: LedgerLocation, table: str, columns: LiteralString, key: LiteralString) -> sql.Composed:
+    names = {"projections": location.projections, "scratch": SCRATCH, "table": table}
     identifiers = {name: sql.Identifier(one) for name, one in names.items()}
     return sql.SQL(SQL["differing"]).format(columns=sql.SQL(columns), key=sql.SQL(key), **identifiers)

@@ -52,7 +52,7 @@ class Basis(NamedTuple):
     valid_at: date
 
 
-class Standing(NamedTuple):
+class Watermarks(NamedTuple):
     """How the ledger stands: first the log, then the projections (None where there are none yet).
 
     ``mark`` tells the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
@@ -103,52 +103,54 @@ class Asked:
 class Behind(NotYet):
     """What is asked for may come: it is there once the log has ``size`` entries, of which ``position`` are projected."""
 
-    def __init__(self, detail: str, standing: Standing, size: float = 0, position: int = 0) -> None:
+    def __init__(self, detail: str, watermarks: Watermarks, size: float = 0, position: int = 0) -> None:
         super().__init__(f"{detail}: ask again")
-        self.epoch, self.size, self.position = standing.epoch, size, position
+        self.epoch, self.size, self.position = watermarks.epoch, size, position
 
-    def is_over(self, later: Standing) -> bool:
+    def is_over(self, later: Watermarks) -> bool:
         """Whether it is worth asking again: what was asked for has come, or will not."""
         return later.epoch != self.epoch or (later.size >= self.size and (later.position or 0) >= self.position)
 
 
-def check_recorded(asked: Asked, standing: Standing, after: int = 0) -> None:
+def check_recorded(asked: Asked, watermarks: Watermarks, after: int = 0) -> None:
     """Whether the log holds what is asked for. Raises Invalid, RolledBack; Behind where another server may hold it.
 
     ``after`` is where a reader goes on: it may lie beyond the end, unless they were told of it in this epoch.
     """
     for name, position in asked.positions:
-        check_position(name, position, standing)
+        check_position(name, position, watermarks)
     if isinstance(after, Position) and after.epoch:
-        check_position("after", after, standing)
+        check_position("after", after, watermarks)
 
 
-def check_position(name: str, position: int, standing: Standing) -> None:
+def check_position(name: str, position: int, watermarks: Watermarks) -> None:
     """As ``check_recorded``, for one position."""
     epoch = position.epoch if isinstance(position, Position) else None
-    if epoch not in (None, standing.epoch):
-        if standing.reads_only and epoch not in (standing.epochs or ()):
-            raise Behind(f"this server has not heard of epoch {epoch} yet", standing, size=inf)
-        raise RolledBack(standing.epoch, name, f"{name} is of epoch {epoch}")
-    if position > standing.size:
-        has = f"{name} is {position}, and the ledger has {standing.size} entries"
-        if standing.reads_only:
-            raise Behind(f"{has} here", standing, size=position)
+    if epoch not in (None, watermarks.epoch):
+        if watermarks.reads_only and epoch not in (watermarks.epochs or ()):
+            raise Behind(f"this server has not heard of epoch {epoch} yet", watermarks, size=inf)
+        raise RolledBack(watermarks.epoch, name, f"{name} is of epoch {epoch}")
+    if position > watermarks.size:
+        has = f"{name} is {position}, and the ledger has {watermarks.size} entries"
+        if watermarks.reads_only:
+            raise Behind(f"{has} here", watermarks, size=position)
         if epoch:  # nobody has seen it go, or this would be another epoch
             has += "; if it told of that position, it has lost entries since: its operator runs `ledger restored`"
         code = "future_position" if name in ("min_position", "after") else "future_known_at"
         raise Invalid(has, [Fault(name, has, code)])
 
 
-def check_projected(asked: Asked, standing: Standing) -> None:
+def check_projected(asked: Asked, watermarks: Watermarks) -> None:
     """As ``check_recorded``, and whether it is projected. Raises NotYet, too."""
-    check_recorded(asked, standing)
-    check_seen(max(position for _, position in asked.positions), standing)
+    check_recorded(asked, watermarks)
+    check_seen(max(position for _, position in asked.positions), watermarks)
 
 
-def check_seen(wanted: int, standing: Standing) -> None:
+def check_seen(wanted: int, watermarks: Watermarks) -> None:
     """Whether the projections have seen a position. Raises NotYet, Behind."""
-    if standing.position is None:
+    if watermarks.position is None:
         raise NotYet("the projections are not built yet: is the follower running?")
-    if wanted > standing.position:
-        raise Behind(f"the projections have seen {standing.position} entries, not yet {wanted}", standing, 0, wanted)
+    if wanted > watermarks.position:
+        raise Behind(
+            f"the projections have seen {watermarks.position} entries, not yet {wanted}", watermarks, 0, wanted
+        )

@@ -7,9 +7,9 @@ from time import monotonic
 
 import psycopg
 
+from ledger.database.postgres import FAILURES, Connection, LedgerLocation, Listener, explained, is_read_only
 from ledger.errors import Unavailable
-from ledger.postgres import FAILURES, Connection, Listener, Place, explained, is_read_only
-from ledger.process import look_for_garbage_rarely
+from ledger.process import tune_gc
 from projections.follower import VERSION, Follower, Outdated, Progress, read_progress
 from projections.rebuild import Running, begun, only, rebuild
 
@@ -19,14 +19,14 @@ POLL_S = 0.5
 log = logging.getLogger("ledger.follow")
 
 
-def follow(place: Place, stop: Event) -> None:
+def follow(location: LedgerLocation, stop: Event) -> None:
     """Keep the projections up to date until told to stop; a connection that is lost, or silent, is made again."""
-    look_for_garbage_rarely()
+    tune_gc()
     said = ""
     while not stop.is_set():
         try:
-            with place.connect() as connection:
-                _follow(place, connection, stop)
+            with location.connect() as connection:
+                _follow(location, connection, stop)
         except (Outdated, Running) as error:
             if said != (said := str(error)):
                 log.warning("the follower waits: %s", error)
@@ -40,25 +40,27 @@ def follow(place: Place, stop: Event) -> None:
             stop.wait(POLL_S)
 
 
-def catch_up(place: Place) -> None:
+def catch_up(location: LedgerLocation) -> None:
     """Project what is recorded by now, unless somebody else is at it, or nobody may: the rows are those that are there."""
-    with place.connect() as connection, only("follow", place, connection) as alone, suppress(Running):
+    with location.connect() as connection, only("follow", location, connection) as alone, suppress(Running):
         if alone and not is_read_only(connection):
-            _prepare(place, connection)
+            _prepare(location, connection)
             follower = Follower(connection)
             while follower.step():
                 pass
 
 
-def _follow(place: Place, connection: Connection, stop: Event) -> None:
+def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> None:
     if _is_old(connection):
-        _prepare(place, connection)  # while a follower of the old version, if one runs, keeps the old rows up to date
-    with only("follow", place, connection) as alone:
+        _prepare(
+            location, connection
+        )  # while a follower of the old version, if one runs, keeps the old rows up to date
+    with only("follow", location, connection) as alone:
         if not alone:
             stop.wait(POLL_S)
             return
-        _prepare(place, connection)
-        follower, listener = Follower(connection), Listener(place)
+        _prepare(location, connection)
+        follower, listener = Follower(connection), Listener(location)
         try:
             while not stop.is_set():
                 started = monotonic()
@@ -71,10 +73,10 @@ def _follow(place: Place, connection: Connection, stop: Event) -> None:
             listener.close()
 
 
-def _prepare(place: Place, connection: Connection) -> None:
+def _prepare(location: LedgerLocation, connection: Connection) -> None:
     """Make the tables, and build anew what an older version built. Raises Outdated where a newer one did."""
     if _is_old(connection):
-        rebuild(place)
+        rebuild(location)
     Follower(connection).create()
 
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.string import BytesBinaryDumper
 
-from ledger.decision_cache import read_openings
-from ledger.entry import Entry, read_line
+from ledger.database.postgres import Connection, queries
 from ledger.errors import Unavailable, Unreadable
-from ledger.facts import Subject
 from ledger.history import Opening, Recorded
-from ledger.postgres import Connection, queries
+from ledger.log.entry import Entry, read_line
 from ledger.process import undisturbed
+from ledger.vocabulary.fact import Subject
+from ledger.writing.decision_cache import read_openings
 from projections.rows import STATES, STATUSES, TIMELINE, Changes, Projector, Row
 
 SQL = queries("projections", "states.sql")

@@ -12,19 +12,30 @@ from uuid import UUID
 import psycopg
 from pydantic_core import from_json
 
-from ledger.disclosure import Disclosure
-from ledger.entry import read_line
+from ledger.database.postgres import FAILURES, Connection, Pool, explained, queries
 from ledger.errors import NotFound, NotYet
-from ledger.facts import Subject
-from ledger.postgres import FAILURES, Connection, Pool, explained, queries
+from ledger.log.commitments import Disclosure
+from ledger.log.entry import read_line
 from ledger.service import read_disclosures
-from projections.basis import Asked, Basis, Behind, Position, Standing, check_projected, check_recorded, check_seen
+from ledger.vocabulary.fact import Subject
+from projections.basis import Asked, Basis, Behind, Position, Watermarks, check_projected, check_recorded, check_seen
 
-__all__ = ["Asked", "Basis", "Behind", "Filters", "Position", "Reads", "Shown", "Standing", "Whole", "list_query"]
+__all__ = [
+    "Asked",
+    "Basis",
+    "Behind",
+    "Filters",
+    "Position",
+    "Queries",
+    "StateRow",
+    "StateView",
+    "Watermarks",
+    "list_query",
+]
 
 SQL = queries("projections", "read.sql")
-LOG_STANDING = SQL["standing_log"].format(log=SQL["log_columns"])
-STANDING = SQL["standing"].format(log=SQL["log_columns"])
+LOG_WATERMARKS = SQL["standing_log"].format(log=SQL["log_columns"])
+WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
 LAST_DAY = date.max - timedelta(days=1)
 
 RELATED = {
@@ -59,7 +70,7 @@ class Filters:
     overdue: bool | None = None
 
 
-class Shown(NamedTuple):
+class StateRow(NamedTuple):
     """One state as stored: its document, the stream's version, and what identifies the row.
 
     ``unverified`` holds the fields that rest on retracted sources alone, each with the entries that retracted them.
@@ -79,14 +90,14 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Whole:
+class StateView:
     """A state with all that belongs to it, by kind."""
 
-    state: Shown
-    related: dict[str, list[Shown]] = field(default_factory=dict)
+    state: StateRow
+    related: dict[str, list[StateRow]] = field(default_factory=dict)
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[StateRow]:
         return [self.state, *(one for group in self.related.values() for one in group)]
 
     @property
@@ -96,15 +107,15 @@ class Whole:
         return blake2b(said.encode(), digest_size=12).hexdigest()
 
 
-class Reads:
+class Queries:
     """Answers questions. Every method takes a connection from the pool for as long as it runs.
 
-    ``standing`` is how the ledger stood when the question came, if that is known; else it is looked up.
+    ``watermarks`` is how the ledger stood when the question came, if that is known; else it is looked up.
     """
 
-    def __init__(self, pool: Pool, standing: Standing | None = None) -> None:
+    def __init__(self, pool: Pool, watermarks: Watermarks | None = None) -> None:
         self.pool = pool
-        self.standing = standing
+        self.watermarks = watermarks
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -120,26 +131,26 @@ class Reads:
     @contextmanager
     def at(self, asked: Asked) -> Iterator[tuple[Connection, Basis]]:
         """A connection, and the basis that is meant. Raises Behind for what may come, NotYet, Invalid, RolledBack."""
-        with self._checked(partial(check_projected, asked), STANDING) as (connection, standing):
-            known_at = _known_at(connection, asked, standing.position or 0)
-            check_seen(known_at, standing)
+        with self._checked(partial(check_projected, asked), WATERMARKS) as (connection, watermarks):
+            known_at = _known_at(connection, asked, watermarks.position or 0)
+            check_seen(known_at, watermarks)
             valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
-            yield connection, Basis(known_at, _recorded_at(connection, known_at, standing), valid_at)
+            yield connection, Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
 
     @contextmanager
     def _checked(
-        self, check: Callable[[Standing], None], query: LiteralString
-    ) -> Iterator[tuple[Connection, Standing]]:
+        self, check: Callable[[Watermarks], None], query: LiteralString
+    ) -> Iterator[tuple[Connection, Watermarks]]:
         """A connection, and how the ledger stands. Where that is known, it is checked before a connection is taken."""
-        if self.standing:
-            check(self.standing)
+        if self.watermarks:
+            check(self.watermarks)
         with self.connection() as connection:
-            standing = self.standing or _standing(connection, query)
-            if not self.standing:
-                check(standing)
-            yield connection, standing
+            watermarks = self.watermarks or _watermarks(connection, query)
+            if not self.watermarks:
+                check(watermarks)
+            yield connection, watermarks
 
-    def whole(self, subject: Subject, asked: Asked) -> tuple[Whole, Basis]:
+    def whole(self, subject: Subject, asked: Asked) -> tuple[StateView, Basis]:
         """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
         found, basis = self.find(subject, asked)
         if found is None:
@@ -147,7 +158,7 @@ class Reads:
             raise NotFound(f"nothing is known of {subject} {where}")
         return found, basis
 
-    def find(self, subject: Subject, asked: Asked) -> tuple[Whole | None, Basis]:
+    def find(self, subject: Subject, asked: Asked) -> tuple[StateView | None, Basis]:
         """As ``whole``, with None where nothing is known."""
         with self.at(asked) as (connection, basis):
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
@@ -160,25 +171,25 @@ class Reads:
             row, others = state.fetchone(), related.fetchall() if related else []
             if row is None:
                 return None, basis
-            shown = [Shown(*row), *(Shown(*other) for _, *other in others)]
+            shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
             first, *rest = self._verified(connection, shown, dict(retracted))
-        grouped: dict[str, list[Shown]] = {kind: [] for kind in kinds}
+        grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
         for (kind, *_), one in zip(others, rest, strict=True):
             grouped[kind].append(one)
-        return Whole(first, grouped), basis
+        return StateView(first, grouped), basis
 
-    def states(self, subjects: Sequence[str], asked: Asked) -> list[Shown]:
+    def states(self, subjects: Sequence[str], asked: Asked) -> list[StateRow]:
         """The states of streams by themselves: of those that are known, there and then."""
         with self.at(asked) as (connection, basis):
             given = {"subjects": subjects, "known_at": basis.known_at, "valid_at": basis.valid_at}
             with connection.pipeline():
                 found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
                 retracted = connection.execute(SQL["retracted"], given)
-            return self._verified(connection, [Shown(*row) for row in found], dict(retracted))
+            return self._verified(connection, [StateRow(*row) for row in found], dict(retracted))
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
-    ) -> tuple[list[Shown], tuple[str, str] | None, Basis]:
+    ) -> tuple[list[StateRow], tuple[str, str] | None, Basis]:
         """A page of a list, where the next one starts (None at the end), and the basis of both."""
         query, given = list_query("list", kind, filters, sort, after)
         with self.at(asked) as (connection, basis):
@@ -187,7 +198,7 @@ class Reads:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = self._verified(connection, [Shown(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = self._verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -198,14 +209,16 @@ class Reads:
             row = connection.execute(query, given | {"known_at": basis.known_at, "valid_at": basis.valid_at}).fetchone()
         return int(row[0]) if row else 0
 
-    def _verified(self, connection: Connection, shown: list[Shown], retracted: Retracted) -> list[Shown]:
+    def _verified(self, connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
         """The states with what is unverified in them."""
         if not retracted:
             return shown
         provenance = [from_json(one.doc)["provenance"] for one in shown]
         positions = {position for one in provenance for found in one.values() for position in found}
         weak = _unverified(connection, positions, retracted)
-        return [one._replace(unverified=_doubted(told, weak)) for one, told in zip(shown, provenance, strict=True)]
+        return [
+            one._replace(unverified=_unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)
+        ]
 
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
@@ -251,8 +264,8 @@ class Reads:
     @contextmanager
     def log_at(self, asked: Asked, after: int = 0) -> Iterator[tuple[Connection, int]]:
         """A connection, and the position up to which the log is read; ``after`` is checked where it names an epoch."""
-        with self._checked(partial(check_recorded, asked, after=after), LOG_STANDING) as (connection, standing):
-            yield connection, _known_at(connection, asked, standing.size)
+        with self._checked(partial(check_recorded, asked, after=after), LOG_WATERMARKS) as (connection, watermarks):
+            yield connection, _known_at(connection, asked, watermarks.size)
 
     def event(self, which: int | UUID, asked: Asked) -> tuple[str, list[tuple[int, str]], list[Disclosure], int]:
         """An entry's line, position and type of what corrects it, what opens its commitments; up to where that is known.
@@ -278,10 +291,10 @@ def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, .
     return connection.execute(SQL["event"], given).fetchone()
 
 
-def _standing(connection: Connection, query: LiteralString) -> Standing:
+def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
     row = connection.execute(query, {"epoch": None, "position": 0, "mark": None}).fetchone()
     assert row is not None
-    return Standing(*row)
+    return Watermarks(*row)
 
 
 def _known_at(connection: Connection, asked: Asked, last: int) -> int:
@@ -292,9 +305,9 @@ def _known_at(connection: Connection, asked: Asked, last: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _recorded_at(connection: Connection, position: int, standing: Standing) -> datetime | None:
-    if position == standing.position:
-        return standing.recorded_at
+def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) -> datetime | None:
+    if position == watermarks.position:
+        return watermarks.recorded_at
     row = connection.execute(SQL["recorded_at"], {"position": position}).fetchone()
     return row[0] if row else None
 
@@ -329,7 +342,7 @@ def _unverified(connection: Connection, positions: Collection[int], retracted: R
     return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}
 
 
-def _doubted(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
+def _unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
     """The fields of which nothing is left that a source still stands for."""
     return {
         field: sorted({by for position in positions for by in weak[position]})

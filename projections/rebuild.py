@@ -22,11 +22,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.errors import LedgerError, Unavailable, Unreadable
-from ledger.facts import Subject
 from ledger.history import History, Opening
-from ledger.postgres import Connection, Place
 from ledger.process import undisturbed
+from ledger.vocabulary.fact import Subject
 from projections.follower import SQL, VERSION, Follower, Poison, Read, read_progress, recorded_of
 from projections.rows import Projector
 
@@ -49,38 +49,38 @@ class Running(Unavailable):
     """Somebody else rebuilds the ledger's projections at this moment."""
 
 
-def begun(place: Place) -> int:
+def begun(location: LedgerLocation) -> int:
     """How many entries a rebuild that was broken off has projected, where the next one goes on with it."""
-    with place.connect(place.rebuild) as connection:
-        return _number(connection, "projected") if _can_go_on(connection, place) else 0
+    with location.connect(location.rebuild) as connection:
+        return _number(connection, "projected") if _can_go_on(connection, location) else 0
 
 
-def rebuild(place: Place, report: Report = lambda position: None, workers: int | None = None) -> int:
+def rebuild(location: LedgerLocation, report: Report = lambda position: None, workers: int | None = None) -> int:
     """Build every projection anew beside the live ones, then put it in their place at once. Returns the position.
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
     with (
-        place.connect(place.rebuild, patient=True) as connection,
-        only("rebuild", place, connection) as alone,
+        location.connect(location.rebuild, patient=True) as connection,
+        only("rebuild", location, connection) as alone,
         no_collections(),
     ):
         if not alone:
             raise Running("another rebuild of this ledger is running")
-        if not _can_go_on(connection, place):
-            _start(connection, place)
+        if not _can_go_on(connection, location):
+            _start(connection, location)
         if read_progress(connection) is None:
-            _project(connection, place, report, workers or _processors())
-        return _finish(connection, place, report)
+            _project(connection, location, report, workers or _processors())
+        return _finish(connection, location, report)
 
 
 @contextmanager
-def only(role: str, place: Place, connection: Connection) -> Iterator[bool]:
+def only(role: str, location: LedgerLocation, connection: Connection) -> Iterator[bool]:
     """Whether nobody else does this for the ledger. The lock goes with the connection, whatever becomes of us.
 
     The server takes a moment to notice that a connection is closed: who is done gives the lock back.
     """
-    name = f"{role} {place.schema}"
+    name = f"{role} {location.schema}"
     row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
     alone = row is not None and bool(row[0])
     try:
@@ -163,19 +163,19 @@ def _subject(read: Read) -> Subject:
     return read[0].originator_id
 
 
-def _can_go_on(connection: Connection, place: Place) -> bool:
+def _can_go_on(connection: Connection, location: LedgerLocation) -> bool:
     """Whether another rebuild of this version has left its tables, and no entry stopped it."""
-    if connection.execute("select to_regclass(%s)", [f"{place.rebuild}.shares"]).fetchone() == (None,):
+    if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.shares"]).fetchone() == (None,):
         return False
     row = connection.execute("select bool_and(version = %s and error is null) from shares", [VERSION]).fetchone()
     return row is not None and bool(row[0])
 
 
-def _start(connection: Connection, place: Place) -> None:
+def _start(connection: Connection, location: LedgerLocation) -> None:
     shares = SHARES_EACH * _processors() if _number(connection, "size") >= LONG else 1
     with connection.transaction():
         for name in (*TABLES, "shares"):
-            connection.execute(sql.SQL("drop table if exists {}").format(_table(place.rebuild, name)))
+            connection.execute(sql.SQL("drop table if exists {}").format(_table(location.rebuild, name)))
         connection.execute(SQL["create"])
         connection.execute(SQL["create_shares"])
         connection.execute(SQL["deal"], {"of": shares, "version": VERSION})
@@ -190,14 +190,14 @@ def _number(connection: Connection, question: str) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def _project(connection: Connection, place: Place, report: Report, workers: int) -> None:
+def _project(connection: Connection, location: LedgerLocation, report: Report, workers: int) -> None:
     """Project every share. Whoever is free takes the next one, this process too."""
     left = _number(connection, "goal") - _number(connection, "projected")
-    with ExitStack() as stack, place.connect(place.rebuild, patient=True) as own:
+    with ExitStack() as stack, location.connect(location.rebuild, patient=True) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
-            stack.enter_context(_helper(place))
+            stack.enter_context(_helper(location))
         while _number(connection, "unfinished"):
-            for _ in _work(own, place, BATCH):
+            for _ in _work(own, location, BATCH):
                 _look(connection, report)
             _look(connection, report)
             if _number(connection, "unfinished"):
@@ -210,17 +210,17 @@ def _look(connection: Connection, report: Report) -> None:
     report(_number(connection, "projected"))
 
 
-def _work(connection: Connection, place: Place, batch: int) -> Iterator[None]:
+def _work(connection: Connection, location: LedgerLocation, batch: int) -> Iterator[None]:
     """Take one share after the other that nobody has; comes back after each step."""
     connection.execute("set synchronous_commit = off")  # what a crash of the server takes is projected again
     for (number,) in connection.execute(SQL["open_shares"]).fetchall():
-        with only(f"share {number}", place, connection) as alone:
+        with only(f"share {number}", location, connection) as alone:
             builder = Builder(connection, batch, number)
             while alone and builder.step():
                 yield
 
 
-def _finish(connection: Connection, place: Place, report: Report) -> int:
+def _finish(connection: Connection, location: LedgerLocation, report: Report) -> int:
     """Index the rows, project what was recorded meanwhile, and swap: as often as it takes until nobody is in the way."""
     connection.execute(SQL["create_indexes"])
     connection.execute(SQL["analyze"])
@@ -229,24 +229,24 @@ def _finish(connection: Connection, place: Place, report: Report) -> int:
         for _ in range(ROUNDS):  # each is shorter than the one before, or nobody could keep up
             _follow_up(builder, report)
         with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            return _take_over(builder, place, report)
+            return _take_over(builder, location, report)
         sleep(SWAP_AGAIN_S)
 
 
-def _take_over(builder: Follower, place: Place, report: Report) -> int:
+def _take_over(builder: Follower, location: LedgerLocation, report: Report) -> int:
     """Put the new tables in the place of the live ones. Raises LockNotAvailable where somebody uses those for long.
 
     Whoever comes meanwhile waits behind us, so we do not wait for long, and leave them a pause before the next try.
     """
     connection = builder.connection
     with connection.transaction():
-        _lock(connection, place.rebuild)  # the database itself may be at work there
+        _lock(connection, location.rebuild)  # the database itself may be at work there
         connection.execute(SQL["be_brief"])
-        _lock(connection, place.projections)
+        _lock(connection, location.projections)
         _follow_up(builder, report)
         _check(connection, "progress")
         position = _number(connection, "position")
-        _swap(connection, place)
+        _swap(connection, location)
     return position
 
 
@@ -273,11 +273,11 @@ def _lock(connection: Connection, schema: str) -> None:
             connection.execute(sql.SQL(lock).format(_table(schema, name)))
 
 
-def _swap(connection: Connection, place: Place) -> None:
+def _swap(connection: Connection, location: LedgerLocation) -> None:
     for name in TABLES:
-        old, new = _table(place.projections, name), _table(place.rebuild, name)
+        old, new = _table(location.projections, name), _table(location.rebuild, name)
         connection.execute(sql.SQL("drop table if exists {}").format(old))
-        target = sql.Identifier(place.projections)
+        target = sql.Identifier(location.projections)
         connection.execute(sql.SQL("alter table {} set schema {}").format(new, target))
     connection.execute("drop table shares")
 
@@ -290,12 +290,12 @@ def _table(schema: str, name: str) -> sql.Composed:
 
 
 @contextmanager
-def _helper(place: Place) -> Iterator[None]:
+def _helper(location: LedgerLocation) -> Iterator[None]:
     """Another process that takes shares. It ends when we close its standard input, or the kernel does it for us."""
     command = [sys.executable, "-m", "projections.rebuild"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"dsn": place.dsn, "schema": place.schema, "batch": BATCH}) + "\n")
+        process.stdin.write(json.dumps({"dsn": location.dsn, "schema": location.schema, "batch": BATCH}) + "\n")
         process.stdin.flush()
         yield
 
@@ -303,13 +303,13 @@ def _helper(place: Place) -> Iterator[None]:
 def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
     given = json.loads(sys.stdin.readline())
-    place = Place(given["dsn"], given["schema"])
+    location = LedgerLocation(given["dsn"], given["schema"])
     with (
         no_collections(),
         suppress(psycopg.Error, LedgerError),
-        place.connect(place.rebuild, patient=True) as connection,
+        location.connect(location.rebuild, patient=True) as connection,
     ):
-        for _ in _work(connection, place, given["batch"]):
+        for _ in _work(connection, location, given["batch"]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return
 

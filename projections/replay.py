@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ledger.entry import Entry
 from ledger.errors import Unreadable
-from ledger.facts import MAIN, Subject
 from ledger.history import History, Opening, Recorded
+from ledger.log.entry import Entry
 from ledger.process import undisturbed
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import MAIN
 from projections.diff import Change, changes
 from projections.segments import END, Segment, document, kind_of
 
 
-class Told(NamedTuple):
+class Replayed(NamedTuple):
     """One entry, and the changes it made to the last state of its stream and of the parties in it."""
 
     entry: Entry
@@ -23,7 +24,7 @@ class Told(NamedTuple):
 
 def story(
     entries: Iterable[tuple[Entry, Recorded]], known: Mapping[Subject, Opening] = MappingProxyType({})
-) -> Iterator[Told]:
+) -> Iterator[Replayed]:
     """Tell entries in their order. What they mention counts as known once it has been told of, or from ``known`` on.
 
     Raises Unreadable at one that fits into no story.
@@ -34,7 +35,7 @@ def story(
         subject = entry.originator_id
         openings.setdefault(subject, Opening(recorded.position, getattr(recorded.fact, "published", None)))
         history = histories.setdefault(subject, History.of(subject))
-        yield Told(entry, _changes(history, subject, recorded, openings))
+        yield Replayed(entry, _changes(history, subject, recorded, openings))
 
 
 @undisturbed()
@@ -58,7 +59,7 @@ def _documents(history: History, subject: Subject) -> dict[str, dict[str, Any]]:
     shown = {}
     for lane, steps in history.lanes.items():
         if steps and steps[-1].state.status is not None:
-            segment = Segment(steps[-1].place[0], END, steps[-1].state)
+            segment = Segment(steps[-1].order[0], END, steps[-1].state)
             name = subject if lane == MAIN else f"{subject} {lane}"
             shown[name] = json.loads(document(kind_of(history.kind, lane), segment))
     return shown

@@ -7,9 +7,11 @@ from functools import lru_cache
 from struct import pack
 from typing import Any, Generic, TypeVar
 
-from ledger.dates import PartialDate
-from ledger.facts import MAIN, Correction, Kind, Live, State, Subject
-from ledger.history import Histories, History, Openings, Recorded, Step
+from ledger.history import History, HistoryCache, Openings, Recorded, StateAt
+from ledger.vocabulary.correction import Correction
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import MAIN, Kind, LiveFact, State
 from projections.segments import Segment, document, kind_of, runs, segments, turned_last, turns
 
 FOREVER = 2**63 - 1
@@ -66,7 +68,7 @@ class Projector:
     """Folds entries into histories and notes what changes. Streams it has folded last stay in memory, up to a bound."""
 
     def __init__(self) -> None:
-        self.histories = Histories(KNOWN_ENTRIES)
+        self.histories = HistoryCache(KNOWN_ENTRIES)
         self.changes = Changes()
 
     def missing(self, subjects: Iterable[Subject]) -> list[Subject]:
@@ -116,7 +118,7 @@ class Projector:
             states.close((subject, lane, day), position)
 
     def _note_statuses(
-        self, subject: Subject, steps: Sequence[Step], first: int, old: Segments, new: Segments, position: int
+        self, subject: Subject, steps: Sequence[StateAt], first: int, old: Segments, new: Segments, position: int
     ) -> None:
         kind, statuses = subject.kind, self.changes.statuses
         before = steps[first - 1].state.status if first else None
@@ -131,7 +133,9 @@ class Projector:
             row = [kind, status, subject, valid_from, valid_to, position, FOREVER]
             statuses.opened[kind, status, valid_to, subject] = row
 
-    def _note_timeline(self, subject: Subject, history: History, lives: Sequence[Live] | None, new: Recorded) -> None:
+    def _note_timeline(
+        self, subject: Subject, history: History, lives: Sequence[LiveFact] | None, new: Recorded
+    ) -> None:
         if lives is None:
             opened = [history.last] if history.last else []
         else:
@@ -143,22 +147,22 @@ class Projector:
             opened = [live for live in history.lives if live.position not in was]
         for live in opened:
             self.changes.timeline.opened[live.position] = [
-                subject, *live.place, live.position, _mentions(live.fact.mentions), new.position, FOREVER,
+                subject, *live.order, live.position, _mentions(live.fact.mentions), new.position, FOREVER,
             ]  # fmt: skip
 
 
-def _from_its_day(start: int, steps: Sequence[Step], old: Sequence[Step]) -> tuple[int, Sequence[Step]]:
+def _from_its_day(start: int, steps: Sequence[StateAt], old: Sequence[StateAt]) -> tuple[int, Sequence[StateAt]]:
     """Begin earlier, with the last day before the fold: its segment may end otherwise now.
 
     Where a later day was added behind it, and it does not change by itself, it stays.
     """
     if not start:
         return start, old
-    day = steps[start - 1].place[0]
-    if not old and steps[start].place[0] > day and "due" not in steps[start - 1].state.fields:
+    day = steps[start - 1].order[0]
+    if not old and steps[start].order[0] > day and "due" not in steps[start - 1].state.fields:
         return start, old
     first = start - 1
-    while first and steps[first - 1].place[0] == day:
+    while first and steps[first - 1].order[0] == day:
         first -= 1
     return first, [*steps[first:start], *old]
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.facts import PARTICIPATION, Kind, State
-from ledger.facts.milestone import overdue_from
-from ledger.history import Step
+from ledger.history import StateAt
+from ledger.vocabulary.kinds.agreement import PARTICIPATION
+from ledger.vocabulary.kinds.milestone import overdue_from
+from ledger.vocabulary.state import Kind, State
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
@@ -28,7 +29,7 @@ Run = tuple[str, date, date]
 """One status, and the days on which a stream has it without a break: from the first up to but not including the last."""
 
 
-def segments(steps: Sequence[Step]) -> list[Segment]:
+def segments(steps: Sequence[StateAt]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
     found: list[Segment] = []
     end = END
@@ -55,16 +56,16 @@ def turns(status: str | None, found: Sequence[Segment]) -> list[tuple[str, date]
     return turned
 
 
-def turned_last(steps: Sequence[Step], first: int) -> list[tuple[str, date]]:
+def turned_last(steps: Sequence[StateAt], first: int) -> list[tuple[str, date]]:
     """The last such turn on the days before those that begin at step ``first``; none before an opening fact."""
     if not first or not (status := steps[first - 1].state.status):
         return []
-    day = steps[first - 1].place[0]
-    for place, state in islice(reversed(steps), len(steps) - first + 1, None):
-        if place[0] < day:
+    day = steps[first - 1].order[0]
+    for order, state in islice(reversed(steps), len(steps) - first + 1, None):
+        if order[0] < day:
             if state.status != status:
                 break
-            day = place[0]
+            day = order[0]
     return [(status, day)]
 
 

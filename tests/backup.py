@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from ledger.postgres import Connection, Embedded, Place
+from ledger.database.postgres import Connection, Embedded, LedgerLocation
 
 TABLES = """
     select schemaname, tablename
@@ -21,12 +21,12 @@ TRIGGERS = """
 class Backup:
     """All rows of a ledger and its projections, as they are now."""
 
-    def __init__(self, server: Embedded, place: Place) -> None:
+    def __init__(self, server: Embedded, location: LedgerLocation) -> None:
         self.owner_dsn = server.owner_dsn
-        self.schema = sql.Identifier(f"{place.schema}_backup")
+        self.schema = sql.Identifier(f"{location.schema}_backup")
         with self._owner() as owner:
             owner.execute(sql.SQL("create schema {}").format(self.schema))
-            tables = owner.execute(TABLES, [[place.schema, place.projections]]).fetchall()
+            tables = owner.execute(TABLES, [[location.schema, location.projections]]).fetchall()
             self.tables = [(schema, name) for schema, name in tables if name != "migrations"]
             for schema, name in self.tables:
                 copy = sql.SQL("create table {}.{} as table {}.{}")

@@ -14,26 +14,26 @@ from typing import Any
 
 import pytest
 
-from api.cli import main
-from ledger.postgres import Place
+from api.cli.main import main
+from ledger.database.postgres import LedgerLocation
 
 LEDGER = Path(sys.executable).with_name("ledger")
 Run = subprocess.CompletedProcess[str]
 Command = Callable[..., Run]
 
 
-def environment(place: Place | None = None, **settings: str) -> dict[str, str]:
+def environment(location: LedgerLocation | None = None, **settings: str) -> dict[str, str]:
     """The settings of a ledger, and none that the tests themselves run with."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "COLUMNS", "FORCE_"))}
-    there = {"LEDGER_DSN": place.dsn, "LEDGER_SCHEMA": place.schema} if place else {}
+    there = {"LEDGER_DSN": location.dsn, "LEDGER_SCHEMA": location.schema} if location else {}
     return kept | there | settings
 
 
-def run(place: Place, *arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
+def run(location: LedgerLocation, *arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
     """What a process of its own says."""
     done = subprocess.run(
         [LEDGER, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=100,
-        env=environment(place, **settings),
+        env=environment(location, **settings),
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -41,12 +41,12 @@ def run(place: Place, *arguments: object, stdin: str = "", code: int = 0, **sett
 
 
 @pytest.fixture
-def command(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(location: LedgerLocation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """``command("show", "party:usa")`` does what `ledger show party:usa` does on a new, empty ledger, in this process."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
 
     def run_here(*arguments: object, stdin: str = "", code: int = 0, **settings: str) -> Run:
-        for name, value in environment(place, **settings).items():
+        for name, value in environment(location, **settings).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["ledger", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ledger.draft import read_body
-from ledger.postgres import Connection, Embedded, Place, Pool, migrate
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool, migrate
 from ledger.service import Actor, Answer, Ledger
+from ledger.writing.draft import read_body
 from projections.follow import Follower
 
 CLERK = Actor("api_key", "clerk")
@@ -25,11 +25,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def new_place(server: Embedded) -> Callable[[], Place]:
+def new_place(server: Embedded) -> Callable[[], LedgerLocation]:
     """Makes a new, empty ledger at each call: a schema of its own on the shared server."""
 
-    def make() -> Place:
-        new = Place(server.place.dsn, f"t{next(_numbers)}")
+    def make() -> LedgerLocation:
+        new = LedgerLocation(server.location.dsn, f"t{next(_numbers)}")
         migrate(server.owner_dsn, new)
         return new
 
@@ -37,36 +37,36 @@ def new_place(server: Embedded) -> Callable[[], Place]:
 
 
 @pytest.fixture
-def place(new_place: Callable[[], Place]) -> Place:
+def location(new_place: Callable[[], LedgerLocation]) -> LedgerLocation:
     """A new, empty ledger."""
     return new_place()
 
 
 @pytest.fixture
-def pool(place: Place) -> Iterator[Pool]:
-    with place.pool(4) as opened:
+def pool(location: LedgerLocation) -> Iterator[Pool]:
+    with location.pool(4) as opened:
         yield opened
 
 
 @pytest.fixture
-def ledger(place: Place, pool: Pool) -> Iterator[Ledger]:
-    with Ledger(place, pool) as opened:
+def ledger(location: LedgerLocation, pool: Pool) -> Iterator[Ledger]:
+    with Ledger(location, pool) as opened:
         yield opened
 
 
 @pytest.fixture
-def follower(place: Place) -> Iterator[Follower]:
+def follower(location: LedgerLocation) -> Iterator[Follower]:
     """A follower that moves when it is told to: ``follower.step()``."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         opened = Follower(connection)
         opened.create()
         yield opened
 
 
 @pytest.fixture
-def reader(place: Place) -> Iterator[Connection]:
+def reader(location: LedgerLocation) -> Iterator[Connection]:
     """A connection of the service's role that looks at the tables."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         yield connection
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from ledger.admission import admit
-from ledger.disclosure import Disclosure
-from ledger.draft import read_draft
-from ledger.entry import Entry, make_entry, read_line
-from ledger.facts import COMMON, FACTS, MAIN, Anomaly, Fact, State, Subject
 from ledger.history import UNRECORDED, History, Opening, Recorded
+from ledger.log.commitments import Disclosure
+from ledger.log.entry import Entry, make_entry, read_line
+from ledger.vocabulary.fact import COMMON, Fact, Subject
+from ledger.vocabulary.registry import FACTS
+from ledger.vocabulary.state import MAIN, Anomaly, State
+from ledger.writing.admission import admit
+from ledger.writing.draft import read_draft
 from projections.segments import Segment, document, kind_of, segments
 from tests.examples import event
 
@@ -165,7 +167,7 @@ _PACT = {
 }  # fmt: skip
 _TALKS = {
     "title": "Talks", "description": "On the river", "kind": "bilateral", "start": "2024-05-01", "end": "2024-05-02",
-    "place": "A hall", "mode": "in_person", "organisers": ["party:usa"],
+    "location": "A hall", "mode": "in_person", "organisers": ["party:usa"],
     "invitees": [_SOMEBODY | {"role": "REQ-PARTICIPANT", "partstat": "NEEDS-ACTION"}], "participants": [_SOMEBODY],
     "parent": "meeting:earlier", "initiatives": ["initiative:other"], "agreements": ["agreement:other"],
 }  # fmt: skip
@@ -190,7 +192,7 @@ MORE: dict[str, dict[str, Any]] = {
     "initiative.commitment_revised": _STEEL,
     "agreement.mentioned": _PACT,
     "agreement.negotiation_opened": _PACT,
-    "agreement.adopted": _PACT | {"forum": "An assembly", "place": "A hall"},
+    "agreement.adopted": _PACT | {"forum": "An assembly", "location": "A hall"},
     "agreement.signed": _PACT
     | {"signatories": [_SOMEBODY | {"on_behalf_of": "party:acme", "mode": "ad_referendum"}], "places": ["A hall"]},
     "agreement.provisionally_applied": {"party": "party:ind"},

@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 
 READY_FOR_QUERY = b"Z\0\0\0\5I"
 """How the server ends its answer, once what it was asked for is committed."""
@@ -128,12 +128,12 @@ def _hang_up(*ends: socket.socket) -> None:
 
 
 @contextmanager
-def wired(place: Place) -> Iterator[tuple[Wire, Place]]:
-    """A wire to the server of ``place``, and the same place as it is reached through the wire."""
-    host = conninfo_to_dict(place.dsn)["host"]
+def wired(location: LedgerLocation) -> Iterator[tuple[Wire, LedgerLocation]]:
+    """A wire to the server of ``location``, and the same place as it is reached through the wire."""
+    host = conninfo_to_dict(location.dsn)["host"]
     with tempfile.TemporaryDirectory(prefix="wire-") as directory:
         wire = Wire(Path(directory), f"{host}/.s.PGSQL.5432")
         try:
-            yield wire, replace(place, dsn=make_conninfo(place.dsn, host=directory))
+            yield wire, replace(location, dsn=make_conninfo(location.dsn, host=directory))
         finally:
             wire.close()

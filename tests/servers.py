@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ledger.postgres import Connection, Embedded, Place, migrate
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
 
 OLDER = range(15, 18)
 ROLE = "ledger_service"
@@ -30,12 +30,12 @@ _numbers = count(1)
 class Home(NamedTuple):
     """A new, empty ledger, and the owner of the server that it lives on."""
 
-    place: Place
+    location: LedgerLocation
     owner_dsn: str
 
     def owner(self) -> Connection:
         """A connection of the owner's that looks at the ledger's own tables."""
-        return Connection.connect(self.owner_dsn, autocommit=True, options=f"-c search_path={self.place.schema}")
+        return Connection.connect(self.owner_dsn, autocommit=True, options=f"-c search_path={self.location.schema}")
 
 
 def older_binaries() -> Path | None:
@@ -97,9 +97,9 @@ def _create_database(owner_dsn: str) -> None:
 def home(request: pytest.FixtureRequest, server: Embedded) -> Home:
     """A new, empty ledger on each of the servers."""
     if request.param == "embedded":
-        owner_dsn, dsn = server.owner_dsn, server.place.dsn
+        owner_dsn, dsn = server.owner_dsn, server.location.dsn
     else:
         owner_dsn, dsn = request.getfixturevalue("older_server")
-    place = Place(dsn, f"h{next(_numbers)}")
-    migrate(owner_dsn, place)
-    return Home(place, owner_dsn)
+    location = LedgerLocation(dsn, f"h{next(_numbers)}")
+    migrate(owner_dsn, location)
+    return Home(location, owner_dsn)

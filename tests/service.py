@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api.app import build, listen
-from ledger.postgres import Place
+from ledger.database.postgres import LedgerLocation
 from ledger.settings import Settings
 from projections.follow import Follower
 
@@ -31,7 +31,7 @@ class Service:
     """The service, and how to ask it."""
 
     client: TestClient
-    place: Place
+    location: LedgerLocation
     follower: Follower
 
     def post(self, *events: dict[str, Any], **headers: str) -> Response:
@@ -58,21 +58,21 @@ class Service:
 
 
 @contextmanager
-def running(place: Place, *, public_reads: bool = True) -> Iterator[Service]:
+def running(location: LedgerLocation, *, public_reads: bool = True) -> Iterator[Service]:
     """The service on a place, with one admin key."""
     settings = Settings(admin_key=SecretStr(ADMIN_KEY), public_reads=public_reads)
-    with place.connect() as connection:
+    with location.connect() as connection:
         follower = Follower(connection)
         follower.create()
-        client = TestClient(build(settings, place), raise_server_exceptions=False, follow_redirects=False)
+        client = TestClient(build(settings, location), raise_server_exceptions=False, follow_redirects=False)
         with client:
-            yield Service(client, place, follower)
+            yield Service(client, location, follower)
 
 
 @pytest.fixture
-def service(place: Place) -> Iterator[Service]:
+def service(location: LedgerLocation) -> Iterator[Service]:
     """The service on a new, empty ledger that everybody may read."""
-    with running(place) as opened:
+    with running(location) as opened:
         yield opened
 
 
@@ -97,8 +97,8 @@ def pointers_of(response: Response, status: int = 422) -> list[str]:
 @contextmanager
 def listening(service: Service) -> Iterator[tuple[str, int]]:
     """The same service on a port of this machine, as real clients find it."""
-    settings = service.client.app.house.settings  # type: ignore[attr-defined]
-    server = uvicorn.Server(uvicorn.Config(build(settings, service.place), log_level="critical"))
+    settings = service.client.app.app_state.settings  # type: ignore[attr-defined]
+    server = uvicorn.Server(uvicorn.Config(build(settings, service.location), log_level="critical"))
     with listen(Settings(port=0)) as listener:
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

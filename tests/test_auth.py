@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from api import house
-from api.auth import (
+from api.http import dependencies as app_state
+from api.http.auth import (
     Holder,
     KeyRow,
     Role,
@@ -20,9 +20,9 @@ from api.auth import (
     find_key,
     list_keys,
     revoke_key,
-)  # fmt: skip
+)
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.errors import Denied, Invalid, Misconfigured, NotFound
-from ledger.postgres import Connection, Place
 from ledger.settings import read_settings
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request, listening, problem_of, running
@@ -37,22 +37,22 @@ TALKS = event("meeting.held", "meeting:talks", "2024", title="Talks", participan
 
 
 @pytest.fixture
-def closed(place: Place) -> Iterator[Service]:
+def closed(location: LedgerLocation) -> Iterator[Service]:
     """A service that shows nothing without a key."""
-    with running(place, public_reads=False) as opened:
+    with running(location, public_reads=False) as opened:
         opened.given(THX, INDUS_X)
         yield opened
 
 
-def key_of(place: Place, name: str, role: Role) -> dict[str, str]:
-    with place.connect() as connection:
+def key_of(location: LedgerLocation, name: str, role: Role) -> dict[str, str]:
+    with location.connect() as connection:
         return {"Authorization": f"Bearer {create_key(connection, name, role)}"}
 
 
 # --- keys
 
 
-def test_only_the_digest_of_a_key_is_kept(place: Place, reader: Connection) -> None:
+def test_only_the_digest_of_a_key_is_kept(location: LedgerLocation, reader: Connection) -> None:
     """The key is shown once; what the database holds is its SHA-256."""
     key = create_key(reader, "alice", Role.reader)
     assert len(key) > 40
@@ -129,16 +129,16 @@ def test_only_admins_append(closed: Service) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         problem_of(post("/v1/events", json=USA, headers=headers), 401)
     for role in (Role.reader, Role.auditor):
-        problem_of(post("/v1/events", json=USA, headers=key_of(closed.place, f"a-{role.name}", role)), 403)
+        problem_of(post("/v1/events", json=USA, headers=key_of(closed.location, f"a-{role.name}", role)), 403)
     assert closed.size() == 2
-    alice = key_of(closed.place, "alice", Role.admin)
+    alice = key_of(closed.location, "alice", Role.admin)
     assert post("/v1/events", json=USA, headers=alice).status_code == 201
     assert closed.get("/v1/events/3", alice).json()["authid"] == "alice"
 
 
 def test_reads_need_a_key_unless_they_are_public(closed: Service) -> None:
     """Any role reads; without a key nothing of the ledger is shown but its health and the reference."""
-    keys = [ADMIN, *(key_of(closed.place, role.name, role) for role in (Role.reader, Role.auditor))]
+    keys = [ADMIN, *(key_of(closed.location, role.name, role) for role in (Role.reader, Role.auditor))]
     closed.follower.step()
     for path in READS:
         refused = closed.get(path)
@@ -148,7 +148,7 @@ def test_reads_need_a_key_unless_they_are_public(closed: Service) -> None:
             assert closed.get(path, key).status_code == 200
     for path in OPEN:
         assert closed.get(path).status_code == 200
-    with running(closed.place, public_reads=True) as public:
+    with running(closed.location, public_reads=True) as public:
         for path in READS:
             assert public.get(path).status_code == 200
         problem_of(public.get("/v1/events", {"Authorization": "Bearer wrong"}), 401)
@@ -156,13 +156,13 @@ def test_reads_need_a_key_unless_they_are_public(closed: Service) -> None:
 
 @pytest.mark.parametrize("public_reads", [True, False])
 @pytest.mark.parametrize("which", ["1", "the id", "9"])
-def test_only_auditors_see_what_opens_a_commitment(place: Place, public_reads: bool, which: str) -> None:
+def test_only_auditors_see_what_opens_a_commitment(location: LedgerLocation, public_reads: bool, which: str) -> None:
     """No key is 401 and a reader's 403, where reads are public too, and whether or not there is such an entry."""
-    with running(place, public_reads=public_reads) as service:
+    with running(location, public_reads=public_reads) as service:
         # given
         [recorded] = service.given(TALKS)
         path = f"/v1/events/{recorded['id'] if which == 'the id' else which}"
-        reader, auditor = (key_of(place, role.name, role) for role in (Role.reader, Role.auditor))
+        reader, auditor = (key_of(location, role.name, role) for role in (Role.reader, Role.auditor))
         for key in (auditor, ADMIN) if which != "9" else ():
             # when
             opened = service.get(path, key, disclose=True)
@@ -176,20 +176,20 @@ def test_only_auditors_see_what_opens_a_commitment(place: Place, public_reads: b
                 assert "Canary" not in refused.text
 
 
-def test_what_opens_a_commitment_is_never_given_again(place: Place) -> None:
+def test_what_opens_a_commitment_is_never_given_again(location: LedgerLocation) -> None:
     """What an auditor was shown is shown to nobody else, nor to the auditor once the key is revoked; not by its ETag."""
-    with running(place) as service:
+    with running(location) as service:
         # given
         service.given(TALKS)
-        auditor = key_of(place, "carol", Role.auditor)
+        auditor = key_of(location, "carol", Role.auditor)
         pinned: dict[str, Any] = {"disclose": True, "known_at": 1, "valid_at": "2025-01-01"}
         # when
         first = service.get("/v1/events/1", auditor, **pinned)
         assert "Canary" in service.get("/v1/events/1", auditor, **pinned).text
         # then
-        assert service.client.app.house.cache.answers == {}  # type: ignore[attr-defined]
+        assert service.client.app.app_state.cache.answers == {}  # type: ignore[attr-defined]
         problem_of(service.get("/v1/events/1", {"If-None-Match": first.headers["etag"]}, **pinned), 401)
-        with place.connect() as connection:
+        with location.connect() as connection:
             revoke_key(connection, "carol")
         problem_of(service.get("/v1/events/1", auditor, **pinned), 401)
         plain = service.get("/v1/events/1", known_at=1, valid_at="2025-01-01")
@@ -198,9 +198,9 @@ def test_what_opens_a_commitment_is_never_given_again(place: Place) -> None:
 
 def test_a_revoked_key_is_refused_at_once(closed: Service) -> None:
     """From the moment of revoking, the key opens nothing; others go on."""
-    alice, bob = (key_of(closed.place, name, Role.reader) for name in ("alice", "bob"))
+    alice, bob = (key_of(closed.location, name, Role.reader) for name in ("alice", "bob"))
     assert closed.get("/v1/events", alice).status_code == 200
-    with closed.place.connect() as connection:
+    with closed.location.connect() as connection:
         revoke_key(connection, "alice")
     problem_of(closed.get("/v1/events", alice), 401)
     assert closed.get("/v1/events", bob).status_code == 200
@@ -210,9 +210,9 @@ def test_a_key_that_is_revoked_while_the_body_comes_opens_nothing(
     closed: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who was let in holds no door open: what counts is whether the key is good once the body is there."""
-    monkeypatch.setattr(house, "MEANWHILE_S", 0)
+    monkeypatch.setattr(app_state, "MEANWHILE_S", 0)
     with listening(closed) as (_, port, *_), half_a_request(port) as connection:
-        with closed.place.connect() as other:
+        with closed.location.connect() as other:
             revoke_key(other, "admin")
         connection.sendall(b" " * 9)
         assert connection.recv(99).startswith(b"HTTP/1.1 401 ")

@@ -12,10 +12,11 @@ import pytest
 from httpx2 import Response
 from pydantic import BaseModel
 
-from api import doorstep
-from ledger.draft import FORMS, MAX_EVENTS, Envelope
-from ledger.facts import FACTS, Sealed
-from ledger.postgres import Embedded, Place, migrate
+from api.http import middleware as doorstep
+from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.vocabulary.fact import Sealed
+from ledger.vocabulary.registry import FACTS
+from ledger.writing.draft import FORMS, MAX_EVENTS, Envelope
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
 
@@ -29,9 +30,9 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def shared_service(server: Embedded) -> Iterator[Service]:
     """One ledger for all the bad input: none of it may leave a trace."""
-    place = Place(server.place.dsn, "bad_input")
-    migrate(server.owner_dsn, place)
-    with running(place) as opened:
+    location = LedgerLocation(server.location.dsn, "bad_input")
+    migrate(server.owner_dsn, location)
+    with running(location) as opened:
         opened.given(THX, USA, INDUS_X, event("meeting.held", "meeting:m", "2024", title="M"))
         yield opened
 
@@ -391,7 +392,7 @@ def test_what_is_no_cursor_is_422(unharmed: Service, cursor: str) -> None:
 
 
 PLACES: list[tuple[str, list[Any]]] = [
-    *((sort, place) for sort in ("id", "-id", "due", "-due") for place in (
+    *((sort, location) for sort in ("id", "-id", "due", "-due") for location in (
         [], [1, 2], ["", ""], ["", "milestone:\0"], ["\0", "milestone:m0"], ["2024-02-30", "milestone:m0"],
         ["", "milestone:m0", ""], [None, None], [["x"], "milestone:m0"], ["now", "milestone:m0"])),
     ("id", ["2024-11-30", "milestone:m0"]), ("due", ["", "milestone:m0"]), ("due", ["-infinity", "milestone:m0"]),
@@ -400,10 +401,10 @@ PLACES: list[tuple[str, list[Any]]] = [
 
 def test_a_tampered_cursor_is_422(pages: Service) -> None:
     """Whatever somebody puts into a cursor, it is a place in the list or none."""
-    for sort, place in PLACES:
+    for sort, location in PLACES:
         cursor = pages.get("/v1/milestones", limit=1, sort=sort).json()["next"]
-        response = pages.get("/v1/milestones", limit=1, sort=sort, cursor=tampered(cursor, after=place))
-        assert pointers_of(response) == ["cursor"], (sort, place)
+        response = pages.get("/v1/milestones", limit=1, sort=sort, cursor=tampered(cursor, after=location))
+        assert pointers_of(response) == ["cursor"], (sort, location)
     cursor = pages.get("/v1/milestones", limit=1).json()["next"]
     for change in (
         {"known_at": -1},
@@ -421,9 +422,9 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
 
     pages.given(event("milestone.met", "milestone:m0", "2024-10"))
     cursor = pages.get("/v1/milestones/m0/timeline", limit=1).json()["next"]
-    for place in ([], ["2024-02-30", 1, 1], ["2024-01-01", "x", 1], ["2024-01-01", 1, 2**70], ["2024-01-01", -1, 1]):
-        response = pages.get("/v1/milestones/m0/timeline", limit=1, cursor=tampered(cursor, after=place))
-        assert pointers_of(response) == ["cursor"], place
+    for location in ([], ["2024-02-30", 1, 1], ["2024-01-01", "x", 1], ["2024-01-01", 1, 2**70], ["2024-01-01", -1, 1]):
+        response = pages.get("/v1/milestones/m0/timeline", limit=1, cursor=tampered(cursor, after=location))
+        assert pointers_of(response) == ["cursor"], location
 
 
 # --- as it comes over the wire

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from api.auth import Role, create_key, revoke_key
-from api.cache import OVERHEAD_BYTES, Cache, Kept
-from api.porter import Porter, Told
+from api.http.auth import Role, create_key, revoke_key
+from api.http.lookup import CoalescedLookup, LookedUp
+from api.http.response_cache import OVERHEAD_BYTES, Cache, CachedResponse
+from ledger.database.postgres import Connection, Embedded, LedgerLocation
 from ledger.errors import Denied
-from ledger.postgres import Connection, Embedded, Place
 from projections import read
 from projections.follow import rebuild
-from projections.read import Reads, Standing
+from projections.read import Queries, Watermarks
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of, running
 
@@ -50,10 +50,10 @@ def nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def fail(*_: Any) -> None:
         raise AssertionError("the database was read")
 
-    return lambda: monkeypatch.setattr(Reads, "connection", fail)
+    return lambda: monkeypatch.setattr(Queries, "connection", fail)
 
 
-def told(response: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+def looked_up(response: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
     """All that a response says, but for the request's own id."""
     return response.status_code, response.content, [one for one in response.headers.items() if one[0] != "request-id"]
 
@@ -71,8 +71,8 @@ def test_an_answer_given_again_is_the_same_to_the_byte(
     nothing_is_read()
     again = seeded.get(path, headers | {"Request-Id": "again"})
     # then
-    assert told(again) == told(first)
-    assert told(seeded.client.head(path, headers=headers)) == told(head)
+    assert looked_up(again) == looked_up(first)
+    assert looked_up(seeded.client.head(path, headers=headers)) == looked_up(head)
     assert again.headers["request-id"] == "again"
     assert first.status_code == (304 if headers.get("If-None-Match") == "*" else 200)
     assert head.content == b""
@@ -87,8 +87,8 @@ def test_answers_stay_true_while_the_ledger_grows(seeded: Service) -> None:
 
     paths = [path for path in PATHS if "known_at" not in path and "diff" not in path]
     # given
-    with running(seeded.place) as fresh, ThreadPoolExecutor(1) as thread:
-        fresh.client.app.house.cache.free = -(10**9)  # type: ignore[attr-defined]  # it keeps nothing
+    with running(seeded.location) as fresh, ThreadPoolExecutor(1) as thread:
+        fresh.client.app.app_state.cache.free = -(10**9)  # type: ignore[attr-defined]  # it keeps nothing
         writing = thread.submit(write)
         # when
         while not writing.done():
@@ -120,7 +120,7 @@ def test_what_is_pinned_outlives_the_growth_of_the_ledger(seeded: Service, nothi
     seeded.given(party(1))
     nothing_is_read()
     # then
-    assert told(seeded.get(past)) == told(first)
+    assert looked_up(seeded.get(past)) == looked_up(first)
     problem_of(seeded.get("/v1/meetings/panel"), 500)
 
 
@@ -133,33 +133,35 @@ def test_a_name_that_was_erased_is_in_no_answer(seeded: Service, reader: Connect
     reader.execute("delete from disclosures")
     # then
     assert "Canary" not in seeded.get("/v1/events/5?disclose=true", ADMIN).text
-    rebuild(seeded.place)
+    rebuild(seeded.location)
     assert not any("Canary" in seeded.get(path).text for path in paths)
 
 
-def test_an_answer_is_given_again_only_to_who_may_read(place: Place, nothing_is_read: Callable[[], None]) -> None:
+def test_an_answer_is_given_again_only_to_who_may_read(
+    location: LedgerLocation, nothing_is_read: Callable[[], None]
+) -> None:
     """Without a key, with a wrong one, and with one that was revoked a moment ago, there is none."""
-    with running(place, public_reads=False) as closed, place.connect() as connection:
+    with running(location, public_reads=False) as closed, location.connect() as connection:
         # given
         closed.given(THX, INDUS_X)
         alice = {"Authorization": f"Bearer {create_key(connection, 'alice', Role.reader)}"}
         path = "/v1/initiatives/indus-x"
         first = closed.get(path, ADMIN)
         nothing_is_read()
-        assert told(closed.get(path, alice)) == told(first)
+        assert looked_up(closed.get(path, alice)) == looked_up(first)
         # when
         revoke_key(connection, "alice")
         # then
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}, alice):
             problem_of(closed.get(path, headers), 401)
-        assert told(closed.get(path, ADMIN)) == told(first)
+        assert looked_up(closed.get(path, ADMIN)) == looked_up(first)
 
 
 def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded) -> None:
     """Where the server has hung up, the question is asked again on another connection: kept, to be read, and appended."""
     seeded.get("/v1/meetings/panel")
     for number in range(3):
-        with Place(server.owner_dsn, seeded.place.schema).connect() as owner:
+        with LedgerLocation(server.owner_dsn, seeded.location.schema).connect() as owner:
             owner.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger' and pid <> %s"
                 " and pid <> pg_backend_pid()",
@@ -174,12 +176,12 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-STANDING = Standing(size=9, mark="9", epoch="e1", goes_on=True, epochs=None, server=NOON,
+WATERMARKS = Watermarks(size=9, mark="9", epoch="e1", goes_on=True, epochs=None, server=NOON,
                     position=8, recorded_at=NOON, tables=77)  # fmt: skip
 
 
-def kept(body: bytes = b"{}", *, pinned: bool = False) -> Kept:
-    return Kept(STANDING, TODAY, pinned, 'W/"tag"', [], body)
+def cached(body: bytes = b"{}", *, pinned: bool = False) -> CachedResponse:
+    return CachedResponse(WATERMARKS, TODAY, pinned, 'W/"tag"', [], body)
 
 
 TODAY = read.LAST_DAY
@@ -188,56 +190,56 @@ TODAY = read.LAST_DAY
 @pytest.mark.parametrize(
     ("moved", "present", "past"),
     [
-        (Told({}, STANDING, TODAY), True, True),
-        (Told({}, STANDING._replace(size=10), TODAY), False, True),
-        (Told({}, STANDING._replace(position=9), TODAY), False, True),
-        (Told({}, STANDING, TODAY + timedelta(days=1)), False, True),
-        (Told({}, STANDING._replace(recorded_at=NOON + timedelta(seconds=1)), TODAY), False, True),
-        (Told({}, STANDING._replace(tables=78), TODAY), False, False),
-        (Told({}, STANDING._replace(tables=None, position=None), TODAY), False, False),
-        (Told({}, STANDING._replace(epoch="e2"), TODAY), False, False),
-        (Told({}, STANDING._replace(server=NOON + timedelta(days=1)), TODAY), False, False),
+        (LookedUp({}, WATERMARKS, TODAY), True, True),
+        (LookedUp({}, WATERMARKS._replace(size=10), TODAY), False, True),
+        (LookedUp({}, WATERMARKS._replace(position=9), TODAY), False, True),
+        (LookedUp({}, WATERMARKS, TODAY + timedelta(days=1)), False, True),
+        (LookedUp({}, WATERMARKS._replace(recorded_at=NOON + timedelta(seconds=1)), TODAY), False, True),
+        (LookedUp({}, WATERMARKS._replace(tables=78), TODAY), False, False),
+        (LookedUp({}, WATERMARKS._replace(tables=None, position=None), TODAY), False, False),
+        (LookedUp({}, WATERMARKS._replace(epoch="e2"), TODAY), False, False),
+        (LookedUp({}, WATERMARKS._replace(server=NOON + timedelta(days=1)), TODAY), False, False),
     ],
 )
-def test_an_answer_holds_until_what_it_rests_on_moves(moved: Told, present: bool, past: bool) -> None:
+def test_an_answer_holds_until_what_it_rests_on_moves(moved: LookedUp, present: bool, past: bool) -> None:
     """The present: until the log, the projections, their tables or the day move. The past: until the tables, the epoch or
     the server do."""
-    assert (kept().holds(moved), kept(pinned=True).holds(moved)) == (present, past)
+    assert (cached().is_fresh(moved), cached(pinned=True).is_fresh(moved)) == (present, past)
 
 
 def test_the_cache_keeps_within_its_bound() -> None:
     """What was not asked for the longest goes first; what is far too large is not kept; the same twice counts once."""
     cache = Cache(3 * (OVERHEAD_BYTES + 100))
     for name in ("a", "b", "a", "c", "c"):
-        cache.keep(name, kept(b"x" * 100))
+        cache.keep(name, cached(b"x" * 100))
     assert cache.get("a")
-    cache.keep("d", kept(b"x" * 100))
+    cache.keep("d", cached(b"x" * 100))
     assert [name for name in "abcd" if cache.get(name)] == ["a", "c", "d"]
-    cache.keep("e", kept(b"x" * 2**21))
+    cache.keep("e", cached(b"x" * 2**21))
     assert cache.get("e") is None
-    cache.keep("f", kept(b"x" * (2 * OVERHEAD_BYTES)))
+    cache.keep("f", cached(b"x" * (2 * OVERHEAD_BYTES)))
     assert list(cache.answers) == ["f"]
 
 
 # --- the porter
 
 
-class CountingPorter(Porter):
+class CountingPorter(CoalescedLookup):
     """Knows how often the database was asked."""
 
     count = 0
 
-    async def _read(self, digests: list[bytes], deadline: float) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> LookedUp:
         self.count += 1
         return await super()._read(digests, deadline)
 
 
-def test_who_waits_together_is_answered_together(place: Place, reader: Connection) -> None:
+def test_who_waits_together_is_answered_together(location: LedgerLocation, reader: Connection) -> None:
     """Many at once, each with a key of their own, are one question; each learns of their own key."""
     keys = [create_key(reader, f"k{number}", Role.reader) for number in range(20)]
 
-    async def ask() -> tuple[list[Told], int]:
-        async with CountingPorter(place, standing=True) as porter:
+    async def ask() -> tuple[list[LookedUp], int]:
+        async with CountingPorter(location, watermarks=True) as porter:
             answers = await asyncio.gather(*(porter.ask(f"Bearer {key}") for key in [*keys, "wrong"]))
             return answers, porter.count
 
@@ -246,12 +248,12 @@ def test_who_waits_together_is_answered_together(place: Place, reader: Connectio
     assert {holder.name for holder in answers[0].holders.values()} == {f"k{number}" for number in range(20)}
 
 
-def test_nobody_is_answered_from_before_they_came(place: Place, reader: Connection) -> None:
+def test_nobody_is_answered_from_before_they_came(location: LedgerLocation, reader: Connection) -> None:
     """Who comes while a question is under way, or is gone before the answer, does not change what others are told."""
     key = create_key(reader, "alice", Role.reader)
 
-    async def ask() -> list[Told]:
-        async with CountingPorter(place, standing=False) as porter:
+    async def ask() -> list[LookedUp]:
+        async with CountingPorter(location, watermarks=False) as porter:
             first, gone = asyncio.create_task(porter.ask(f"Bearer {key}")), asyncio.create_task(porter.ask(None))
             while porter.count == 0:
                 await asyncio.sleep(0)

@@ -21,11 +21,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from api.cli import app
-from api.files import Report, read_drafts, read_lines
-from ledger.epoch import current, epochs, renew
+from api.cli.main import app
+from api.transfer.event_files import Report, read_drafts, read_lines
+from ledger.database.postgres import Embedded, LedgerLocation
 from ledger.errors import Invalid
-from ledger.postgres import Embedded, Place
+from ledger.log.epoch import current, epochs, renew
 from ledger.service import Answer
 from tests.commands import LEDGER, Command, environment, lines_of, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
@@ -39,12 +39,12 @@ Given = Callable[..., list[Answer]]
 # --- recording
 
 
-def test_append_takes_a_file_or_the_standard_input(command: Command, place: Place, tmp_path: Path) -> None:
+def test_append_takes_a_file_or_the_standard_input(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
     """One event or several, all or none; a pipe gets a JSON object a line; refused is 1."""
     file = tmp_path / "events.json"
     file.write_text(json.dumps({"events": [THX, USA]}))
     assert [one["position"] for one in rows(command("append", file))] == [1, 2]
-    [one] = rows(run(place, "append", "-", stdin=json.dumps(INDUS_X)))
+    [one] = rows(run(location, "append", "-", stdin=json.dumps(INDUS_X)))
     assert one.items() >= {"position": 3, "subject": "initiative:indus-x", "version": 1, "anomalies": ""}.items()
     refused = command(
         "append", "-", stdin=json.dumps({"events": [INDIA, event("party.dissolved", "party:no")]}), code=1
@@ -57,7 +57,7 @@ def test_append_takes_a_file_or_the_standard_input(command: Command, place: Plac
     assert [one["head"] for one in rows(command("status"))] == [3]
 
 
-def test_import_twice_changes_nothing(command: Command, place: Place, tmp_path: Path) -> None:
+def test_import_twice_changes_nothing(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
     """A dry run records nothing; an import records; the same file again is repeated; a pipe gets plain text."""
     file = lines_of(tmp_path / "events.ndjson", THX, USA, INDIA, INDUS_X)
     dry = command("import", file, "--dry-run")
@@ -67,7 +67,7 @@ def test_import_twice_changes_nothing(command: Command, place: Place, tmp_path: 
     assert re.search(r"^import: 4 of 4, \d+ s left \([\d,]+/s\)$", first.stderr, re.MULTILINE)
     assert first.stdout == ""
     assert "\x1b" not in first.stderr
-    again = run(place, "import", "-", stdin="\n" + file.read_text())
+    again = run(location, "import", "-", stdin="\n" + file.read_text())
     assert again.stderr.splitlines()[-1] == "appended 0, repeated 4, refused 0"
 
 
@@ -151,11 +151,11 @@ def test_what_is_no_text_or_table_is_told_of(command: Command, tmp_path: Path) -
 # --- showing
 
 
-def test_export_is_the_log_byte_for_byte(service: Service, place: Place, command: Command) -> None:
+def test_export_is_the_log_byte_for_byte(service: Service, location: LedgerLocation, command: Command) -> None:
     """The export is what the service gives as NDJSON, in whatever locale; from a position on, too."""
     service.given(THX, event("party.registered", "party:a", sources=[], name="Société 🛰", kind="company"), INDUS_X)
     log = service.get("/v1/events", {"Accept": "application/x-ndjson"}).text
-    assert run(place, "export", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1").stdout == log
+    assert run(location, "export", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1").stdout == log
     after = command("export", "--after", 2)
     assert after.stdout == log.splitlines(keepends=True)[2]
     assert after.stderr == "exported up to position 3\n"
@@ -178,11 +178,11 @@ def test_show_and_history_tell_what_the_service_tells(service: Service, command:
     assert "nothing is known of party:nobody" in command("show", "party:nobody", code=1).stderr
 
 
-def test_wrong_usage_is_2(place: Place, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_usage_is_2(location: LedgerLocation, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no command is, or no argument of it, is told of with how to use it."""
-    assert "Usage: ledger" in run(place, "invent", code=2).stderr
-    monkeypatch.setenv("LEDGER_DSN", place.dsn)
-    monkeypatch.setenv("LEDGER_SCHEMA", place.schema)
+    assert "Usage: ledger" in run(location, "invent", code=2).stderr
+    monkeypatch.setenv("LEDGER_DSN", location.dsn)
+    monkeypatch.setenv("LEDGER_SCHEMA", location.schema)
     for wrong in (
         ["show", "indus-x"], ["show", "treaty:x"], ["show", "party:a", "--known-at", "yesterday"], ["show"],
         ["show", "party:a", "--valid-at", "2024"], ["history", "Party:a"], ["keys", "create", "a", "--role", "king"],
@@ -222,9 +222,9 @@ def test_keys_are_shown_once(command: Command) -> None:
     assert "no key" in command("keys", "revoke", "alice", code=1).stderr
 
 
-def test_the_operator_says_that_something_was_lost(command: Command, place: Place) -> None:
+def test_the_operator_says_that_something_was_lost(command: Command, location: LedgerLocation) -> None:
     """`ledger restored` begins another epoch, prints the old one and the new, and keeps the reason."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         before = current(connection)
         [told] = rows(command("restored", "--reason", "the disk was lost"))
         assert told == {"old": before, "new": current(connection)}
@@ -246,26 +246,26 @@ def test_migrate_makes_a_ledger(server: Embedded) -> None:
     """A database without a ledger is told of, with what to do; `ledger migrate` does it, and a second time nothing."""
 
     def run(*arguments: str, code: int = 0, owner_dsn: str = server.owner_dsn) -> str:
-        settings = environment(Place(server.place.dsn, "fresh"), LEDGER_OWNER_DSN=owner_dsn)
+        settings = environment(LedgerLocation(server.location.dsn, "fresh"), LEDGER_OWNER_DSN=owner_dsn)
         done = subprocess.run([LEDGER, *arguments], capture_output=True, text=True, env=settings, timeout=100)
         assert done.returncode == code, done.stderr
         return done.stderr
 
     assert run("status", code=4) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
-    told = run("migrate", code=4, owner_dsn=server.place.dsn)
+    told = run("migrate", code=4, owner_dsn=server.location.dsn)
     assert re.fullmatch("ledger: permission denied .*: set LEDGER_OWNER_DSN to a role that may create .*\n", told)
     assert run("migrate").startswith("ran 0001_entries.sql")
     assert run("migrate") == "nothing to do: the schema is up to date\n"
     run("status")
 
 
-def test_what_is_not_there_is_4(command: Command, place: Place, tmp_path: Path) -> None:
+def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
     """A database that is gone, a setting that is wrong, a port that is taken: one clear line each."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     for arguments in (["migrate"], ["append", "-"]):
         told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
         assert told.startswith("ledger: the database cannot be reached")
-    told = run(place, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
+    told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
     assert told.count("\n") == 1
     assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA"))
     assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
@@ -277,11 +277,11 @@ def test_what_is_not_there_is_4(command: Command, place: Place, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_admin_key_that_is_refused_is_one_line(command: Command, place: Place, workers: str) -> None:
+def test_an_admin_key_that_is_refused_is_one_line(command: Command, location: LedgerLocation, workers: str) -> None:
     """`ledger serve` with somebody else's key does not start, in however many processes."""
     key = command("keys", "create", "alice").stdout.strip()
     settings = {"LEDGER_ADMIN_KEY": key, "LEDGER_PORT": "0", "LEDGER_WORKERS": workers}
-    told = run(place, "serve", code=1, **settings).stderr
+    told = run(location, "serve", code=1, **settings).stderr
     assert told == "ledger: LEDGER_ADMIN_KEY is somebody else's key, or was revoked: take another\n"
 
 
@@ -309,11 +309,11 @@ def test_commands_bring_their_own_server(tmp_path: Path) -> None:
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
 
 
-def test_serve_and_follow_are_processes_of_their_own(place: Place) -> None:
+def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -> None:
     """Several processes serve one ledger, another follows; each ends when it is told to, whoever is still sending."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    settings = environment(place, LEDGER_PORT=str(port), LEDGER_WORKERS="2", LEDGER_ADMIN_KEY=ADMIN_KEY)
+    settings = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2", LEDGER_ADMIN_KEY=ADMIN_KEY)
     processes = [
         subprocess.Popen([LEDGER, name], env=settings, stderr=subprocess.PIPE, text=True)
         for name in ("serve", "follow")
@@ -337,11 +337,11 @@ def test_serve_and_follow_are_processes_of_their_own(place: Place) -> None:
     assert "Traceback" not in said[0]
 
 
-def test_no_worker_outlives_the_process_that_started_it(place: Place) -> None:
+def test_no_worker_outlives_the_process_that_started_it(location: LedgerLocation) -> None:
     """Where `ledger serve` is killed, nobody is left who would go on serving."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    settings = environment(place, LEDGER_PORT=str(port), LEDGER_WORKERS="2")
+    settings = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2")
     with subprocess.Popen([LEDGER, "serve"], env=settings, stderr=subprocess.DEVNULL) as serving:
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx2.HTTPTransport(retries=9)) as client:
             assert client.get("/v1/health", timeout=60).status_code == 200
@@ -363,7 +363,7 @@ def test_the_version_is_told(command: Command) -> None:
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])
-def test_a_stream_that_is_closed_is_no_failure(given: Given, place: Place, closed: int) -> None:
+def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLocation, closed: int) -> None:
     """What would be read from it is nothing, and what would go there goes nowhere."""
     given(THX, USA)
     for arguments, code in (
@@ -374,7 +374,7 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, place: Place, close
     ):
         done = subprocess.run(
             ["sh", "-c", f'exec "$@" {closed}<&-', "sh", LEDGER, *arguments], input="", capture_output=True, text=True,
-            env=environment(place), timeout=100,
+            env=environment(location), timeout=100,
         )  # fmt: skip
         assert (done.returncode, "Traceback" in done.stderr) == (code, False)
         assert bool(done.stdout) == (code == 0 and closed != 1)
@@ -397,12 +397,12 @@ main()
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, place: Place) -> None:
+def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, location: LedgerLocation) -> None:
     """`| head` is no error: no word on stderr but the export's own, no traceback."""
     given(*(event("party.registered", f"party:p{n}", sources=[], name="N" * 400, kind="company") for n in range(900)))
     for arguments in (["export"], ["status"]):
         running = subprocess.Popen(
-            [LEDGER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(place)
+            [LEDGER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(location)
         )
         assert running.stdout
         assert running.stderr
@@ -413,7 +413,7 @@ def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, place: Place)
         assert running.wait(60) == 0
 
 
-def on_a_terminal(place: Place, *arguments: object) -> str:
+def on_a_terminal(location: LedgerLocation, *arguments: object) -> str:
     """What a person sees."""
     master, slave = pty.openpty()
     shown: list[bytes] = []
@@ -427,7 +427,7 @@ def on_a_terminal(place: Place, *arguments: object) -> str:
 
     watcher = Thread(target=watch)
     watcher.start()
-    settings = environment(place, TERM="xterm", COLUMNS="120")
+    settings = environment(location, TERM="xterm", COLUMNS="120")
     done = subprocess.run(
         [LEDGER, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave, env=settings, timeout=100
     )
@@ -438,27 +438,27 @@ def on_a_terminal(place: Place, *arguments: object) -> str:
     return b"".join(shown).decode()
 
 
-def test_people_see_bars_and_tables(place: Place, tmp_path: Path) -> None:
+def test_people_see_bars_and_tables(location: LedgerLocation, tmp_path: Path) -> None:
     """On a terminal an import and a rebuild show a bar with rate and time left, and rows are a table."""
     parties = (event("party.registered", f"party:p{n}", sources=[], name="P", kind="company") for n in range(1_200))
     file = lines_of(tmp_path / "events.ndjson", *parties)
-    imported = on_a_terminal(place, "import", file)
+    imported = on_a_terminal(location, "import", file)
     assert re.search(r"import.*━.*1200/1200.*[\d,]+/s.*\d:\d\d:\d\d", imported)
     assert "appended 1200" in imported
-    rebuilt = on_a_terminal(place, "rebuild")
+    rebuilt = on_a_terminal(location, "rebuild")
     assert re.search(r"rebuild.*━.*1200/1200.*[\d,]+/s", rebuilt)
-    table = on_a_terminal(place, "status")
+    table = on_a_terminal(location, "status")
     assert re.search(r"head.*projected.*lag", table)
     assert "{" not in table
 
 
-def test_people_see_texts_as_they_were_written(given: Given, place: Place) -> None:
+def test_people_see_texts_as_they_were_written(given: Given, location: LedgerLocation) -> None:
     """What looks like markup or the name of an emoji is shown as it is, in rows and in a story."""
     text = "[/b] [red]no[/red] :memo:"
     given(THX, USA, event("party.renamed", "party:usa", "2024", name=text))
     given(event("entry.voided", "party:usa", sources=[], target=3, reason_code="test_entry", reason=text))
-    assert f"by entry 4: {text}" in on_a_terminal(place, "history", "party:usa")
-    assert text in on_a_terminal(place, "replay")
+    assert f"by entry 4: {text}" in on_a_terminal(location, "history", "party:usa")
+    assert text in on_a_terminal(location, "replay")
 
 
 def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
@@ -485,20 +485,20 @@ def test_an_audit_of_a_sound_ledger_finds_nothing(given: Given, command: Command
     assert "nothing found" in done.stderr
 
 
-def test_an_audit_names_what_does_not_hold(given: Given, command: Command, place: Place) -> None:
+def test_an_audit_names_what_does_not_hold(given: Given, command: Command, location: LedgerLocation) -> None:
     """Exit 3, and a line for each finding with its position."""
     given(THX, USA, INDIA, INDUS_X)
     command("rebuild")
-    with place.connect() as connection:
+    with location.connect() as connection:
         connection.execute("update states set status = 'closed' where subject = 'initiative:indus-x'")
     assert rows(command("audit", code=3))[0]["position"] == 4
 
 
-def test_an_audit_tells_of_rollbacks(given: Given, command: Command, place: Place) -> None:
+def test_an_audit_tells_of_rollbacks(given: Given, command: Command, location: LedgerLocation) -> None:
     """Each epoch after the first is told of, with when, at how many entries and why; it is no finding."""
     given(THX, USA)
     assert "epoch" not in command("audit").stderr
-    with place.connect() as connection:
+    with location.connect() as connection:
         renew(connection, current(connection), "a backup was restored")
     done = command("audit")
     assert done.stdout == ""
@@ -568,7 +568,9 @@ main()
 
 @pytest.mark.parametrize("command_", ["audit", "rebuild", "show agreement:a", "replay"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_is_told_to_go_finds_nothing_broken(given: Given, place: Place, command_: str, number: int) -> None:
+def test_who_is_told_to_go_finds_nothing_broken(
+    given: Given, location: LedgerLocation, command_: str, number: int
+) -> None:
     """Exit 128 and the signal's number, at whatever moment it comes: no finding, no answer, and no entry stops anything.
 
     A replay has told the first of two entries by then.
@@ -578,10 +580,10 @@ def test_who_is_told_to_go_finds_nothing_broken(given: Given, place: Place, comm
         given(event("agreement.signed", "agreement:a", "2024", title="A", signatories=[signatory]))
     told = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, *command_.split(), str(int(number))], capture_output=True, text=True, timeout=100,
-        env=environment(place),
+        env=environment(location),
     )  # fmt: skip
     assert (told.returncode, len(told.stdout.splitlines())) == (128 + number, command_ == "replay"), told.stderr
     assert "Exception ignored" not in told.stderr
     assert "Traceback" not in told.stderr
-    assert json.loads(run(place, "show", "agreement:a").stdout)["status"] == "signed"
-    assert run(place, "audit").stdout == ""
+    assert json.loads(run(location, "show", "agreement:a").stdout)["status"] == "signed"
+    assert run(location, "audit").stdout == ""

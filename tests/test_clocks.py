@@ -12,12 +12,12 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from psycopg import sql
 
-from ledger.decision_cache import SQL as SERVICE
-from ledger.draft import read_body
-from ledger.facts import Subject
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
 from ledger.history import Recorded
-from ledger.postgres import Connection, Embedded, Place, migrate
 from ledger.service import Ledger
+from ledger.vocabulary.fact import Subject
+from ledger.writing.decision_cache import SQL as SERVICE
+from ledger.writing.draft import read_body
 from projections.follow import rebuild
 from projections.read import SQL, Filters, list_query
 from projections.rows import FOREVER, Projector
@@ -61,22 +61,22 @@ LIFECYCLE = [
 
 def facts_known(entries: Sequence[Recorded]) -> list[Fact]:
     """The facts that entries of an initiative leave standing, in the order in which they count."""
-    standing: dict[int, Fact] = {}
+    watermarks: dict[int, Fact] = {}
     roots: dict[int, int] = {}
     for entry in entries:
         fact: Any = entry.fact
         target = roots.get(getattr(fact, "target", 0), 0)
         if not fact.type.startswith("entry."):
             roots[entry.position] = entry.position
-            standing[entry.position] = _fact(fact, entry.recorded_on, entry.position, entry.position)
+            watermarks[entry.position] = _fact(fact, entry.recorded_on, entry.position, entry.position)
         elif fact.type == "entry.voided":
-            del standing[target]
+            del watermarks[target]
         elif fact.type == "entry.superseded":
             roots[entry.position] = target
             new = fact.replacement.fact()
             on = entry.recorded_on if new.occurred else next(e for e in entries if e.position == target).recorded_on
-            standing[target] = _fact(new, on, target, entry.position)
-    return sorted(standing.values())
+            watermarks[target] = _fact(new, on, target, entry.position)
+    return sorted(watermarks.values())
 
 
 def _fact(fact: Any, recorded_on: date, root: int, position: int) -> Fact:
@@ -310,14 +310,14 @@ def test_the_etag_tells_of_a_retraction(service: Service) -> None:
 @pytest.fixture(scope="module")
 def filled(server: Embedded) -> Iterator[Connection]:
     """A connection to a ledger of 5,000 generated events, projected."""
-    place = Place(server.place.dsn, "plans")
-    migrate(server.owner_dsn, place)
+    location = LedgerLocation(server.location.dsn, "plans")
+    migrate(server.owner_dsn, location)
     events = list(Generator().events(5_000))
-    with place.pool(2) as pool, Ledger(place, pool) as ledger:
+    with location.pool(2) as pool, Ledger(location, pool) as ledger:
         for start in range(0, len(events), 500):
             ledger.append(read_body({"events": events[start : start + 500]}), CLERK)
-    rebuild(place)
-    with place.connect() as connection:
+    rebuild(location)
+    with location.connect() as connection:
         yield connection
 
 

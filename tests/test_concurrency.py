@@ -17,12 +17,12 @@ from eventsourcing.persistence import IntegrityError
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ledger.draft import read_body
-from ledger.entry import StoredLine
+from ledger.database.postgres import LedgerLocation
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
-from ledger.postgres import Place
+from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
 from ledger.service import Answer, Ledger
+from ledger.writing.draft import read_body
 from tests.conftest import CLERK
 from tests.examples import INDIA, THX, USA, event
 from tests.proxy import Cut, wired
@@ -150,7 +150,7 @@ def _tail(home: Home, done: Event, seen: list[int]) -> None:
 def test_whatever_dies_the_order_has_no_gap_and_nothing_is_lost(home: Home) -> None:
     """With 32 writers, refusals, killed connections and an idle transaction: one order, and every answer true."""
     told, seen, killed, done = Told(), list[int](), list[int](), Event()
-    with home.place.pool(8) as pool, Ledger(home.place, pool) as ledger, home.owner() as idle, idle.transaction():
+    with home.location.pool(8) as pool, Ledger(home.location, pool) as ledger, home.owner() as idle, idle.transaction():
         idle.execute("select pg_current_xact_id(), count(*) from entries")  # it stays open until all is over
         names = [f"party:shared-{n}" for n in range(8)] + [f"party:own-{n}" for n in range(16)]
         parties = [event("party.registered", name, sources=[], name=name, kind="state") for name in names]
@@ -179,8 +179,8 @@ def test_whatever_dies_the_order_has_no_gap_and_nothing_is_lost(home: Home) -> N
 def test_a_reader_sees_all_before_it_sees_the_next(home: Home) -> None:
     """A position is seen only when every earlier one can be seen, from several committers at once."""
     done, seen = Event(), list[int]()
-    with home.place.pool(4) as pool:
-        recorders = [EntryRecorder(home.place, pool) for _ in range(4)]
+    with home.location.pool(4) as pool:
+        recorders = [EntryRecorder(home.location, pool) for _ in range(4)]
         reading = Thread(target=_tail, args=(home, done, seen))
         reading.start()
         with ThreadPoolExecutor(8) as threads:
@@ -208,8 +208,8 @@ def _insert_own(recorder: EntryRecorder, number: int) -> Told:
 # --- many processes
 
 
-def _describe_elsewhere(place: Place, number: int) -> Told:
-    with place.pool(4) as pool, Ledger(place, pool) as ledger, ThreadPoolExecutor(4) as threads:
+def _describe_elsewhere(location: LedgerLocation, number: int) -> Told:
+    with location.pool(4) as pool, Ledger(location, pool) as ledger, ThreadPoolExecutor(4) as threads:
         told = Told()
         for one in threads.map(lambda n: _describe(ledger, number + n, 8), range(4)):
             told |= one
@@ -218,13 +218,13 @@ def _describe_elsewhere(place: Place, number: int) -> Told:
 
 def test_processes_that_write_to_the_same_streams_lose_nothing(home: Home) -> None:
     """Two processes that append to the same streams share one order; what each was told holds."""
-    with home.place.pool(1) as pool, Ledger(home.place, pool) as ledger:
+    with home.location.pool(1) as pool, Ledger(home.location, pool) as ledger:
         names = [f"party:shared-{n}" for n in range(8)] + [f"party:own-{n}" for n in range(8)]
         parties = [event("party.registered", name, sources=[], name=name, kind="state") for name in names]
         ledger.append(read_body({"events": parties}), CLERK)
     told = Told()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-        for one in processes.map(_describe_elsewhere, [home.place, home.place], [0, 4]):
+        for one in processes.map(_describe_elsewhere, [home.location, home.location], [0, 4]):
             told |= one
     check(home, told)
     assert told.recorded
@@ -244,7 +244,7 @@ def _append(ledger: Ledger, *events: dict[str, Any]) -> list[Answer]:
 @pytest.mark.parametrize("delivered", [True, False], ids=["after the commit", "before the statement"])
 def test_a_lost_answer_is_found_again(delivered: bool, home: Home) -> None:
     """Where the connection dies with the outcome unknown, the writer is told the right positions, and nothing is twice."""
-    with wired(home.place) as (wire, place), place.pool(2) as pool, Ledger(place, pool) as ledger:
+    with wired(home.location) as (wire, location), location.pool(2) as pool, Ledger(location, pool) as ledger:
         _append(ledger, THX)
         wire.cut(Cut(MARKER, delivered=delivered))
         answers = _append(ledger, INDIA, MARKED)
@@ -258,8 +258,8 @@ def test_a_lost_answer_is_found_again(delivered: bool, home: Home) -> None:
 @pytest.mark.parametrize("delivered", [True, False], ids=["after the commit", "before the statement"])
 def test_many_callers_of_one_lost_transaction_all_get_their_positions(delivered: bool, home: Home) -> None:
     """Where the answer to a shared transaction is lost, each of its callers gets its own positions, or its conflict."""
-    with wired(home.place) as (wire, place), place.pool(2) as pool:
-        recorder = EntryRecorder(place, pool)
+    with wired(home.location) as (wire, location), location.pool(2) as pool:
+        recorder = EntryRecorder(location, pool)
         recorder.insert_events([_line("agreement:a", 1)])
         marked = StoredLine("agreement:b", 1, "t", b'{"note":"' + MARKER + b'"}', entry_id=str(uuid4()))
         lines = [[_line(f"agreement:c{n}", 1), _line(f"agreement:d{n}", 1)] for n in range(10)]
@@ -281,13 +281,17 @@ def test_many_callers_of_one_lost_transaction_all_get_their_positions(delivered:
 @pytest.mark.parametrize("delivered", [True, False], ids=["after the commit", "before the statement"])
 def test_a_server_that_is_gone_for_good_is_told_as_unavailable(delivered: bool, home: Home) -> None:
     """Where the server does not come back, the writer is told that the outcome is unknown; a later retry finds it out."""
-    with wired(home.place) as (wire, place), place.pool(2) as pool, Ledger(place, pool, patience_s=1) as ledger:
+    with (
+        wired(home.location) as (wire, location),
+        location.pool(2) as pool,
+        Ledger(location, pool, patience_s=1) as ledger,
+    ):
         _append(ledger, THX)
         wire.cut(Cut(MARKER, delivered=delivered, gone=True))
         with pytest.raises(Unavailable, match="not known"):
             _append(ledger, MARKED)
         assert wire.was_cut.is_set()
-    with home.place.pool(2) as pool, Ledger(home.place, pool) as ledger:
+    with home.location.pool(2) as pool, Ledger(home.location, pool) as ledger:
         (answer,) = _append(ledger, MARKED)
         assert (answer.position, answer.repeated) == (2, delivered)
     check(home, Told({answer.id: answer.position}))
@@ -295,30 +299,30 @@ def test_a_server_that_is_gone_for_good_is_told_as_unavailable(delivered: bool, 
 
 def test_a_server_that_takes_no_writes_is_told_as_unavailable(home: Home) -> None:
     """Where the server has become a standby, or is read-only for another reason, the writer is told to try again."""
-    role = sql.Identifier(str(conninfo_to_dict(home.place.dsn)["user"]))
+    role = sql.Identifier(str(conninfo_to_dict(home.location.dsn)["user"]))
     with home.owner() as owner:
         owner.execute(sql.SQL("alter role {} set default_transaction_read_only = on").format(role))
         try:
             with (
-                home.place.pool(1) as pool,
-                Ledger(home.place, pool) as ledger,
+                home.location.pool(1) as pool,
+                Ledger(home.location, pool) as ledger,
                 pytest.raises(Unavailable),
             ):
                 _append(ledger, USA)
         finally:
             owner.execute(sql.SQL("alter role {} reset default_transaction_read_only").format(role))
-    with home.place.pool(1) as pool, Ledger(home.place, pool) as ledger:
+    with home.location.pool(1) as pool, Ledger(home.location, pool) as ledger:
         assert _append(ledger, USA)[0].position == 1
 
 
 def test_what_somebody_else_recorded_under_the_id_is_not_taken_for_ours(home: Home) -> None:
     """Where the connection dies and the id turns out to stand for other content, the writer is refused, not confirmed."""
     with (
-        home.place.pool(2) as pool,
-        Ledger(home.place, pool) as other,
-        wired(home.place) as (wire, place),
-        place.pool(2) as wired_pool,
-        Ledger(place, wired_pool) as ledger,
+        home.location.pool(2) as pool,
+        Ledger(home.location, pool) as other,
+        wired(home.location) as (wire, location),
+        location.pool(2) as wired_pool,
+        Ledger(location, wired_pool) as ledger,
     ):
         stolen = {**INDIA, "id": MARKED["id"]}
         wire.cut(Cut(MARKER, delivered=False, meanwhile=lambda: _append(other, stolen)))
@@ -331,11 +335,11 @@ def test_the_same_event_that_another_process_recorded_meanwhile_is_answered_as_t
     """Where the connection dies and another process took the retry, the answer is that one: its position and version."""
     described = event("party.described", "party:usa", id=MARKED["id"], short_name="US", note=MARKER.decode())
     with (
-        home.place.pool(2) as pool,
-        Ledger(home.place, pool) as other,
-        wired(home.place) as (wire, place),
-        place.pool(2) as wired_pool,
-        Ledger(place, wired_pool) as ledger,
+        home.location.pool(2) as pool,
+        Ledger(home.location, pool) as other,
+        wired(home.location) as (wire, location),
+        location.pool(2) as wired_pool,
+        Ledger(location, wired_pool) as ledger,
     ):
         _append(other, USA)
         meanwhile = [event("party.described", "party:usa", short_name="another"), described]
@@ -346,7 +350,7 @@ def test_the_same_event_that_another_process_recorded_meanwhile_is_answered_as_t
 
 def test_a_stated_version_is_not_taken_twice(home: Home) -> None:
     """Of writers that state the same version at once, one is recorded and the others are told that it is stale."""
-    with home.place.pool(8) as pool, Ledger(home.place, pool) as ledger:
+    with home.location.pool(8) as pool, Ledger(home.location, pool) as ledger:
         _append(ledger, USA)
 
         def write(number: int) -> bool:

@@ -17,8 +17,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
 from ledger.errors import Unavailable
-from ledger.postgres import Connection, Embedded, Place, migrate
 from projections.follow import read_progress, rebuild
 
 WRITER = """
@@ -26,9 +26,9 @@ import json, os, sys
 from threading import Thread
 from uuid import uuid4
 
-from ledger.draft import read_body
+from ledger.writing.draft import read_body
 from ledger.errors import Unavailable
-from ledger.postgres import Place
+from ledger.database.postgres import Place
 from ledger.service import Actor, Ledger
 
 place = Place(sys.argv[1], sys.argv[2])
@@ -65,7 +65,7 @@ FOLLOWER = """
 import sys
 from threading import Event, Thread
 
-from ledger.postgres import Place
+from ledger.database.postgres import Place
 from projections.follow import follow
 
 stop = Event()
@@ -101,9 +101,9 @@ class Process:
             self.reading.join(20)
 
 
-def start(script: str, place: Place) -> Process:
+def start(script: str, location: LedgerLocation) -> Process:
     running = subprocess.Popen(
-        [sys.executable, "-c", script, place.dsn, place.schema],
+        [sys.executable, "-c", script, location.dsn, location.schema],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     told: list[tuple[UUID, int]] = []
@@ -121,8 +121,8 @@ def start(script: str, place: Place) -> Process:
 
 
 @contextmanager
-def started(script: str, place: Place) -> Iterator[Process]:
-    process = start(script, place)
+def started(script: str, location: LedgerLocation) -> Iterator[Process]:
+    process = start(script, location)
     try:
         yield process
         process.end()
@@ -140,10 +140,10 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def home(mortal: Embedded) -> Place:
-    place = Place(mortal.place.dsn, f"c{next(_numbers)}")
-    migrate(mortal.owner_dsn, place)
-    return place
+def home(mortal: Embedded) -> LedgerLocation:
+    location = LedgerLocation(mortal.location.dsn, f"c{next(_numbers)}")
+    migrate(mortal.owner_dsn, location)
+    return location
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -175,14 +175,14 @@ def postmaster(mortal: Embedded) -> int:
     return pid
 
 
-def position(place: Place) -> int:
-    with place.connect() as connection:
+def position(location: LedgerLocation) -> int:
+    with location.connect() as connection:
         progress = read_progress(connection)
     return progress.position if progress else 0
 
 
-def size(place: Place) -> int:
-    with place.connect() as connection:
+def size(location: LedgerLocation) -> int:
+    with location.connect() as connection:
         row = connection.execute("select size from head").fetchone()
     return int(row[0]) if row else 0
 
@@ -194,21 +194,21 @@ def rows(connection: Connection) -> list[tuple[Any, ...]]:
     return states + connection.execute("select timeline::text from timeline order by position, known_from").fetchall()
 
 
-def check(place: Place, *writers: Process) -> None:
+def check(location: LedgerLocation, *writers: Process) -> None:
     """What was acknowledged is there, once and where it was said to be; the order has no gap; the rows are right."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         found = connection.execute("select entry_id, position from entries order by position").fetchall()
         assert [row[1] for row in found] == list(range(1, len(found) + 1))
         for writer in writers:
             assert set(writer.told) <= set(found)
             assert len(dict(writer.told)) == len(writer.told)
-        wait_until(lambda: position(place) == len(found))
+        wait_until(lambda: position(location) == len(found))
         live = rows(connection)
-        assert rebuild(place) == len(found)
+        assert rebuild(location) == len(found)
         assert rows(connection) == live
 
 
-def test_a_writer_that_is_killed_loses_nothing_it_was_told(home: Place) -> None:
+def test_a_writer_that_is_killed_loses_nothing_it_was_told(home: LedgerLocation) -> None:
     """What a writer was told before it was killed is recorded, and others go on without it."""
     with started(FOLLOWER, home), started(WRITER, home) as survivor, started(WRITER, home) as victim:
         wait_until(lambda: len(victim.told) > 100)
@@ -219,7 +219,7 @@ def test_a_writer_that_is_killed_loses_nothing_it_was_told(home: Place) -> None:
         check(home, victim, survivor)
 
 
-def test_a_follower_that_is_killed_is_followed_by_another(home: Place) -> None:
+def test_a_follower_that_is_killed_is_followed_by_another(home: LedgerLocation) -> None:
     """A follower that is killed leaves whole steps behind; the next goes on from there, while writers write."""
     with started(WRITER, home) as writer:
         for _ in range(3):
@@ -232,7 +232,7 @@ def test_a_follower_that_is_killed_is_followed_by_another(home: Place) -> None:
             check(home, writer)
 
 
-def test_a_server_that_is_killed_loses_nothing_that_was_acknowledged(home: Place, mortal: Embedded) -> None:
+def test_a_server_that_is_killed_loses_nothing_that_was_acknowledged(home: LedgerLocation, mortal: Embedded) -> None:
     """Where PostgreSQL itself is killed, all that was acknowledged is there again, and everybody goes on by himself."""
     with started(FOLLOWER, home), started(WRITER, home) as writer:
         for _ in range(2):
@@ -246,7 +246,7 @@ def test_a_server_that_is_killed_loses_nothing_that_was_acknowledged(home: Place
         check(home, writer)
 
 
-def test_all_that_die_at_once_come_back(home: Place, mortal: Embedded) -> None:
+def test_all_that_die_at_once_come_back(home: LedgerLocation, mortal: Embedded) -> None:
     """Where writer, follower and PostgreSQL are killed together, the ledger goes on from what was acknowledged."""
     with started(FOLLOWER, home) as follower, started(WRITER, home) as writer:
         wait_until(lambda: len(writer.told) > 100 and position(home) > 0)

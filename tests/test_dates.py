@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from ledger.dates import Bounds, Day, InvalidDate, PartialDate, bounds_of
+from ledger.vocabulary.dates import Bounds, Day, InvalidDate, PartialDate, bounds_of
 
 FEW = settings(deadline=None, max_examples=60)
 DAYS = st.dates(date(1, 1, 1), date(9999, 12, 31))

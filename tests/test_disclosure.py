@@ -12,9 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from ledger.disclosure import SALT_BYTES, Disclosure, commitment, seal, unseal
-from ledger.entry import read_line
-from ledger.facts import FACTS, Person, Sealed
+from ledger.log.commitments import SALT_BYTES, Disclosure, commitment, seal, unseal
+from ledger.log.entry import read_line
+from ledger.vocabulary.fact import Person, Sealed
+from ledger.vocabulary.registry import FACTS
 from tests.examples import event
 from tests.minimal import FULL, PERSON, entry_id, given, make, stamp
 

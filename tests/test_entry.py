@@ -12,10 +12,11 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ledger.draft import read_draft
-from ledger.entry import HEAD_BYTES, MAX_LINE_BYTES, Entry, LineMapper, StoredLine, make_entry, read_line
 from ledger.errors import Invalid, TooLarge, Unreadable
-from ledger.facts import COMMON, FACTS
+from ledger.log.entry import HEAD_BYTES, MAX_LINE_BYTES, Entry, LineMapper, StoredLine, make_entry, read_line
+from ledger.vocabulary.fact import COMMON
+from ledger.vocabulary.registry import FACTS
+from ledger.writing.draft import read_draft
 from tests.examples import event
 from tests.minimal import FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp
 

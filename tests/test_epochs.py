@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from ledger.draft import read_body
-from ledger.postgres import Embedded, Place
+from ledger.database.postgres import Embedded, LedgerLocation
 from ledger.service import Ledger
+from ledger.writing.draft import read_body
 from projections.follow import catch_up
 from tests.backup import Backup
 from tests.conftest import CLERK
@@ -47,14 +47,14 @@ def seeded(service: Service) -> Service:
 @pytest.fixture
 def rolled_back(server: Embedded, seeded: Service) -> Callable[..., None]:
     """The ledger goes back to its first three entries; others may be recorded after them, by another process."""
-    backup = Backup(server, seeded.place)
+    backup = Backup(server, seeded.location)
 
     def go_back(*instead: dict[str, Any]) -> None:
         backup.restore()
         if instead:
-            with seeded.place.pool(2) as pool, Ledger(seeded.place, pool) as ledger:
+            with seeded.location.pool(2) as pool, Ledger(seeded.location, pool) as ledger:
                 ledger.append(read_body({"events": list(instead)}), CLERK)
-            catch_up(seeded.place)
+            catch_up(seeded.location)
 
     return go_back
 
@@ -62,7 +62,7 @@ def rolled_back(server: Embedded, seeded: Service) -> Callable[..., None]:
 @contextmanager
 def another(service: Service) -> Iterator[Service]:
     """Another process of the same service, which has seen nothing yet."""
-    with running(service.place) as opened:
+    with running(service.location) as opened:
         yield opened
 
 
@@ -105,10 +105,10 @@ def test_every_answer_tells_the_epoch(seeded: Service) -> None:
      ("GET", "/", {}, 307), ("GET", "/docs", {}, 200), ("GET", "/problems/invalid", {}, 200)],
 )  # fmt: skip
 def test_what_rests_on_no_entry_tells_the_epoch_too(
-    place: Place, method: str, path: str, headers: dict[str, str], status: int
+    location: LedgerLocation, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     """Whatever is asked, and be it the first thing that a process is asked."""
-    with running(place) as service:
+    with running(location) as service:
         response = service.client.request(method, path, headers=headers)
         assert response.status_code == status
         assert epoch_of(response) == service.get("/v1/health").json()["epoch"]["epoch"]
@@ -246,7 +246,7 @@ def test_a_rollback_beyond_a_rollback_is_noticed(seeded: Service, rolled_back: C
     assert seeded.get("/v1/health").json()["epoch"]["reason"].startswith(("entry 3", "epoch"))
 
 
-def test_a_ledger_that_grows_keeps_its_epoch(seeded: Service, place: Place) -> None:
+def test_a_ledger_that_grows_keeps_its_epoch(seeded: Service, location: LedgerLocation) -> None:
     """Appends, rebuilds and new processes change nothing."""
     epoch = epoch_of(seeded.get(STATE))
     for one in LOST:

@@ -12,15 +12,16 @@ import pytest
 
 import seeds
 from api.app import build
-from api.reads import PLURALS
-from ledger.entry import read_line
-from ledger.facts import FACTS, KINDS, Subject
-from ledger.postgres import Embedded, Place, migrate
+from api.http.routes.states import PLURALS
+from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.log.entry import read_line
 from ledger.service import read_disclosures
 from ledger.settings import Settings
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import FACTS, KINDS
 from projections.diff import said
 from projections.read import SORTS
-from projections.replay import Told, story
+from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.generator import SEED, Event, Generator
 from tests.minimal import DIGEST, FULL, SUBJECTS, entry_id, opener
@@ -85,17 +86,17 @@ LEDGERS = {"seed": of_the_seed, "every_type": of_every_type} | {f"generated_{n}"
 @pytest.fixture(scope="module", params=LEDGERS)
 def told(request: pytest.FixtureRequest, server: Embedded) -> Iterator[Service]:
     """Each of the ledgers, recorded and projected."""
-    place = Place(server.place.dsn, f"every_{request.param}")
-    migrate(server.owner_dsn, place)
-    with running(place) as service:
+    location = LedgerLocation(server.location.dsn, f"every_{request.param}")
+    migrate(server.owner_dsn, location)
+    with running(location) as service:
         service.given(*LEDGERS[request.param]())
         yield service
 
 
 @pytest.fixture
-def place(told: Service) -> Place:
+def location(told: Service) -> LedgerLocation:
     """Where commands look."""
-    return told.place
+    return told.location
 
 
 # --- how it is asked
@@ -103,7 +104,7 @@ def place(told: Service) -> Place:
 
 def subjects(told: Service, most: int = 80) -> list[Subject]:
     """All of them; of very many, some by chance."""
-    with told.place.connect() as connection:
+    with told.location.connect() as connection:
         rows = connection.execute("select stream from entries where version = 1 order by stream")
         found = [Subject(name) for (name,) in rows]
     return found if len(found) <= most else Random(SEED).sample(found, most // 2)
@@ -111,7 +112,7 @@ def subjects(told: Service, most: int = 80) -> list[Subject]:
 
 @cache
 def reference() -> dict[str, Any]:
-    return build(Settings(), Place("", "any")).app.openapi()
+    return build(Settings(), LedgerLocation("", "any")).app.openapi()
 
 
 @cache
@@ -146,8 +147,8 @@ def diffs(
         yield start, end, answer["changes"] if answer else []
 
 
-def story_of(told: Service) -> list[Told]:
-    with told.place.connect() as connection:
+def story_of(told: Service) -> list[Replayed]:
+    with told.location.connect() as connection:
         lines = connection.execute("select body::text from entries order by position").fetchall()
         entries = [read_line(line) for (line,) in lines]
         opened = read_disclosures(connection, [entry.id for entry in entries])
@@ -162,7 +163,7 @@ def rows_of(told: Service) -> dict[str, dict[str, Any]]:
           from states
          where known_to = 9223372036854775807
          order by subject, lane, valid_from desc"""
-    with told.place.connect() as connection:
+    with told.location.connect() as connection:
         return {f"{subject} {lane}".strip(): json.loads(doc) for subject, lane, doc in connection.execute(query)}
 
 

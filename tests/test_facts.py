@@ -11,10 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from ledger import codes
-from ledger.draft import parse_json, read_body, read_draft
 from ledger.errors import Invalid
-from ledger.facts import COMMON, FACTS, KINDS, Fact
+from ledger.vocabulary import codes
+from ledger.vocabulary.fact import COMMON, Fact
+from ledger.vocabulary.registry import FACTS, KINDS
+from ledger.writing.draft import parse_json, read_body, read_draft
 from tests.examples import SOURCES, event
 from tests.minimal import (
     COMMITMENT,
@@ -171,7 +172,7 @@ CODES: dict[type[StrEnum], str] = {
         "ratification acceptance approval accession succession definitive_signature formal_confirmation "
         "consent_to_be_bound simplified_procedure confirmation_of_signature_ad_referendum provisional_application_notice"
     ),
-    codes.Ground: (
+    codes.Premises: (
         "consent term_expired denunciation breach replaced superseded sunset impossibility fundamental_change "
         "implied_by_later other unknown"
     ),

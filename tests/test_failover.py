@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ledger.draft import read_body
+from ledger.database.postgres import LedgerLocation
 from ledger.errors import Unavailable
-from ledger.postgres import Place
 from ledger.service import Ledger
 from ledger.settings import Timeouts
+from ledger.writing.draft import read_body
 from projections.follow import Follower, read_progress
 from tests.conftest import CLERK
 from tests.examples import THX, USA, event
@@ -20,8 +20,8 @@ from tests.test_follow import catch_up, following, rows
 pytest_plugins = ["tests.standby"]
 
 
-def record(place: Place, *events: dict[str, Any]) -> None:
-    with place.pool(1) as pool, Ledger(place, pool) as ledger:
+def record(location: LedgerLocation, *events: dict[str, Any]) -> None:
+    with location.pool(1) as pool, Ledger(location, pool) as ledger:
         ledger.append(read_body({"events": list(events)}), CLERK)
 
 
@@ -29,18 +29,18 @@ def renamed(*names: str) -> Iterator[dict[str, Any]]:
     return (event("party.renamed", "party:usa", f"20{number:02}", name=name) for number, name in enumerate(names))
 
 
-def shows(place: Place) -> int:
+def shows(location: LedgerLocation) -> int:
     """How far the rows are; 0 while nobody can be asked."""
     try:
-        with place.connect() as connection:
+        with location.connect() as connection:
             progress = read_progress(connection)
     except Unavailable:
         return 0
     return progress.position if progress else 0
 
 
-def anew(place: Place) -> Any:
-    with place.connect("pg_temp") as connection:
+def anew(location: LedgerLocation) -> Any:
+    with location.connect("pg_temp") as connection:
         builder = Follower(connection)
         builder.create()
         catch_up(builder)
@@ -81,29 +81,29 @@ def test_a_follower_goes_on_after_entries_were_lost(
 ) -> None:
     """Where others come to stand in the place of the last entries, the rows are those of the entries that there are."""
     address = Address(primary)
-    place = address.place()
-    record(place, THX, USA)
-    with following(place):
-        wait_until(lambda: shows(place) == 2)
+    location = address.location()
+    record(location, THX, USA)
+    with following(location):
+        wait_until(lambda: shows(location) == 2)
         other = prepare(primary)
-        record(place, *renamed("Lost", "Lost too", "Lost as well"))
-        wait_until(lambda: shows(place) == 5)
+        record(location, *renamed("Lost", "Lost too", "Lost as well"))
+        wait_until(lambda: shows(location) == 5)
         address.point_to(replace_by(primary, other))
-        record(place, *renamed("One", "Two", "Three", "Four"))
-        wait_until(lambda: shows(place) == 6)
-    with place.connect() as connection:
-        assert rows(connection) == anew(place)
+        record(location, *renamed("One", "Two", "Three", "Four"))
+        wait_until(lambda: shows(location) == 6)
+    with location.connect() as connection:
+        assert rows(connection) == anew(location)
         assert "Lost" not in str(rows(connection))
 
 
 def test_a_follower_outlives_a_server_that_stands_still(primary: Server, caplog: pytest.LogCaptureFixture) -> None:
     """A server that is there and says nothing is waited for no longer than an answer may take, again and again."""
-    place = replace(primary.place(), timeouts=Timeouts(statement_s=0.3))
-    record(place, THX)
-    with following(place):
-        wait_until(lambda: shows(place) == 1)
+    location = replace(primary.location(), timeouts=Timeouts(statement_s=0.3))
+    record(location, THX)
+    with following(location):
+        wait_until(lambda: shows(location) == 1)
         primary.freeze()
         wait_until(lambda: "the database does not answer" in caplog.text)
         primary.thaw()
-        record(place, USA)
-        wait_until(lambda: shows(place) == 2)
+        record(location, USA)
+        wait_until(lambda: shows(location) == 2)

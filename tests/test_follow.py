@@ -14,13 +14,13 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.draft import read_body
-from ledger.entry import StoredLine
-from ledger.epoch import current, renew
+from ledger.database.postgres import Connection, Embedded, LedgerLocation
 from ledger.errors import Refused
-from ledger.postgres import Connection, Embedded, Place
+from ledger.log.entry import StoredLine
+from ledger.log.epoch import current, renew
 from ledger.service import Answer, Ledger
 from ledger.settings import Timeouts
+from ledger.writing.draft import read_body
 from projections import follow as follow_module
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
@@ -54,17 +54,17 @@ def catch_up(follower: Follower) -> None:
 
 
 @pytest.fixture
-def beside(place: Place, server: Embedded) -> Callable[[str], Any]:
+def beside(location: LedgerLocation, server: Embedded) -> Callable[[str], Any]:
     """``with beside(name) as connection``: tables of their own, next to the live ones, to project into."""
 
     @contextmanager
     def schema(name: str) -> Iterator[Connection]:
-        full = sql.Identifier(f"{place.schema}_{name}")
+        full = sql.Identifier(f"{location.schema}_{name}")
         with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
             owner.execute(sql.SQL("drop schema if exists {} cascade").format(full))
-            role = psycopg.conninfo.conninfo_to_dict(place.dsn)["user"]
+            role = psycopg.conninfo.conninfo_to_dict(location.dsn)["user"]
             owner.execute(sql.SQL("create schema {} authorization {}").format(full, sql.Identifier(str(role))))
-        with place.connect(f"{place.schema}_{name}") as connection:
+        with location.connect(f"{location.schema}_{name}") as connection:
             yield connection
 
     return schema
@@ -233,12 +233,16 @@ def test_the_size_of_the_batches_makes_no_difference(
 
 
 def test_a_new_follower_goes_on_where_the_last_one_stopped(
-    teller: Teller, follower: Follower, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+    teller: Teller,
+    follower: Follower,
+    location: LedgerLocation,
+    reader: Connection,
+    rebuilt: Callable[[], tuple[Rows, Rows]],
 ) -> None:
     """Any number of followers, one after the other and each without memory, write what one would have written."""
     for _ in range(15):
         teller.tell(4)
-        with place.connect() as connection:
+        with location.connect() as connection:
             successor = Follower(connection, batch=3)
             assert successor.step() == 3
     catch_up(follower)
@@ -264,23 +268,23 @@ def test_little_memory_makes_no_difference(
 
 
 def test_a_rebuild_puts_the_same_rows_in_the_place_of_the_live_ones(
-    teller: Teller, follower: Follower, place: Place, reader: Connection
+    teller: Teller, follower: Follower, location: LedgerLocation, reader: Connection
 ) -> None:
     """A rebuild changes no row, and the follower goes on from it."""
     teller.tell(60)
     catch_up(follower)
     before = rows(reader)
-    assert rebuild(place) == 62
+    assert rebuild(location) == 62
     assert rows(reader) == before
     teller.tell(20)
     catch_up(follower)
     after = rows(reader)
-    rebuild(place)
+    rebuild(location)
     assert rows(reader) == after
 
 
 def test_what_another_version_built_is_built_again(
-    teller: Teller, follower: Follower, place: Place, reader: Connection, monkeypatch: pytest.MonkeyPatch
+    teller: Teller, follower: Follower, location: LedgerLocation, reader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the rows were made by another version, the follower rebuilds them by itself before it goes on."""
     teller.tell(20)
@@ -290,7 +294,7 @@ def test_what_another_version_built_is_built_again(
     newer = follower_module.VERSION + 1
     for module in (follow_module, follower_module, rebuild_module):
         monkeypatch.setattr(module, "VERSION", newer)
-    with following(place):
+    with following(location):
         _wait_until(lambda: rows(reader) == right)
 
 
@@ -397,14 +401,18 @@ def test_a_connection_that_dies_within_a_step_changes_nothing(
 
 
 def test_two_followers_at_once_do_no_harm(
-    teller: Teller, follower: Follower, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+    teller: Teller,
+    follower: Follower,
+    location: LedgerLocation,
+    reader: Connection,
+    rebuilt: Callable[[], tuple[Rows, Rows]],
 ) -> None:
     """Followers that work at the same time take turns: each entry is projected once."""
     teller.tell(120)
     done: list[int] = []
 
     def work() -> None:
-        with place.connect() as connection:
+        with location.connect() as connection:
             one = Follower(connection, batch=5)
             while count := one.step():
                 done.append(count)
@@ -419,10 +427,10 @@ def test_two_followers_at_once_do_no_harm(
 
 
 @contextmanager
-def following(place: Place, followers: int = 1) -> Iterator[list[Thread]]:
+def following(location: LedgerLocation, followers: int = 1) -> Iterator[list[Thread]]:
     """Followers that run by themselves for as long as the block does."""
     stop = Event()
-    threads = [Thread(target=follow, args=(place, stop), daemon=True) for _ in range(followers)]
+    threads = [Thread(target=follow, args=(location, stop), daemon=True) for _ in range(followers)]
     for thread in threads:
         thread.start()
     try:
@@ -454,10 +462,14 @@ def _error_position(reader: Connection) -> int | None:
 
 
 def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
-    teller: Teller, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]], server: Embedded
+    teller: Teller,
+    location: LedgerLocation,
+    reader: Connection,
+    rebuilt: Callable[[], tuple[Rows, Rows]],
+    server: Embedded,
 ) -> None:
     """One of several running followers projects; where its connection is killed, it or another goes on."""
-    with following(place, 2):
+    with following(location, 2):
         for number in range(1, 4):
             teller.tell(10)
             _wait_until(lambda upto=2 + 10 * number: _position(reader) == upto)  # type: ignore[misc]
@@ -471,11 +483,11 @@ def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
 
 @pytest.mark.parametrize("marker", [b"copy states", b"head.size > progress.position", b"listen "])
 def test_a_follower_whose_answer_is_swallowed_goes_on(
-    marker: bytes, teller: Teller, place: Place, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    marker: bytes, teller: Teller, location: LedgerLocation, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """Where an answer never comes and nobody hangs up, the follower does, says so, and goes on with a new connection."""
-    with wired(replace(place, timeouts=Timeouts(statement_s=0.3))) as (wire, through):
+    with wired(replace(location, timeouts=Timeouts(statement_s=0.3))) as (wire, through):
         named = replace(through, dsn=make_conninfo(through.dsn, password="sesame-open"))
         wire.cut(Cut(marker, delivered=True, swallowed=True))
         with following(named):
@@ -489,17 +501,17 @@ def test_a_follower_whose_answer_is_swallowed_goes_on(
 
 
 def test_a_follower_forgets_what_it_remembers_of_another_epoch(
-    given: Given, follower: Follower, place: Place, reader: Connection, server: Embedded,
+    given: Given, follower: Follower, location: LedgerLocation, reader: Connection, server: Embedded,
     rebuilt: Callable[[], tuple[Rows, Rows]],
 ) -> None:  # fmt: skip
     """Where the log was rolled back and has grown again to where the follower is, it reads anew what it remembers."""
     given(THX, USA, event("party.renamed", "party:usa", "2020", name="One"))
     catch_up(follower)
-    with psycopg.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+    with psycopg.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
         owner.execute("alter table entries disable trigger entries_are_never_changed")
         owner.execute("update entries set body = replace(body::text, '\"One\"', '\"Two\"')::json where position = 3")
         owner.execute("alter table entries enable always trigger entries_are_never_changed")
-    rebuild(place)
+    rebuild(location)
     renew(reader, current(reader), "a test")
     given(event("party.described", "party:usa", "2021", short_name="US"))
     catch_up(follower)
@@ -508,21 +520,21 @@ def test_a_follower_forgets_what_it_remembers_of_another_epoch(
 
 
 def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
-    teller: Teller, place: Place, reader: Connection, monkeypatch: pytest.MonkeyPatch
+    teller: Teller, location: LedgerLocation, reader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rebuild succeeds while a follower is at work, however long the follower has waited for it."""
     teller.tell(20)
     swap = rebuild_module._swap
 
-    def swap_late(connection: Connection, there: Place) -> None:
+    def swap_late(connection: Connection, there: LedgerLocation) -> None:
         teller.tell(1)  # the follower wakes, and waits
         _wait_until(lambda: _waits_long(reader))
         swap(connection, there)
 
-    with following(place) as (thread,):
+    with following(location) as (thread,):
         _wait_until(lambda: _position(reader) == 22)
         monkeypatch.setattr(rebuild_module, "_swap", swap_late)
-        rebuild(place)
+        rebuild(location)
         _wait_until(lambda: _position(reader) == 23)
         assert thread.is_alive()
 
@@ -563,13 +575,13 @@ POISON = {
 
 @pytest.mark.parametrize("kind", POISON)
 def test_an_entry_that_cannot_be_projected_stops_the_projection_and_nothing_else(
-    kind: str, given: Given, ledger: Ledger, place: Place, reader: Connection
+    kind: str, given: Given, ledger: Ledger, location: LedgerLocation, reader: Connection
 ) -> None:
     """The projection stops before such an entry and names it; the follower lives on, and the ledger goes on recording."""
     given(THX, event("agreement.mentioned", "agreement:x", title="X", sources=[{"source": "source:x"}]))
     ledger.recorder.insert_events([POISON[kind]])
     assert given(USA)[0].position == 4
-    with following(place) as (thread,):
+    with following(location) as (thread,):
         _wait_until(lambda: _error_position(reader) is not None or not thread.is_alive())
         assert thread.is_alive()
     progress = read_progress(reader)
@@ -610,7 +622,7 @@ def test_an_entry_that_fails_halfway_leaves_no_row(
 
 
 def test_a_rebuild_that_is_broken_off_changes_nothing(
-    teller: Teller, follower: Follower, place: Place, reader: Connection
+    teller: Teller, follower: Follower, location: LedgerLocation, reader: Connection
 ) -> None:
     """Readers keep the old rows until the new ones are complete, and the next rebuild goes on."""
     teller.tell(30)
@@ -621,7 +633,7 @@ def test_a_rebuild_that_is_broken_off_changes_nothing(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(place, break_off)
+        rebuild(location, break_off)
     assert rows(reader) == before
-    rebuild(place)
+    rebuild(location)
     assert rows(reader) == before

@@ -8,8 +8,8 @@ from time import sleep
 import pytest
 from psycopg import sql
 
-from ledger.postgres import Connection, Embedded, Place
-from ledger.writer import Waiting
+from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.writing.writer import Backlog
 from tests.examples import THX, USA
 from tests.service import Service, pointers_of
 
@@ -17,21 +17,21 @@ pytest_plugins = ["tests.service"]
 
 
 @contextmanager
-def owning(server: Embedded, place: Place) -> Iterator[Connection]:
+def owning(server: Embedded, location: LedgerLocation) -> Iterator[Connection]:
     """A connection that may do anything, in one transaction."""
-    options = f"-c search_path={place.schema}"
+    options = f"-c search_path={location.schema}"
     with Connection.connect(server.owner_dsn, options=options, application_name="maintenance") as owner:
         yield owner
 
 
-def put_last_entry(server: Embedded, place: Place, ahead: str) -> None:
-    with owning(server, place) as owner:
+def put_last_entry(server: Embedded, location: LedgerLocation, ahead: str) -> None:
+    with owning(server, location) as owner:
         owner.execute("update head set recorded_at = clock_timestamp() + %s::interval", [ahead])
 
 
-def writer_tells(service: Service, told: Waiting) -> None:
+def writer_tells(service: Service, told: Backlog) -> None:
     """What the writer says of the appends that wait; nothing but this is asked of it."""
-    ledger = service.client.app.house.ledger  # type: ignore[attr-defined]
+    ledger = service.client.app.app_state.ledger  # type: ignore[attr-defined]
     ledger.waiting = lambda: told
 
 
@@ -43,7 +43,7 @@ def test_health_tells_how_far_the_projections_are(service: Service) -> None:
     [projection] = behind.json()["projections"]
     assert (behind.status_code, behind.json()["status"], projection["lag"]) == (200, "behind", 2)
     service.follower.step()
-    with service.place.connect() as connection:
+    with service.location.connect() as connection:
         connection.execute("update progress set error = 'KeyError', error_position = 3")
     stopped = service.get("/v1/health")
     [projection] = stopped.json()["projections"]
@@ -57,7 +57,7 @@ def test_health_tells_how_far_the_projections_are(service: Service) -> None:
 
 def test_health_tells_that_nobody_follows(service: Service) -> None:
     """degraded, with what to do, where there are entries and nobody has projected one; in an empty ledger nothing is wrong."""
-    with service.place.connect() as connection:
+    with service.location.connect() as connection:
         connection.execute("drop table progress, states, statuses, timeline")
     assert service.get("/v1/health").json()["status"] == "ok"
     service.post(THX)
@@ -75,7 +75,7 @@ def test_health_tells_that_appends_wait_since_when_and_on_whom(server: Embedded,
     assert service.get("/v1/health").json()["appends"] == {
         "waiting": 0, "since_s": None, "event": None, "on": [],
     }  # fmt: skip
-    with owning(server, service.place) as owner, ThreadPoolExecutor(1) as thread:
+    with owning(server, service.location) as owner, ThreadPoolExecutor(1) as thread:
         owner.execute("update head set size = size")
         append = thread.submit(service.post, THX)
         # when
@@ -118,11 +118,11 @@ def test_health_tells_that_the_last_entry_lies_ahead_of_the_clock(server: Embedd
     """
     service.given(THX)
     for ahead in ("4 seconds", "-1 hour"):
-        put_last_entry(server, service.place, ahead)
+        put_last_entry(server, service.location, ahead)
         told = service.get("/v1/health")
         assert (told.json()["status"], told.json()["clock"]) == ("ok", None)
         assert service.get("/v1/ready").status_code == 200
-    put_last_entry(server, service.place, "1 hour")
+    put_last_entry(server, service.location, "1 hour")
     assert "ahead of the database's clock" in ready(service, "appends", "reads")
     told = service.get("/v1/health")
     assert (told.status_code, told.json()["status"]) == (200, "clock")
@@ -163,7 +163,7 @@ def ready(service: Service, ill: str, well: str) -> str:
 )
 def test_ready_tells_why_reads_would_not_be_answered(service: Service, change: str, why: str) -> None:
     """Where the projections are not built, are another version's, or are stopped by an entry."""
-    with service.place.connect() as connection:
+    with service.location.connect() as connection:
         connection.execute(change.encode())
     assert why in ready(service, "reads", "appends")
 
@@ -180,7 +180,7 @@ def test_ready_tells_why_appends_would_not_be_answered(
     server: Embedded, service: Service, change: str, why: str
 ) -> None:
     """Where the schema is not as this version needs it, or no longer keeps what is recorded."""
-    with owning(server, service.place) as owner:
+    with owning(server, service.location) as owner:
         owner.execute(sql.SQL(change).format(service=sql.Identifier("ledger_service")))
     assert why in ready(service, "appends", "reads")
 
@@ -188,13 +188,13 @@ def test_ready_tells_why_appends_would_not_be_answered(
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (Waiting(0, None, None, False), "the writer has stopped"),
-        (Waiting(3, 7.0, None, True), "3 appends wait, one for 7 s"),
+        (Backlog(0, None, None, False), "the writer has stopped"),
+        (Backlog(3, 7.0, None, True), "3 appends wait, one for 7 s"),
     ],
 )
-def test_ready_tells_that_the_writer_is_not_well(service: Service, told: Waiting, why: str) -> None:
+def test_ready_tells_that_the_writer_is_not_well(service: Service, told: Backlog, why: str) -> None:
     """Where nobody writes, or an append has waited for so long that the next would, too; a short wait is none."""
-    writer_tells(service, Waiting(1, 0.5, None, True))
+    writer_tells(service, Backlog(1, 0.5, None, True))
     assert service.get("/v1/ready").status_code == 200
     writer_tells(service, told)
     assert why in ready(service, "appends", "reads")

@@ -13,10 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from ledger.dates import PartialDate
 from ledger.errors import Refused
-from ledger.facts import FACTS, KINDS, MAIN, Correction, Fact
 from ledger.history import History, Opening, Recorded, counts_from
+from ledger.vocabulary.correction import Correction
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.registry import FACTS, KINDS
+from ledger.vocabulary.state import MAIN
 from projections.rows import FOREVER, Projector
 from projections.segments import document, kind_of, runs, segments, turns
 from tests.examples import event
@@ -203,11 +206,11 @@ def test_copies_go_their_own_way(entries: list[Recorded]) -> None:
     kind = entries[0].fact.type.partition(".")[0]
     original = history(kind, entries[:-1])
     before = (original.version, shown(original), list(original.lives), dict(original.struck))
-    likes = dict(original.likes)
+    by_duplicate_key = dict(original.by_duplicate_key)
     twin = original.copy()
     twin.record(entries[-1], {})
     assert before == (original.version, shown(original), original.lives, original.struck)
-    assert original.likes == likes
+    assert original.by_duplicate_key == by_duplicate_key
     assert entries[-1].position not in original.recorded
     assert twin.version == original.version + 1
     assert shown(twin) == shown(history(kind, entries))
@@ -596,8 +599,8 @@ def test_openings_of_others() -> None:
     early, late = History(KINDS["initiative"]), History(KINDS["initiative"])
     early.record(Recorded(4, entry_id(4), TODAY, fact), at)
     late.record(Recorded(6, entry_id(6), TODAY, fact), at)
-    assert {anomaly.code.value for anomaly in early.marks[4]} == {"dangling_reference"}
-    assert not late.marks
+    assert {anomaly.code.value for anomaly in early.anomalies_of[4]} == {"dangling_reference"}
+    assert not late.anomalies_of
 
 
 def test_corrections_are_no_facts_of_the_world() -> None:

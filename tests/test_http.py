@@ -14,11 +14,12 @@ import jsonschema_rs
 import pytest
 from httpx2 import Response
 
-from api import house, problems
-from api.reads import PLURALS
+from api.http import dependencies as app_state
+from api.http import problems
+from api.http.routes.states import PLURALS
 from ledger import errors
-from ledger.codes import Area
-from ledger.facts import FACTS, KINDS
+from ledger.vocabulary.codes import Area
+from ledger.vocabulary.registry import FACTS, KINDS
 from projections import read
 from projections.follow import follow, rebuild
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
@@ -455,7 +456,7 @@ def test_min_position_gives_up_where_nobody_follows(service: Service, monkeypatc
     """Where the follower does not run, the answer is 503 and when to ask again; other reads go on."""
     service.given(THX)
     service.post(INDUS_X)
-    monkeypatch.setattr(house, "WAIT_S", 0.1)
+    monkeypatch.setattr(app_state, "WAIT_S", 0.1)
     for path in ("/v1/initiatives", "/v1/initiatives/indus-x/history", "/v1/sources/thx", "/v1/sources/thx/timeline"):
         response = service.get(path, min_position=2)
         assert problem_of(response, 503)["type"] == "/problems/not-yet"
@@ -557,7 +558,7 @@ def test_a_failure_tells_nothing_but_its_id(
     def fail(*_: Any) -> None:
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr(read.Reads, "whole", fail)
+    monkeypatch.setattr(read.Queries, "whole", fail)
     response = service.get("/v1/initiatives/indus-x")
     problem = problem_of(response, 500)
     assert "secret" not in response.text
@@ -590,7 +591,7 @@ def test_event_types_tell_their_schema(service: Service) -> None:
 def test_before_the_first_follower_reads_are_not_yet_there(service: Service) -> None:
     """Without projections a read is 503; the log is there, and health says degraded."""
     service.post(THX)
-    with service.place.connect() as connection:
+    with service.location.connect() as connection:
         connection.execute("drop table progress, states, timeline")
     assert problem_of(service.get("/v1/initiatives"), 503)["type"] == "/problems/not-yet"
     assert service.get("/v1/events").status_code == 200
@@ -617,7 +618,7 @@ def test_reads_go_on_while_a_rebuild_swaps_the_tables(service: Service) -> None:
         reader.start()
     try:
         for _ in range(6):
-            rebuild(service.place)
+            rebuild(service.location)
     finally:
         done.set()
         for reader in readers:
@@ -628,9 +629,9 @@ def test_reads_go_on_while_a_rebuild_swaps_the_tables(service: Service) -> None:
 def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
     """While the database is away, every answer is 503 with Retry-After, also where only the key is looked up."""
     service.given(THX, INDUS_X)
-    with wired(service.place) as (wire, place), running(place, public_reads=False) as away:
-        house = away.client.app.house  # type: ignore[attr-defined]
-        house.reads.pool.timeout = 0.3  # a test need not wait as long as a reader may
+    with wired(service.location) as (wire, location), running(location, public_reads=False) as away:
+        app_state = away.client.app.app_state  # type: ignore[attr-defined]
+        app_state.reads.pool.timeout = 0.3  # a test need not wait as long as a reader may
         assert away.get("/v1/initiatives", ADMIN).status_code == 200
         wire.close()
         for path in ("/v1/initiatives", "/v1/events", "/v1/health", "/v1/ready", "/metrics"):
@@ -640,7 +641,7 @@ def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
             assert response.headers["ledger-epoch"]
         assert problem_of(away.post(USA), 503)["type"] == "/problems/unavailable"
         assert away.get("/v1/event-types").status_code == 200
-        assert str(place.dsn).partition("host=")[2].split()[0] not in response.text
+        assert str(location.dsn).partition("host=")[2].split()[0] not in response.text
     assert service.size() == 2
 
 
@@ -656,7 +657,7 @@ def test_every_error_is_some_problem() -> None:
 def test_a_follower_brings_reads_up_to_date(service: Service) -> None:
     """With the follower beside it, each append is readable by its position at once."""
     stop = Event()
-    thread = Thread(target=follow, args=(service.place, stop))
+    thread = Thread(target=follow, args=(service.location, stop))
     thread.start()
     try:
         for number in range(5):

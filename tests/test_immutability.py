@@ -10,9 +10,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.entry import StoredLine
+from ledger.database.postgres import Connection, LedgerLocation, check_schema
 from ledger.errors import Misconfigured
-from ledger.postgres import Connection, Place, check_schema
+from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
 from tests.servers import ROLE, Home
 
@@ -46,8 +46,8 @@ WAYS_ROUND: list[LiteralString] = [
 @pytest.fixture
 def recorded(home: Home) -> Iterator[Home]:
     """A ledger with one entry; afterwards its bytes are what they were."""
-    with home.place.pool(1) as pool:
-        recorder = EntryRecorder(home.place, pool)
+    with home.location.pool(1) as pool:
+        recorder = EntryRecorder(home.location, pool)
         state = json.dumps({"specversion": "1.0"}).encode()
         recorder.insert_events([StoredLine("party:usa", 1, "party.registered", state, entry_id=str(uuid4()))])
         recorder.close()
@@ -66,15 +66,15 @@ def _rows(home: Home) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_service_cannot_change_an_entry(change: LiteralString, recorded: Home) -> None:
     """The role that the service runs as may add entries, and never change or remove one."""
-    with recorded.place.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with recorded.location.connect() as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         service.execute(change)
 
 
 @pytest.mark.parametrize("way", WAYS_ROUND)
 def test_the_service_cannot_take_the_guard_away(way: LiteralString, recorded: Home) -> None:
     """The role that the service runs as can neither take the trigger away nor go round it."""
-    place = recorded.place
-    with place.connect(place.schema) as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    location = recorded.location
+    with location.connect(location.schema) as service, pytest.raises(psycopg.errors.InsufficientPrivilege):
         service.execute(way)
 
 
@@ -90,7 +90,7 @@ def test_even_the_owner_is_refused(change: LiteralString, role: str, recorded: H
 
 def test_the_service_cannot_wind_the_order_back(recorded: Home) -> None:
     """The role that the service runs as cannot remove the row that orders the writers, nor make a second one."""
-    with recorded.place.connect() as service:
+    with recorded.location.connect() as service:
         for statement in ("delete from head", "truncate head", "insert into head values (false, 0, now())"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 service.execute(statement)
@@ -99,29 +99,29 @@ def test_the_service_cannot_wind_the_order_back(recorded: Home) -> None:
 # --- a role that could change entries is not served
 
 
-def _grant(privilege: LiteralString) -> Callable[[Connection, sql.Identifier, Place], None]:
-    def grant(owner: Connection, role: sql.Identifier, place: Place) -> None:
+def _grant(privilege: LiteralString) -> Callable[[Connection, sql.Identifier, LedgerLocation], None]:
+    def grant(owner: Connection, role: sql.Identifier, location: LedgerLocation) -> None:
         owner.execute(sql.SQL("grant {} on entries to {}").format(sql.SQL(privilege), role))
 
     return grant
 
 
-def _own_table(owner: Connection, role: sql.Identifier, place: Place) -> None:
+def _own_table(owner: Connection, role: sql.Identifier, location: LedgerLocation) -> None:
     owner.execute(sql.SQL("alter table entries owner to {}").format(role))
 
 
-def _own_schema(owner: Connection, role: sql.Identifier, place: Place) -> None:
-    owner.execute(sql.SQL("alter schema {} owner to {}").format(sql.Identifier(place.schema), role))
+def _own_schema(owner: Connection, role: sql.Identifier, location: LedgerLocation) -> None:
+    owner.execute(sql.SQL("alter schema {} owner to {}").format(sql.Identifier(location.schema), role))
 
 
-def _join_the_owners(owner: Connection, role: sql.Identifier, place: Place) -> None:
-    team = sql.Identifier(f"{place.schema}_team")
+def _join_the_owners(owner: Connection, role: sql.Identifier, location: LedgerLocation) -> None:
+    team = sql.Identifier(f"{location.schema}_team")
     owner.execute(sql.SQL("create role {}").format(team))
     owner.execute(sql.SQL("alter table entries owner to {}").format(team))
     owner.execute(sql.SQL("grant {} to {}").format(team, role))
 
 
-def _superuser(owner: Connection, role: sql.Identifier, place: Place) -> None:
+def _superuser(owner: Connection, role: sql.Identifier, location: LedgerLocation) -> None:
     owner.execute(sql.SQL("alter role {} superuser").format(role))
 
 
@@ -139,14 +139,14 @@ def _superuser(owner: Connection, role: sql.Identifier, place: Place) -> None:
     ],
 )
 def test_a_role_that_could_change_entries_is_not_served(
-    empower: Callable[[Connection, sql.Identifier, Place], None], home: Home
+    empower: Callable[[Connection, sql.Identifier, LedgerLocation], None], home: Home
 ) -> None:
     """The service refuses to start under a role that could change entries or take the guard away."""
-    name = f"{home.place.schema}_other"
-    other = Place(make_conninfo(home.place.dsn, user=name), home.place.schema)
+    name = f"{home.location.schema}_other"
+    other = LedgerLocation(make_conninfo(home.location.dsn, user=name), home.location.schema)
     with home.owner() as owner:
         role = sql.Identifier(name)
-        owner.execute(sql.SQL("create role {} login in role {}").format(role, sql.Identifier(_service(home.place))))
+        owner.execute(sql.SQL("create role {} login in role {}").format(role, sql.Identifier(_service(home.location))))
         with other.connect() as connection:
             check_schema(connection, other)  # as much as the service may is right
         empower(owner, role, other)
@@ -154,8 +154,8 @@ def test_a_role_that_could_change_entries_is_not_served(
         check_schema(connection, other)
 
 
-def _service(place: Place) -> str:
-    return str(psycopg.conninfo.conninfo_to_dict(place.dsn).get("user", ROLE))
+def _service(location: LedgerLocation) -> str:
+    return str(psycopg.conninfo.conninfo_to_dict(location.dsn).get("user", ROLE))
 
 
 @pytest.mark.parametrize(
@@ -169,5 +169,5 @@ def test_a_ledger_without_its_guard_is_not_served(statement: LiteralString, home
     """Where somebody took the trigger away, the service says so and does not start."""
     with home.owner() as owner:
         owner.execute(statement)
-    with home.place.connect() as connection, pytest.raises(Misconfigured):
-        check_schema(connection, home.place)
+    with home.location.connect() as connection, pytest.raises(Misconfigured):
+        check_schema(connection, home.location)

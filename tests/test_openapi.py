@@ -10,9 +10,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-import api.house
-from api.problems import ALL
-from ledger.postgres import Place
+import api.http.dependencies
+from api.http.problems import ALL
+from ledger.database.postgres import LedgerLocation
 from projections.follow import follow
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, running
@@ -143,14 +143,14 @@ def test_the_reference_works_without_the_internet(service: Service) -> None:
 
 
 def test_anything_the_document_allows_or_forbids_is_answered_as_it_says(
-    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    location: LedgerLocation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Generated requests, sound and unsound, never get a 500, an answer of another shape, or in without a key."""
-    monkeypatch.setattr(api.house, "WAIT_S", 0.01)
+    monkeypatch.setattr(api.http.dependencies, "WAIT_S", 0.01)
     stop = Event()
-    with running(place, public_reads=False) as service:
+    with running(location, public_reads=False) as service:
         service.given(THX, USA, INDIA, INDUS_X, event("meeting.held", "meeting:indus-x", "2024", title="M"))
-        thread = Thread(target=follow, args=(place, stop))
+        thread = Thread(target=follow, args=(location, stop))
         thread.start()
         try:
             with listening(service) as (host, port):

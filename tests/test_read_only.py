@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.auth import Role, create_key
-from ledger.draft import read_body
-from ledger.postgres import Embedded, Place, migrate
+from api.http.auth import Role, create_key
+from ledger.database.postgres import Embedded, LedgerLocation, migrate
 from ledger.service import Ledger
 from ledger.settings import Settings
+from ledger.writing.draft import read_body
 from projections.follow import catch_up
 from tests import commands
 from tests.commands import Command, rows
@@ -31,10 +31,14 @@ READ_ONLY = "ledger: the server is read-only (a standby?): "
 def primary(server: Embedded) -> Iterator[Server]:
     """A primary with three entries, all projected but the last, and one key. (The session's server has unpacked the binaries.)"""
     with family() as one:
-        migrate(one.owner_dsn, one.place())
-        with one.place().pool(2) as pool, Ledger(one.place(), pool) as ledger, one.place().connect() as connection:
+        migrate(one.owner_dsn, one.location())
+        with (
+            one.location().pool(2) as pool,
+            Ledger(one.location(), pool) as ledger,
+            one.location().connect() as connection,
+        ):
             ledger.append(read_body({"events": [THX, USA]}), CLERK)
-            catch_up(one.place())
+            catch_up(one.location())
             ledger.append(read_body(INDIA), CLERK)
             create_key(connection, "admin", Role.admin, ADMIN_KEY)
         yield one
@@ -46,10 +50,10 @@ def standby(primary: Server) -> Server:
 
 
 @pytest.fixture(params=["a standby", "a server that was told so"])
-def place(request: pytest.FixtureRequest, standby: Server, primary: Server) -> Place:
+def location(request: pytest.FixtureRequest, standby: Server, primary: Server) -> LedgerLocation:
     """The ledger where it cannot be changed."""
-    told = make_conninfo(primary.place().dsn, options="-c default_transaction_read_only=on")
-    return standby.place() if request.param == "a standby" else Place(told, "ledger")
+    told = make_conninfo(primary.location().dsn, options="-c default_transaction_read_only=on")
+    return standby.location() if request.param == "a standby" else LedgerLocation(told, "ledger")
 
 
 def test_what_reads_goes_on(command: Command) -> None:
@@ -92,10 +96,10 @@ def test_a_dry_run_needs_no_primary(command: Command) -> None:
 
 
 @pytest.mark.parametrize("key", [ADMIN_KEY, "a-key-that-nobody-has-yet"])
-def test_the_service_answers_who_reads(key: str, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_service_answers_who_reads(key: str, location: LedgerLocation, caplog: pytest.LogCaptureFixture) -> None:
     """The service starts with an admin key or without, answers reads, refuses to record, and warns where the key is none."""
     settings = Settings(admin_key=SecretStr(key), public_reads=True)
-    with TestClient(build(settings, place)) as client:
+    with TestClient(build(settings, location)) as client:
         assert client.get("/v1/parties/usa").json()["name"] == "United States"
         known = key == ADMIN_KEY
         assert client.get("/v1/parties/usa", headers={"Authorization": f"Bearer {key}"}).status_code == (

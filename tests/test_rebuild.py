@@ -14,17 +14,17 @@ import psutil
 import psycopg
 import pytest
 
-from api import terminal
-from ledger.draft import Draft, read_body
+from api.cli import terminal
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.errors import LedgerError, Unreadable
-from ledger.facts import Subject
-from ledger.postgres import Connection, Place
 from ledger.service import Ledger
+from ledger.vocabulary.fact import Subject
+from ledger.writing.draft import Draft, read_body
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
 from projections.follow import Follower, begun, read_progress, rebuild
 from projections.follower import VERSION, Outdated
-from projections.read import Asked, Filters, Reads
+from projections.read import Asked, Filters, Queries
 from tests.commands import LEDGER, Command, environment
 from tests.conftest import CLERK
 from tests.examples import THX, USA
@@ -35,7 +35,7 @@ pytest_plugins = ["tests.commands"]
 ENTRIES = 1_500
 SLOW = """
 import sys
-from ledger.postgres import Place
+from ledger.database.postgres import Place
 from projections import rebuild
 
 rebuild.LONG, rebuild.BATCH = 100, 5
@@ -44,7 +44,7 @@ rebuild.rebuild(Place(*sys.argv[1:]), lambda position: print(position, flush=Tru
 OLD_FOLLOWER = """
 import sys
 from threading import Event
-from ledger.postgres import Place
+from ledger.database.postgres import Place
 from projections import follow, follower, rebuild
 
 for module in (follow, follower, rebuild):
@@ -70,9 +70,9 @@ def in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild_module, "BATCH", 5)
 
 
-def run(script: str, place: Place) -> subprocess.Popen[str]:
+def run(script: str, location: LedgerLocation) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", script, place.dsn, place.schema],
+        [sys.executable, "-c", script, location.dsn, location.schema],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def tables(connection: Connection, schema: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures("told", "in_small_steps")
-def test_several_processes_build_the_same_rows(place: Place, reader: Connection) -> None:
+def test_several_processes_build_the_same_rows(location: LedgerLocation, reader: Connection) -> None:
     """With other processes to help, a rebuild changes no row, and leaves none of them and none of its tables behind."""
     before = rows(reader)
     seen: set[int] = set()
@@ -98,43 +98,43 @@ def test_several_processes_build_the_same_rows(place: Place, reader: Connection)
     def look(position: int) -> None:
         seen.update(one.pid for one in helpers())
 
-    assert rebuild(place, look, workers=3) == ENTRIES
+    assert rebuild(location, look, workers=3) == ENTRIES
     assert rows(reader) == before
     assert len(seen) == 2
     assert helpers() == []
-    assert tables(reader, place.rebuild) == []
+    assert tables(reader, location.rebuild) == []
 
 
 @pytest.mark.usefixtures("told", "in_small_steps")
-def test_a_helper_that_is_killed_is_done_without(place: Place, reader: Connection) -> None:
+def test_a_helper_that_is_killed_is_done_without(location: LedgerLocation, reader: Connection) -> None:
     """Where a helper is killed, its share is taken by another, and the rows are the same."""
     before = rows(reader)
     killed: list[int] = []
 
     def kill(position: int) -> None:
-        while not killed and not _is_finished(reader, place):
-            if _is_at_work(reader, place):
+        while not killed and not _is_finished(reader, location):
+            if _is_at_work(reader, location):
                 [one] = helpers()
                 killed.append(one.pid)
                 one.kill()
 
-    assert rebuild(place, kill, workers=2) == ENTRIES
+    assert rebuild(location, kill, workers=2) == ENTRIES
     assert killed
     assert rows(reader) == before
 
 
-def _is_at_work(reader: Connection, place: Place) -> bool:
+def _is_at_work(reader: Connection, location: LedgerLocation) -> bool:
     """Whether more than one share has been begun: so the helper has one."""
-    return _shares(reader, place, "done > 0 and not is_finished") > 1
+    return _shares(reader, location, "done > 0 and not is_finished") > 1
 
 
-def _is_finished(reader: Connection, place: Place) -> bool:
+def _is_finished(reader: Connection, location: LedgerLocation) -> bool:
     """Whether the helper has left nothing to do but what is being done here."""
-    return _shares(reader, place, "not is_finished") < 2
+    return _shares(reader, location, "not is_finished") < 2
 
 
-def _shares(reader: Connection, place: Place, which: LiteralString) -> int:
-    table = psycopg.sql.Identifier(place.rebuild, "shares")
+def _shares(reader: Connection, location: LedgerLocation, which: LiteralString) -> int:
+    table = psycopg.sql.Identifier(location.rebuild, "shares")
     row = reader.execute(psycopg.sql.SQL("select count(*) from {} where " + which).format(table)).fetchone()
     assert row is not None
     return int(row[0])
@@ -144,30 +144,30 @@ def _shares(reader: Connection, place: Place, which: LiteralString) -> int:
 
 
 @pytest.mark.usefixtures("told", "in_small_steps")
-def test_a_rebuild_that_is_killed_is_gone_on_with(place: Place, reader: Connection, ledger: Ledger) -> None:
+def test_a_rebuild_that_is_killed_is_gone_on_with(location: LedgerLocation, reader: Connection, ledger: Ledger) -> None:
     """A rebuild that is killed midway leaves the live rows as they are, and the next one goes on from what it did."""
     before = rows(reader)
-    assert begun(place) == 0
-    with run(SLOW, place) as victim:
+    assert begun(location) == 0
+    with run(SLOW, location) as victim:
         assert victim.stdout is not None
         while int(victim.stdout.readline()) < ENTRIES // 3:
             pass
         victim.kill()
     assert rows(reader) == before
-    assert (there := begun(place)) >= ENTRIES // 3
+    assert (there := begun(location)) >= ENTRIES // 3
     ledger.append(read_body(USA), CLERK)
     reports: list[int] = []
-    assert rebuild(place, reports.append) == ENTRIES + 1
+    assert rebuild(location, reports.append) == ENTRIES + 1
     assert reports[0] >= there
-    with place.connect() as connection:
-        assert rows(connection) == rows_anew(place)
+    with location.connect() as connection:
+        assert rows(connection) == rows_anew(location)
         assert len(rows(connection)[1]) == len(before[1]) + 1
-    assert begun(place) == 0
+    assert begun(location) == 0
 
 
-def rows_anew(place: Place) -> Any:
+def rows_anew(location: LedgerLocation) -> Any:
     """What comes out when all is projected at once, in one process."""
-    with place.connect("pg_temp") as connection:
+    with location.connect("pg_temp") as connection:
         builder = Follower(connection)
         builder.create()
         catch_up(builder)
@@ -176,7 +176,7 @@ def rows_anew(place: Place) -> Any:
 
 @pytest.mark.usefixtures("told", "in_small_steps")
 def test_what_another_version_has_begun_is_begun_anew(
-    place: Place, reader: Connection, monkeypatch: pytest.MonkeyPatch
+    location: LedgerLocation, reader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rebuild goes on only with rows that its own version has made."""
 
@@ -186,17 +186,17 @@ def test_what_another_version_has_begun_is_begun_anew(
 
     before = rows(reader)
     with pytest.raises(KeyboardInterrupt):
-        rebuild(place, break_off)
-    assert begun(place) > 0
+        rebuild(location, break_off)
+    assert begun(location) > 0
     for module in (follower_module, rebuild_module):
         monkeypatch.setattr(module, "VERSION", VERSION + 1)
-    assert begun(place) == 0
-    assert rebuild(place) == ENTRIES
+    assert begun(location) == 0
+    assert rebuild(location) == ENTRIES
     assert rows(reader) == before
 
 
 def test_an_entry_that_cannot_be_projected_fails_the_rebuild(
-    ledger: Ledger, place: Place, reader: Connection, follower: Follower
+    ledger: Ledger, location: LedgerLocation, reader: Connection, follower: Follower
 ) -> None:
     """Such an entry is named; the live rows stay, and the next rebuild tries anew."""
     ledger.append(read_body(THX), CLERK)
@@ -205,34 +205,36 @@ def test_an_entry_that_cannot_be_projected_fails_the_rebuild(
     ledger.recorder.insert_events([POISON["an unknown type"]])
     for _ in range(2):
         with pytest.raises(Unreadable, match="entry 2 cannot be projected"):
-            rebuild(place)
+            rebuild(location)
     assert rows(reader) == before
 
 
 @pytest.mark.usefixtures("told")
-def test_a_rebuild_on_the_command_line_is_broken_off_with_a_remark(place: Place, reader: Connection) -> None:
+def test_a_rebuild_on_the_command_line_is_broken_off_with_a_remark(
+    location: LedgerLocation, reader: Connection
+) -> None:
     """After Ctrl-C it says how far it is, and the next one says that it goes on."""
     command = [str(LEDGER), "rebuild"]
-    with place.connect() as holder, holder.transaction():
+    with location.connect() as holder, holder.transaction():
         holder.execute("select from progress for update")  # it gets to the swap, and no further
-        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(place))
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(location))
         _wait_until(lambda: _waits(reader))
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "stopped about 1,500 entries along: `ledger rebuild` goes on from there\n" in said
     assert "Traceback" not in said
-    again = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment(place), timeout=60)
+    again = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=environment(location), timeout=60)
     assert "going on with the rebuild that was broken off, about 1,500 entries along\n" in again.stderr
     assert again.returncode == 0
 
 
 @pytest.mark.usefixtures("told")
-def test_a_swap_that_must_wait_lets_others_read(place: Place, reader: Connection) -> None:
+def test_a_swap_that_must_wait_lets_others_read(location: LedgerLocation, reader: Connection) -> None:
     """While somebody reads for long, a rebuild tries to take over again and again, and nobody else waits for that long."""
     before, done = rows(reader), []
-    rebuilding = Thread(target=lambda: done.append(rebuild(place)))
-    with place.connect() as holder:
+    rebuilding = Thread(target=lambda: done.append(rebuild(location)))
+    with location.connect() as holder:
         with holder.transaction():
             holder.execute("select from progress, statuses, states, timeline limit 1")
             rebuilding.start()
@@ -247,11 +249,11 @@ def test_a_swap_that_must_wait_lets_others_read(place: Place, reader: Connection
 
 
 @pytest.mark.usefixtures("told")
-def test_a_swap_is_never_in_the_way_of_who_is_in_its_way(place: Place) -> None:
+def test_a_swap_is_never_in_the_way_of_who_is_in_its_way(location: LedgerLocation) -> None:
     """A list reads statuses, then states: while a swap waits for the one, it does not hold the other."""
     done = list[int]()
-    rebuilding = Thread(target=lambda: done.append(rebuild(place)))
-    with place.connect() as watcher, place.connect() as lister:
+    rebuilding = Thread(target=lambda: done.append(rebuild(location)))
+    with location.connect() as watcher, location.connect() as lister:
         with lister.transaction():
             lister.execute("select from statuses")
             rebuilding.start()
@@ -262,13 +264,13 @@ def test_a_swap_is_never_in_the_way_of_who_is_in_its_way(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("told")
-def test_readers_see_nothing_of_a_swap(place: Place, reader: Connection) -> None:
+def test_readers_see_nothing_of_a_swap(location: LedgerLocation, reader: Connection) -> None:
     """While rebuilds take over, one after the other, every one of many readers is answered, and never with an error."""
     lists = reader.execute("select distinct kind, status from states where lane = ''").fetchall()
     subjects = [Subject(one) for (one,) in reader.execute("select distinct subject from states limit 20").fetchall()]
     done, errors, answered = Event(), list[str](), list[int]()
 
-    def read(reads: Reads) -> None:
+    def read(reads: Queries) -> None:
         for (kind, status), subject in takewhile(lambda _: not done.is_set(), cycle(product(lists, subjects))):
             try:
                 reads.page(kind, Asked(), Filters(status=status), "id", None, 50)
@@ -276,12 +278,12 @@ def test_readers_see_nothing_of_a_swap(place: Place, reader: Connection) -> None
             except LedgerError as error:
                 errors.append(str(error))
 
-    with place.pool(20) as pool, ThreadPoolExecutor(20) as readers:
+    with location.pool(20) as pool, ThreadPoolExecutor(20) as readers:
         for _ in range(20):
-            readers.submit(read, Reads(pool))
+            readers.submit(read, Queries(pool))
         try:
             for _ in range(4):
-                rebuild(place)
+                rebuild(location)
         finally:
             done.set()
     assert errors == []
@@ -293,17 +295,17 @@ def source(number: int) -> list[Draft]:
 
 
 @pytest.mark.usefixtures("told")
-def test_a_rebuild_ends_though_appends_go_on(ledger: Ledger, place: Place, reader: Connection) -> None:
+def test_a_rebuild_ends_though_appends_go_on(ledger: Ledger, location: LedgerLocation, reader: Connection) -> None:
     """Where something is recorded after each of its steps, it leaves the last of it to the follower, and loses nothing."""
     coming = iter(range(500))
 
     def append(_: int) -> None:
         ledger.append(source(next(coming)), CLERK)
 
-    position = rebuild(place, append)
+    position = rebuild(location, append)
     assert ENTRIES < position <= ENTRIES + next(coming)
     catch_up(Follower(reader))
-    assert rows(reader) == rows_anew(place)
+    assert rows(reader) == rows_anew(location)
 
 
 @pytest.mark.usefixtures("told")
@@ -338,14 +340,14 @@ def _waits(reader: Connection) -> bool:
 
 
 def test_an_older_follower_keeps_its_rows_up_to_date_until_the_swap(
-    ledger: Ledger, place: Place, reader: Connection
+    ledger: Ledger, location: LedgerLocation, reader: Connection
 ) -> None:
     """A newer follower rebuilds beside an older one, which waits from then on, and says so once."""
     ledger.append(read_body(THX), CLERK)
-    with run(OLD_FOLLOWER, place) as old:
+    with run(OLD_FOLLOWER, location) as old:
         try:
             _wait_until(lambda: _shown(reader) == (VERSION - 1, 1))
-            with following(place):
+            with following(location):
                 _wait_until(lambda: _shown(reader) == (VERSION, 1))
                 ledger.append(read_body(USA), CLERK)
                 _wait_until(lambda: _shown(reader) == (VERSION, 2))
@@ -362,7 +364,7 @@ def _shown(reader: Connection) -> tuple[int, int]:
 
 
 def test_a_follower_does_not_write_into_rows_of_another_version(
-    ledger: Ledger, place: Place, follower: Follower, reader: Connection
+    ledger: Ledger, location: LedgerLocation, follower: Follower, reader: Connection
 ) -> None:
     """However it came about, rows of another version are left alone."""
     ledger.append(read_body(THX), CLERK)

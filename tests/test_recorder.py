@@ -17,12 +17,12 @@ from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 from eventsourcing.tests import persistence as library
 from psycopg.conninfo import make_conninfo
 
-from ledger.entry import StoredLine
+from ledger.database.postgres import LedgerLocation, Pool
 from ledger.errors import Unavailable
-from ledger.pending import Insert
-from ledger.postgres import Place, Pool
+from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
-from ledger.writer import Writer
+from ledger.writing.pending import Insert
+from ledger.writing.writer import Writer
 from tests.servers import Home
 
 pytest_plugins = ["tests.servers"]
@@ -116,9 +116,9 @@ class ApplicationCases(library.ApplicationRecorderTestCase[OpaqueRecorder]):
 @pytest.mark.parametrize("case", ["test_insert_and_select", "test_performance"])
 def test_it_passes_the_librarys_cases_for_recorders_of_aggregates(case: str, home: Home) -> None:
     """What the library asks of every recorder of aggregates holds for ours."""
-    with home.place.pool(4) as pool:
+    with home.location.pool(4) as pool:
         cases = AggregateCases(case)
-        recorder = AggregateOnlyRecorder(home.place, pool)
+        recorder = AggregateOnlyRecorder(home.location, pool)
         cases.create = lambda: recorder
         cases.debug()
         recorder.close()
@@ -136,9 +136,9 @@ def test_it_passes_the_librarys_cases_for_recorders_of_aggregates(case: str, hom
 )
 def test_it_passes_the_librarys_cases_for_recorders_of_applications(case: str, home: Home) -> None:
     """What the library asks of every recorder of applications holds for ours, subscriptions included."""
-    with home.place.pool(4) as pool:
+    with home.location.pool(4) as pool:
         cases = ApplicationCases(case)
-        recorder = OpaqueRecorder(home.place, pool)
+        recorder = OpaqueRecorder(home.location, pool)
         cases.create = lambda: recorder
         cases.debug()
         recorder.close()
@@ -148,17 +148,17 @@ def test_it_passes_the_librarys_cases_for_recorders_of_applications(case: str, h
 
 
 @pytest.fixture
-def alone(place: Place, pool: Pool) -> Iterator[EntryRecorder]:
+def alone(location: LedgerLocation, pool: Pool) -> Iterator[EntryRecorder]:
     """A recorder on the embedded server, where the server makes no difference."""
-    opened = EntryRecorder(place, pool)
+    opened = EntryRecorder(location, pool)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def recorder(home: Home) -> Iterator[EntryRecorder]:
-    with home.place.pool(4) as pool:
-        opened = EntryRecorder(home.place, pool)
+    with home.location.pool(4) as pool:
+        opened = EntryRecorder(home.location, pool)
         yield opened
         opened.close()
 
@@ -234,9 +234,9 @@ def test_after_closing_a_caller_is_told_so(alone: EntryRecorder) -> None:
         promised.result(5)
 
 
-def test_many_callers_do_not_wait_one_after_the_other(place: Place, pool: Pool, tmp_path: Path) -> None:
+def test_many_callers_do_not_wait_one_after_the_other(location: LedgerLocation, pool: Pool, tmp_path: Path) -> None:
     """While the database is away each caller waits until its own deadline, and for nobody else's."""
-    nowhere = Place(make_conninfo(place.dsn, host=str(tmp_path)), place.schema)
+    nowhere = LedgerLocation(make_conninfo(location.dsn, host=str(tmp_path)), location.schema)
     recorder = EntryRecorder(nowhere, pool, Writer(nowhere, patience_s=0.5))
     promised = [recorder.writer.insert([line(f"agreement:b{n}", 1)]) for n in range(60)]
     until = monotonic() + 15  # one after the other would take 30 s
@@ -319,7 +319,7 @@ def _listening(home: Home) -> int:
     with home.owner() as owner:
         row = owner.execute("""
             select count(*) from pg_stat_activity
-             where application_name = 'ledger' and query like %s""", [f"listen%{home.place.channel}%"]).fetchone()  # fmt: skip
+             where application_name = 'ledger' and query like %s""", [f"listen%{home.location.channel}%"]).fetchone()  # fmt: skip
     return int(row[0]) if row else 0
 
 

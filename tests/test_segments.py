@@ -10,8 +10,9 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ledger.facts import KINDS, MAIN
 from ledger.history import Recorded
+from ledger.vocabulary.registry import KINDS
+from ledger.vocabulary.state import MAIN
 from projections.segments import END, document, kind_of, segments, unknown
 from tests.examples import event
 from tests.minimal import FULL, MINIMAL, SUBJECTS, given, opener

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from psycopg import sql
 
-from ledger.codes import AnomalyCode
-from ledger.draft import read_body
-from ledger.entry import StoredLine
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool
 from ledger.errors import IdReused, Invalid, LedgerError, Refused, StaleVersion, Unavailable
-from ledger.postgres import Connection, Embedded, Place, Pool
+from ledger.log.entry import StoredLine
 from ledger.service import Actor, Answer, Ledger
+from ledger.vocabulary.codes import AnomalyCode
+from ledger.writing.draft import read_body
 from projections.follow import Follower, rebuild
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
@@ -40,9 +40,9 @@ def size(reader: Connection) -> int:
 
 
 @pytest.fixture
-def twin(place: Place) -> Iterator[Ledger]:
+def twin(location: LedgerLocation) -> Iterator[Ledger]:
     """A second ledger on the same place, as another process would have it."""
-    with place.pool(2) as pool, Ledger(place, pool) as opened:
+    with location.pool(2) as pool, Ledger(location, pool) as opened:
         yield opened
 
 
@@ -187,9 +187,11 @@ def test_processes_that_write_to_one_stream_in_turn_see_each_other(ledger: Ledge
         assert answer.version == number
 
 
-def overtake(server: Embedded, place: Place, first: Callable[[], object], second: Callable[[], T]) -> "Future[T]":
+def overtake(
+    server: Embedded, location: LedgerLocation, first: Callable[[], object], second: Callable[[], T]
+) -> "Future[T]":
     """Two writers that decide before either records; the first one records first. The outcome of the second."""
-    with ThreadPoolExecutor(2) as threads, held(server.owner_dsn, place.schema) as head:
+    with ThreadPoolExecutor(2) as threads, held(server.owner_dsn, location.schema) as head:
         threads.submit(first)
         head.wait_for(1)
         outcome = threads.submit(second)
@@ -198,12 +200,12 @@ def overtake(server: Embedded, place: Place, first: Callable[[], object], second
 
 
 def test_a_writer_who_was_overtaken_decides_again(
-    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Where somebody records between its reading and its writing, a writer decides again on what is true by then."""
     again(ledger, INDIA)
     outcome = overtake(
-        server, place,
+        server, location,
         lambda: again(twin, event("party.dissolved", "party:ind", "2020")),
         lambda: again(ledger, event("party.renamed", "party:ind", "2021", name="Another name")),
     )  # fmt: skip
@@ -214,11 +216,11 @@ def test_a_writer_who_was_overtaken_decides_again(
 
 
 def test_a_retry_that_overtakes_the_first_attempt_is_the_same_event(
-    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Two processes that are handed the same event at once record it once, and give the same answer."""
     named = {**SIGNED, "id": str(uuid4())}
-    outcome = overtake(server, place, lambda: again(twin, named), lambda: again(ledger, named))
+    outcome = overtake(server, location, lambda: again(twin, named), lambda: again(ledger, named))
     assert outcome.result() == again(twin, named)
     assert outcome.result()[0].repeated
     assert size(reader) == 1
@@ -303,10 +305,10 @@ def test_one_document_is_one_source(given: Given, twin: Ledger) -> None:
 
 
 def test_one_document_is_one_source_even_at_once(
-    ledger: Ledger, twin: Ledger, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, twin: Ledger, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Two processes that register the same document at once under two names do not both succeed unremarked."""
-    outcome = overtake(server, place, lambda: again(twin, source("one")), lambda: again(ledger, source("two")))
+    outcome = overtake(server, location, lambda: again(twin, source("one")), lambda: again(ledger, source("two")))
     with pytest.raises(Refused) as refused:
         outcome.result()
     assert refused.value.rule == "duplicate_source"
@@ -383,7 +385,7 @@ def test_a_registration_whose_document_another_source_holds_by_now_is_answered_a
 
 
 def test_a_person_is_named_in_disclosures_and_states_alone(
-    given: Given, follower: Follower, place: Place, server: Embedded, caplog: pytest.LogCaptureFixture
+    given: Given, follower: Follower, location: LedgerLocation, server: Embedded, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A name stands in no entry, no index, no log of ours and none of the server's: only where it can be erased."""
     given(THX, USA, INDIA)
@@ -392,21 +394,24 @@ def test_a_person_is_named_in_disclosures_and_states_alone(
     given(event("meeting.held", "meeting:m", "2024", title="A meeting", participants=[{"person": CANARY}]))
     with pytest.raises(IdReused):
         given({**SIGNED, "id": signed["id"], "occurred": "2023"})
-    with place.connect() as service, pytest.raises(Exception, match="entries_"):  # the server logs a failed statement
+    with (
+        location.connect() as service,
+        pytest.raises(Exception, match="entries_"),
+    ):  # the server logs a failed statement
         service.execute("insert into entries select * from entries")
     while follower.step():
         pass
-    rebuild(place)
+    rebuild(location)
     assert CANARY not in caplog.text
     log = server.server.log.read_text(errors="replace")
     assert "entries_" in log
     assert CANARY not in log
-    with server_owner(server, place) as owner:
+    with server_owner(server, location) as owner:
         holding = {
             f"{table}.{column}"
             for table, column in owner.execute(
                 "select table_name, column_name from information_schema.columns where table_schema like %s",
-                [place.schema + "%"],
+                [location.schema + "%"],
             ).fetchall()
             for (found,) in owner.execute(
                 sql.SQL("select exists (select from {} where {}::text like %s)").format(
@@ -419,8 +424,8 @@ def test_a_person_is_named_in_disclosures_and_states_alone(
     assert holding == {"disclosures.value", "states.doc"}
 
 
-def server_owner(server: Embedded, place: Place) -> Connection:
-    return Place(server.owner_dsn, place.schema).connect()
+def server_owner(server: Embedded, location: LedgerLocation) -> Connection:
+    return LedgerLocation(server.owner_dsn, location.schema).connect()
 
 
 def test_a_person_in_a_replacement_is_sealed(given: Given, reader: Connection) -> None:
@@ -440,13 +445,13 @@ def test_a_person_in_a_replacement_is_sealed(given: Given, reader: Connection) -
 
 
 def test_the_environment_does_not_leak_into_the_application(
-    place: Place, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    location: LedgerLocation, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library's own settings, where the environment happens to hold some, change nothing."""
     for name in ("PERSISTENCE_MODULE", "LEDGER_PERSISTENCE_MODULE", "COMPRESSOR_TOPIC", "CIPHER_TOPIC"):
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("IS_SNAPSHOTTING_ENABLED", "y")
-    with Ledger(place, pool) as ledger:
+    with Ledger(location, pool) as ledger:
         assert again(ledger, THX)[0].position == 1
         assert ledger.snapshots is None
 
@@ -454,18 +459,18 @@ def test_the_environment_does_not_leak_into_the_application(
 # --- when the database, or an entry, is not as it should be
 
 
-def test_readers_who_hold_all_connections_stop_no_writer(place: Place) -> None:
+def test_readers_who_hold_all_connections_stop_no_writer(location: LedgerLocation) -> None:
     """An append needs none of the readers' connections; a dry run does, and is told to try again."""
-    with place.pool(1) as pool, Ledger(place, pool) as ledger, pool.connection():
+    with location.pool(1) as pool, Ledger(location, pool) as ledger, pool.connection():
         pool.timeout = 0.2
         assert again(ledger, THX)[0].position == 1
         with pytest.raises(Unavailable):
             ledger.dry_run(read_body(INDIA), CLERK)
 
 
-def test_after_closing_a_writer_is_told_so(place: Place, pool: Pool) -> None:
+def test_after_closing_a_writer_is_told_so(location: LedgerLocation, pool: Pool) -> None:
     """A ledger that is closed says that it is unavailable, and keeps nobody waiting."""
-    ledger = Ledger(place, pool)
+    ledger = Ledger(location, pool)
     ledger.close()
     ledger.close()
     with pytest.raises(Unavailable):

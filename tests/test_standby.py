@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ledger.postgres import Place, is_read_only
+from ledger.database.postgres import LedgerLocation, is_read_only
 from ledger.settings import Timeouts
 from tests.standby import Address, Server
 
@@ -59,7 +59,7 @@ def test_a_standby_that_has_left_lacks_what_came_after(noted: Server) -> None:
     noted.kill()
     standby.promote()
     address.point_to(standby)
-    with psycopg.connect(address.place().dsn, user="postgres") as moved:
+    with psycopg.connect(address.location().dsn, user="postgres") as moved:
         assert moved.execute(COUNT).fetchone() == (1,)
 
 
@@ -95,8 +95,8 @@ def test_no_limit_of_ours_ends_the_wait_for_a_standby(primary: Server) -> None:
     standby = primary.standby("one")
     primary.configure(synchronous_standby_names="one")
     standby.freeze()
-    place = replace(primary.place(), timeouts=Timeouts(statement_s=0.2))
-    with place.connect(place.schema) as service:
+    location = replace(primary.location(), timeouts=Timeouts(statement_s=0.2))
+    with location.connect(location.schema) as service:
         service.answer_s = 1.0
         with pytest.raises(psycopg.OperationalError):
             service.execute("update head set recorded_at = recorded_at")
@@ -108,10 +108,12 @@ def test_a_connection_string_of_several_servers_finds_the_primary(primary: Serve
     """With ``target_session_attrs`` in it, whichever server is the primary is found."""
     standby = primary.standby("one")
     hosts = f"{standby.directory},{primary.directory}"
-    place = Place(make_conninfo(primary.place().dsn, host=hosts, target_session_attrs="read-write"), "ledger")
-    with place.connect() as connection:
+    location = LedgerLocation(
+        make_conninfo(primary.location().dsn, host=hosts, target_session_attrs="read-write"), "ledger"
+    )
+    with location.connect() as connection:
         assert not is_read_only(connection)
     primary.stop()
     standby.promote()
-    with place.connect() as connection:
+    with location.connect() as connection:
         assert not is_read_only(connection)

@@ -9,8 +9,8 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from api import house
 from api.app import build
+from api.http import dependencies as app_state
 from ledger.settings import Settings
 from tests.examples import INDUS_X, THX, USA
 from tests.service import Service, problem_of, running
@@ -36,12 +36,12 @@ class Pair(NamedTuple):
 
 @pytest.fixture
 def pair(primary: Server) -> Iterator[Pair]:
-    with running(primary.place()) as service:
+    with running(primary.location()) as service:
         service.given(THX, INDUS_X)
         behind = primary.standby("two")
         behind.pause()
         service.given(USA)
-        with TestClient(build(READS, behind.place()), raise_server_exceptions=False) as client:
+        with TestClient(build(READS, behind.location()), raise_server_exceptions=False) as client:
             yield Pair(service, client, behind)
 
 
@@ -49,7 +49,7 @@ def test_what_a_standby_has_not_seen_is_not_yet_there(pair: Pair, monkeypatch: p
     """A position, or an epoch, that the primary has told of: 503 after a while and when to ask again, and never a
     refusal; once it is replayed, it is there. A position that no server has told of is refused by a primary alone."""
     # given
-    monkeypatch.setattr(house, "WAIT_S", 0.2)
+    monkeypatch.setattr(app_state, "WAIT_S", 0.2)
     epoch = pair.primary.get(STATE).headers["ledger-epoch"]
     assert pair.get(STATE, min_position=f"{epoch}:2").status_code == 200
     # then
@@ -65,7 +65,7 @@ def test_what_a_standby_has_not_seen_is_not_yet_there(pair: Pair, monkeypatch: p
             assert response.headers["retry-after"]
             assert response.headers["ledger-epoch"] == epoch
     # when
-    monkeypatch.setattr(house, "WAIT_S", 20)
+    monkeypatch.setattr(app_state, "WAIT_S", 20)
     with ThreadPoolExecutor(2) as threads:
         waiting = [threads.submit(pair.get, path, min_position=3) for path in ("/v1/parties/usa", "/v1/events")]
         sleep(0.5)
@@ -91,7 +91,7 @@ def test_a_standby_that_leads_without_the_last_entries_begins_an_epoch(primary: 
     """While it follows, what it lacks is no rollback to those who have seen it; once it leads without it, it is."""
     # given
     address = Address(primary)
-    with running(primary.place()) as service, TestClient(build(READS, address.place())) as client:
+    with running(primary.location()) as service, TestClient(build(READS, address.location())) as client:
         service.given(THX, INDUS_X)
         behind = primary.standby("two")
         behind.leave()

@@ -17,10 +17,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from api.files import Report, read_drafts
-from api.tables import Imported, Mapping, imported, last_told, read_mapped, read_mapping, read_table, rows_to_events
+from api.transfer.event_files import Report, read_drafts
+from api.transfer.tables import (
+    Imported,
+    TableMapping,
+    imported,
+    last_told,
+    read_mapped,
+    read_mapping,
+    read_table,
+    rows_to_events,
+)
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.errors import Invalid
-from ledger.postgres import Connection, Place
 from ledger.service import Answer, Ledger
 from projections.follow import Follower
 from tests.commands import run
@@ -34,7 +43,7 @@ Import = Callable[..., Report]
 Event = dict[str, Any]
 Given = Callable[..., list[Answer]]
 
-HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "Place", "In force", "Terminated", "Ground"]
+HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "LedgerLocation", "In force", "Terminated", "Premises"]
 FULL = ["7", "Trade", "Treaty", "60", "India; Côte d'Ivoire", "09/11/1946", "Delhi", "1.2.1947", "9 Nov 1956", "lapsed"]
 BARE = ["8", "Talks", "MoU", "n/a", "India;France;", "N/A", " ", "-", "", "–"]  # noqa: RUF001
 
@@ -50,7 +59,7 @@ def but(row: list[str], **cells: str) -> list[str]:
     return [changed.get(name, cell) for name, cell in zip(HEADER, row, strict=True)]
 
 
-def told(mapping: Mapping, *rows: list[str]) -> tuple[list[Event], Report]:
+def told(mapping: TableMapping, *rows: list[str]) -> tuple[list[Event], Report]:
     report = Report()
     return [event for _, event in rows_to_events(mapping, table(*rows), report)], report
 
@@ -59,7 +68,7 @@ def by_type(events: list[Event]) -> dict[str, Event]:
     return {event["type"]: event for event in events}
 
 
-def mapping_of(tmp_path: Path, text: str) -> Mapping:
+def mapping_of(tmp_path: Path, text: str) -> TableMapping:
     path = tmp_path / "mapping.toml"
     path.write_text(text, encoding="utf-8")
     return read_mapping(path)
@@ -76,7 +85,7 @@ sources = [{{ source = "source:list" }}]
 """
 
 
-LISTED = Mapping.model_validate(tomllib.loads(DATED.format(formats='"YYYY"')))
+LISTED = TableMapping.model_validate(tomllib.loads(DATED.format(formats='"YYYY"')))
 MEMBERS_COLUMNS = {
     "party", "treaty", "row.Signature Date", "row.Instrument Type", "row.Instrument Date", "row.Entry Into Force Date",
 }  # fmt: skip
@@ -303,7 +312,7 @@ def test_a_column_of_the_mapping_stands_in_the_table_once(tmp_path: Path, header
 
 
 @pytest.mark.parametrize(("mapping", "columns"), [(REGISTER, set(HEADER)), (MEMBERS, MEMBERS_COLUMNS)])
-def test_the_columns_of_a_mapping(mapping: Mapping, columns: set[str]) -> None:
+def test_the_columns_of_a_mapping(mapping: TableMapping, columns: set[str]) -> None:
     """Wherever a column is named, it is found."""
     assert mapping.columns() == columns
 
@@ -320,7 +329,7 @@ def load(ledger: Ledger, reader: Connection) -> Import:
     """``load(mapping, rows)`` imports rows, in batches, as the command does, and reports; ``upto`` is where it is killed."""
 
     def load_rows(
-        mapping: Mapping, rows: Iterator[tuple[int, dict[str, str]]], batch: int = 500, upto: int | None = None
+        mapping: TableMapping, rows: Iterator[tuple[int, dict[str, str]]], batch: int = 500, upto: int | None = None
     ) -> Report:
         report, told = Report(), list(rows)
         earlier = imported(mapping, log_of(reader))
@@ -372,12 +381,12 @@ def test_the_same_event_again_is_the_same_for_the_ledger(ledger: Ledger) -> None
 def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, reader: Connection) -> None:
     """A row that reads otherwise under its key supersedes; what stayed, stays; a chain is corrected at its head."""
     load(REGISTER, table(FULL))
-    for place in ("Bombay", "Madras"):
-        report = load(REGISTER, table(but(FULL, Place=place)))
+    for location in ("Bombay", "Madras"):
+        report = load(REGISTER, table(but(FULL, LedgerLocation=location)))
         assert (report.appended, report.repeated, report.faults) == (1, 6, [])
-    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
+    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 0
     assert load(REGISTER, table(FULL)).appended == 1, "an old table that is imported last is what counts"
-    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 1
+    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 1
     while follower.step():
         pass
     row = reader.execute(
@@ -432,7 +441,7 @@ def counted_in(lines: Iterable[str]) -> list[tuple[str, str, str]]:
     return sorted((subject, fact["type"], fact["data"]["title"]) for subject, fact in facts.values())
 
 
-def test_a_fact_that_was_corrected_moves_too(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_a_fact_that_was_corrected_moves_too(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """Each version of a table is what counts once it was imported, wherever its rows were before; again, it is at rest."""
     mapping = tmp_path / "mapping.toml"
     mapping.write_text(MOVES.format(name="list"))
@@ -445,19 +454,19 @@ def test_a_fact_that_was_corrected_moves_too(place: Place, reader: Connection, t
         ("a", "Trade"),
     ]:
         (tmp_path / "table.csv").write_text(MOVING.format(of, title))
-        run(place, "import", "--mapping", mapping, tmp_path / "table.csv")
+        run(location, "import", "--mapping", mapping, tmp_path / "table.csv")
         there = [(f"agreement:list-{of}", type_, title) for type_ in BOTH]
         assert counted_in(log_of(reader)) == [*there, *(("agreement:list-c", type_, "Talks") for type_ in BOTH)]
-        again = run(place, "import", "--mapping", mapping, tmp_path / "table.csv")
+        again = run(location, "import", "--mapping", mapping, tmp_path / "table.csv")
         assert again.stderr == "appended 0, repeated 4, refused 0\n"
-    run(place, "audit")
-    assert json.loads(run(place, "show", "agreement:list-a").stdout)["title"] == "Trade"
-    assert "nothing is known of agreement:list-b" in run(place, "show", "agreement:list-b", code=1).stderr
+    run(location, "audit")
+    assert json.loads(run(location, "show", "agreement:list-a").stdout)["title"] == "Trade"
+    assert "nothing is known of agreement:list-b" in run(location, "show", "agreement:list-b", code=1).stderr
 
 
 def test_what_an_import_left_behind_is_struck_by_the_next(load: Import, given: Given, reader: Connection) -> None:
     """Where the void of a fact that has moved was refused, the next import makes good for it."""
-    mapping = Mapping.model_validate(tomllib.loads(MOVES.format(name="list")))
+    mapping = TableMapping.model_validate(tomllib.loads(MOVES.format(name="list")))
     load(mapping, iter([(2, {"No": "1", "of": "a", "title": "Tirade"})]))
     load(mapping, iter([(2, {"No": "1", "of": "a", "title": "Trade"})]))
     moved = (2, {"No": "1", "of": "b", "title": "Trade"})
@@ -481,7 +490,7 @@ def test_the_last_table_is_what_counts(
     So it is wherever the imports before were killed. Where a table has several rows under one key, the last one counts.
     """
     name = next(NAMES)
-    mapping = Mapping.model_validate(tomllib.loads(MOVES.format(name=name)))
+    mapping = TableMapping.model_validate(tomllib.loads(MOVES.format(name=name)))
     for version, upto in versions:
         cells = [{"No": str(no), "of": of, "title": title} for no, rows in enumerate(version) for of, title in rows]
         load(mapping, enumerate(cells, 2), upto=upto)
@@ -494,7 +503,7 @@ def test_the_last_table_is_what_counts(
 def test_without_a_key_a_row_is_itself() -> None:
     """Where nothing tells rows apart but all their cells, another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})
-    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Ground="denounced")))
+    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Premises="denounced")))
     assert first["correlationid"] != second["correlationid"]
 
 

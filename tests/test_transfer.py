@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from api.files import MOST_FAULTS, Report, count_lines, read_drafts, read_lines
-from api.transfer import BATCH, unload
-from ledger.postgres import Connection, Place
+from api.transfer.event_files import MOST_FAULTS, Report, count_lines, read_drafts, read_lines
+from api.transfer.import_export import BATCH, unload
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.service import Answer
 from tests.commands import LEDGER, environment, lines_of, run
 from tests.examples import THX, event
@@ -41,11 +41,11 @@ def logged(connection: Connection) -> list[str]:
 # --- in
 
 
-def test_an_import_that_was_killed_goes_on(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_an_import_that_was_killed_goes_on(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """Killed between two batches and run again, it records every line once, in the order of the file."""
     # given
     file = lines_of(tmp_path / "events.ndjson", *map(party, range(8 * BATCH)))
-    running = subprocess.Popen([LEDGER, "import", file], env=environment(place), stderr=subprocess.DEVNULL)
+    running = subprocess.Popen([LEDGER, "import", file], env=environment(location), stderr=subprocess.DEVNULL)
 
     # when
     deadline = monotonic() + 60
@@ -54,7 +54,7 @@ def test_an_import_that_was_killed_goes_on(place: Place, reader: Connection, tmp
     os.kill(running.pid, signal.SIGKILL)
     running.wait(20)
     before = size_of(reader)  # the server may be about to commit one batch more
-    again = run(place, "import", file).stderr.splitlines()[-1]
+    again = run(location, "import", file).stderr.splitlines()[-1]
 
     # then
     found = re.fullmatch(r"appended (\d+), repeated (\d+), refused 0", again)
@@ -66,7 +66,7 @@ def test_an_import_that_was_killed_goes_on(place: Place, reader: Connection, tmp
     assert [stream for (stream,) in streams] == [f"party:p{number}" for number in range(8 * BATCH)]
 
 
-def test_what_is_refused_is_left_out_alone(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_what_is_refused_is_left_out_alone(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """Wherever in a batch the ledger refuses a line, or a line stands twice, all others are recorded, in their order."""
     # given
     events = [party(number) for number in range(2 * BATCH)]
@@ -76,7 +76,7 @@ def test_what_is_refused_is_left_out_alone(place: Place, reader: Connection, tmp
     file = lines_of(tmp_path / "events.ndjson", *events, events[1], events[-1], events[-1])
 
     # when
-    told = run(place, "import", file, code=1).stderr.splitlines()
+    told = run(location, "import", file, code=1).stderr.splitlines()
 
     # then
     assert [line.partition(":")[0] for line in told if line.startswith("line ")] == [f"line {n + 1}" for n in refused]
@@ -85,17 +85,17 @@ def test_what_is_refused_is_left_out_alone(place: Place, reader: Connection, tmp
     assert [one for (one,) in streams] == [f"party:p{n}" for n in range(2 * BATCH) if n not in refused]
 
 
-def test_a_fault_at_the_end_of_a_long_file(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_a_fault_at_the_end_of_a_long_file(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """The last line is read before the first is recorded; how far the check is, is told."""
     file = lines_of(tmp_path / "events.ndjson", *map(party, range(11 * BATCH)), {"type": "no.such"})
-    told = run(place, "import", file, code=1).stderr.splitlines()
+    told = run(location, "import", file, code=1).stderr.splitlines()
     assert told[-3].startswith("check: 11,001 of 11,001")
     assert told[-2].startswith("line 11001: ")
     assert told[-1] == "appended 0, repeated 0, refused 1; nothing was recorded"
     assert size_of(reader) == 0
 
 
-def test_all_faults_are_counted_and_some_are_kept(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_all_faults_are_counted_and_some_are_kept(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """However many lines cannot be read: the first are shown, the others counted, and nothing is recorded."""
     # given
     file = tmp_path / "events.ndjson"
@@ -104,7 +104,7 @@ def test_all_faults_are_counted_and_some_are_kept(place: Place, reader: Connecti
     # when
     report = Report()
     drafts = list(read_drafts(read_lines(file), report))
-    told = run(place, "import", file, code=1).stderr.splitlines()
+    told = run(location, "import", file, code=1).stderr.splitlines()
 
     # then
     assert (len(drafts), len(report.faults), report.refused) == (1, MOST_FAULTS, MOST_FAULTS + 5)
@@ -114,7 +114,7 @@ def test_all_faults_are_counted_and_some_are_kept(place: Place, reader: Connecti
     assert size_of(reader) == 0
 
 
-def test_what_flows_by_once_is_read_twice(place: Place, reader: Connection, tmp_path: Path) -> None:
+def test_what_flows_by_once_is_read_twice(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
     """A pipe with a name is checked and recorded as a file is, and its ending tells what it holds."""
     # given
     pipe = tmp_path / "parties.csv"
@@ -124,7 +124,7 @@ def test_what_flows_by_once_is_read_twice(place: Place, reader: Connection, tmp_
     writing.start()
 
     # when
-    run(place, "import", pipe)
+    run(location, "import", pipe)
     writing.join()
 
     # then
@@ -180,10 +180,10 @@ def test_an_export_is_the_log_of_one_moment(given: Given, reader: Connection) ->
 # --- memory
 
 
-def peak_mb(place: Place, *arguments: object) -> float:
+def peak_mb(location: LedgerLocation, *arguments: object) -> float:
     """The most memory that a command took, that of Postgres not included."""
     process = subprocess.Popen(
-        [LEDGER, *map(str, arguments)], env=environment(place), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [LEDGER, *map(str, arguments)], env=environment(location), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
@@ -191,10 +191,10 @@ def peak_mb(place: Place, *arguments: object) -> float:
     return usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
 
 
-def test_memory_stays_flat(place: Place, tmp_path: Path) -> None:
+def test_memory_stays_flat(location: LedgerLocation, tmp_path: Path) -> None:
     """Ten times the events take no more memory, in or out."""
     few = lines_of(tmp_path / "few.ndjson", *map(party, range(2 * BATCH)))
     many = lines_of(tmp_path / "many.ndjson", *map(party, range(20 * BATCH)))
-    peaks = [peak_mb(place, *arguments) for arguments in (["import", few], ["export"], ["import", many], ["export"])]
+    peaks = [peak_mb(location, *arguments) for arguments in (["import", few], ["export"], ["import", many], ["export"])]
     assert peaks[2] < peaks[0] + 25
     assert peaks[3] < peaks[1] + 10

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.postgres import Connection
+from ledger.database.postgres import Connection
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
 from tests.service import ADMIN, Service, problem_of
@@ -61,7 +61,7 @@ def test_no_read_fails_on_it(told: Service, owner: Connection) -> None:
     before = {path: told.get(path).json() for path in others}
     # when
     for kind, spoilt in spoilt_in_turn(owner, SPOILT):
-        told.client.app.house.cache.answers.clear()  # type: ignore[attr-defined]  # what was given before is given again
+        told.client.app.app_state.cache.answers.clear()  # type: ignore[attr-defined]  # what was given before is given again
         # then
         assert told.get(f"/v1/events/{SPOILT}").text == spoilt
         assert spoilt in told.get("/v1/events", NDJSON).text.splitlines()
@@ -78,7 +78,7 @@ def test_no_read_fails_on_it(told: Service, owner: Connection) -> None:
 def test_who_must_read_it_is_told_that_it_cannot_be_read(told: Service, owner: Connection) -> None:
     """History, timeline and what opens its commitments need the line itself: 503 says what to do."""
     for _ in spoilt_in_turn(owner, SPOILT, ["an empty list", "no subject", "a sequence that is no number"]):
-        told.client.app.house.cache.answers.clear()  # type: ignore[attr-defined]
+        told.client.app.app_state.cache.answers.clear()  # type: ignore[attr-defined]
         for path in (
             "/v1/initiatives/indus-x/history",
             "/v1/initiatives/indus-x/timeline",

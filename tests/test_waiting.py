@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from api import house, porter
-from api.porter import LOOK_S, Porter, Told
-from ledger.postgres import Connection, Place
+from api.http import dependencies as app_state
+from api.http import lookup as porter
+from api.http.lookup import LOOK_S, CoalescedLookup, LookedUp
+from ledger.database.postgres import Connection, LedgerLocation
 from ledger.settings import USUAL, Timeouts
 from projections.read import Behind
 from tests.examples import INDUS_X, THX, USA, event
@@ -52,7 +53,7 @@ def party(number: int) -> dict[str, Any]:
 def test_waiting_readers_hold_up_nobody(service: Service, reader: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """While many wait for a position, others read and append before any of them is answered, and no connection is held
     for those who wait; once it has come, each of them gets it."""
-    monkeypatch.setattr(house, "WAIT_S", 60)
+    monkeypatch.setattr(app_state, "WAIT_S", 60)
     # given
     service.given(THX, INDUS_X)
     position = service.post(USA).json()["position"]
@@ -83,15 +84,15 @@ def test_waiting_readers_hold_up_nobody(service: Service, reader: Connection, mo
     assert all(at >= position for _, at in answered)
 
 
-def test_a_thousand_who_wait_ask_as_often_as_one(place: Place, service: Service) -> None:
+def test_a_thousand_who_wait_ask_as_often_as_one(location: LedgerLocation, service: Service) -> None:
     """However many wait, the database is asked once in a while for all of them; and none longer than they would."""
     service.given(THX)
 
     async def wait(many: int) -> int:
-        async with Counting(place, standing=True) as asked:
-            standing = (await asked.ask(None)).standing
+        async with Counting(location, watermarks=True) as asked:
+            watermarks = (await asked.ask(None)).watermarks
             until = asyncio.get_running_loop().time() + 0.5
-            waits = [asked.wait(Behind("not there", standing, 0, 2), until) for _ in range(many)]
+            waits = [asked.wait(Behind("not there", watermarks, 0, 2), until) for _ in range(many)]
             outcomes = await asyncio.gather(*waits, return_exceptions=True)
             assert {type(one) for one in outcomes} == {TimeoutError}
             return asked.count
@@ -99,12 +100,12 @@ def test_a_thousand_who_wait_ask_as_often_as_one(place: Place, service: Service)
     assert asyncio.run(wait(1_000)) <= 0.5 / LOOK_S + 3
 
 
-class Counting(Porter):
+class Counting(CoalescedLookup):
     """Knows how often the database was asked."""
 
     count = 0
 
-    async def _read(self, digests: list[bytes], deadline: float) -> Told:
+    async def _read(self, digests: list[bytes], deadline: float) -> LookedUp:
         self.count += 1
         return await super()._read(digests, deadline)
 
@@ -117,7 +118,7 @@ def test_who_waits_for_what_is_rolled_back_is_told_so(service: Service) -> None:
         epoch = service.get("/v1/health").json()["epoch"]["epoch"]
         asked = thread.submit(service.get, STATE, min_position=f"{epoch}:{position}")
         sleep(0.2)
-        with service.place.connect() as connection:
+        with service.location.connect() as connection:
             connection.execute("update head set epoch = '0123456789abcdef'")
         assert problem_of(asked.result(), 409)["current_epoch"] == "0123456789abcdef"
 
@@ -133,8 +134,8 @@ def silenced(
         wire.was_cut.set()
         released.wait()
 
-    patient = replace(service.place, timeouts=timeouts)
-    with wired(patient) as (wire, place), running(place) as behind, ThreadPoolExecutor(8) as threads:
+    patient = replace(service.location, timeouts=timeouts)
+    with wired(patient) as (wire, location), running(location) as behind, ThreadPoolExecutor(8) as threads:
         wire.cut(Cut(marker, delivered=False, meanwhile=swallow))
         try:
             yield behind, threads, wire.was_cut

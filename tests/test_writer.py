@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from ledger.draft import read_body
-from ledger.entry import StoredLine
-from ledger.epoch import current, epochs
+from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable, Unreadable
-from ledger.postgres import Connection, Embedded, Place, Pool
+from ledger.log.entry import StoredLine
+from ledger.log.epoch import current, epochs
 from ledger.service import Answer, Ledger
+from ledger.writing.draft import read_body
 from projections.follow import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
@@ -52,19 +52,19 @@ def programme(number: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def twin(place: Place) -> Iterator[Ledger]:
+def twin(location: LedgerLocation) -> Iterator[Ledger]:
     """A second ledger on the same place, as another process would have it."""
-    with place.pool(2) as pool, Ledger(place, pool) as opened:
+    with location.pool(2) as pool, Ledger(location, pool) as opened:
         yield opened
 
 
 @pytest.fixture
-def busy(ledger: Ledger, server: Embedded, place: Place) -> Callable[[], Any]:
+def busy(ledger: Ledger, server: Embedded, location: LedgerLocation) -> Callable[[], Any]:
     """``with busy() as head:`` the writer is in the middle of recording; what comes meanwhile waits for it."""
 
     @contextmanager
     def wait() -> Iterator[Held]:
-        with held(server.owner_dsn, place.schema) as head:
+        with held(server.owner_dsn, location.schema) as head:
             first = submit(ledger, THX)
             head.wait_for(1)
             yield head
@@ -84,12 +84,12 @@ def test_writers_of_one_process_never_conflict(ledger: Ledger, given: Given, rea
     assert reader.execute("select count(*) from entries where stream = 'initiative:indus-x'").fetchone() == (201,)
 
 
-def test_what_waits_is_recorded_together(ledger: Ledger, busy: Any, server: Embedded, place: Place) -> None:
+def test_what_waits_is_recorded_together(ledger: Ledger, busy: Any, server: Embedded, location: LedgerLocation) -> None:
     """Requests that came while another was being recorded share one transaction."""
     with busy():
         others = [submit(ledger, programme(n)) for n in range(5)] + [submit(ledger, claim("initiative:i3", "more"))]
     assert [outcome.result(20)[0].version for outcome in others] == [1, 1, 1, 1, 1, 2]
-    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
         counted = owner.execute("select count(distinct xmin::text), count(*) from entries where position > 1")
         assert counted.fetchone() == (1, 6)
 
@@ -162,11 +162,11 @@ def test_who_gives_up_waiting_stops_nobody(ledger: Ledger, busy: Any) -> None:
 
 
 def test_one_callers_conflict_costs_the_others_nothing(
-    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, location: LedgerLocation
 ) -> None:
     """Of requests that are recorded together, those that another process has overtaken are decided again, alone."""
     given(THX, programme(1), programme(2))
-    with held(server.owner_dsn, place.schema) as head:
+    with held(server.owner_dsn, location.schema) as head:
         elsewhere = submit(twin, claim("initiative:i1", "from elsewhere"))
         head.wait_for(1)
         first = submit(ledger, USA)  # while it waits the others gather
@@ -175,7 +175,7 @@ def test_one_callers_conflict_costs_the_others_nothing(
         others += [submit(ledger, programme(n)) for n in range(3, 40)]
     assert [one.result(20)[0].version for one in (elsewhere, first, overtaken)] == [2, 1, 3]
     assert [one.result(20)[0].version for one in others] == [2] + [1] * 37
-    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
         of_others = owner.execute(
             "select count(distinct xmin::text) from entries where entry_id = any(%s::uuid[])",
             [[one.result()[0].id for one in others]],
@@ -184,13 +184,13 @@ def test_one_callers_conflict_costs_the_others_nothing(
 
 
 def test_a_refusal_beside_what_came_to_stand_elsewhere_costs_nobody_anything(
-    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, pool: Pool
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, location: LedgerLocation, pool: Pool
 ) -> None:
     """Where another process writes first, of requests for one stream the right ones are recorded, the wrong ones refused,
     and what it has overtaken is decided again."""
     given(THX, programme(1), programme(2))
-    with Ledger(place, pool) as third:
-        with held(server.owner_dsn, place.schema) as head:
+    with Ledger(location, pool) as third:
+        with held(server.owner_dsn, location.schema) as head:
             overtaking = submit(twin, claim("initiative:i1", "from elsewhere"))
             head.wait_for(1)
             first = submit(ledger, USA)  # while it waits the others gather
@@ -205,7 +205,7 @@ def test_a_refusal_beside_what_came_to_stand_elsewhere_costs_nobody_anything(
             wrong.result(20)
 
 
-def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
+def test_a_writer_that_failed_serves_the_next(location: LedgerLocation, pool: Pool) -> None:
     """Whatever goes wrong with one request, and however badly, the next one is recorded."""
     failures: list[BaseException] = [SystemExit(3), MemoryError(), KeyboardInterrupt()]
 
@@ -214,16 +214,16 @@ def test_a_writer_that_failed_serves_the_next(place: Place, pool: Pool) -> None:
             raise failures.pop()
         return datetime.now(UTC)
 
-    with Ledger(place, pool, clock=clock) as ledger:
+    with Ledger(location, pool, clock=clock) as ledger:
         for _ in range(3):
             with pytest.raises(Unavailable, match="the writer failed"):
                 submit(ledger, THX).result(20)
         assert append(ledger, THX)[0].position == 1
 
 
-def test_after_closing_a_request_is_refused(place: Place, pool: Pool) -> None:
+def test_after_closing_a_request_is_refused(location: LedgerLocation, pool: Pool) -> None:
     """Whoever comes to a ledger that is closed is told so, and does not wait for ever."""
-    with Ledger(place, pool) as ledger:
+    with Ledger(location, pool) as ledger:
         append(ledger, THX)
     with pytest.raises(Unavailable, match="nothing was recorded"):
         append(ledger, INDUS_X)
@@ -278,28 +278,28 @@ def outcome(ledger: Ledger, events: Sequence[dict[str, Any]]) -> Any:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=requests())
-def test_a_cache_makes_no_difference(server: Embedded, new_place: Callable[[], Place], made: Any) -> None:
+def test_a_cache_makes_no_difference(server: Embedded, new_place: Callable[[], LedgerLocation], made: Any) -> None:
     """The same requests get the same answers from one process that remembers all, from two in turn, and from processes
     that remember nothing; and each answer's anomalies are the projection's."""
     told = []
     for alternate, forget in ((False, False), (True, False), (False, True)):
-        place = new_place()
-        with place.pool(3) as pool, Ledger(place, pool) as one, Ledger(place, pool) as two:
+        location = new_place()
+        with location.pool(3) as pool, Ledger(location, pool) as one, Ledger(location, pool) as two:
             answers = []
             for which, events in made:
                 if forget:
-                    with Ledger(place, pool) as fresh:
+                    with Ledger(location, pool) as fresh:
                         answers.append(outcome(fresh, events))
                 else:
                     answers.append(outcome((one, two)[which] if alternate else one, events))
         told.append(answers)
-        assert_projected(place, answers)
+        assert_projected(location, answers)
     assert told[0] == told[1] == told[2]
 
 
-def assert_projected(place: Place, answers: Sequence[Any]) -> None:
+def assert_projected(location: LedgerLocation, answers: Sequence[Any]) -> None:
     """What was answered of the last entry of each stream is what its state says of it, and versions have no gap."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         follower = Follower(connection)
         follower.create()
         while follower.step():
@@ -318,12 +318,12 @@ def assert_projected(place: Place, answers: Sequence[Any]) -> None:
             assert (answer.position, anomaly.code) in flagged
 
 
-def rewind(server: Embedded, place: Place, size: int, epoch: str | None = None) -> None:
+def rewind(server: Embedded, location: LedgerLocation, size: int, epoch: str | None = None) -> None:
     """The ledger as a backup would have it that was taken when it had so many entries: nobody is told.
 
     ``epoch``: the one that it was in then, where there has been another since.
     """
-    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
         owner.execute("alter table entries disable trigger all")
         owner.execute(
             "delete from disclosures where entry_id in (select entry_id from entries where position > %s)", [size]
@@ -340,7 +340,7 @@ def rewind(server: Embedded, place: Place, size: int, epoch: str | None = None) 
 
 
 def test_a_ledger_that_was_rolled_back_is_noticed_not_written_to(
-    ledger: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, given: Given, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """A service that goes on over a restored backup decides on what is there: no gap of versions, no false refusal, and
     another epoch begins."""
@@ -355,7 +355,7 @@ def test_a_ledger_that_was_rolled_back_is_noticed_not_written_to(
     ):
         append(ledger, one)
     # when
-    rewind(server, place, 2)
+    rewind(server, location, 2)
     answers = [append(ledger, claim("initiative:indus-x", "after")), append(ledger, lost)]
     # then
     assert [(one.position, one.version, one.repeated) for (one,) in answers] == [(3, 2, False), (4, 1, False)]
@@ -368,14 +368,14 @@ def test_a_ledger_that_was_rolled_back_is_noticed_not_written_to(
 
 
 def test_positions_that_were_lost_and_filled_by_another_are_noticed(
-    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Where another writer has filled exactly the lost positions by the time, whoever had seen the old ones notices."""
     given(THX, INDUS_X)
     before = current(reader)
     append(ledger, programme(1))
     append(ledger, claim("initiative:indus-x", "lost"))
-    rewind(server, place, 2)
+    rewind(server, location, 2)
     append(twin, USA)
     append(twin, claim("initiative:indus-x", "filled"))
     (answer,) = append(ledger, claim("initiative:indus-x", "after"))
@@ -390,15 +390,15 @@ def test_positions_that_were_lost_and_filled_by_another_are_noticed(
 
 
 def test_a_rollback_that_could_not_be_told_of_at_once_is_not_forgotten(
-    twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+    twin: Ledger, given: Given, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Where the connection dies while another epoch begins, the append goes on, the epoch begins once, and nobody else
     has waited for it."""
-    with wired(place) as (wire, far), far.pool(1) as pool, Ledger(far, pool) as ledger:
+    with wired(location) as (wire, far), far.pool(1) as pool, Ledger(far, pool) as ledger:
         given(THX, INDUS_X)
         append(ledger, claim("initiative:indus-x", "lost"))
         append(ledger, claim("initiative:indus-x", "lost too"))
-        rewind(server, place, 2)
+        rewind(server, location, 2)
         wire.cut(Cut(b"select epoch", delivered=False, meanwhile=lambda: append(twin, USA)))
         (answer,) = append(ledger, claim("initiative:indus-x", "after"))
         assert wire.was_cut.is_set()
@@ -407,18 +407,18 @@ def test_a_rollback_that_could_not_be_told_of_at_once_is_not_forgotten(
 
 
 def test_an_epoch_that_was_lost_itself_is_not_taken_up_again(
-    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, place: Place, reader: Connection
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:
     """Where an older copy is restored that knows nothing of the current epoch, another begins, and one only."""
     given(THX, INDUS_X)
     first = current(reader)
     append(twin, claim("initiative:indus-x", "lost"))
     append(ledger, claim("initiative:indus-x", "lost too"))
-    rewind(server, place, 3)
+    rewind(server, location, 3)
     for writer in (ledger, twin):
         append(writer, claim("initiative:indus-x", "lost as well"))
     second = current(reader)
-    rewind(server, place, 2, epoch=first)
+    rewind(server, location, 2, epoch=first)
     for writer in (twin, ledger):
         append(writer, claim("initiative:indus-x", "after"))
     assert [one.size for one in epochs(reader)] == [0, 2]
@@ -443,7 +443,7 @@ def test_the_first_append_after_a_start_knows_what_is_registered(ledger: Ledger,
 
 
 def test_a_correction_names_no_position_that_is_yet_to_come(
-    ledger: Ledger, twin: Ledger, server: Embedded, place: Place
+    ledger: Ledger, twin: Ledger, server: Embedded, location: LedgerLocation
 ) -> None:
     """Where its own entry will stand nobody knows who asks: what is named there may come to be another's."""
     append(ledger, THX)
@@ -451,7 +451,7 @@ def test_a_correction_names_no_position_that_is_yet_to_come(
     with pytest.raises(Refused) as refused:
         append(ledger, programme(1), guessed)
     assert (refused.value.rule, refused.value.pointer) == ("unknown_target", "/events/1")
-    with held(server.owner_dsn, place.schema) as head:
+    with held(server.owner_dsn, location.schema) as head:
         elsewhere = submit(twin, USA)
         head.wait_for(1)
         both = submit(ledger, programme(1), guessed)
@@ -489,12 +489,12 @@ def test_what_was_unknown_and_was_told_of_elsewhere_is_known(ledger: Ledger, twi
 
 
 def test_what_was_unknown_and_came_meanwhile_is_known(
-    ledger: Ledger, twin: Ledger, server: Embedded, place: Place
+    ledger: Ledger, twin: Ledger, server: Embedded, location: LedgerLocation
 ) -> None:
     """Where another process registers what a request mentions, between its reading and its recording, it is no dangler."""
     append(ledger, THX, INDUS_X)
     append(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="lead"))
-    with held(server.owner_dsn, place.schema) as head:
+    with held(server.owner_dsn, location.schema) as head:
         registered = submit(twin, USA)
         head.wait_for(1)
         joined = submit(ledger, event("initiative.party_joined", "initiative:indus-x", party="party:usa", role="host"))
@@ -508,10 +508,10 @@ INSERT = """
     values (%(n)s, 'source:thx', %(n)s, 't', gen_random_uuid(), now(), '{}')"""
 
 
-def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Place) -> None:
+def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, location: LedgerLocation) -> None:
     """Whoever writes past the ledger cannot leave a version out either."""
     append(ledger, THX)
-    with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+    with Connection.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
         for versions in ([3], [2, 4]):
             rows = [{"n": version} for version in versions]
             with pytest.raises(psycopg.IntegrityError, match="a version must follow"):
@@ -525,8 +525,8 @@ def test_the_database_refuses_a_gap(ledger: Ledger, server: Embedded, place: Pla
 def test_after_a_stall_the_backlog_does_not_hold_up_the_rest(primary: Server) -> None:
     """Where appends keep coming while the database stands still, they go on once it works again: those whose time is
     nearly over do not cut short what they share with the others, again and again."""
-    place = primary.place()
-    with place.pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+    location = primary.location()
+    with location.pool(1) as pool, Ledger(location, pool, patience_s=2) as ledger:
         append(ledger, THX)
         coming, done = list[Answers](), Event()
 
@@ -556,8 +556,8 @@ def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> 
     standby.promote()
     primary.freeze()
     hosts = f"{primary.directory},{standby.directory}"
-    place = Place(make_conninfo(primary.place().dsn, host=hosts), "ledger")
-    with standby.place().pool(1) as pool, Ledger(place, pool, patience_s=2) as ledger:
+    location = LedgerLocation(make_conninfo(primary.location().dsn, host=hosts), "ledger")
+    with standby.location().pool(1) as pool, Ledger(location, pool, patience_s=2) as ledger:
         outcomes = list[BaseException | None]()
 
         def recorded() -> bool:
@@ -571,8 +571,8 @@ def test_a_host_that_does_not_answer_does_not_hide_the_next(primary: Server) -> 
 
 def test_a_server_that_stood_still_is_not_blamed_for_its_clock(primary: Server) -> None:
     """A statement that reached the server late is decided again; that the clocks differ is said only where they do."""
-    place = primary.place()
-    with place.pool(1) as pool, Ledger(place, pool, tolerance_s=0.5) as ledger:
+    location = primary.location()
+    with location.pool(1) as pool, Ledger(location, pool, tolerance_s=0.5) as ledger:
         append(ledger, THX, INDUS_X)
         append(ledger, claim("initiative:indus-x", "a claim"))
         primary.freeze()
@@ -582,16 +582,16 @@ def test_a_server_that_stood_still_is_not_blamed_for_its_clock(primary: Server) 
         assert late.result(20)[0].position == 4
 
 
-def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, place: Place) -> None:
+def test_it_is_told_what_waits(ledger: Ledger, server: Embedded, location: LedgerLocation) -> None:
     """How many appends wait, those too that cannot be decided with the others yet; since when; and over which connection,
     so that the database can say for whom."""
     assert ledger.waiting() == (0, None, None, True)
     named = USA | {"id": str(uuid4())}
     with ExitStack() as until, ThreadPoolExecutor() as threads:
-        with held(server.owner_dsn, place.schema) as head:
+        with held(server.owner_dsn, location.schema) as head:
             outcomes = [submit(ledger, THX)]
             head.wait_for(1)
-            next_in_line = held(server.owner_dsn, place.schema, next_in_line=True)
+            next_in_line = held(server.owner_dsn, location.schema, next_in_line=True)
             second = threads.submit(until.enter_context, next_in_line)
             wait_until(head.is_wanted_by_another)
             outcomes += [submit(ledger, named) for _ in range(3)]
@@ -615,35 +615,39 @@ def assert_waiting(ledger: Ledger, count: int, head: Held) -> None:
 
 
 @pytest.mark.parametrize("off_s", [-7, 7, 3_600, -315_360_000])
-def test_clocks_that_differ_stop_appends(place: Place, pool: Pool, off_s: float, reader: Connection) -> None:
+def test_clocks_that_differ_stop_appends(
+    location: LedgerLocation, pool: Pool, off_s: float, reader: Connection
+) -> None:
     """Where the server's clock and ours differ by more than the tolerance, nothing is recorded, and it is said why."""
     told = pytest.raises(Unavailable, match=r"clock says .* nothing was recorded")
-    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=off_s)) as ledger, told:
+    with Ledger(location, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=off_s)) as ledger, told:
         append(ledger, THX)
     assert reader.execute("select size from head").fetchone() == (0,)
-    with Ledger(place, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=2)) as ledger:
+    with Ledger(location, pool, clock=lambda: datetime.now(UTC) + timedelta(seconds=2)) as ledger:
         assert append(ledger, THX)[0].position == 1
 
 
-def test_a_time_ahead_is_not_made_worse(place: Place, pool: Pool, server: Embedded) -> None:
+def test_a_time_ahead_is_not_made_worse(location: LedgerLocation, pool: Pool, server: Embedded) -> None:
     """Where the last entry lies ahead of the clock, nothing is recorded at a time that would lie ahead as well."""
-    with Ledger(place, pool) as ledger:
+    with Ledger(location, pool) as ledger:
         append(ledger, THX)
-        with Connection.connect(server.owner_dsn, options=f"-c search_path={place.schema}") as owner:
+        with Connection.connect(server.owner_dsn, options=f"-c search_path={location.schema}") as owner:
             owner.execute("update head set recorded_at = now() + interval '1 hour'")
         with pytest.raises(Unavailable, match="later than that"):
             append(ledger, USA)
 
 
-def test_the_day_of_a_decision_is_the_day_it_is_recorded(place: Place, pool: Pool, reader: Connection) -> None:
+def test_the_day_of_a_decision_is_the_day_it_is_recorded(
+    location: LedgerLocation, pool: Pool, reader: Connection
+) -> None:
     """At midnight, and where the clocks differ, it is the server's day that counts: also for what is answered."""
-    with place.connect() as connection:
+    with location.connect() as connection:
         row = connection.execute("select clock_timestamp()").fetchone()
     assert row is not None
     midnight = (row[0] + timedelta(days=1)).replace(hour=0, minute=0, second=0)
     tolerance = (midnight - row[0]).total_seconds() + 60  # ours is past midnight, and within what is tolerated
     clock = lambda: datetime.now(UTC) + (midnight - row[0]) + timedelta(seconds=1)  # noqa: E731
-    with Ledger(place, pool, clock=clock, tolerance_s=tolerance) as ledger:
+    with Ledger(location, pool, clock=clock, tolerance_s=tolerance) as ledger:
         today = str(midnight.date())
         (answer,) = append(ledger, event("initiative.launched", "initiative:i1", today, name="N", kind="challenge"))
     assert "future_act" in [one.code for one in answer.anomalies]

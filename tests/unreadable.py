@@ -9,7 +9,7 @@ from typing import LiteralString
 
 import pytest
 
-from ledger.postgres import Connection, Embedded, Place
+from ledger.database.postgres import Connection, Embedded, LedgerLocation
 
 WHOLE = {
     "an empty list": "[]",
@@ -96,8 +96,10 @@ def tamper(owner: Connection, statement: LiteralString, *given: object) -> None:
 
 
 @pytest.fixture
-def owner(server: Embedded, place: Place) -> Iterator[Connection]:
+def owner(server: Embedded, location: LedgerLocation) -> Iterator[Connection]:
     """Whoever owns the server: who can do what the service cannot."""
     with Connection.connect(server.owner_dsn, autocommit=True) as connection:
-        connection.execute("select set_config('search_path', %s, false)", [f"{place.projections}, {place.schema}"])
+        connection.execute(
+            "select set_config('search_path', %s, false)", [f"{location.projections}, {location.schema}"]
+        )
         yield connection

@@ -1,0 +1,88 @@
+"""The whole house in one process, on the embedded server: seed, follower, service."""
+
+import logging
+from threading import Event, Thread
+
+import seeds
+from api.app import build, listen, serve_on
+from api.cli.terminal import say
+from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
+from ledger.database.postgres import Embedded, LedgerLocation, embedded
+from ledger.errors import LedgerError, NotFound
+from ledger.service import Actor, Ledger
+from ledger.settings import Settings
+from ledger.writing.draft import read_body
+from projections.follow import follow
+
+CURATOR = Actor("system", "seeds")
+WATCH_S = 1.0
+log = logging.getLogger("ledger.demo")
+
+
+def run(settings: Settings) -> None:
+    """Start everything, serve until interrupted, stop everything."""
+    stop = Event()
+    if settings.dsn:
+        say("LEDGER_DSN is set, and is not used: the demo has an embedded server of its own")
+    with listen(settings) as listener, embedded(settings.data, settings.schema_, settings.timeouts) as server:
+        key = _admin_key(server.location, settings)
+        load_seed(server.location, settings.name)
+        threads = [
+            Thread(target=follow, args=(server.location, stop), name="follower"),
+            Thread(target=_watch, args=(server, stop), name="watch"),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            _welcome(settings, listener.getsockname()[1], key)
+            serve_on(build(_public(settings), server.location), listener, log_level="warning")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def load_seed(location: LedgerLocation, name: str) -> int:
+    """Append the seed ledger, file by file; returns how many events were new. A second time changes nothing."""
+    with location.pool(2) as pool, Ledger(location, pool, name) as ledger:
+        answers = [ledger.append(read_body({"events": seeds.events(file)}), CURATOR) for file in seeds.FILES]
+    return sum(not answer.repeated for file in answers for answer in file)
+
+
+def _admin_key(location: LedgerLocation, settings: Settings) -> str:
+    """The key that was given, or a new one at each start: only its digest is kept."""
+    with location.connect() as connection:
+        if settings.admin_key:
+            key = settings.admin_key.get_secret_value()
+            ensure_admin_key(connection, key)
+            return key
+        try:
+            revoke_key(connection, "demo-admin")
+        except NotFound:
+            log.debug("the first start: there is no key yet")
+        return create_key(connection, "demo-admin", Role.admin)
+
+
+def _watch(server: Embedded, stop: Event) -> None:
+    """Start Postgres again if it dies; the service and the follower find it by themselves."""
+    while not stop.wait(WATCH_S):
+        try:
+            server.ensure_running()
+        except LedgerError as error:
+            log.warning("%s", error)
+
+
+def _public(settings: Settings) -> Settings:
+    """In the demo everybody may read, unless the setting says otherwise."""
+    said = "public_reads" in settings.model_fields_set
+    return settings if said else settings.model_copy(update={"public_reads": True})
+
+
+def _welcome(settings: Settings, port: int, key: str) -> None:
+    address = f"http://{settings.host}:{port}"
+    say(f"The partnership ledger is at {address}  (reference: {address}/docs)")
+    say(f"  state of a programme   curl {address}/v1/initiatives/indus-x")
+    say(f"  every entry, in order  curl {address}/v1/events")
+    say(f"  health                 curl {address}/v1/health")
+    say(f"Admin key, to append:    {key}")
+    say(f"Data: {settings.data.resolve()}. Ctrl-C stops everything; a second start keeps the data.")

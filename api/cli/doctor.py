@@ -1,0 +1,133 @@
+"""What `ledger doctor` looks at: each finding with the fix."""
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ledger.database.postgres import READ_ONLY, Connection, LedgerLocation, check_schema, is_read_only
+from ledger.errors import Misconfigured
+from ledger.log.clocks import read_clocks
+from ledger.log.epoch import current, epochs
+from projections.follow import read_progress
+
+OLDEST = 15
+SOUND_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}
+"""Minor releases below these have holes that matter to a ledger."""
+
+
+class Diagnosis(NamedTuple):
+    """``verdict`` is ok, warn or fail."""
+
+    verdict: str
+    check: str
+    finding: str
+
+
+def examine(
+    connection: Connection,
+    location: LedgerLocation,
+    tolerance_s: float,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[Diagnosis]:
+    """Every check in turn, none of which changes anything; over a connection as the service has them."""
+    schema = _schema(connection, location)
+    found = [
+        _python(),
+        _server(connection),
+        _changes(connection),
+        *_durability(connection),
+        *_limits(connection),
+        schema,
+    ]
+    if schema.verdict == "ok":
+        found += [*_clocks(connection, tolerance_s, clock), _epoch(connection), _projections(connection)]
+    return found
+
+
+def _python() -> Diagnosis:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Diagnosis("ok" if sys.version_info >= (3, 11) else "fail", "Python", f"{version} (3.11 or later)")
+
+
+def _server(connection: Connection) -> Diagnosis:
+    major, minor = divmod(connection.info.server_version, 10_000)
+    if major < OLDEST:
+        return Diagnosis("fail", "PostgreSQL", f"{major}.{minor}: use {OLDEST} or later")
+    sound = SOUND_MINORS.get(major, 0)
+    if minor < sound:
+        return Diagnosis("warn", "PostgreSQL", f"{major}.{minor} has known holes: update to {major}.{sound} or later")
+    return Diagnosis("ok", "PostgreSQL", f"{major}.{minor}")
+
+
+def _changes(connection: Connection) -> Diagnosis:
+    if is_read_only(connection):
+        return Diagnosis("warn", "changes", f"{READ_ONLY}: it answers who reads, and records nothing")
+    return Diagnosis("ok", "changes", "the server takes them")
+
+
+def _durability(connection: Connection) -> Iterator[Diagnosis]:
+    """Acknowledged means durable only where the server is told so."""
+    for setting, why in (
+        ("fsync", "without it a power cut loses what was acknowledged"),
+        ("full_page_writes", "without it a power cut can tear pages"),
+        ("synchronous_commit", "the service sets it for itself; the server's own default is best on, too"),
+        ("data_checksums", "with them silent corruption shows: pg_checksums --enable, with the server stopped"),
+    ):
+        row = connection.execute("select reset_val from pg_settings where name = %s", [setting]).fetchone()
+        value = str(row[0]) if row else "unknown"
+        verdict = "ok" if value in ("on", "remote_apply", "remote_write") else "fail" if setting == "fsync" else "warn"
+        yield Diagnosis(verdict, setting, value if verdict == "ok" else f"{value}: {why}")
+
+
+def _limits(connection: Connection) -> Iterator[Diagnosis]:
+    """As a session of the service has them, whether by a setting or by the connection string."""
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+        row = connection.execute("select current_setting(%s)", [name]).fetchone()
+        value = row[0] if row else "unknown"
+        off = "off: what hangs once hangs for ever, and may keep others waiting; see LEDGER_DSN and the settings"
+        yield Diagnosis("warn", name, off) if value == "0" else Diagnosis("ok", name, value)
+
+
+def _clocks(connection: Connection, tolerance_s: float, clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
+    """Entries carry the server's time, and what counts from a day counts by ours."""
+    clocks = read_clocks(connection, tolerance_s, clock)
+    told = f"{clocks.apart_s:.1f} s apart, the server's and ours"
+    if clocks.differ:
+        yield Diagnosis("warn", "clocks", f"{told}: set both by NTP (LEDGER_CLOCK_TOLERANCE is {tolerance_s:g} s)")
+    else:
+        yield Diagnosis("ok", "clocks", told)
+    if clocks.is_ahead(clocks.last):
+        yield Diagnosis(
+            "warn",
+            "last entry",
+            f"it is of {clocks.last:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: a clock was wrong",
+        )
+
+
+def _epoch(connection: Connection) -> Diagnosis:
+    known = {one.epoch: one for one in epochs(connection)}
+    one = known[current(connection)]
+    told = f"{one.epoch}, since {one.began_at:%Y-%m-%d %H:%M} UTC and position {one.size}: {one.reason}"
+    return Diagnosis("ok", "epoch", told)
+
+
+def _schema(connection: Connection, location: LedgerLocation) -> Diagnosis:
+    try:
+        check_schema(connection, location)
+    except Misconfigured as error:
+        return Diagnosis("fail", "schema", str(error))
+    return Diagnosis("ok", "schema", f"{location.schema}: up to date; the service's role can add and never change")
+
+
+def _projections(connection: Connection) -> Diagnosis:
+    progress = read_progress(connection)
+    if progress is None:
+        return Diagnosis("warn", "projections", "not built yet: run `ledger follow`")
+    if progress.error_position is not None:
+        return Diagnosis("fail", "projections", f"entry {progress.error_position} stops them ({progress.error})")
+    row = connection.execute("select size from head").fetchone()
+    lag = (row[0] if row else 0) - progress.position
+    return Diagnosis(
+        "ok" if lag == 0 else "warn", "projections", f"at position {progress.position}, {lag} behind the log"
+    )

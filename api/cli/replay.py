@@ -1,0 +1,78 @@
+"""The story of the log on the command line: a head and its changes to people, a JSON object an entry to pipes."""
+
+from collections.abc import Iterator
+from time import sleep
+
+from pydantic_core import to_json
+
+from api.cli.terminal import out, write
+from ledger.history import Recorded
+from ledger.log.entry import Entry, read_line
+from ledger.process import undisturbed
+from ledger.service import read_openings
+from ledger.vocabulary.fact import Subject
+from projections.basis import Asked
+from projections.read import Queries
+from projections.replay import Replayed, story
+
+LOG_BATCH = 5_000
+BRIEF = 100
+
+
+def tell(reads: Queries, asked: Asked, only: Subject | None, begin: int, speed: float) -> bool:
+    """Tell of the entries from a position on; returns whether there was one."""
+    is_told = False
+    for told in _story(reads, asked, only):
+        if (told.entry.position or 0) >= begin:
+            is_told = True
+            _tell(told)
+            sleep(1 / speed if speed else 0)
+    return is_told
+
+
+def _story(reads: Queries, asked: Asked, only: Subject | None) -> Iterator[Replayed]:
+    """The story of the log; or of one stream, told with what is known of those that it mentions."""
+    entries = (_read(line) for _, line in _log(reads, asked, 0, only))
+    if only is None:
+        return story(entries)
+    alone = list(entries)
+    with reads.connection() as connection:
+        mentioned = {subject for _, recorded in alone for subject in recorded.fact.mentions}
+        return story(alone, read_openings(connection, mentioned))
+
+
+@undisturbed()
+def _read(line: str) -> tuple[Entry, Recorded]:
+    entry = read_line(line)
+    return entry, entry.recorded()
+
+
+def _log(reads: Queries, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
+    """Position and line of the entries after a position, read a batch at a time."""
+    while entries := reads.log(asked, after, LOG_BATCH, subject=subject)[0]:
+        yield from entries
+        after = entries[-1][0]
+
+
+def _tell(told: Replayed) -> None:
+    entry = told.entry
+    head = (
+        f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
+    )
+    if not out.is_terminal:
+        shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
+        write(
+            to_json(
+                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in told.changes]}
+            ).decode()
+        )
+        return
+    out.print(head, style="bold")
+    for change in told.changes:
+        where = "" if change.subject == entry.originator_id else f" of {change.subject}"
+        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
+
+
+def _brief(value: object) -> str:
+    text = to_json(value).decode()
+    return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"

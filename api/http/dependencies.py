@@ -1,0 +1,201 @@
+"""What a request finds: the ledger, the reads, who is asking. Built once by ``api.app``."""
+
+from asyncio import get_running_loop
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request, Security
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
+
+from api.http.auth import Holder, Role, allow
+from api.http.lookup import CoalescedLookup, LookedUp
+from api.http.problems import BodyTooLarge, WrongMediaType
+from api.http.relay import Relay
+from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_matches
+from ledger.database.postgres import LedgerLocation
+from ledger.errors import Fault, Invalid, Unavailable
+from ledger.service import Ledger
+from ledger.settings import Settings
+from projections.read import Behind, Queries
+
+WAIT_S = 2.0
+"""How long a reader waits for what is not there yet."""
+MAX_BODY_BYTES = 2**20
+MEANWHILE_S = 0.1
+"""A key that was looked up longer ago than this is looked up again, once the body is there."""
+
+
+@dataclass(frozen=True)
+class AppState:
+    """Everything that a process needs to answer."""
+
+    location: LedgerLocation
+    settings: Settings
+    ledger: Ledger
+    reads: Queries
+    readers: CoalescedLookup
+    writers: CoalescedLookup
+    relay: Relay
+    cache: Cache
+
+
+def app_state(request: Request) -> AppState:
+    found: AppState = request.app.state.app_state
+    return found
+
+
+Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_error=False))
+"""Tells of the key in the OpenAPI document; the header itself is read by ``api.http.auth``."""
+
+
+async def admin(request: Request, _: Any = Bearer) -> Holder:
+    """Only admins append. Raises Denied, Unavailable."""
+    given = request.headers.get("authorization")
+    request.scope["context"].looked_up = looked_up = await app_state(request).writers.ask(given)
+    return allow(looked_up.holders, given, Role.admin)
+
+
+async def admit(here: AppState, authorization: str | None, context: RequestContext) -> LookedUp:
+    """Anybody may read where reads are public, else the holder of any key. Raises Denied, Unavailable."""
+    if context.failure:
+        raise context.failure
+    try:
+        context.looked_up = context.looked_up or await here.readers.ask(authorization)
+    except Unavailable as error:
+        context.failure = error
+        raise
+    if authorization is not None or not here.settings.public_reads:
+        allow(context.looked_up.holders, authorization, Role.reader)
+    return context.looked_up
+
+
+async def reader(request: Request, _: Any = Bearer) -> Queries:
+    """The reads, as they stand for who may read. Raises Denied, Unavailable."""
+    here = app_state(request)
+    looked_up = await admit(here, request.headers.get("authorization"), request.scope["context"])
+    return Queries(here.reads.pool, looked_up.watermarks)
+
+
+TheQueries = Annotated[Queries, Depends(reader)]
+
+
+class Strict(APIRoute):
+    """Parameters that the reference does not name, or that are given twice, are refused: none is silently ignored."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def check_and_handle(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, self.path)
+            return await handle(request)
+
+        return check_and_handle
+
+
+def _check_query(request: Request, path: str) -> None:
+    """Raises Invalid."""
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
+    known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    faults = [Fault(name, "there is no such parameter here", "extra_forbidden") for name in given if name not in known]
+    faults += [Fault(name, "it is given more than once", "repeated") for name in given if given[name] > 1]
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+
+
+class Patient(Strict):
+    """A read of what is not there yet waits for it on the event loop, and is then done again as if it came just now.
+
+    It holds no connection meanwhile, as it was refused before it took one, and no thread.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def wait_and_handle(request: Request) -> Response:
+            until = get_running_loop().time() + WAIT_S
+            while True:
+                try:
+                    return await handle(request)
+                except Behind as behind:
+                    try:
+                        await app_state(request).readers.wait(behind, until)
+                    except TimeoutError:
+                        raise behind from None
+                request.scope["context"].looked_up = None
+
+        return wait_and_handle
+
+
+async def json_body(request: Request) -> bytes:
+    """The body, within the limit, of who may still append when it is there. Raises WrongMediaType, BodyTooLarge, BodyLate,
+    Denied, Unavailable, Invalid where it breaks off."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
+    _check_size(int(request.headers.get("content-length", 0)))
+    body, began = bytearray(), get_running_loop().time()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            _check_size(len(body))
+    except ClientDisconnect:
+        raise Invalid("the body broke off") from None
+    if get_running_loop().time() - began > MEANWHILE_S:
+        await admin(request)
+    return bytes(body)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"the body has more than {MAX_BODY_BYTES:,} bytes; send the events in several requests")
+
+
+def epoch_of(request: Request) -> str:
+    """The epoch of the ledger that the answer rests on."""
+    context: RequestContext = request.scope["context"]
+    assert context.looked_up is not None
+    return context.looked_up.watermarks.epoch
+
+
+def answer(
+    request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
+    cached: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
+) -> Response:  # fmt: skip
+    """What is known at a position; 304 without a body where the reader has it already.
+
+    ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
+    stays the same however the ledger grows. ``cached``: it may be given again. ``more`` are headers.
+    """
+    stem = "" if version is None else f"v{version}-"
+    tag = f'W/"{stem}{epoch_of(request)}-{digest}"'
+    headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag, **more}
+    whole = Response(body, media_type=media_type, headers=headers)
+    context: RequestContext = request.scope["context"]
+    if cached and context.looked_up:
+        context.cached = CachedResponse(
+            context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body
+        )
+    return (
+        Response(status_code=304, headers=headers)
+        if etag_matches(tag, request.headers.get("if-none-match", ""))
+        else whole
+    )
+
+
+def digest_of(*said: str) -> str:
+    return blake2b(chr(0).join(said).encode(), digest_size=12).hexdigest()
+
+
+def next_page(request: Request, **where: str) -> str:
+    """A ``Link`` to the page after this one, relative, as nobody but the reader knows the service's outer address."""
+    query = dict(request.query_params) | where
+    return f'<{request.scope["path"]}?{urlencode(query)}>; rel="next"'

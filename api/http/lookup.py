@@ -1,0 +1,218 @@
+"""The porter: one question to the database for all who wait at the door, with an answer as fresh as one of their own.
+
+Whoever asks is answered from what was read after they came: so a key that was revoked opens nothing from that moment,
+and an answer that was kept is given again only while it is still true. Who comes while a question is under way waits
+for the next one, together with everybody else who comes meanwhile: the busier the door, the less each question costs.
+Readers who wait for a position wait here, too: one question in a while, for all of them.
+
+Each question also asks whether the ledger still holds the entry that was last seen of it. If not, it was rolled back,
+and another epoch begins before anybody is answered.
+"""
+
+import math
+from asyncio import Event, Future, Task, create_task, get_running_loop, sleep, timeout_at, to_thread
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from time import monotonic
+from typing import Any, NamedTuple, Self, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.abc import PQGen
+
+from api.http.auth import SQL as KEYS
+from api.http.auth import Holders, bearer, digest, holders
+from ledger.database.postgres import LedgerLocation, explained
+from ledger.errors import Unavailable
+from ledger.log.epoch import renew
+from projections.read import LOG_WATERMARKS, WATERMARKS, Behind, Watermarks
+
+T = TypeVar("T")
+
+LOOKUP = KEYS["door"].format(watermarks=WATERMARKS, keys=KEYS["keys"])
+LOOKUP_LOG = KEYS["door"].format(watermarks=LOG_WATERMARKS, keys=KEYS["keys"])
+DEADLINE_S = 5.0
+"""How long the database may take to answer a question."""
+LOOK_S = 0.01
+"""How long those who wait for a position wait between two questions."""
+
+
+class LookedUp(NamedTuple):
+    """What the porter found: whose keys these are, how the ledger stands, the day."""
+
+    holders: Holders
+    watermarks: Watermarks
+    today: date
+
+
+class Seen(NamedTuple):
+    """The last entry that was seen of the log, and in which epoch."""
+
+    epoch: str | None = None
+    position: int = 0
+    mark: str | None = None
+
+
+class RollbackWatch:
+    """Notices, for all porters of the process, that the log no longer holds what the process has seen of it."""
+
+    def __init__(self, location: LedgerLocation) -> None:
+        self.location = location
+        self.seen = Seen()
+        self.epoch: str | None = None  # of the last answer
+
+    def note(self, watermarks: Watermarks) -> None:
+        """What was seen before stays seen where a standby has not come so far."""
+        self.epoch = watermarks.epoch
+        grown = watermarks.epoch != self.seen.epoch or watermarks.size > self.seen.position
+        if watermarks.goes_on and grown:
+            self.seen = Seen(watermarks.epoch, watermarks.size, watermarks.mark)
+
+    async def begin_epoch(self, current: str) -> None:
+        """The ledger was rolled back to before what was seen of it. Raises Unavailable."""
+        seen = self.seen
+        what = f"entry {seen.position}, recorded at {seen.mark}," if seen.position else f"epoch {seen.epoch}"
+        await to_thread(self._renew, current, f"{what} was gone when the log was looked at again")
+        if self.seen is seen:
+            self.seen = Seen()
+
+    def _renew(self, current: str, reason: str) -> None:
+        try:
+            with self.location.connect() as connection:
+                connection.deadline = monotonic() + DEADLINE_S
+                renew(connection, current, reason)
+        except psycopg.Error as error:
+            raise Unavailable("the ledger was rolled back, and its next epoch cannot begin", str(error)) from None
+
+
+class LookupConnection(AsyncConnection[tuple[Any, ...]]):
+    """A connection that nobody waits on for ever, as ``ledger.database.postgres.Connection``."""
+
+    deadline: float = math.inf
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        return await super().wait(gen, interval, max(self.deadline - monotonic(), 0))
+
+
+@dataclass
+class Lookup:
+    """What is asked at once for all who wait: whose keys these are, and how the ledger stands."""
+
+    digests: set[bytes] = field(default_factory=set)
+    answered: Event = field(default_factory=Event)
+    looked_up: LookedUp | Exception | None = None
+
+
+class CoalescedLookup:
+    """Asks over a connection of its own. Who comes to write need not know of the projections, nor waits for their swap."""
+
+    def __init__(self, location: LedgerLocation, rollbacks: RollbackWatch | None = None, *, watermarks: bool) -> None:
+        self.location = location
+        self.rollbacks = rollbacks or RollbackWatch(location)
+        self.watermarks = watermarks
+        self.connection: LookupConnection | None = None
+        self.next: Lookup | None = None
+        self.task: Task[None] | None = None
+        self.waiting: dict[Future[None], Behind] = {}
+        self.watch: Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._hang_up()
+
+    async def ask(self, header: str | None) -> LookedUp:
+        """Raises Denied for a header that holds no key, Unavailable."""
+        key = bearer(header)
+        self.next = question = self.next or Lookup()
+        if key is not None:
+            question.digests.add(digest(key))
+        self.task = self.task or create_task(self._answer())
+        await question.answered.wait()
+        if isinstance(question.looked_up, Exception):
+            raise question.looked_up
+        assert question.looked_up is not None
+        return question.looked_up
+
+    async def wait(self, behind: Behind, until: float) -> None:
+        """Until it is worth asking again. Raises TimeoutError at ``until``, in the loop's time."""
+        waiter = get_running_loop().create_future()
+        self.waiting[waiter] = behind
+        self.watch = self.watch or create_task(self._watch())
+        try:
+            async with timeout_at(until):
+                await waiter
+        finally:
+            del self.waiting[waiter]
+
+    async def _watch(self) -> None:
+        """As long as anybody waits: however many they are, they are one who asks."""
+        while self.waiting:
+            try:
+                watermarks = (await self.ask(None)).watermarks
+                over = [waiter for waiter, behind in self.waiting.items() if behind.is_over(watermarks)]
+            except Exception:
+                over = list(self.waiting)  # each finds out by a question of their own
+            for waiter in over:
+                if not waiter.done():
+                    waiter.set_result(None)
+            await sleep(LOOK_S)
+        self.watch = None
+
+    async def _answer(self) -> None:
+        """Question after question, as long as anybody waits."""
+        while question := self.next:
+            self.next = None
+            try:
+                question.looked_up = await self._look(list(question.digests))
+            except Exception as error:
+                question.looked_up = error
+            question.answered.set()
+        self.task = None
+
+    async def _look(self, digests: list[bytes]) -> LookedUp:
+        """What is so now, in an epoch that goes on from what was seen. Raises Unavailable."""
+        looked_up = await self._find(digests)
+        while not looked_up.watermarks.goes_on and not looked_up.watermarks.reads_only:
+            await self.rollbacks.begin_epoch(looked_up.watermarks.epoch)
+            looked_up = await self._find(digests)
+        self.rollbacks.note(looked_up.watermarks)
+        return looked_up
+
+    async def _find(self, digests: list[bytes]) -> LookedUp:
+        """A connection that was lost since the last question is made again; one that is silent is dropped."""
+        deadline = monotonic() + DEADLINE_S
+        try:
+            with suppress(psycopg.OperationalError):
+                return await self._read(digests, deadline)
+            await self._hang_up()
+            if monotonic() >= deadline:
+                raise Unavailable("the database does not answer")
+            return await self._read(digests, deadline)
+        except psycopg.OperationalError as error:
+            await self._hang_up()
+            raise explained(error) from None
+
+    async def _read(self, digests: list[bytes], deadline: float) -> LookedUp:
+        if self.connection is None:
+            self.connection = await LookupConnection.connect(self.location.conninfo(), autocommit=True)
+            deadline = (
+                monotonic() + DEADLINE_S
+            )  # the question's; to find the server, host by host, has a limit of its own
+        self.connection.deadline = deadline
+        given = {"digests": digests, **self.rollbacks.seen._asdict()}
+        rows = await self._rows(self.connection, given)
+        return LookedUp(holders(rows), Watermarks(*rows[0][3:]), datetime.now(UTC).date())
+
+    async def _rows(self, connection: LookupConnection, given: dict[str, Any]) -> list[tuple[Any, ...]]:
+        if self.watermarks:
+            with suppress(psycopg.errors.UndefinedTable):  # before the first follower
+                return await (await connection.execute(LOOKUP, given)).fetchall()
+        return await (await connection.execute(LOOKUP_LOG, given)).fetchall()
+
+    async def _hang_up(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            await connection.close()

@@ -1,0 +1,131 @@
+"""What holds for every request, whatever the framework then makes of it."""
+
+import re
+from asyncio import CancelledError, get_running_loop, timeout_at
+from contextlib import suppress
+from itertools import count
+from secrets import token_hex
+
+from fastapi import FastAPI, Request
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from api.http.dependencies import AppState, admit
+from api.http.problems import UNAVAILABLE, BodyLate, document
+from api.http.response_cache import RequestContext, cache_key
+from ledger.errors import Denied, Unavailable
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+ARRIVAL_S = 10.0
+"""How long the body of a request may take to arrive."""
+Headers = dict[bytes, bytes]
+
+
+class Body:
+    """The body of a request, as it comes, and whether all has come that is waited for."""
+
+    def __init__(self, receive: Receive, *, whole: bool) -> None:
+        self.receive_next, self.whole = receive, whole
+        self.until = get_running_loop().time() + ARRIVAL_S
+
+    async def receive(self) -> Message:
+        """Raises BodyLate."""
+        try:
+            async with timeout_at(self.until):
+                message = await self.receive_next()
+        except TimeoutError:
+            self.whole = True
+            raise BodyLate(f"the body did not arrive within {ARRIVAL_S:g} s; send it again") from None
+        self.whole = not message.get("more_body")
+        return message
+
+    async def drop(self) -> None:
+        """Hear out who was answered early: a client that is cut off while it sends does not get to read why."""
+        with suppress(BodyLate, CancelledError):
+            while not self.whole:
+                await self.receive()
+
+
+class Answer:
+    """The answer to a request on its way out: with the request's id and the epoch, and not done before the body is."""
+
+    def __init__(self, scope: Scope, body: Body, send: Send, app_state: AppState) -> None:
+        self.scope, self.body, self.send_next, self.app_state = scope, body, send, app_state
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begin(message)
+        elif not self.body.whole:
+            await self.send_next({**message, "more_body": True})
+            await self.body.drop()
+            message = {"type": "http.response.body"}
+        await self.send_next(message)
+
+    def _begin(self, message: Message) -> None:
+        self.begun, context = True, self.scope["context"]
+        more = MutableHeaders(scope=message)
+        more["Request-Id"] = self.scope["request_id"]
+        looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
+        if epoch := context.epoch or looked_up:
+            more["Ledger-Epoch"] = epoch
+
+
+class Middleware:
+    """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
+    rests on, or else the last that was heard of; HEAD is GET without a body; and an answer that was given before, and is
+    still true, is given again from here."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        # Counted, as chance for each would be a system call, at which a busy process hands over to its other threads.
+        self.process, self.numbers = token_hex(8), count(1)
+
+    @property
+    def app_state(self) -> AppState:
+        found: AppState = self.app.state.app_state
+        return found
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers: Headers = dict(reversed(scope["headers"]))  # where one is given twice, the first counts
+        given = headers.get(b"request-id", b"")
+        scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
+
+        scope["context"], reading = RequestContext(), scope["method"] in ("GET", "HEAD")
+        body = Body(receive, whole=reading)
+        answer = Answer(scope, body, send, self.app_state)
+        try:
+            if reading:
+                await self._read(scope, headers, receive, answer.send)
+            else:
+                await self.app(scope, body.receive, answer.send)
+        except CancelledError:  # the server stops, and waits no longer
+            if not answer.begun:
+                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
+
+    async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        asked, context = cache_key(scope, headers.get(b"accept", b"")), scope["context"]
+        cached = self.app_state.cache.get(asked)
+        if (
+            cached
+            and await self._admitted(headers, context)
+            and context.looked_up
+            and cached.is_fresh(context.looked_up)
+        ):
+            await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
+            return
+        # A copy: the server leaves the body out because it still knows that HEAD was asked for.
+        await self.app(dict(scope, method="GET"), receive, send)
+        if context.cached:
+            self.app_state.cache.keep(asked, context.cached)
+
+    async def _admitted(self, headers: Headers, context: RequestContext) -> bool:
+        """Whether the reader may see what was kept. Who may not is told so further in."""
+        given = headers.get(b"authorization")
+        with suppress(Denied, Unavailable):
+            await admit(self.app_state, None if given is None else given.decode("latin-1"), context)
+            return True
+        return False

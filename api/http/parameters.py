@@ -1,0 +1,234 @@
+"""What comes in beside the body: query parameters and headers, with their limits."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ledger.errors import Fault, Invalid, RolledBack
+from ledger.vocabulary.dates import INSTANT
+from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
+from ledger.writing.draft import Draft
+from projections.basis import MAX_POSITION, Asked, Basis, Position
+from projections.read import Filters
+
+MAX_PAGE = 1_000
+ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+BARE = re.compile(r"[!#-~][!-~]*")
+IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')
+MAX_KEY = 255
+
+
+def _only(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    """Texts that the parser behind would read otherwise, such as a number for a date, are no such thing here."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            raise ValueError(f"this is no {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+Instant = Annotated[datetime, _only(INSTANT, "time as in RFC 3339, such as 2026-06-01T00:00:00Z")]
+Day = Annotated[date, _only(ISO_DAY, "date such as 2026-06-01")]
+Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
+Ref = Annotated[str, Field(pattern=Subject.pattern())]
+Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+
+
+class AtBasis(BaseModel):
+    """When: ``known_at`` is a position or a time of the ledger, ``valid_at`` a day of the world. Both are now by default."""
+
+    known_at: Annotated[Position | Instant | None, Field(union_mode="left_to_right")] = None
+    valid_at: Day | None = None
+    min_position: Position = Position(0)
+
+    def asked(self, name: str = "known_at") -> Asked:
+        return _at(Asked(self.known_at, self.valid_at, self.min_position, name))
+
+
+def _at(asked: Asked) -> Asked:
+    if isinstance(asked.known_at, datetime) and asked.known_at > datetime.now(UTC):
+        detail = f"{asked.name} lies ahead: nothing is known at {asked.known_at} yet"
+        raise Invalid(detail, [Fault(asked.name, detail, "future_known_at")])
+    return asked
+
+
+class Paged(AtBasis):
+    limit: Limit = 50
+    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+
+
+class DiffQuery(AtBasis):
+    """Between what: two positions or times of the ledger, or two days of the world; ``to`` is now by default."""
+
+    from_: Annotated[Position | Instant | Day, Field(alias="from", union_mode="left_to_right")]
+    to: Annotated[Position | Instant | Day | None, Field(union_mode="left_to_right")] = None
+
+    def sides(self) -> tuple[Asked, Asked]:
+        """The two bases. Raises Invalid where one end is a day and the other a position or time, or a basis is told twice."""
+        if self.to is not None and _is_day(self.from_) != _is_day(self.to):
+            detail = "from and to are both days of the world, or both positions or times of the ledger"
+            raise Invalid(detail, [Fault("to", detail, "two_clocks")])
+        clock = "valid_at" if _is_day(self.from_) else "known_at"
+        if getattr(self, clock) is not None:
+            detail = f"{clock} goes from from to to here: leave it out"
+            raise Invalid(detail, [Fault(clock, detail, "two_clocks")])
+        return self._side("from", self.from_), self._side("to", self.to)
+
+    def _side(self, name: str, end: Any) -> Asked:
+        if _is_day(self.from_):
+            return replace(self.asked(), valid_at=end)
+        return _at(replace(self.asked(), known_at=end, name=name))
+
+
+def _is_day(value: object) -> bool:
+    return isinstance(value, date) and not isinstance(value, datetime)
+
+
+class ListQuery(Paged):
+    """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
+
+    ``count`` asks how many there are in all.
+    """
+
+    status: Code | None = None
+    kind: Code | None = None
+    area: Code | None = None
+    party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
+    ref: Ref | None = None
+    text: Search | None = None
+    due_before: Day | None = None
+    overdue: bool | None = None
+    sort: Literal["id", "-id", "due", "-due"] = "id"
+    count: bool = False
+
+    def filters(self) -> Filters:
+        return Filters(
+            self.status, self.kind, self.area, self.party, self.ref, self.text, self.due_before, self.overdue
+        )
+
+    def fingerprint(self) -> str:
+        return repr((self.filters(), self.sort))
+
+
+class LogQuery(AtBasis):
+    """``known_at`` ends the log there; ``valid_at`` changes nothing, as an entry is recorded whatever the day."""
+
+    after: Position = Position(0)
+    limit: Limit = 100
+    type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)] | None = None
+    subject: Ref | None = None
+
+
+class EventQuery(AtBasis):
+    """``known_at`` leaves out what was recorded later: corrections, or the entry itself."""
+
+    disclose: bool = False
+
+
+class Cursor(BaseModel):
+    """Where the next page starts, and the basis that all pages of the sequence share."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    known_at: Count
+    valid_at: date
+    of: Annotated[str, Field(max_length=600)]
+    after: tuple[Any, ...]
+
+    def encode(self) -> str:
+        return urlsafe_b64encode(self.model_dump_json().encode()).rstrip(b"=").decode()
+
+
+def next_cursor(epoch: str, basis: Basis, of: str, after: tuple[Any, ...] | None) -> str | None:
+    if after is None:
+        return None
+    return Cursor(epoch=epoch, known_at=basis.known_at, valid_at=basis.valid_at, of=_short(of), after=after).encode()
+
+
+def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
+    """The basis and the place that a page starts from. Raises Invalid for a cursor that is not of this list."""
+    if query.cursor is None:
+        return query.asked(), None
+    try:
+        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        cursor = Cursor.model_validate_json(urlsafe_b64decode(padded.encode("ascii")))
+        after = shape.validate_python(cursor.after)
+    except (ValueError, ValidationError):
+        raise _bad_cursor("the cursor is none of ours: take it from the page before, as it is") from None
+    if cursor.of != _short(of):
+        raise _bad_cursor("the cursor belongs to a list with other filters: start that list anew")
+    return Asked(Position(cursor.known_at, cursor.epoch), cursor.valid_at, query.min_position, "cursor"), after
+
+
+def _bad_cursor(detail: str) -> Invalid:
+    return Invalid(detail, [Fault("cursor", detail, "bad_cursor")])
+
+
+def _short(of: str) -> str:
+    return blake2b(of.encode(), digest_size=9).hexdigest()
+
+
+def idempotency_key(header: str | None, drafts: Sequence[Draft]) -> str | None:
+    """The value of an Idempotency-Key header: a structured-field string, or the bare token that many send."""
+    if header is None:
+        return None
+    quoted = QUOTED.fullmatch(header)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else header
+    if not 1 <= len(key) <= MAX_KEY or not (quoted or BARE.fullmatch(header)):
+        raise _bad_header("Idempotency-Key", f"is a quoted string of 1 to {MAX_KEY} visible characters")
+    if any(draft.id for draft in drafts):
+        raise _bad_header("Idempotency-Key", "is for events without an id: send one or the other")
+    return key
+
+
+def held_to(drafts: Sequence[Draft], if_match: str | None, if_none_match: str | None, epoch: str) -> Sequence[Draft]:
+    """The drafts, one of them held to the version that a header states. Raises Invalid, RolledBack."""
+    versions = {"If-Match": _version(if_match, epoch), "If-None-Match": _no_version(if_none_match)}
+    stated = {name: version for name, version in versions.items() if version is not None}
+    for name, version in stated.items():
+        if len(drafts) > 1:
+            raise _bad_header(name, "goes with one event; give several their expected_version")
+        if {version, *stated.values(), drafts[0].expected_version} - {version, None}:
+            raise _bad_header(name, f"says version {version}, and the body or another header says another")
+        drafts = [drafts[0]._replace(expected_version=version)]
+    return drafts
+
+
+def _version(header: str | None, epoch: str) -> int | None:
+    """The version in an If-Match header: the ETag of a stream's state, as it was read, or ``"v17"``.
+
+    Raises RolledBack where it was read in another epoch.
+    """
+    if header is None:
+        return None
+    match = IF_MATCH.fullmatch(header)
+    if match is None:
+        raise _bad_header("If-Match", 'is the ETag of the stream\'s state, such as "v17"')
+    if match["epoch"] not in (None, epoch):
+        raise RolledBack(epoch, "If-Match", f"If-Match is of epoch {match['epoch']}")
+    return int(match["version"])
+
+
+def _no_version(header: str | None) -> int | None:
+    """What ``If-None-Match: *`` states: that there is no such stream yet."""
+    if header not in (None, "*"):
+        raise _bad_header("If-None-Match", "is * on an append: that there is no such stream yet")
+    return None if header is None else 0
+
+
+def _bad_header(name: str, detail: str) -> Invalid:
+    return Invalid(f"{name} {detail}", [Fault(name, f"{name} {detail}", "bad_header")])

@@ -1,0 +1,109 @@
+"""Whole answers, kept to be given again. Each says what it rests on, and is given only while that is still so."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from starlette.types import Scope, Send
+
+from api.http.lookup import LookedUp
+from ledger.errors import Unavailable
+from projections.read import Watermarks
+
+SIZE_BYTES = 64 * 2**20
+LARGEST_BYTES = 2**20
+OVERHEAD_BYTES = 1_000
+"""About what an answer takes beside its body."""
+
+LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+"""In an Accept header: that lines are asked for, and not ruled out."""
+ABOUT_THE_BODY = (b"content-length", b"content-type")
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class CachedResponse(NamedTuple):
+    """An answer, and how things stood before it was worked out.
+
+    If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
+    that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
+    gone, and with the epoch and the server, as a backup may have been restored.
+    """
+
+    watermarks: Watermarks
+    today: date
+    pinned: bool
+    tag: str
+    headers: RawHeaders
+    body: bytes
+
+    def is_fresh(self, looked_up: LookedUp) -> bool:
+        now, then = looked_up.watermarks, self.watermarks
+        if self.pinned:
+            return (now.tables, now.epoch, now.server) == (then.tables, then.epoch, then.server)
+        return now == then and looked_up.today == self.today
+
+    async def send(self, send: Send, known: str) -> None:
+        """The answer, or 304 without a body to a reader who has it already (``known`` is their If-None-Match)."""
+        if etag_matches(self.tag, known):
+            headers = [one for one in self.headers if one[0] not in ABOUT_THE_BODY]
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def etag_matches(tag: str, known: str) -> bool:
+    """Whether an If-None-Match names this ETag. They are compared weakly."""
+    given = {one.strip().removeprefix("W/") for one in known.split(",")}
+    return tag.removeprefix("W/") in given or "*" in given
+
+
+@dataclass
+class RequestContext:
+    """A request on its way through the house: what the porter told of it, or why not; its answer if that may be kept."""
+
+    looked_up: LookedUp | None = None
+    failure: Unavailable | None = None
+    cached: CachedResponse | None = None
+    epoch: str | None = None  # in which the answer was recorded, where it was
+
+
+class Cache:
+    """Answers by what was asked, up to so many bytes; what was not asked for the longest goes first."""
+
+    def __init__(self, size_bytes: int = SIZE_BYTES) -> None:
+        self.free = size_bytes
+        self.answers: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+
+    def get(self, asked: Hashable) -> CachedResponse | None:
+        cached = self.answers.get(asked)
+        if cached is not None:
+            self.answers.move_to_end(asked)
+        return cached
+
+    def keep(self, asked: Hashable, cached: CachedResponse) -> None:
+        if len(cached.body) > LARGEST_BYTES:
+            return
+        if asked in self.answers:
+            self.free += _size(self.answers.pop(asked))
+        self.answers[asked] = cached
+        self.free -= _size(cached)
+        while self.free < 0:
+            self.free += _size(self.answers.popitem(last=False)[1])
+
+
+def _size(cached: CachedResponse) -> int:
+    return len(cached.body) + OVERHEAD_BYTES
+
+
+def cache_key(scope: Scope, accept: bytes) -> Hashable:
+    """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
+    return scope["path"], scope["query_string"], wants_lines(accept)
+
+
+def wants_lines(accept: bytes) -> bool:
+    return LINES.search(accept) is not None

@@ -1,0 +1,239 @@
+"""The log over HTTP: append to it, read it in order, and the types of what stands in it."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from api.http import shapes
+from api.http.auth import Holder, Role, allow
+from api.http.dependencies import (
+    Patient,
+    TheQueries,
+    admin,
+    answer,
+    app_state,
+    digest_of,
+    epoch_of,
+    json_body,
+    next_page,
+)
+from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
+from api.http.parameters import EventQuery, LogQuery, held_to, idempotency_key
+from api.http.response_cache import RequestContext, wants_lines
+from ledger.errors import NotFound
+from ledger.log.commitments import Disclosure
+from ledger.log.entry import SCHEMA_VERSION, read_line
+from ledger.service import Actor, Answer
+from ledger.vocabulary.registry import FACTS
+from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
+
+router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
+NDJSON = "application/x-ndjson"
+CLOUDEVENT = "application/cloudevents+json"
+SMALL_BYTES = 2**14
+"""What is read at once. A larger body takes so long that others are served meanwhile."""
+
+
+def _body_schema() -> dict[str, Any]:
+    """One event, or several. The data of each type is told by its own schema."""
+    event = {"$ref": shapes.ref("Envelope")}
+    several = {
+        "type": "object",
+        "properties": {"events": {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}},
+        "required": ["events"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [event, several]}
+
+
+@router.post(
+    "/events",
+    status_code=201,
+    responses={
+        200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
+        201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
+        **shapes.problems(400, 403, 408, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _body_schema(), "examples": APPEND_BODIES}},
+        }
+    },
+)
+async def append(
+    request: Request,
+    holder: Annotated[Holder, Depends(admin)],  # first: from others no body is taken
+    body: Annotated[bytes, Depends(json_body)],
+    idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    if_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Append one event, or up to 1,000 of them, all or none.
+
+    Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
+    Idempotency-Key, changes nothing and gets the first answer. ``If-None-Match: *`` opens a stream that is not there yet.
+    """
+    drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
+    key = idempotency_key(idempotency, drafts)
+    drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
+    actor = Actor("api_key", holder.name)
+    ledger = app_state(request).ledger
+    answers = await app_state(request).relay.wait(ledger.submit(drafts, actor, key))
+    context: RequestContext = request.scope["context"]
+    context.epoch = ledger.epoch  # another may have begun since the key was looked up
+    return _appended(answers)
+
+
+def _drafts(body: bytes) -> Sequence[Draft]:
+    return read_body(parse_json(body))
+
+
+def _appended(answers: list[Answer]) -> Response:
+    last = max(answer.position for answer in answers)
+    repeated = all(answer.repeated for answer in answers)
+    events = [
+        {
+            "id": answer.id, "position": answer.position, "subject": answer.subject, "version": answer.version,
+            "anomalies": [{"code": one.code, "detail": one.detail} for one in answer.anomalies],
+        }
+        for answer in answers
+    ]  # fmt: skip
+    headers = {"Ledger-Position": str(last), "Location": f"/v1/events/{answers[0].position}"}
+    if repeated:
+        headers["Idempotency-Replayed"] = "true"
+    body = to_json({"position": last, "events": events})
+    return Response(body, 200 if repeated else 201, headers, "application/json")
+
+
+@router.get(
+    "/events",
+    response_model=shapes.EventPage,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems(409)},
+)
+def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]) -> Response:
+    """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
+    asked = query.asked()
+    entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
+    more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
+    lines = [line for _, line in entries[: query.limit]]
+    if wants_lines(request.headers.get("accept", "").encode("latin-1")):
+        body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
+    else:
+        body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"
+    headers = {"Vary": "Accept"} | ({"Link": next_page(request, after=more)} if more else {})
+    tag = digest_of(body)
+    return answer(request, body.encode(), size, tag, pinned=asked.pinned, media_type=media_type, more=headers)
+
+
+@router.get(
+    "/events/{which}",
+    response_class=Response,
+    responses={
+        200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
+        **shapes.problems(403, 404, 409),
+    },
+)
+def event(request: Request, reads: TheQueries, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
+    """An entry's exact bytes, by position or id; ``Link`` names what corrects it.
+
+    ``disclose`` adds what opens its commitments: for each pointer the salt and the name. That needs the role auditor,
+    also where reading needs no key, and is for nobody else: no cache may keep it.
+    """
+    if query.disclose:
+        _only_auditors(request)
+    asked = query.asked()
+    line, corrections, disclosures, known_at = reads.event(which, asked)
+    links = ", ".join(f'</v1/events/{at}>; rel="{_relation(type_)}"' for at, type_ in corrections)
+    if query.disclose:
+        read_line(line)  # to what cannot be read nothing can be added
+        line = f'{line[:-1]},"disclosures":{_opened(disclosures)}}}'
+    headers = ({"Link": links} if links else {}) | ({"Cache-Control": "private, no-store"} if query.disclose else {})
+    tag = digest_of(line, links)
+    return answer(
+        request,
+        line.encode(),
+        known_at,
+        tag,
+        pinned=asked.pinned,
+        cached=not query.disclose,
+        media_type=CLOUDEVENT,
+        more=headers,
+    )
+
+
+def _only_auditors(request: Request) -> None:
+    """Raises Denied. Whose key it is was found at the door."""
+    context: RequestContext = request.scope["context"]
+    assert context.looked_up is not None
+    allow(context.looked_up.holders, request.headers.get("authorization"), Role.auditor)
+
+
+def _opened(disclosures: Sequence[Disclosure]) -> str:
+    opened = {
+        one.pointer: {"salt": urlsafe_b64encode(one.salt).rstrip(b"=").decode(), "value": one.value}
+        for one in disclosures
+    }
+    return to_json(opened).decode()
+
+
+def _relation(type_: str) -> str:
+    return "successor-version" if type_ == "entry.superseded" else "related"
+
+
+@router.get("/event-types", response_model=shapes.EventTypes, responses=shapes.problems(), tags=["event types"])
+def event_types() -> Response:
+    """Every type of event that can be appended."""
+    return Response(_types(), media_type="application/json")
+
+
+@cache
+def _types() -> bytes:
+    items = [
+        {
+            "type": type_, "kind": type_.partition(".")[0], "opens": fact.opens, "description": fact.__doc__,
+            "dataschema": f"/v1/event-types/{type_}/{SCHEMA_VERSION}",
+        }
+        for type_, fact in FACTS.items()
+    ]  # fmt: skip
+    return to_json({"items": items})
+
+
+SCHEMA: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}, "description": "A JSON Schema"},
+        **shapes.problems(404),
+    },
+    "tags": ["event types"],
+}
+
+
+@router.get("/event-types/{type}/{version}", **SCHEMA)
+def event_type_version(type: str, version: int) -> Response:
+    """The JSON Schema of an event's data, in one version."""
+    if version != SCHEMA_VERSION:
+        raise NotFound(f"{type} has no version {version}; the newest is {SCHEMA_VERSION}")
+    return event_type(type)
+
+
+@router.get("/event-types/{type}", **SCHEMA)
+def event_type(type: str) -> Response:
+    """The JSON Schema of an event's data."""
+    if type not in FACTS:
+        raise NotFound(f"there is no type of event {type!r}; /v1/event-types lists them")
+    return Response(_schema(type), media_type="application/schema+json")
+
+
+@cache
+def _schema(type_: str) -> bytes:
+    schema = TypeAdapter(FACTS[type_]).json_schema()
+    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)

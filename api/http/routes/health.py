@@ -1,0 +1,185 @@
+"""Whether it works: each projection's position against the head of the log, read at the moment of asking; and whether
+appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from pydantic_core import to_json
+
+from api.http import shapes
+from api.http.dependencies import AppState, Strict, app_state
+from ledger.database.postgres import Connection, check_schema, is_read_only, queries
+from ledger.errors import Misconfigured
+from ledger.log.clocks import Clocks, read_clocks
+from ledger.writing.writer import Backlog
+from projections.follow import VERSION, Progress, read_progress
+
+SQL = queries("api.http.routes", "health.sql")
+UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
+STUCK_S = 5.0
+"""An append that has waited this long will not be answered in time."""
+
+router = APIRouter(tags=["health"], route_class=Strict)
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Log(NamedTuple):
+    """Its head, and its epoch."""
+
+    size: int
+    epoch: str
+    began_at: datetime | None
+    size_then: int | None
+    reason: str | None
+    epochs: int
+
+
+def look(connection: Connection, here: AppState) -> tuple[Log, Progress | None, Clocks]:
+    """The log, how far the projections are, and the clocks. Raises Unavailable."""
+    row = connection.execute(SQL["log"]).fetchone()
+    assert row is not None
+    return Log(*row), read_progress(connection), read_clocks(connection, here.settings.clock_tolerance)
+
+
+@router.get(
+    "/v1/health",
+    response_model=shapes.Health,
+    responses={422: shapes.problems()[422], 503: {"model": shapes.Health, **shapes.problems()[503]}},
+)
+def health(request: Request) -> Response:
+    """``ok``, ``behind``, ``degraded`` where nothing is projected at all, ``clock`` where the last entry lies ahead of the
+    server's clock, or ``stopped`` with the entry that stops a projection (503)."""
+    here = app_state(request)
+    with here.reads.connection() as connection:
+        log, known, clocks = look(connection, here)
+        appends = _appends(connection, here.ledger.waiting())
+    progress = known or Progress(0, 0)
+    is_ahead = clocks.is_ahead(clocks.last)
+    status = _status(log, known, is_ahead=is_ahead)
+    projection = {
+        "name": "states", "position": progress.position, "lag": log.size - progress.position, "error": progress.error,
+        "error_position": progress.error_position,
+    }  # fmt: skip
+    epoch = {
+        "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
+    }  # fmt: skip
+    body = {
+        "status": status, "why": UNFOLLOWED if status == "degraded" else None, "head": log.size, "epoch": epoch,
+        "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": [projection],
+    }  # fmt: skip
+    request.scope["context"].epoch = log.epoch
+    return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
+
+
+def _status(log: Log, known: Progress | None, *, is_ahead: bool) -> str:
+    if known and known.error_position is not None:
+        return "stopped"
+    if log.size and known is None:
+        return "degraded"
+    if is_ahead:
+        return "clock"
+    return "ok" if (known.position if known else 0) == log.size else "behind"
+
+
+def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
+    waits = connection.execute(SQL["waits"], {"pid": told.backend_pid}).fetchall()
+    return {
+        "waiting": told.appends, "since_s": told.since_s, "event": waits[0][0] if waits else None,
+        "on": [{"pid": pid, "application": application} for _, pid, application in waits if pid is not None],
+    }  # fmt: skip
+
+
+@router.get(
+    "/v1/ready",
+    response_model=shapes.Ready,
+    responses={422: shapes.problems()[422], 503: {"model": shapes.Ready, **shapes.problems()[503]}},
+)
+def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
+    """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""
+    here = app_state(request)
+    with here.reads.connection() as connection:
+        whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
+    is_ready = not any(why for name, why in whys.items() if what in (None, name))
+    told = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in whys.items()}
+    body = to_json({"ready": is_ready, **told})
+    return Response(body, 200 if is_ready else 503, NO_STORE, "application/json")
+
+
+def _no_reads(connection: Connection) -> str | None:
+    """Why reads would not be answered."""
+    progress = read_progress(connection)
+    if progress is None:
+        return "the projections are not built yet: is the follower running?"
+    if progress.error_position is not None:
+        return f"entry {progress.error_position} stops the projections"
+    if progress.version != VERSION:
+        return f"the projections are of version {progress.version}, not {VERSION}: is the follower rebuilding them?"
+    return None
+
+
+def _no_appends(connection: Connection, here: AppState) -> str | None:
+    """Why appends would not be answered."""
+    try:
+        check_schema(connection, here.location)
+    except Misconfigured as error:
+        return str(error)
+    if is_read_only(connection):
+        return "the database only reads here: it is a standby, or was set to"
+    clocks = read_clocks(connection, here.settings.clock_tolerance)
+    if clocks.differ:
+        return f"the database's clock and ours are {clocks.apart_s:.0f} s apart"
+    if clocks.is_ahead(clocks.last):
+        return f"the last entry lies {clocks.ahead_s:.0f} s ahead of the database's clock"
+    told = here.ledger.waiting()
+    if not told.alive:
+        return "the writer has stopped"
+    if (told.since_s or 0) > STUCK_S:
+        return f"{told.appends} appends wait, one for {told.since_s:.0f} s: see /v1/health"
+    return None
+
+
+class _Figures(Collector):
+    """Read from the database at each scrape, so that every process tells the same; but each tells of its own appends."""
+
+    def __init__(self, here: AppState) -> None:
+        self.here = here
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        waiting = self.here.ledger.waiting()
+        with self.here.reads.connection() as connection:
+            log, progress, clocks = look(connection, self.here)
+        progress = progress or Progress(0, 0)
+        for name, about, value in (
+            ("ledger_head_position", "Entries in the log", log.size),
+            ("ledger_epochs", "Epochs of the ledger: one, and one for each rollback", log.epochs),
+            (
+                "ledger_clock_ahead_seconds",
+                "By how much the last entry lies ahead of the clock",
+                max(clocks.ahead_s, 0),
+            ),
+            ("ledger_appends_waiting", "Appends of this process that wait", waiting.appends),
+            ("ledger_append_oldest_wait_seconds", "For how long the first of them has", waiting.since_s or 0),
+        ):
+            yield GaugeMetricFamily(name, about, value=float(value))
+        for name, about, value in (
+            ("ledger_projection_position", "Entries that the projection shows", progress.position),
+            ("ledger_projection_stopped", "Whether an entry stops the projection", progress.error_position is not None),
+        ):
+            gauge = GaugeMetricFamily(name, about, labels=["projection"])
+            gauge.add_metric(["states"], float(value))
+            yield gauge
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    here, registry = app_state(request), CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(here))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,160 @@
+"""The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from api.http import shapes
+from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
+from api.http.parameters import AtBasis, Count, DiffQuery, ListQuery, Paged, Ref, Slug, next_cursor, resume
+from ledger.errors import NotFound
+from ledger.log.entry import read_line
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import KINDS
+from projections.diff import changes
+from projections.read import Asked, Basis, Queries, StateRow, StateView
+
+PLURALS = {
+    "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
+    "party": "parties", "source": "sources", "participation": "participation",
+}  # fmt: skip
+LIST_PLACES: dict[str, TypeAdapter[Any]] = {
+    "id": TypeAdapter(tuple[Literal[""], Ref]),
+    "due": TypeAdapter(tuple[Literal["infinity"] | date, Ref]),
+    "-due": TypeAdapter(tuple[Literal["-infinity"] | date, Ref]),
+}
+LIST_PLACES["-id"] = LIST_PLACES["id"]
+TIMELINE_PLACE = TypeAdapter(tuple[date, Count, Count])
+
+
+def shown_json(shown: StateRow) -> str:
+    """The stored document with what depends on the stream: who it is of, and its version."""
+    subject = Subject(shown.subject)
+    if shown.lane:
+        head = f'{{"agreement":"{subject}","party":"{shown.lane}",'
+    else:
+        head = f'{{"subject":"{subject}","id":"{subject.id}",'
+    return f'{head}"version":{shown.version},{shown.doc[1:-1]},"unverified":{to_json(shown.unverified).decode()}}}'
+
+
+def whole_json(whole: StateView, basis: Basis) -> bytes:
+    related = "".join(f',"{PLURALS[kind]}":{_array(group)}' for kind, group in whole.related.items())
+    return f'{shown_json(whole.state)[:-1]}{related},"basis":{_basis(basis)}}}'.encode()
+
+
+def _array(group: Sequence[StateRow]) -> str:
+    return f"[{','.join(shown_json(one) for one in group)}]"
+
+
+def _basis(basis: Basis) -> str:
+    return to_json(basis._asdict()).decode()
+
+
+def _page(
+    request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, count: int | None = None
+) -> Response:
+    counted = "" if count is None else f'"count":{count},'
+    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{_basis(basis)}}}'
+    tag = digest_of(items, cursor or "", counted)
+    link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
+    return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, more=link)
+
+
+def _routes(kind: str) -> APIRouter:
+    """The reads of one kind of stream. They are the same for every kind."""
+    router = APIRouter(prefix=f"/v1/{PLURALS[kind]}", tags=[PLURALS[kind]], route_class=Patient)
+    found: dict[str, Any] = {"responses": shapes.problems(404, 409)}
+
+    @router.get("", response_model=shapes.StatePage, responses=shapes.problems(409), operation_id=f"list_{kind}")
+    def list_states(request: Request, reads: TheQueries, query: Annotated[ListQuery, Query()]) -> Response:
+        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
+        asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
+        shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
+        cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
+        count = reads.count(kind, basis, query.filters()) if query.count else None
+        return _page(request, _array(shown), asked, cursor, basis, count)
+
+    @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
+    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """The whole state, with everything that belongs to it, on a day, as known at a position."""
+        asked = query.asked()
+        whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
+        body, version = whole_json(whole, basis), whole.state.version
+        return answer(request, body, basis.known_at, whole.digest, version=version, pinned=asked.pinned)
+
+    @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
+    def timeline(request: Request, reads: TheQueries, id: Slug, query: Annotated[Paged, Query()]) -> Response:
+        """The facts about it, its own and those of others that mention it, in the order in which they count."""
+        subject = Subject(f"{kind}:{id}")
+        asked, after = resume(query, f"timeline {subject}", TIMELINE_PLACE)
+        facts, more, basis = reads.timeline(subject, asked, after, query.limit)
+        if not facts and after is None:
+            raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
+        weak = reads.unverified([line for _, line in facts], basis)
+        items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
+        cursor = next_cursor(epoch_of(request), basis, f"timeline {subject}", more)
+        return _page(request, f"[{items}]", asked, cursor, basis)
+
+    @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
+    def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
+        asked = query.asked()
+        entries, basis = reads.history(Subject(f"{kind}:{id}"), asked)
+        weak = reads.unverified([line for line, _ in entries], basis)
+        items = ",".join(_history_item(*one, weak) for one in entries)
+        body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
+        return answer(request, body.encode(), basis.known_at, digest_of(items), pinned=asked.pinned)
+
+    @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
+    def diff(request: Request, reads: TheQueries, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
+        """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
+        sides = query.sides()
+        (before, first), (after, last) = (reads.find(Subject(f"{kind}:{id}"), asked) for asked in sides)
+        if not before and not after:
+            raise NotFound(f"nothing is known of {kind}:{id}, neither there nor here")
+        found = [change._asdict() for change in changes(*_documents(reads, sides, (before, after)))]
+        body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
+        pinned = all(asked.pinned for asked in sides)
+        return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
+
+    return router
+
+
+def _documents(
+    reads: Queries, sides: Sequence[Asked], found: Sequence[StateView | None]
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """The documents of both sides, by subject; what belongs to it on one side alone may be known on the other."""
+    shown = [whole.shown if whole else [] for whole in found]
+    subjects = {one.subject for side in shown for one in side}
+    for asked, side in zip(sides, shown, strict=True):
+        others = reads.states(sorted(subjects - {one.subject for one in side}), asked)
+        yield {f"{one.subject} {one.lane}".strip(): _document(one) for one in [*side, *others]}
+
+
+def _document(shown: StateRow) -> dict[str, Any]:
+    doc: dict[str, Any] = json.loads(shown.doc) | {"unverified": shown.unverified}
+    doc["provenance"]["unverified"] = [position for by in shown.unverified.values() for position in by]
+    return doc
+
+
+def _timeline_item(day: date, line: str, weak: set[int]) -> str:
+    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}}}'
+
+
+def _history_item(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
+    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
+    told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
+    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}}}'
+
+
+def _flag(line: str, weak: set[int]) -> str:
+    return str(bool(weak) and read_line(line).position in weak).lower()
+
+
+routers = [_routes(kind) for kind in KINDS]

@@ -1,0 +1,275 @@
+"""The answers, as OpenAPI tells of them. The service sends documents that are built already; tests hold them to this."""
+
+from datetime import date, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
+
+from ledger.vocabulary.codes import Modality
+from ledger.vocabulary.registry import FACTS
+from ledger.writing.draft import Envelope
+
+
+class Anomaly(BaseModel):
+    """Something odd that was accepted."""
+
+    code: str
+    detail: str
+
+
+class AppendedEvent(BaseModel):
+    id: str
+    position: int
+    subject: str
+    version: int
+    anomalies: list[Anomaly]
+
+
+class Appended(BaseModel):
+    """What became of each event; ``position`` is the last one's."""
+
+    position: int
+    events: list[AppendedEvent]
+
+
+class Event(BaseModel):
+    """An entry: a CloudEvents 1.0 JSON object. Other attributes of the standard may stand in it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sequence: str
+    recordedtime: datetime
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    streamversion: int
+    dataschema: str
+    datacontenttype: str
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """Entries in the order of the log; ``next`` is where to go on after, null at the end."""
+
+    events: list[Event]
+    next: str | None
+
+
+class BasisShape(BaseModel):
+    """What the answer rests on."""
+
+    known_at: int
+    known_at_time: datetime | None
+    valid_at: date
+
+
+class State(BaseModel):
+    """A stream's state. Each kind has fields of its own beside these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    subject: str
+    id: str
+    status: str
+    version: int
+    unknown: dict[str, str]
+    alternatives: dict[str, Any]
+    anomalies: list[dict[str, Any]]
+    disputed: bool
+    provenance: dict[str, list[int]]
+    unverified: dict[str, list[int]]
+
+
+class WholeState(State):
+    basis: BasisShape
+
+
+class StatePage(BaseModel):
+    items: list[State]
+    next: str | None
+    count: int | None = None
+    basis: BasisShape
+
+
+class TimelineItem(BaseModel):
+    """A fact, and the day that it counts from."""
+
+    day: date
+    event: Event
+    unverified: bool
+
+
+class TimelinePage(BaseModel):
+    items: list[TimelineItem]
+    next: str | None
+    basis: BasisShape
+
+
+class ChangeShape(BaseModel):
+    """A field that reads otherwise, and the entries responsible."""
+
+    subject: str
+    field: str
+    old: Any
+    new: Any
+    entries: list[int]
+
+
+class Diff(BaseModel):
+    """What changed between two bases; ``from`` and ``to`` are those, as in every answer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    changes: list[ChangeShape]
+    to: BasisShape
+
+
+class HistoryItem(BaseModel):
+    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why.
+
+    It is unverified where every source that it cites was retracted.
+    """
+
+    event: Event
+    struck: bool
+    unverified: bool
+    corrections: list[dict[str, Any]]
+
+
+class History(BaseModel):
+    items: list[HistoryItem]
+    basis: BasisShape
+
+
+class EventType(BaseModel):
+    """A type of event: whether it may open a stream, and where its JSON Schema is."""
+
+    type: str
+    kind: str
+    opens: bool
+    description: str
+    dataschema: str
+
+
+class EventTypes(BaseModel):
+    items: list[EventType]
+
+
+class FaultShape(BaseModel):
+    pointer: str
+    detail: str
+    code: str
+
+
+class ProblemShape(BaseModel):
+    """RFC 9457. ``errors`` names each place in the input that is wrong."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    rule: str | None = None
+    errors: list[FaultShape] = []
+
+
+class ProjectionHealth(BaseModel):
+    name: str
+    position: int
+    lag: int
+    error: str | None
+    error_position: int | None
+
+
+class EpochHealth(BaseModel):
+    """From one rollback of the ledger to the next: since when, after how many entries, why; and the how manieth it is."""
+
+    epoch: str
+    began_at: datetime | None
+    size: int | None
+    reason: str | None
+    count: int
+
+
+class Clock(BaseModel):
+    ahead_s: float
+
+
+class Blocking(BaseModel):
+    """A backend of the database that holds what others wait for."""
+
+    pid: int
+    application: str | None
+
+
+class AppendsHealth(BaseModel):
+    """The appends of this process that wait: how many, for how long the first of them has, for what, and on whom.
+
+    ``event`` is PostgreSQL's wait event of the writer's backend, such as ``SyncRep`` where it waits for a standby.
+    """
+
+    waiting: int
+    since_s: float | None
+    event: str | None
+    on: list[Blocking]
+
+
+class Health(BaseModel):
+    """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
+    nobody has projected anything, and ``why`` says what to do.
+
+    ``clock``: the last entry lies ahead of the server's clock, so entries to come do, too, until the clock has come there.
+    """
+
+    status: str
+    why: str | None
+    head: int
+    epoch: EpochHealth
+    clock: Clock | None
+    appends: AppendsHealth
+    projections: list[ProjectionHealth]
+
+
+class Answered(BaseModel):
+    """Whether they would be answered now, and why not."""
+
+    ok: bool
+    why: str | None = None
+
+
+class Ready(BaseModel):
+    ready: bool
+    reads: Answered
+    appends: Answered
+
+
+def ref(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """The problem documents that an operation may answer with; examples by status, as ``e409``."""
+    shape = {"schema": {"$ref": ref("ProblemShape")}}
+    return {
+        status: {
+            "description": "A problem document",
+            "content": {"application/problem+json": shape | {"examples": examples.get(f"e{status}", {})}},
+        }
+        for status in sorted({*statuses, 401, 422, 503})
+    }
+
+
+def components() -> dict[str, Any]:
+    """The schemas of what the framework does not read or write itself: the event to append, and problem documents."""
+    _, schemas = models_json_schema(
+        [(Envelope, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
+    )
+    defined: dict[str, Any] = schemas["$defs"]
+    defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}
+    defined["Envelope"]["properties"]["modality"] = {"enum": [None, *Modality]}
+    return defined

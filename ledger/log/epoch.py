@@ -1,0 +1,45 @@
+"""Epochs: from one rollback of the ledger to the next.
+
+While the epoch stays, the log only grows. A backup that was restored, or a failover that lost entries, leaves positions
+that may come to stand for other entries: whoever notices begins another epoch, and whatever rests on the one before
+(ETags, cursors, kept answers, ``min_position`` of a client) is known to be void.
+"""
+
+from datetime import datetime
+from secrets import token_hex
+from typing import NamedTuple
+
+from ledger.database.postgres import Connection, queries
+
+SQL = queries("ledger.log", "epoch.sql")
+EPOCH_BYTES = 8
+
+
+class Epoch(NamedTuple):
+    """When it began, how many entries there were then, and why."""
+
+    epoch: str
+    began_at: datetime
+    size: int
+    reason: str
+
+
+def renew(connection: Connection, known: str | None, reason: str, since: datetime | None = None) -> str:
+    """Begin another epoch, unless one has begun after ``known``; returns the one that is current now.
+
+    Where the ledger has no memory of ``known``: unless one has begun ``since``. The head is not held across a round trip.
+    """
+    given = {"known": known, "next": token_hex(EPOCH_BYTES), "reason": reason, "since": since}
+    connection.execute(SQL["take_next"], given)
+    return current(connection)
+
+
+def current(connection: Connection) -> str:
+    row = connection.execute(SQL["current"]).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def epochs(connection: Connection) -> list[Epoch]:
+    """All of them, the first one first."""
+    return [Epoch(*row) for row in connection.execute(SQL["epochs"])]

@@ -1,0 +1,109 @@
+"""Corrections: what is wrong with the record, not with the world. They stand in the stream of the entry they correct."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
+
+from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, Modality
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import COMMON, Citation, Fact, Name, Part, SourceRef, Text
+from ledger.vocabulary.kinds import agreement, initiative, meeting, milestone, party, source
+
+WORLD: dict[str, type[Fact]] = {
+    fact.type: fact
+    for kind in (
+        source.SOURCE,
+        party.PARTY,
+        initiative.INITIATIVE,
+        agreement.AGREEMENT,
+        meeting.MEETING,
+        milestone.MILESTONE,
+    )
+    for fact in kind.facts
+}
+
+EntryId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
+FactType = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
+Position = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
+Target = Position | EntryId
+"""The entry that is meant: its position in the log, or its id."""
+
+
+class Replacement(Part):
+    """A fact as it is appended, without id and subject, that takes the place of another."""
+
+    type: FactType
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Modality = Modality.stated
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    note: Text | None = None
+    data: dict[str, Any]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_a_fact(cls, value: Any, handler: Any, info: ValidationInfo) -> Self:
+        read: Self = handler(value)
+        if read.type not in WORLD:
+            raise ValueError(f"{read.type!r} is no type of fact that could stand in an entry's place")
+        if clash := sorted(COMMON & read.data.keys()):
+            raise ValueError(f"{', '.join(clash)} stands beside data, not in it")
+        try:
+            fact = read.fact(info.context or {})
+        except ValidationError as error:
+            raise ValueError("; ".join(_said(one) for one in error.errors())) from None
+        return read.model_copy(update={"data": fact.own})
+
+    def fact(self, context: dict[str, Any] | None = None) -> Fact:
+        common = self.model_dump(include=COMMON)
+        return WORLD[self.type].model_validate(
+            common | self.data, context={"stored": True} if context is None else context
+        )
+
+
+def _said(error: Any) -> str:
+    return f"{'/'.join(str(part) for part in error['loc']) or 'data'}: {error['msg']}"
+
+
+class Correction(Fact):
+    """``target`` is an earlier entry of the same stream. Sources may be missing: the mistake can be our own."""
+
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    target: Target
+
+
+class Voided(Correction, type="entry.voided"):
+    """The entry is struck: it stays readable, and counts for nothing."""
+
+    reason_code: CorrectionReason
+    reason: Text
+
+
+class Superseded(Correction, type="entry.superseded"):
+    """Another fact takes the entry's place, in valid order too."""
+
+    replacement: Replacement
+    reason_code: CorrectionReason
+    reason: Text
+
+
+class Remarked(Correction, type="entry.annotated"):
+    """A remark on the entry."""
+
+    text: Text
+
+
+class Disputed(Correction, type="entry.disputed"):
+    """Somebody holds that the entry is wrong; it counts, and is shown as disputed."""
+
+    by: SourceRef | Name
+    ground: Text
+
+
+class DisputeResolved(Correction, type="entry.dispute_resolved"):
+    """The dispute on the entry is over."""
+
+    outcome: DisputeOutcome
+
+
+CORRECTIONS: tuple[type[Correction], ...] = (Voided, Superseded, Remarked, Disputed, DisputeResolved)

@@ -1,0 +1,314 @@
+"""What every fact carries, and the types that its fields are made of.
+
+A fact is a frozen pydantic model; its ``type`` is the storage format and never changes.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property, lru_cache, partial
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
+
+from iso3166 import countries_by_alpha2
+from iso4217 import Currency
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema, to_json
+
+from ledger.vocabulary.codes import Modality
+from ledger.vocabulary.dates import PartialDate
+
+T = TypeVar("T")
+
+PRINTABLE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+SLUG = r"[a-z0-9][a-z0-9-]{0,99}"
+CURRENCIES = frozenset(currency.code for currency in Currency)
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=rf"^{PRINTABLE}*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")]
+Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG}$")]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
+Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,10})?$")]
+Months = Annotated[int, Field(ge=1, le=12_000)]
+
+
+def _country(code: str) -> str:
+    if code not in countries_by_alpha2:
+        raise ValueError(f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US")
+    return code
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError(f"{code!r} is no currency code of ISO 4217, such as INR or USD")
+    return code
+
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country)]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
+
+
+class Subject(str):
+    """A stream's name, ``kind:slug``. A subclass names the kinds that it may be of."""
+
+    __slots__ = ()
+    kinds: ClassVar[str] = "source|party|initiative|agreement|meeting|milestone"
+
+    @property
+    def kind(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def id(self) -> str:
+        return self.partition(":")[2]
+
+    @classmethod
+    def pattern(cls) -> str:
+        return rf"^({cls.kinds}):{SLUG}$"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        name = core_schema.str_schema(pattern=cls.pattern())
+        return core_schema.no_info_after_validator_function(partial(_subject, cls), name)
+
+
+@lru_cache(maxsize=10_000)
+def _subject(sort: type[Subject], name: str) -> Subject:
+    """The same few are mentioned again and again, and kept in memory once."""
+    return sort(name)
+
+
+class SourceRef(Subject):
+    __slots__ = ()
+    kinds = "source"
+
+
+class PartyRef(Subject):
+    __slots__ = ()
+    kinds = "party"
+
+
+class InitiativeRef(Subject):
+    __slots__ = ()
+    kinds = "initiative"
+
+
+class AgreementRef(Subject):
+    __slots__ = ()
+    kinds = "agreement"
+
+
+class MeetingRef(Subject):
+    __slots__ = ()
+    kinds = "meeting"
+
+
+class Person(str):
+    """A natural person's name, as given. It is never stored in the line: see ``ledger.log.commitments``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")
+        return core_schema.no_info_after_validator_function(cls, text)
+
+
+NOT_NOTED: set[str] = set()
+
+
+class Part(BaseModel):
+    """A piece of a fact: frozen, and closed to fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    def model_post_init(self, context: Any) -> None:
+        """Nobody asks which fields were given, and the set of them would take more memory than the fields."""
+        object.__setattr__(self, "__pydantic_fields_set__", NOT_NOTED)
+
+
+class Sealed(Part):
+    """What stands in the line for a person: a commitment. Entry and pointer say where; the name is there if disclosed."""
+
+    commitment: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    entry: str | None = None
+    pointer: str | None = None
+    name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_by_the_ledger(cls, value: Any, info: ValidationInfo) -> Any:
+        if not (info.context or {}).get("stored"):
+            raise ValueError("a person is given by name; the ledger makes the commitment")
+        return value
+
+
+AnyPerson = Person | Sealed
+
+
+class Citation(Part):
+    """Where a fact is asserted: a source, the place in it, and the address it was read at."""
+
+    source: SourceRef
+    locator: Name | None = None
+    url: Url | None = None
+
+
+class Identifier(Part):
+    scheme: Name
+    id: Name
+
+
+class Participant(Part):
+    """Who takes part, speaks or signs: a party, a person in its name, the office held."""
+
+    party: PartyRef | None = None
+    person: AnyPerson | None = None
+    office: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if not (self.party or self.person or self.office):
+            raise ValueError("name the party, the person or the office")
+        return self
+
+
+class Fact(Part):
+    """Something that happened in the world, or that a source says of it.
+
+    ``occurred`` is when it happened, absent where that is unknown; ``effective`` when its legal or operational effect
+    begins, where that is another day. ``modality`` says how the sources support it; ``inferred`` needs a ``note``.
+    """
+
+    type: ClassVar[str]
+    short_type: ClassVar[str]  # without its kind: "signed" of "agreement.signed"
+    prefix: ClassVar[str]  # of the streams that it may stand in: "agreement:"
+    own_fields: ClassVar[list[tuple[str, str, bool]]]  # name, name in JSON, whether it is made of parts
+    mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
+    opens: ClassVar[bool] = False  # may be the first fact of a stream
+    describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
+    outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
+
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Modality = Modality.stated
+    sources: tuple[Citation, ...] = Field(min_length=1, max_length=100)
+    note: Text | None = None
+
+    def __init_subclass__(cls, **flags: Any) -> None:
+        for flag in ("type", "opens", "describes", "outlasts"):
+            if flag in flags:
+                setattr(cls, flag, flags.pop(flag))
+        kind, _, cls.short_type = getattr(cls, "type", "").partition(".")
+        cls.prefix = f"{kind}:"
+        super().__init_subclass__(**flags)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **flags: Any) -> None:
+        own = {name: field for name, field in cls.model_fields.items() if name not in COMMON}
+        cls.own_fields = [(name, one.alias or name, may_hold(Part, one.annotation)) for name, one in own.items()]
+        cls.mentioning = [name for name, one in own.items() if may_hold(Subject, one.annotation)]
+
+    @model_validator(mode="after")
+    def _inference_is_explained(self) -> Self:
+        if self.modality is Modality.inferred and not self.note:
+            raise ValueError("an inferred fact needs a note that says what it is inferred from")
+        return self
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The fact's own fields that are given, as JSON values."""
+        given, values = {}, self.__dict__
+        for name, field, has_parts in self.own_fields:
+            value = values[name]
+            if value is not None and value != ():
+                given[field] = _dumped(value) if has_parts else value
+        return given
+
+    @cached_property
+    def likeness(self) -> bytes:
+        """Equal for two facts of one type and date that say the same, whoever says it, and of whichever persons."""
+        return to_json(_impersonal(self.own))
+
+    @cached_property
+    def mentions(self) -> frozenset[Subject]:
+        """Every subject that the fact refers to, its sources included."""
+        values = self.__dict__
+        those: list[Subject] = [citation.source for citation in values["sources"]]
+        for name in self.mentioning:
+            if value := values[name]:
+                those += references(value)
+        return _shared(frozenset(those))
+
+
+@lru_cache(maxsize=10_000)
+def _shared(subjects: frozenset[Subject]) -> frozenset[Subject]:
+    """The same few are mentioned together again and again, and kept in memory once."""
+    return subjects
+
+
+COMMON = set(Fact.model_fields)
+PART = type(Part)
+"""The class of all classes of parts."""
+
+
+def _dumped(value: Any) -> Any:
+    """A field's value with its parts as JSON objects."""
+    if isinstance(value, tuple):
+        return tuple([_dumped(one) for one in value])
+    if isinstance(value, Part):
+        return value.__pydantic_serializer__.to_python(value, exclude_none=True)
+    return value
+
+
+def _impersonal(value: Any) -> Any:
+    """The value without its persons: what is said of a fact must not change when one of them is erased."""
+    if isinstance(value, Person) or (isinstance(value, dict) and "commitment" in value and "pointer" in value):
+        return "person"
+    if isinstance(value, Mapping):
+        return {key: _impersonal(item) for key, item in value.items()}
+    return [_impersonal(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def may_hold(sort: type, annotation: Any) -> bool:
+    """Whether what is of a field's type may be, or have in it, what is of this sort."""
+    if isinstance(annotation, type) and issubclass(annotation, sort):
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return any(may_hold(sort, field.annotation) for field in annotation.model_fields.values())
+    return annotation is Any or any(may_hold(sort, one) for one in get_args(annotation))
+
+
+def references(value: Any) -> tuple[Subject, ...]:
+    """The subjects in a value of a state: most of them are plain."""
+    if isinstance(value, str):
+        return (value,) if isinstance(value, Subject) else ()
+    return tuple(found(Subject, value)) if value else ()
+
+
+def found(sort: type[T], value: Any) -> list[T]:
+    """What is of this sort anywhere in a fact's field, in a dumped fact, or in a value of a state."""
+    those: list[T] = []
+    waiting = [value]
+    for one in waiting:  # it grows meanwhile
+        its = one.__class__  # by class, not isinstance: this walks over every value of every fact
+        if its is str:
+            continue
+        if its is dict:
+            waiting += one.values()
+        elif its is tuple or its is list:
+            waiting += one
+        elif isinstance(one, sort):
+            those.append(one)
+        elif its.__class__ is PART:
+            waiting += one.__dict__.values()
+    return those

@@ -1,0 +1,394 @@
+"""Agreements: treaties, memoranda, contracts, joint statements.
+
+Two lanes. The *instrument* is mentioned, negotiated, adopted, signed, in force, ended. Each *party* has a lane of its
+own (signatory, bound, in force, withdrawn), because an agreement may have two hundred of them, and because what binds
+one of them says nothing of the others: entry into force is a fact, never a count.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ledger.vocabulary.codes import (
+    AgreementRelation,
+    Ambit,
+    AnomalyCode,
+    Binding,
+    ConsentMethod,
+    InstrumentType,
+    Premises,
+    Publicity,
+    SignatureMode,
+)
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import AgreementRef, AnyPerson, Fact, InitiativeRef, Months, Name, Part, PartyRef, Text
+from ledger.vocabulary.state import MAIN, Kind, State, transition
+
+
+class Term(Part):
+    """How long it runs, in months, and how it is renewed."""
+
+    length: Months
+    unit: Literal["month"] = "month"
+    renewal: Name | None = None
+
+
+class Signatory(Part):
+    """Who signed: the party, and the person and office in its name."""
+
+    party: PartyRef
+    person: AnyPerson | None = None
+    office: Name | None = None
+    on_behalf_of: PartyRef | None = None
+    mode: SignatureMode | None = None
+
+
+class _Descriptive(Fact):
+    title: Name | None = None
+    description: Text | None = None
+    instrument_type: InstrumentType | None = None
+    binding: Binding | None = None
+    ambit: Ambit | None = None
+    publicity: Publicity | None = None
+    parties: tuple[PartyRef, ...] = Field(default=(), max_length=500)
+    initiatives: tuple[InitiativeRef, ...] = Field(default=(), max_length=100)
+    subject_matter: Text | None = None
+    term: Term | None = None
+
+
+class _OneParty(Fact):
+    party: PartyRef
+
+
+class _AnyParty(Fact):
+    party: PartyRef | None = None
+
+
+class Mentioned(_Descriptive, type="agreement.mentioned", opens=True):
+    """A source speaks of it; whether it was signed is not said."""
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if not (self.title or self.description):
+            raise ValueError("an agreement needs a title or a description")
+        return self
+
+
+class NegotiationOpened(_Descriptive, type="agreement.negotiation_opened", opens=True):
+    """Talks began."""
+
+
+class NegotiationConcluded(Fact, type="agreement.negotiation_concluded"):
+    """The text is agreed."""
+
+
+class NegotiationAbandoned(Fact, type="agreement.negotiation_abandoned"):
+    """Talks were given up."""
+
+
+class Adopted(_Descriptive, type="agreement.adopted", opens=True):
+    """A forum adopted the text."""
+
+    forum: Name | None = None
+    order: Name | None = None
+
+
+class Signed(_Descriptive, type="agreement.signed", opens=True):
+    """Parties signed; later signatories sign in a fact of their own."""
+
+    signatories: tuple[Signatory, ...] = Field(min_length=1, max_length=500)
+    places: tuple[Name, ...] = Field(default=(), max_length=20)
+
+
+class Consented(_OneParty, type="agreement.consented", opens=True):
+    """A party consented to be bound: ratified, accepted, approved, acceded, succeeded."""
+
+    method: ConsentMethod
+    deposited_with: Name | None = None
+
+
+class ProvisionallyApplied(_AnyParty, type="agreement.provisionally_applied", opens=True):
+    """It is applied before it is in force, by all or by one party."""
+
+
+class ProvisionalApplicationEnded(_AnyParty, type="agreement.provisional_application_ended"):
+    """It is no longer applied provisionally."""
+
+
+class EnteredIntoForce(_AnyParty, type="agreement.entered_into_force", opens=True):
+    """It is in force: the instrument, or for one party."""
+
+
+class Reserved(_OneParty, type="agreement.reserved"):
+    """A party excludes or modifies the effect of some provisions for itself."""
+
+    text: Text
+
+
+class ReservationWithdrawn(_OneParty, type="agreement.reservation_withdrawn"):
+    """A party took its reservation back."""
+
+
+class Objected(_OneParty, type="agreement.objected"):
+    """A party objects, for instance to another's reservation."""
+
+    target: PartyRef | None = None
+    text: Text | None = None
+
+
+class Declared(_OneParty, type="agreement.declared"):
+    """A party declared how it understands or applies it."""
+
+    text: Text
+
+
+class Amended(Fact, type="agreement.amended"):
+    """Its terms were changed, by another instrument or as the text says."""
+
+    by: AgreementRef | None = None
+    text: Text | None = None
+    rationale: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Self:
+        if not (self.by or self.text):
+            raise ValueError("say what amended it: another agreement, or a text")
+        return self
+
+
+class Supplemented(Fact, type="agreement.supplemented"):
+    """Another instrument or text was added to it."""
+
+    by: AgreementRef | None = None
+    text: Text | None = None
+
+
+class Extended(Fact, type="agreement.extended"):
+    """It runs longer."""
+
+    new_end: PartialDate | None = None
+
+
+class Renewed(Fact, type="agreement.renewed"):
+    """It runs for another term."""
+
+    new_end: PartialDate | None = None
+
+
+class Upgraded(Fact, type="agreement.upgraded"):
+    """A further-reaching instrument was built on it."""
+
+    by: AgreementRef
+
+
+class Suspended(_AnyParty, type="agreement.suspended"):
+    """It rests, for all or for one party."""
+
+    ground: Premises | None = None
+
+
+class Resumed(_AnyParty, type="agreement.resumed"):
+    """It applies again."""
+
+
+class WithdrawalNotified(_OneParty, type="agreement.withdrawal_notified"):
+    """A party gave notice that it will withdraw."""
+
+
+class WithdrawalRevoked(_OneParty, type="agreement.withdrawal_revoked"):
+    """A party took its notice back."""
+
+
+class PartyWithdrew(_OneParty, type="agreement.party_withdrew"):
+    """A party is no longer bound."""
+
+
+class Registered(Fact, type="agreement.registered"):
+    """It stands in a register, such as that of the United Nations Secretariat."""
+
+    registry: Name
+    number: Name
+
+
+class Related(Fact, type="agreement.related", outlasts=True):
+    """It stands in a relation to another agreement."""
+
+    other: AgreementRef
+    relation: AgreementRelation
+
+
+class Terminated(Fact, type="agreement.terminated", opens=True):
+    """It was ended."""
+
+    ground: Premises
+
+
+class Expired(Fact, type="agreement.expired", opens=True):
+    """It ran out."""
+
+
+class Superseded(Fact, type="agreement.superseded"):
+    """Another instrument took its place."""
+
+    by: AgreementRef
+
+
+class Revived(Fact, type="agreement.revived", outlasts=True):
+    """It, or the talks on it, came back to life."""
+
+    reason: Text
+
+
+class Described(_Descriptive, type="agreement.described", describes=True, outlasts=True):
+    """More is known of it."""
+
+
+def lanes(fact: Fact) -> tuple[str, ...]:
+    """A fact about one party concerns that party alone; signatures concern the instrument too."""
+    match fact:
+        case Signed():
+            return (MAIN, *dict.fromkeys(signatory.party for signatory in fact.signatories))
+        case _OneParty() | _AnyParty() if fact.party:
+            return (fact.party,)
+        case _:
+            return (MAIN,)
+
+
+def evolve(state: State, fact: Fact, lane: str) -> None:
+    if lane == MAIN:
+        _instrument(state, fact)
+    else:
+        _party(state, fact, lane)
+
+
+def _instrument(state: State, fact: Fact) -> None:
+    AGREEMENT.advance(state, fact)
+    match fact:
+        case _Descriptive():
+            told = fact.own
+            state.describe({k: v for k, v in told.items() if k not in ("signatories", "places", "forum", "order")})
+            for name in ("places", "forum", "order"):
+                if name in told:
+                    state.set(name, told[name])
+        case NegotiationConcluded():
+            state.date(fact.short_type)
+        case ProvisionallyApplied() | ProvisionalApplicationEnded():
+            state.set("provisionally_applied", isinstance(fact, ProvisionallyApplied))
+        case Extended() | Renewed():
+            state.set("end", fact.new_end)
+        case Amended() | Supplemented() | Upgraded() | Superseded() | Related() | Registered():
+            state.add(_CHANGES[type(fact)], {**fact.own, "occurred": fact.occurred})
+        case Terminated() | Suspended():
+            state.set("ground", fact.ground)
+        case Revived():
+            state.set("reason", fact.reason)
+
+
+_CHANGES: dict[type[Fact], str] = {
+    Amended: "amendments",
+    Supplemented: "supplements",
+    Upgraded: "upgrades",
+    Superseded: "superseded_by",
+    Related: "relations",
+    Registered: "registrations",
+}
+
+
+def _party(state: State, fact: Fact, lane: str) -> None:
+    PARTICIPATION.advance(state, fact)
+    match fact:
+        case Consented():
+            state.set("consent", fact.own)
+        case Signed():
+            for signatory in fact.signatories:
+                if signatory.party == lane:
+                    _sign(state, fact, signatory)
+        case Suspended() | Resumed():
+            state.set("suspended", isinstance(fact, Suspended))
+        case ProvisionallyApplied() | ProvisionalApplicationEnded():
+            state.set("provisionally_applied", isinstance(fact, ProvisionallyApplied))
+        case Reserved() | Objected() | Declared() | ReservationWithdrawn():
+            state.add(_ACTS[type(fact)], {**fact.own, "occurred": fact.occurred})
+        case WithdrawalNotified() | WithdrawalRevoked():
+            state.set("withdrawal_notified", isinstance(fact, WithdrawalNotified))
+
+
+def reconcile(main: State, others: list[State]) -> None:
+    """Two dates for a party's signature are two dates for the instrument's."""
+    for party in others:
+        known = party.alternatives.get("signed_on")
+        if known and known[-1]["position"] == main.now.position and "dates/signed" not in main.alternatives:
+            main.flag(AnomalyCode.source_conflict, "another entry dates a signature differently")
+            main.alternatives = {**main.alternatives, "dates/signed": known}
+
+
+def _sign(state: State, fact: Fact, signatory: Signatory) -> None:
+    """Two dates for one party's signature are a conflict of the sources, whatever the day of each."""
+    known = state.fields.get("signed_on")
+    if known and fact.occurred and known != fact.occurred:
+        state.dispute("signed_on", fact.occurred)
+    elif fact.occurred:
+        state.set("signed_on", fact.occurred)
+    state.add("signatures", signatory.model_dump(exclude_none=True) | {"occurred": fact.occurred})
+
+
+_ACTS: dict[type[Fact], str] = {
+    Reserved: "reservations",
+    ReservationWithdrawn: "reservations_withdrawn",
+    Objected: "objections",
+    Declared: "declarations",
+}
+
+_FACTS: tuple[type[Fact], ...] = (
+    Mentioned, NegotiationOpened, NegotiationConcluded, NegotiationAbandoned, Adopted, Signed, ProvisionallyApplied,
+    Consented, ProvisionalApplicationEnded, EnteredIntoForce, Reserved, ReservationWithdrawn, Objected, Declared,
+    Amended, Supplemented, Extended, Renewed, Upgraded, Suspended, Resumed, WithdrawalNotified, WithdrawalRevoked,
+    PartyWithdrew, Registered, Related, Terminated, Expired, Superseded, Revived, Described,
+)  # fmt: skip
+
+AGREEMENT = Kind(
+    name="agreement",
+    facts=_FACTS,
+    statuses=(
+        "mentioned", "negotiating", "abandoned", "adopted", "signed", "provisional", "in_force", "suspended",
+        "terminated", "expired", "superseded",
+    ),
+    ended=frozenset({"abandoned", "terminated", "expired", "superseded"}),
+    lifecycle={
+        NegotiationOpened: transition("negotiating", "mentioned negotiating"),
+        NegotiationAbandoned: transition("abandoned", "mentioned negotiating", once=True),
+        Adopted: transition("adopted", once=True),
+        Signed: transition("signed"),
+        ProvisionallyApplied: transition("provisional"),
+        ProvisionalApplicationEnded: transition("signed", "provisional", back=True),
+        EnteredIntoForce: transition("in_force", once=True),
+        Suspended: transition("suspended", "in_force"),
+        Resumed: transition("in_force", "suspended", back=True),
+        Terminated: transition("terminated", "in_force suspended", once=True),
+        Expired: transition("expired", "in_force suspended", once=True),
+        Superseded: transition("superseded", "in_force suspended signed", once=True),
+        Revived: transition("in_force", "abandoned terminated expired superseded", back=True, restores=True),
+    },
+    fields=(
+        "title", "instrument_type", "binding", "ambit", "publicity", "parties", "initiatives", "subject_matter",
+        "term", "end",
+    ),
+    evolve=evolve,
+    lanes=lanes,
+    reconcile=reconcile,
+)  # fmt: skip
+
+PARTICIPATION = Kind(
+    name="participation",
+    facts=_FACTS,
+    statuses=("named", "signatory", "bound", "in_force", "withdrawn"),
+    ended=frozenset(),
+    lifecycle={
+        Signed: transition("signatory"),
+        Consented: transition("bound", "named signatory bound withdrawn", back=True),
+        EnteredIntoForce: transition("in_force", once=True),
+        PartyWithdrew: transition("withdrawn", "bound in_force", once=True),
+    },
+    fields=(),
+    evolve=evolve,
+)

@@ -1,0 +1,207 @@
+"""Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
+
+from pydantic import Field
+
+from ledger.vocabulary.codes import Area, InitiativeKind, InitiativeRelation, Role, Strength
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Text
+from ledger.vocabulary.state import Kind, State, transition
+
+
+class PartyRole(Part):
+    """Who takes part in an initiative, and as what."""
+
+    party: PartyRef
+    role: Role
+
+
+class _Descriptive(Fact):
+    name: Name | None = None
+    kind: InitiativeKind | None = None
+    short_name: Name | None = None
+    areas: tuple[Area, ...] = Field(default=(), max_length=30)
+    objective: Text | None = None
+    parent: InitiativeRef | None = None
+    parties: tuple[PartyRole, ...] = Field(default=(), max_length=500)
+
+
+class Reported(_Descriptive, type="initiative.reported", opens=True):
+    """A source says that the initiative exists; not since when, nor how far it is."""
+
+    name: Name
+    kind: InitiativeKind
+
+
+class Planned(Fact, type="initiative.planned"):
+    """Its start, and perhaps its end, have been set."""
+
+    start: PartialDate | None = None
+    end: PartialDate | None = None
+
+
+class Launched(_Descriptive, type="initiative.launched", opens=True):
+    """It was launched, and is active from then on."""
+
+    name: Name
+    kind: InitiativeKind
+
+
+class Activated(Fact, type="initiative.activated"):
+    """It is under way."""
+
+
+class PartyJoined(Fact, type="initiative.party_joined"):
+    """A party takes part from now on."""
+
+    party: PartyRef
+    role: Role
+    on_behalf_of: PartyRef | None = None
+
+
+class PartyLeft(Fact, type="initiative.party_left"):
+    """A party no longer takes part."""
+
+    party: PartyRef
+
+
+class _Commitment(Fact):
+    commitment: Slug
+    strength: Strength | None = None
+    from_: PartyRef | None = Field(default=None, alias="from")
+    to: PartyRef | None = None
+    amount: Amount | None = None
+    currency: CurrencyCode | None = None
+    quantity: Amount | None = None
+    unit: Name | None = None
+    due: PartialDate | None = None
+    text: Text | None = None
+
+
+class CommitmentMade(_Commitment, type="initiative.commitment_made"):
+    """Somebody committed to something within it; ``commitment`` names it from then on."""
+
+    strength: Strength
+
+
+class CommitmentRevised(_Commitment, type="initiative.commitment_revised"):
+    """A commitment was changed: the fields given replace the earlier ones."""
+
+
+class CommitmentFulfilled(Fact, type="initiative.commitment_fulfilled"):
+    """A commitment was kept."""
+
+    commitment: Slug
+
+
+class CommitmentWithdrawn(Fact, type="initiative.commitment_withdrawn"):
+    """A commitment was taken back."""
+
+    commitment: Slug
+
+
+class ObjectiveStated(Fact, type="initiative.objective_stated"):
+    """Somebody said what it is for."""
+
+    text: Text
+
+
+class ClaimRecorded(Fact, type="initiative.claim_recorded"):
+    """A source claims something of it. A claim never changes a status."""
+
+    text: Text
+
+
+class Related(Fact, type="initiative.related", outlasts=True):
+    """It stands in a relation to another initiative."""
+
+    other: InitiativeRef
+    relation: InitiativeRelation
+
+
+class Suspended(Fact, type="initiative.suspended"):
+    """It rests."""
+
+    reason: Text
+
+
+class Resumed(Fact, type="initiative.resumed"):
+    """It goes on after a rest."""
+
+
+class Finalising(Fact, type="initiative.finalising"):
+    """The work is done; accounts and reports are being closed."""
+
+
+class Closed(Fact, type="initiative.closed"):
+    """It ended as it was meant to, or by decision after it had begun."""
+
+    reason: Text
+
+
+class Cancelled(Fact, type="initiative.cancelled"):
+    """It was given up."""
+
+    reason: Text
+
+
+class Reopened(Fact, type="initiative.reopened", outlasts=True):
+    """It is active again after its end."""
+
+    reason: Text
+
+
+class Described(_Descriptive, type="initiative.described", describes=True, outlasts=True):
+    """More is known of it."""
+
+
+def evolve(state: State, fact: Fact, lane: str) -> None:
+    INITIATIVE.advance(state, fact)
+    match fact:
+        case ObjectiveStated() | ClaimRecorded():
+            said = {"text": fact.text, "modality": fact.modality, "position": state.now.position}
+            state.add("objectives" if isinstance(fact, ObjectiveStated) else "claims", said)
+        case Reported() | Launched() | Described():
+            told = fact.own
+            for party in told.pop("parties", ()):
+                state.merge("parties", "party", party)
+            state.describe(told)
+        case Planned():
+            for name, value in fact.own.items():
+                state.set(name, value)
+        case PartyJoined():
+            state.merge("parties", "party", {**fact.own, "left": None})
+        case PartyLeft():
+            state.merge("parties", "party", {"party": fact.party, "left": fact.occurred or "undated"})
+        case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
+            status = {"status": fact.short_type.removeprefix("commitment_")}
+            state.merge("commitments", "commitment", {**fact.own, **status})
+        case Related():
+            state.add("relations", fact.own)
+        case Suspended() | Closed() | Cancelled() | Reopened():
+            state.set("reason", fact.reason)
+
+
+INITIATIVE = Kind(
+    name="initiative",
+    facts=(
+        Reported, Planned, Launched, Activated, PartyJoined, PartyLeft, CommitmentMade, CommitmentRevised,
+        CommitmentFulfilled, CommitmentWithdrawn, ObjectiveStated, ClaimRecorded, Related, Suspended, Resumed,
+        Finalising, Closed, Cancelled, Reopened, Described,
+    ),
+    # IATI ActivityStatus 2.03: 1 identified, 2 active, 3 finalising, 4 closed, 5 cancelled, 6 suspended
+    statuses=("reported", "identified", "active", "suspended", "finalising", "closed", "cancelled"),
+    ended=frozenset({"closed", "cancelled"}),
+    lifecycle={
+        Planned: transition("identified"),
+        Launched: transition("active", "reported identified active", once=True),
+        Activated: transition("active", "reported identified active"),
+        Suspended: transition("suspended", "active finalising"),
+        Resumed: transition("active", "suspended", back=True),
+        Finalising: transition("finalising", "active"),
+        Closed: transition("closed", "active suspended finalising", once=True),
+        Cancelled: transition("cancelled", once=True),
+        Reopened: transition("active", "closed cancelled", back=True),
+    },
+    fields=("name", "short_name", "kind", "areas", "objective", "parent", "parties"),
+    evolve=evolve,
+)  # fmt: skip

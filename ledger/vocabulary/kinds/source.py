@@ -1,0 +1,69 @@
+"""Sources: the documents in which facts are asserted."""
+
+from datetime import date
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from ledger.vocabulary.codes import SourceKind
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import AnyPerson, Citation, Fact, Language, MediaType, Name, Sha256, Text, Url
+from ledger.vocabulary.state import Kind, State, transition
+
+
+class _Descriptive(Fact):
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    title: Name | None = None
+    description: Text | None = None
+    kind: SourceKind | None = None
+    publisher: Name | None = None
+    author: AnyPerson | None = None
+    url: Url | None = None
+    published: PartialDate | None = None
+    retrieved: date | None = None
+    language: Language | None = None
+    media_type: MediaType | None = None
+    sha256: Sha256 | None = None
+
+
+class Registered(_Descriptive, type="source.registered", opens=True, describes=True):
+    """A document is made known to the ledger, so that facts can cite it."""
+
+    kind: SourceKind
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if not (self.title or self.description):
+            raise ValueError("a source needs a title or a description")
+        return self
+
+
+class Described(_Descriptive, type="source.described", describes=True, outlasts=True):
+    """More is known of the document."""
+
+
+class Retracted(Fact, type="source.retracted"):
+    """Its publisher took the document back. Facts that rest on it alone read as unverified."""
+
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    reason: Text
+
+
+def evolve(state: State, fact: Fact, lane: str) -> None:
+    SOURCE.advance(state, fact)
+    match fact:
+        case Registered() | Described():
+            state.describe(fact.own)
+        case Retracted():
+            state.set("reason", fact.reason)
+
+
+SOURCE = Kind(
+    name="source",
+    facts=(Registered, Described, Retracted),
+    statuses=("registered", "retracted"),
+    ended=frozenset({"retracted"}),
+    lifecycle={Registered: transition("registered", once=True), Retracted: transition("retracted", once=True)},
+    fields=("title", "kind", "publisher", "author", "url", "published"),
+    evolve=evolve,
+)

@@ -1,0 +1,174 @@
+"""What a writer hands in, before the ledger has made an entry of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from ledger.errors import Fault, Invalid
+from ledger.vocabulary.correction import EntryId, FactType
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import (
+    COMMON,
+    Amount,
+    Citation,
+    Country,
+    CurrencyCode,
+    Fact,
+    Language,
+    MediaType,
+    Sha256,
+    Slug,
+    Subject,
+    Text,
+    Url,
+)
+from ledger.vocabulary.registry import FACTS
+
+MAX_EVENTS = 1_000
+
+Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+"""A CloudEvents attribute from outside: one line of visible characters."""
+
+
+class Envelope(BaseModel):
+    """One event as it is appended. ``data`` holds the fact's own fields; the others are common to all facts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: EntryId | None = None
+    type: Annotated[str, StringConstraints(max_length=100)]
+    subject: Subject
+    expected_version: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = None
+    occurred: PartialDate | None = None
+    effective: PartialDate | None = None
+    modality: Any = None
+    sources: tuple[Citation, ...] = Field(default=(), max_length=100)
+    note: Text | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    correlationid: Attribute | None = None
+    causationid: Attribute | None = None
+
+
+class Draft(NamedTuple):
+    """An event that has been read: its fact is valid by itself; whether it may be recorded is not yet decided."""
+
+    id: str | None
+    subject: Subject
+    fact: Fact
+    expected_version: int | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+
+
+def parse_json(body: bytes | str) -> Any:
+    """The JSON value that a body holds. Raises Invalid, saying where it stops making sense."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        detail = f"the body is no JSON: {error}"
+        raise Invalid(detail, [Fault("", detail, "json")]) from None
+
+
+def read_body(value: Any) -> list[Draft]:
+    """The drafts of a request: one event, or ``{"events": [...]}``. Raises Invalid with a pointer for each fault."""
+    if not isinstance(value, dict) or "events" not in value:
+        return [read_draft(value)]
+    events = value["events"]
+    if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS or len(value) > 1:
+        detail = f"events is a list of 1 to {MAX_EVENTS:,} events, and stands alone"
+        raise Invalid(detail, [Fault("/events", detail, "events")])
+    return _read_all(events)
+
+
+def _read_all(events: Sequence[Any]) -> list[Draft]:
+    drafts: list[Draft] = []
+    faults: list[Fault] = []
+    for number, event in enumerate(events):
+        try:
+            drafts.append(read_draft(event))
+        except Invalid as error:
+            faults += error.at(f"/events/{number}").faults
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+    return drafts
+
+
+def read_draft(value: Any) -> Draft:
+    """One event. Raises Invalid with a pointer for each fault."""
+    try:
+        envelope = Envelope.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error.errors()) from None
+    return Draft(
+        id=envelope.id,
+        subject=envelope.subject,
+        fact=_read_fact(envelope, value),
+        expected_version=envelope.expected_version,
+        correlationid=envelope.correlationid,
+        causationid=envelope.causationid,
+    )
+
+
+def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
+    if envelope.type not in FACTS:
+        detail = f"{envelope.type!r} is no type of event; GET /v1/event-types lists them"
+        raise Invalid(detail, [Fault("/type", detail, "unknown_type")])
+    if clash := sorted(COMMON & envelope.data.keys()):
+        detail = f"{clash[0]} stands beside data, not in it"
+        raise Invalid(detail, [Fault(f"/data/{clash[0]}", detail, "misplaced")])
+    common = {name: value[name] for name in COMMON if value.get(name) is not None}
+    try:
+        return FACTS[envelope.type].model_validate(common | envelope.data)
+    except ValidationError as error:
+        raise _invalid(error.errors(), own_prefix="/data") from None
+
+
+def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:
+    faults = [_fault(error, own_prefix) for error in errors]
+    return Invalid(f"{faults[0].pointer or '/'}: {faults[0].detail}", faults)
+
+
+def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
+    unknown = error["type"] == "extra_forbidden"  # then the last part is a name that the writer chose
+    *path, last = error["loc"] or ("",)
+    parts = [str(part) for part in path if not _is_branch(part)]
+    parts += [str(last)] if last != "" and (unknown or not _is_branch(last)) else []
+    inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return Fault(inside + pointer, _detail(error), error["type"])
+
+
+def _detail(error: ErrorDetails) -> str:
+    """What is wrong, in words where it is a pattern that does not match."""
+    form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
+    return f"this is no {form}" if form else error["msg"].removeprefix("Value error, ")
+
+
+def _is_branch(part: int | str) -> bool:
+    return str(part).endswith(_BRANCHES)
+
+
+_BRANCHES = ("Person", "Sealed", "PartialDate", "constrained-str", "constrained-int", "]", ")")
+"""What pydantic puts into a location to say which branch of a union it tried; no part of a pointer."""
+
+SUBJECTS: list[type[Subject]] = [Subject, *Subject.__subclasses__()]
+FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
+    (Text, "text without control characters"),
+    (Slug, "short name in small letters, digits and dashes, such as indus-x"),
+    (Url, "address that begins with https:// or http://"),
+    (Language, "tag of a language, such as en"),
+    (MediaType, "media type, such as text/html"),
+    (Sha256, "SHA-256 in 64 hexadecimal digits, small letters"),
+    (Amount, "decimal number, such as 1200.50"),
+    (Country, "country code of two capitals, such as IN"),
+    (CurrencyCode, "currency code of three capitals, such as INR"),
+    (EntryId, "UUID in small letters, such as 01990000-0000-7000-8000-00000000000a"),
+    (FactType, "type of event, such as meeting.held"),
+    (Attribute, "line of 1 to 255 visible ASCII characters"),
+)} | {
+    one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"
+    for one in SUBJECTS
+}  # fmt: skip
+"""What the patterns stand for, in words."""
