@@ -27,7 +27,8 @@ from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import events, health
 from api.http.routes import states as reads
-from ledger.database.postgres import LedgerLocation, Pool, check_schema
+from ledger.database.connection import LedgerLocation, Pool
+from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable
 from ledger.process import tune_gc
 from ledger.service import Ledger

@@ -12,7 +12,7 @@ from time import monotonic
 
 from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, web
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
-from ledger.database.postgres import embedded
+from ledger.database.embedded import embedded
 
 CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "recorder": recorder.run,

@@ -12,12 +12,14 @@ from benchmarks.filled import generated, record, subjects
 from benchmarks.measure import Bench, Figure, alternate, compare
 from benchmarks.service import CLERK
 from benchmarks.web import STATUSES, past_bases
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
-from projections.follow import Follower, catch_up
-from projections.read import Asked, Filters, Queries
+from projections.basis import Asked
+from projections.follow import catch_up
+from projections.follower import Follower
+from projections.read import Filters, Queries
 
 KINDS = "'initiative', 'agreement', 'meeting', 'milestone'"
 COST = "microseconds, less is better"

@@ -14,8 +14,9 @@ from fastapi.responses import Response
 
 import api.app
 import api.cli.main
-from ledger.service import Actor, Answer, Ledger
+from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import Draft
 
 POSITION = 4_242_424_242

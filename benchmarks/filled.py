@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from benchmarks.lines import line_of
 from benchmarks.measure import Bench
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
 from ledger.writing.draft import read_draft

@@ -10,11 +10,13 @@ from time import perf_counter, sleep
 from benchmarks.measure import Bench, Figure
 from benchmarks.processes import LEDGER, running
 from benchmarks.service import CLERK, claim, ledger_of_tens
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.process import tune_gc
-from ledger.service import Answer, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Answer
 from ledger.writing.draft import read_draft
-from projections.follow import catch_up, read_progress
+from projections.follow import catch_up
+from projections.follower import read_progress
 
 PACE = 500
 LOOK_EVERY_S = 0.002

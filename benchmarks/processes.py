@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 
 from benchmarks import peak
 from benchmarks.measure import Unmeasured
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 
 LEDGER = (str(Path(sys.executable).with_name("ledger")),)
 STOP_S = 20

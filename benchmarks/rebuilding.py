@@ -17,8 +17,8 @@ from benchmarks.filled import generated
 from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.recorder import library_env
 from benchmarks.service import ENTRIES, Initiatives
-from ledger.database.postgres import LedgerLocation
-from projections.follow import rebuild
+from ledger.database.connection import LedgerLocation
+from projections.rebuild import rebuild
 
 SCHEMA = "bench_projection"
 COPY = "copy (select body from entries order by position) to stdout (format binary)"

@@ -13,9 +13,10 @@ from eventsourcing.domain import Aggregate, event
 from benchmarks.filled import chunks, record
 from benchmarks.measure import Bench, Figure, Paced, alternate, compare, plural
 from benchmarks.recorder import CALLERS, LIBRARY, OURS, UNIT, library_env
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.process import tune_gc
-from ledger.service import Actor, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Actor
 from ledger.writing.draft import read_draft
 from tests.generator import Generator
 

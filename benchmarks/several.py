@@ -10,7 +10,7 @@ from time import perf_counter
 
 from benchmarks.measure import Bench, Figure, alternate, compare
 from benchmarks.service import CLERK, claim, ledger_of_tens
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.errors import LedgerError
 from ledger.process import tune_gc
 from ledger.service import Ledger

@@ -11,12 +11,13 @@ from benchmarks.filled import generated, subjects
 from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.processes import Run, Weighed
 from benchmarks.service import CLERK
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
-from projections.follow import read_progress
-from projections.read import Asked, Queries
+from projections.basis import Asked
+from projections.follower import read_progress
+from projections.read import Queries
 from tests.generator import Generator
 
 MEMORY_MB = 300

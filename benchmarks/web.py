@@ -17,10 +17,12 @@ from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
 from benchmarks.processes import LEDGER, running
 from benchmarks.service import claim, ledger_of_tens
 from benchmarks.sockets import free_port
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.vocabulary.fact import Subject
-from projections.follow import catch_up, read_progress
-from projections.read import Asked, Queries
+from projections.basis import Asked
+from projections.follow import catch_up
+from projections.follower import read_progress
+from projections.read import Queries
 
 CONNECTIONS = 32
 KEY = "the-key-of-the-benchmark"

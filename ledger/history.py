@@ -68,7 +68,7 @@ def _duplicate_key(fact: Fact) -> DuplicateKey:
     return (fact.type, fact.occurred, fact.effective)
 
 
-_place = attrgetter("order")
+_valid_order = attrgetter("order")
 _root = attrgetter("root")
 
 
@@ -178,7 +178,7 @@ class History:
         if not self.lives or self.lives[-1].order < live.order:
             self.lives.append(live)
         else:
-            insort(self.lives, live, key=_place)
+            insort(self.lives, live, key=_valid_order)
         by_duplicate_key = self.by_duplicate_key.get(live.duplicate_key)
         self.by_duplicate_key[live.duplicate_key] = (
             tuple(sorted((*by_duplicate_key, live), key=_root)) if by_duplicate_key else (live,)
@@ -246,10 +246,10 @@ class History:
         cut = {}
         for lane in lanes:
             steps = self.lanes.setdefault(lane, [])
-            start = bisect_left(steps, order, key=_place)
+            start = bisect_left(steps, order, key=_valid_order)
             cut[lane] = Refolded(start, steps[start:])
             del steps[start:]
-        for live in self.lives[bisect_left(self.lives, order, key=_place) :]:
+        for live in self.lives[bisect_left(self.lives, order, key=_valid_order) :]:
             if not lanes.isdisjoint(live.lanes):
                 self._fold(live, lanes)
         return cut
@@ -292,7 +292,7 @@ class History:
     def _at(self, lane: str, live: LiveFact) -> State:
         """What a fact led to in a lane that is not folded again."""
         steps = self.lanes[lane]
-        return steps[bisect_left(steps, live.order, key=_place)].state
+        return steps[bisect_left(steps, live.order, key=_valid_order)].state
 
     def _main_before(self, order: ValidOrder) -> State:
         """The main lane's state before a place: the lane may go on behind it, where it was not folded again."""
@@ -301,12 +301,12 @@ class History:
             return EMPTY_STATE
         if steps[-1].order < order:
             return steps[-1].state
-        before = bisect_left(steps, order, key=_place)
+        before = bisect_left(steps, order, key=_valid_order)
         return steps[before - 1].state if before else EMPTY_STATE
 
     def _reopened_same_day(self, live: LiveFact) -> bool:
         """Whether what reopens the stream is of the same day, though it comes later in the lifecycle."""
-        later = bisect_right(self.lives, live.order, key=_place)
+        later = bisect_right(self.lives, live.order, key=_valid_order)
         of_the_day = takewhile(lambda one: one.day == live.day, self.lives[later:])
         return any(self._reopens(one) for one in of_the_day)
 

@@ -10,7 +10,7 @@ import psycopg
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 from psycopg_pool import PoolTimeout
 
-from ledger.database.postgres import LedgerLocation, Listener, Pool, queries
+from ledger.database.connection import LedgerLocation, Listener, Pool, queries
 from ledger.log.entry import StoredLine
 from ledger.writing.writer import Writer
 

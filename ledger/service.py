@@ -16,18 +16,17 @@ from eventsourcing.persistence import ApplicationRecorder, Mapper
 from eventsourcing.utils import Environment, EnvType
 from uuid6 import uuid7
 
-from ledger.database.postgres import FAILURES, LedgerLocation, Pool, explained
+from ledger.database.connection import LedgerLocation, Pool
+from ledger.database.failures import FAILURES, explained
 from ledger.errors import Refused, TooLarge
 from ledger.history import UNRECORDED
 from ledger.log.commitments import SALT_BYTES
 from ledger.log.entry import LineMapper
 from ledger.recorder import EntryRecorder
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
-from ledger.writing.decision_cache import DecisionCache, read_disclosures, read_openings
+from ledger.writing.decision_cache import DecisionCache
 from ledger.writing.draft import Draft
 from ledger.writing.writer import Backlog, Writer
-
-__all__ = ["Actor", "Answer", "Ledger", "read_disclosures", "read_openings"]
 
 IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
 

@@ -8,7 +8,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from ledger.database.postgres import Connection, LedgerLocation, is_read_only, queries
+from ledger.database.connection import Connection, LedgerLocation, is_read_only, queries
 from ledger.errors import Refused, Unreadable
 from ledger.history import History
 from ledger.log.clocks import Clocks, read_clocks

@@ -7,13 +7,12 @@ from time import monotonic
 
 import psycopg
 
-from ledger.database.postgres import FAILURES, Connection, LedgerLocation, Listener, explained, is_read_only
+from ledger.database.connection import Connection, LedgerLocation, Listener, is_read_only
+from ledger.database.failures import FAILURES, explained
 from ledger.errors import Unavailable
 from ledger.process import tune_gc
-from projections.follower import VERSION, Follower, Outdated, Progress, read_progress
-from projections.rebuild import Running, begun, only, rebuild
-
-__all__ = ["VERSION", "Follower", "Progress", "begun", "catch_up", "follow", "read_progress", "rebuild"]
+from projections.follower import VERSION, Follower, Outdated, read_progress
+from projections.rebuild import Running, only, rebuild
 
 POLL_S = 0.5
 log = logging.getLogger("ledger.follow")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.string import BytesBinaryDumper
 
-from ledger.database.postgres import Connection, queries
+from ledger.database.connection import Connection, queries
 from ledger.errors import Unavailable, Unreadable
 from ledger.history import Opening, Recorded
 from ledger.log.entry import Entry, read_line

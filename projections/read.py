@@ -12,29 +12,17 @@ from uuid import UUID
 import psycopg
 from pydantic_core import from_json
 
-from ledger.database.postgres import FAILURES, Connection, Pool, explained, queries
+from ledger.database.connection import Connection, Pool, queries
+from ledger.database.failures import FAILURES, explained
 from ledger.errors import NotFound, NotYet
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
-from ledger.service import read_disclosures
 from ledger.vocabulary.fact import Subject
-from projections.basis import Asked, Basis, Behind, Position, Watermarks, check_projected, check_recorded, check_seen
-
-__all__ = [
-    "Asked",
-    "Basis",
-    "Behind",
-    "Filters",
-    "Position",
-    "Queries",
-    "StateRow",
-    "StateView",
-    "Watermarks",
-    "list_query",
-]
+from ledger.writing.decision_cache import read_disclosures
+from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 
 SQL = queries("projections", "read.sql")
-LOG_WATERMARKS = SQL["standing_log"].format(log=SQL["log_columns"])
+LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
 LAST_DAY = date.max - timedelta(days=1)
 

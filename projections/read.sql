@@ -1,4 +1,4 @@
--- name: standing
+-- name: watermarks
 -- How the ledger stands: the log, and how far the projections have followed, when that entry was recorded, and in which
 -- tables (a rebuild puts others in their place).
 select {log},
@@ -8,7 +8,7 @@ select {log},
   from head
   left join progress on true
 
--- name: standing_log
+-- name: watermarks_log
 -- How the log stands, wherever the projections are.
 select {log}
   from head

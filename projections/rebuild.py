@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import LedgerError, Unavailable, Unreadable
 from ledger.history import History, Opening
 from ledger.process import undisturbed

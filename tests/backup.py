@@ -2,7 +2,8 @@
 
 from psycopg import sql
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 
 TABLES = """
     select schemaname, tablename

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from api.cli.main import main
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 
 LEDGER = Path(sys.executable).with_name("ledger")
 Run = subprocess.CompletedProcess[str]

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool, migrate
-from ledger.service import Actor, Answer, Ledger
+from ledger.database.connection import Connection, LedgerLocation, Pool
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
+from ledger.service import Ledger
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follow import Follower
+from projections.follower import Follower
 
 CLERK = Actor("api_key", "clerk")
 _numbers = count(1)

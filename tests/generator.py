@@ -171,7 +171,7 @@ class Generator:
     def _meeting(self, number: int) -> Iterator[Event]:
         subject, days = f"meeting:m-{number}", self._days()
         start = next(days)
-        told = {"title": f"Meeting {number}", "kind": self.random.choice(MEETING_KINDS), "location": "Geneva"}
+        told = {"title": f"Meeting {number}", "kind": self.random.choice(MEETING_KINDS), "place": "Geneva"}
         yield self._event("meeting.scheduled", subject, start, **told, start=start, organisers=self._parties_of(1))
         parties = [{"party": party, "office": "Secretary of Defence"} for party in self._parties_of(3)]
         yield self._event(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 
-from ledger.database.postgres import Connection
+from ledger.database.connection import Connection
 
 WAITING = """
     select count(*) from pg_stat_activity

@@ -167,7 +167,7 @@ _PACT = {
 }  # fmt: skip
 _TALKS = {
     "title": "Talks", "description": "On the river", "kind": "bilateral", "start": "2024-05-01", "end": "2024-05-02",
-    "location": "A hall", "mode": "in_person", "organisers": ["party:usa"],
+    "place": "A hall", "mode": "in_person", "organisers": ["party:usa"],
     "invitees": [_SOMEBODY | {"role": "REQ-PARTICIPANT", "partstat": "NEEDS-ACTION"}], "participants": [_SOMEBODY],
     "parent": "meeting:earlier", "initiatives": ["initiative:other"], "agreements": ["agreement:other"],
 }  # fmt: skip
@@ -192,7 +192,7 @@ MORE: dict[str, dict[str, Any]] = {
     "initiative.commitment_revised": _STEEL,
     "agreement.mentioned": _PACT,
     "agreement.negotiation_opened": _PACT,
-    "agreement.adopted": _PACT | {"forum": "An assembly", "location": "A hall"},
+    "agreement.adopted": _PACT | {"forum": "An assembly", "place": "A hall"},
     "agreement.signed": _PACT
     | {"signatories": [_SOMEBODY | {"on_behalf_of": "party:acme", "mode": "ad_referendum"}], "places": ["A hall"]},
     "agreement.provisionally_applied": {"party": "party:ind"},

@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 
 READY_FOR_QUERY = b"Z\0\0\0\5I"
 """How the server ends its answer, once what it was asked for is committed."""

@@ -19,7 +19,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 
 OLDER = range(15, 18)
 ROLE = "ledger_service"

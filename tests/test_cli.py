@@ -23,10 +23,11 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.transfer.event_files import Report, read_drafts, read_lines
-from ledger.database.postgres import Embedded, LedgerLocation
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
 from ledger.errors import Invalid
 from ledger.log.epoch import current, epochs, renew
-from ledger.service import Answer
+from ledger.writing.decision import Answer
 from tests.commands import LEDGER, Command, environment, lines_of, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request
@@ -559,7 +560,7 @@ def watch(frame, event, told):
         signal.raise_signal(number)
 
 number = int(sys.argv.pop())
-from api.cli import main
+from api.cli.main import main
 sys.setprofile(watch)
 main()
 """

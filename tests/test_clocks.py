@@ -12,14 +12,16 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from psycopg import sql
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.history import Recorded
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE
 from ledger.writing.draft import read_body
-from projections.follow import rebuild
 from projections.read import SQL, Filters, list_query
+from projections.rebuild import rebuild
 from projections.rows import FOREVER, Projector
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event

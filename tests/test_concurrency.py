@@ -17,11 +17,12 @@ from eventsourcing.persistence import IntegrityError
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
 from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder
-from ledger.service import Answer, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
 from tests.conftest import CLERK
 from tests.examples import INDIA, THX, USA, event

@@ -12,16 +12,10 @@ from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
 from api.cli.main import Opened
-from ledger.database.postgres import (
-    Connection,
-    Embedded,
-    LedgerLocation,
-    Pool,
-    explained,
-    is_lost,
-    is_read_only,
-    migrate,
-)
+from ledger.database.connection import Connection, LedgerLocation, Pool, is_read_only
+from ledger.database.embedded import Embedded
+from ledger.database.failures import explained, is_lost
+from ledger.database.migrations import migrate
 from ledger.errors import Misconfigured, Unavailable
 from ledger.settings import Settings, Timeouts, read_settings
 from projections.read import Queries

@@ -17,9 +17,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, migrate
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.errors import Unavailable
-from projections.follow import read_progress, rebuild
+from projections.follower import read_progress
+from projections.rebuild import rebuild
 
 WRITER = """
 import json, os, sys
@@ -28,7 +31,7 @@ from uuid import uuid4
 
 from ledger.writing.draft import read_body
 from ledger.errors import Unavailable
-from ledger.database.postgres import Place
+from ledger.database.connection import Place
 from ledger.service import Actor, Ledger
 
 place = Place(sys.argv[1], sys.argv[2])
@@ -65,7 +68,7 @@ FOLLOWER = """
 import sys
 from threading import Event, Thread
 
-from ledger.database.postgres import Place
+from ledger.database.connection import Place
 from projections.follow import follow
 
 stop = Event()

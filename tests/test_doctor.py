@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from api.cli.doctor import Diagnosis, examine
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.log.epoch import current, renew
 from ledger.settings import Timeouts
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from ledger.database.postgres import Embedded, LedgerLocation
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
 from ledger.service import Ledger
 from ledger.writing.draft import read_body
 from projections.follow import catch_up

@@ -13,12 +13,14 @@ import pytest
 import seeds
 from api.app import build
 from api.http.routes.states import PLURALS
-from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.log.entry import read_line
-from ledger.service import read_disclosures
 from ledger.settings import Settings
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
+from ledger.writing.decision_cache import read_disclosures
 from projections.diff import said
 from projections.read import SORTS
 from projections.replay import Replayed, story

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.errors import Unavailable
 from ledger.service import Ledger
 from ledger.settings import Timeouts
 from ledger.writing.draft import read_body
-from projections.follow import Follower, read_progress
+from projections.follower import Follower, read_progress
 from tests.conftest import CLERK
 from tests.examples import THX, USA, event
 from tests.standby import Address, Server, wait_until

@@ -14,18 +14,22 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 from ledger.errors import Refused
 from ledger.log.entry import StoredLine
 from ledger.log.epoch import current, renew
-from ledger.service import Answer, Ledger
+from ledger.service import Ledger
 from ledger.settings import Timeouts
+from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
 from projections import follow as follow_module
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
 from projections import rows as rows_module
-from projections.follow import Follower, follow, read_progress, rebuild
+from projections.follow import follow
+from projections.follower import Follower, read_progress
+from projections.rebuild import rebuild
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.proxy import Cut, wired

@@ -8,7 +8,8 @@ from time import sleep
 import pytest
 from psycopg import sql
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 from ledger.writing.writer import Backlog
 from tests.examples import THX, USA
 from tests.service import Service, pointers_of

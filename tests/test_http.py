@@ -21,7 +21,8 @@ from ledger import errors
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections import read
-from projections.follow import follow, rebuild
+from projections.follow import follow
+from projections.rebuild import rebuild
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
 from tests.minimal import MINIMAL
 from tests.proxy import wired

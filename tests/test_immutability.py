@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import Connection, LedgerLocation, check_schema
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder

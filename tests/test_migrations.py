@@ -15,16 +15,20 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from api.http.auth import Role, create_key
-from ledger.database import postgres
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, check_schema, migrate, migrations
+from ledger.database import migrations as migrating
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import check_schema, migrate, migrations
 from ledger.errors import Misconfigured
 from ledger.log.epoch import current, renew
 from ledger.service import Ledger
 from ledger.settings import Timeouts
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_body
-from projections.follow import catch_up, rebuild
-from projections.read import Asked, Queries
+from projections.basis import Asked
+from projections.follow import catch_up
+from projections.read import Queries
+from projections.rebuild import rebuild
 from tests.conftest import CLERK
 from tests.examples import THX, USA, event
 from tests.servers import Home
@@ -50,7 +54,7 @@ def test_running_again_changes_nothing(home: Home) -> None:
 
 def test_only_what_is_new_is_run(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was added later is run once, after those that had been run."""
-    monkeypatch.setattr(postgres, "migrations", _with(SECOND))
+    monkeypatch.setattr(migrating, "migrations", _with(SECOND))
     with home.location.connect() as service, pytest.raises(Misconfigured, match="9000_second"):
         check_schema(service, home.location)
     assert migrate(home.owner_dsn, home.location) == ["ran 9000_second.sql"]
@@ -61,7 +65,7 @@ def test_only_what_is_new_is_run(home: Home, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_file_that_was_run_and_changed_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that was edited after it had been run is named, and nothing is run."""
     (number, name, text), *others = migrations()
-    monkeypatch.setattr(postgres, "migrations", lambda: [(number, name, text + "\n"), *others, SECOND])
+    monkeypatch.setattr(migrating, "migrations", lambda: [(number, name, text + "\n"), *others, SECOND])
     with pytest.raises(Misconfigured, match=name):
         migrate(home.owner_dsn, home.location)
     with home.owner() as owner:
@@ -73,7 +77,7 @@ def test_a_migration_that_fails_leaves_nothing(
 ) -> None:
     """Where one of several files fails, none of them was run, and the ledger works as before."""
     broken = (9_001, "9001_broken.sql", "create table half (number integer); select 1 / 0;")
-    monkeypatch.setattr(postgres, "migrations", _with(SECOND, broken))
+    monkeypatch.setattr(migrating, "migrations", _with(SECOND, broken))
     with pytest.raises(psycopg.errors.DivisionByZero):
         migrate(server.owner_dsn, location)
     monkeypatch.undo()
@@ -272,7 +276,7 @@ values (1, 'party:x', 1, 'party.registered', gen_random_uuid(), now(), '{}')"""
 def test_a_migration_that_must_wait_gives_way(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that needs a table which somebody uses for long fails with the reason, and leaves everything as it was."""
     wider = (9_000, "9000_wider.sql", "alter table entries add column more text;")
-    monkeypatch.setattr(postgres, "migrations", _with(wider))
+    monkeypatch.setattr(migrating, "migrations", _with(wider))
     impatient = replace(home.location, timeouts=Timeouts(lock_s=0.3))
     with home.location.connect() as reader:
         with reader.transaction():

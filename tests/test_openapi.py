@@ -12,7 +12,7 @@ import pytest
 
 import api.http.dependencies
 from api.http.problems import ALL
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from projections.follow import follow
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, running

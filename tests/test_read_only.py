@@ -10,7 +10,9 @@ from starlette.testclient import TestClient
 
 from api.app import build
 from api.http.auth import Role, create_key
-from ledger.database.postgres import Embedded, LedgerLocation, migrate
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.service import Ledger
 from ledger.settings import Settings
 from ledger.writing.draft import read_body

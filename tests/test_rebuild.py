@@ -15,16 +15,17 @@ import psycopg
 import pytest
 
 from api.cli import terminal
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import LedgerError, Unreadable
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import Draft, read_body
 from projections import follower as follower_module
 from projections import rebuild as rebuild_module
-from projections.follow import Follower, begun, read_progress, rebuild
-from projections.follower import VERSION, Outdated
-from projections.read import Asked, Filters, Queries
+from projections.basis import Asked
+from projections.follower import VERSION, Follower, Outdated, read_progress
+from projections.read import Filters, Queries
+from projections.rebuild import begun, rebuild
 from tests.commands import LEDGER, Command, environment
 from tests.conftest import CLERK
 from tests.examples import THX, USA
@@ -35,7 +36,7 @@ pytest_plugins = ["tests.commands"]
 ENTRIES = 1_500
 SLOW = """
 import sys
-from ledger.database.postgres import Place
+from ledger.database.connection import Place
 from projections import rebuild
 
 rebuild.LONG, rebuild.BATCH = 100, 5
@@ -44,7 +45,7 @@ rebuild.rebuild(Place(*sys.argv[1:]), lambda position: print(position, flush=Tru
 OLD_FOLLOWER = """
 import sys
 from threading import Event
-from ledger.database.postgres import Place
+from ledger.database.connection import Place
 from projections import follow, follower, rebuild
 
 for module in (follow, follower, rebuild):

@@ -17,7 +17,7 @@ from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 from eventsourcing.tests import persistence as library
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import LedgerLocation, Pool
+from ledger.database.connection import LedgerLocation, Pool
 from ledger.errors import Unavailable
 from ledger.log.entry import StoredLine
 from ledger.recorder import EntryRecorder

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from ledger.database.postgres import Connection
-from ledger.service import Actor, Answer, Ledger
+from ledger.database.connection import Connection
+from ledger.service import Ledger
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follow import Follower
+from projections.follower import Follower
 from seeds import FILES, events
 
 ARTICLE, DOSSIER = FILES
@@ -145,10 +146,10 @@ def test_the_summit_has_no_place_and_no_edition(told: tuple[int, int], reader: C
     """The article's summit keeps no place even after the dossier: the third one has a record of its own."""
     for known_at in told:
         _, summit = last(reader, known_at, "meeting:indus-x-summit")
-        assert (summit["title"], summit["location"], summit["organisers"]) == ("INDUS-X Summit", None, None)
+        assert (summit["title"], summit["place"], summit["organisers"]) == ("INDUS-X Summit", None, None)
     _, third = last(reader, told[1], "meeting:indus-x-summit-3")
     assert third["dates"] == {"held": "2024-09-09/2024-09-10"}
-    assert third["location"] == "Stanford University, California"
+    assert third["place"] == "Stanford University, California"
     assert states(reader, told[0], "meeting:indus-x-summit-3") == []
 
 
@@ -167,7 +168,7 @@ def test_the_dossier_dates_the_meeting(told: tuple[int, int], reader: Connection
     assert before["unknown"]["dates/held"] == "undated"
     _, after = last(reader, dossier, "meeting:pentagon-meeting")
     assert after["dates"] == {"held": "2024-09-25"}
-    for field in ("title", "location", "kind", "topics", "statements"):
+    for field in ("title", "place", "kind", "topics", "statements"):
         assert after[field] == before[field]
     assert [one["office"] for one in after["participants"]] == ["Deputy Secretary of Defense", "Foreign Secretary"]
 

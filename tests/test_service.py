@@ -9,13 +9,16 @@ from uuid import uuid4
 import pytest
 from psycopg import sql
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool
+from ledger.database.connection import Connection, LedgerLocation, Pool
+from ledger.database.embedded import Embedded
 from ledger.errors import IdReused, Invalid, LedgerError, Refused, StaleVersion, Unavailable
 from ledger.log.entry import StoredLine
-from ledger.service import Actor, Answer, Ledger
+from ledger.service import Ledger
 from ledger.vocabulary.codes import AnomalyCode
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follow import Follower, rebuild
+from projections.follower import Follower
+from projections.rebuild import rebuild
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import held

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import LedgerLocation, is_read_only
+from ledger.database.connection import LedgerLocation, is_read_only
 from ledger.settings import Timeouts
 from tests.standby import Address, Server
 

@@ -28,10 +28,11 @@ from api.transfer.tables import (
     read_table,
     rows_to_events,
 )
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
-from ledger.service import Answer, Ledger
-from projections.follow import Follower
+from ledger.service import Ledger
+from ledger.writing.decision import Answer
+from projections.follower import Follower
 from tests.commands import run
 from tests.conftest import CLERK
 

@@ -17,8 +17,8 @@ import pytest
 
 from api.transfer.event_files import MOST_FAULTS, Report, count_lines, read_drafts, read_lines
 from api.transfer.import_export import BATCH, unload
-from ledger.database.postgres import Connection, LedgerLocation
-from ledger.service import Answer
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.writing.decision import Answer
 from tests.commands import LEDGER, environment, lines_of, run
 from tests.examples import THX, event
 

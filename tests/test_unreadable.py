@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.database.postgres import Connection
+from ledger.database.connection import Connection
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
 from tests.service import ADMIN, Service, problem_of

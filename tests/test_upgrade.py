@@ -13,14 +13,18 @@ from psycopg.conninfo import make_conninfo
 
 from api.cli.demo import load_seed
 from api.transfer.import_export import unload
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, check_schema, migrate, migrations
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import check_schema, migrate, migrations
 from ledger.errors import Misconfigured
 from ledger.log.commitments import commitment
 from ledger.log.epoch import epochs
 from ledger.service import Ledger
 from ledger.writing.draft import read_body
 from projections.audit import audit
-from projections.follow import VERSION, catch_up, read_progress, rebuild
+from projections.follow import catch_up
+from projections.follower import VERSION, read_progress
+from projections.rebuild import rebuild
 from tests.commands import run
 from tests.examples import event
 from tests.fixtures.before_epochs import (

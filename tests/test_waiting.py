@@ -16,9 +16,9 @@ import pytest
 from api.http import dependencies as app_state
 from api.http import lookup as porter
 from api.http.lookup import LOOK_S, CoalescedLookup, LookedUp
-from ledger.database.postgres import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.settings import USUAL, Timeouts
-from projections.read import Behind
+from projections.basis import Behind
 from tests.examples import INDUS_X, THX, USA, event
 from tests.proxy import Cut, wired
 from tests.service import ADMIN, Service, listening, problem_of, running

@@ -16,13 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation, Pool
+from ledger.database.connection import Connection, LedgerLocation, Pool
+from ledger.database.embedded import Embedded
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable, Unreadable
 from ledger.log.entry import StoredLine
 from ledger.log.epoch import current, epochs
-from ledger.service import Answer, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
-from projections.follow import Follower
+from projections.follower import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import Held, held

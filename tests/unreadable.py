@@ -9,7 +9,8 @@ from typing import LiteralString
 
 import pytest
 
-from ledger.database.postgres import Connection, Embedded, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 
 WHOLE = {
     "an empty list": "[]",

@@ -7,10 +7,12 @@ import seeds
 from api.app import build, listen, serve_on
 from api.cli.terminal import say
 from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
-from ledger.database.postgres import Embedded, LedgerLocation, embedded
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded, embedded
 from ledger.errors import LedgerError, NotFound
-from ledger.service import Actor, Ledger
+from ledger.service import Ledger
 from ledger.settings import Settings
+from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
 from projections.follow import follow
 

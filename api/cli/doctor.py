@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.database.postgres import READ_ONLY, Connection, LedgerLocation, check_schema, is_read_only
+from ledger.database.connection import Connection, LedgerLocation, is_read_only
+from ledger.database.failures import READ_ONLY
+from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import read_clocks
 from ledger.log.epoch import current, epochs
-from projections.follow import read_progress
+from projections.follower import read_progress
 
 OLDEST = 15
 SOUND_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}

@@ -33,27 +33,26 @@ from api.http.auth import Role, create_key, ensure_admin_key, list_keys, revoke_
 from api.http.parameters import AtBasis
 from api.http.routes.states import whole_json
 from api.transfer.import_export import CLERK, load, unload
-from ledger.database.postgres import (
-    READ_ONLY,
-    Connection,
-    LedgerLocation,
-    check_schema,
-    embedded,
-    explained,
-    is_read_only,
-    migrate,
-)
+from ledger.database.connection import Connection, LedgerLocation, is_read_only
+from ledger.database.embedded import embedded
+from ledger.database.failures import READ_ONLY, explained
+from ledger.database.migrations import check_schema, migrate
 from ledger.errors import Invalid, LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 from ledger.log.entry import read_line
 from ledger.log.epoch import current, epochs, renew
 from ledger.process import undisturbed
-from ledger.service import Answer, Ledger
+from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
 from ledger.vocabulary.fact import Subject
+from ledger.writing.decision import Answer
 from ledger.writing.draft import parse_json, read_body
 from projections import audit as auditing
 from projections import follow as following
-from projections.read import Asked, Queries
+from projections.basis import Asked
+from projections.follower import read_progress
+from projections.read import Queries
+from projections.rebuild import begun
+from projections.rebuild import rebuild as build_anew
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
@@ -289,13 +288,13 @@ def rebuild() -> None:
     with opened(to_change=True) as at:
         with at.location.connect() as connection:
             size = _size(connection)
-        if begun := following.begun(at.location):
-            say(f"going on with the rebuild that was broken off, about {begun:,} entries along")
+        if done := begun(at.location):
+            say(f"going on with the rebuild that was broken off, about {done:,} entries along")
         try:
-            with progress("rebuild", size, begun) as advance:
-                position = following.rebuild(at.location, advance)
+            with progress("rebuild", size, done) as advance:
+                position = build_anew(at.location, advance)
         except KeyboardInterrupt:
-            say(f"stopped about {following.begun(at.location):,} entries along: `ledger rebuild` goes on from there")
+            say(f"stopped about {begun(at.location):,} entries along: `ledger rebuild` goes on from there")
             say("until then readers see the rows that were there before")
             raise typer.Exit(130) from None
     say(f"rebuilt up to position {position:,}")
@@ -341,7 +340,7 @@ def replay(
 def status() -> None:
     """How long the log is, and how far the projections are."""
     with opened() as at, at.location.connect() as connection:
-        head, known = _size(connection), following.read_progress(connection)
+        head, known = _size(connection), read_progress(connection)
     position = known.position if known else 0
     stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
     show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])

@@ -9,8 +9,8 @@ from api.cli.terminal import out, write
 from ledger.history import Recorded
 from ledger.log.entry import Entry, read_line
 from ledger.process import undisturbed
-from ledger.service import read_openings
 from ledger.vocabulary.fact import Subject
+from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked
 from projections.read import Queries
 from projections.replay import Replayed, story

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger.database.postgres import READ_ONLY, Connection, is_read_only, queries
+from ledger.database.connection import Connection, is_read_only, queries
+from ledger.database.failures import READ_ONLY
 from ledger.errors import Denied, Invalid, NotFound
 
 SQL = queries("api.http", "auth.sql")

@@ -32,8 +32,8 @@ select name,
 -- name: door
 -- Whose keys are these, and how does the ledger stand?
 select held.*,
-       standing.*
-  from ({standing}) as standing
+       watermarks.*
+  from ({watermarks}) as watermarks
   left join ({keys}) as held on true
 
 -- name: list

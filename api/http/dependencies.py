@@ -19,11 +19,12 @@ from api.http.lookup import CoalescedLookup, LookedUp
 from api.http.problems import BodyTooLarge, WrongMediaType
 from api.http.relay import Relay
 from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_matches
-from ledger.database.postgres import LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.errors import Fault, Invalid, Unavailable
 from ledger.service import Ledger
 from ledger.settings import Settings
-from projections.read import Behind, Queries
+from projections.basis import Behind
+from projections.read import Queries
 
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""

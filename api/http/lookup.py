@@ -23,10 +23,12 @@ from psycopg.abc import PQGen
 
 from api.http.auth import SQL as KEYS
 from api.http.auth import Holders, bearer, digest, holders
-from ledger.database.postgres import LedgerLocation, explained
+from ledger.database.connection import LedgerLocation
+from ledger.database.failures import explained
 from ledger.errors import Unavailable
 from ledger.log.epoch import renew
-from projections.read import LOG_WATERMARKS, WATERMARKS, Behind, Watermarks
+from projections.basis import Behind, Watermarks
+from projections.read import LOG_WATERMARKS, WATERMARKS
 
 T = TypeVar("T")
 
@@ -87,7 +89,7 @@ class RollbackWatch:
 
 
 class LookupConnection(AsyncConnection[tuple[Any, ...]]):
-    """A connection that nobody waits on for ever, as ``ledger.database.postgres.Connection``."""
+    """A connection that nobody waits on for ever, as ``ledger.database.connection.Connection``."""
 
     deadline: float = math.inf
 

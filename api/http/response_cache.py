@@ -11,7 +11,7 @@ from starlette.types import Scope, Send
 
 from api.http.lookup import LookedUp
 from ledger.errors import Unavailable
-from projections.read import Watermarks
+from projections.basis import Watermarks
 
 SIZE_BYTES = 64 * 2**20
 LARGEST_BYTES = 2**20

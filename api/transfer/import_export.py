@@ -15,10 +15,11 @@ import typer
 from api.cli.terminal import progress, say
 from api.transfer.event_files import Line, Report, count_lines, read_drafts, read_lines, rereadable
 from api.transfer.tables import Imported, TableMapping, imported, last_told, mark, read_mapped, read_mapping, read_table
-from ledger.database.postgres import Connection, queries
+from ledger.database.connection import Connection, queries
 from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
-from ledger.service import Actor, Answer, Ledger
+from ledger.service import Ledger
+from ledger.writing.decision import Actor, Answer
 from projections.read import Queries
 
 SQL = queries("projections", "read.sql")

@@ -31,7 +31,7 @@ from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import parse_json
 
 ROWS = UUID("5d0c8b1e-64d7-5b0a-9a59-0f1f5ab0a6c3")
-PLACE = re.compile(r"\{(slug\()?([^{}|]+?)(?(1)\))(?:\|([^{}]*))?\}")
+PLACEHOLDER = re.compile(r"\{(slug\()?([^{}|]+?)(?(1)\))(?:\|([^{}]*))?\}")
 TOKEN = re.compile(r"YYYY|Mon|MM?|DD?")
 WORD = re.compile(r"([A-Za-z]{3,})\.?")
 MONTHS = (
@@ -132,7 +132,7 @@ class TableMapping(MappingPart):
 
 def _columns(spec: Any) -> set[str]:
     if isinstance(spec, str):
-        return {location[2] for location in PLACE.finditer(spec)}
+        return {placeholder[2] for placeholder in PLACEHOLDER.finditer(spec)}
     inner = dict(spec).values() if isinstance(spec, (dict, Cell)) else spec if isinstance(spec, (list, tuple)) else ()
     own = {spec.column} if isinstance(spec, Cell) else set()
     return own.union(*map(_columns, inner))
@@ -250,13 +250,15 @@ def _item(cell: Cell, row: TableRow, text: str) -> Any:
 
 def _fill(template: str, row: TableRow) -> str | None:
     """The template with its places filled; None where one is unknown and has no ``|default``."""
-    filled = {location[0]: _place(location, row) for location in PLACE.finditer(template)}
-    return None if None in filled.values() else PLACE.sub(lambda location: filled[location[0]] or "", template)
+    filled = {placeholder[0]: _replaced(placeholder, row) for placeholder in PLACEHOLDER.finditer(template)}
+    return (
+        None if None in filled.values() else PLACEHOLDER.sub(lambda placeholder: filled[placeholder[0]] or "", template)
+    )
 
 
-def _place(location: re.Match[str], row: TableRow) -> str | None:
-    text = row.text(location[2])
-    return location[3] if text is None else _slug(text, location[2]) if location[1] else text
+def _replaced(placeholder: re.Match[str], row: TableRow) -> str | None:
+    text = row.text(placeholder[2])
+    return placeholder[3] if text is None else _slug(text, placeholder[2]) if placeholder[1] else text
 
 
 def _slug(text: str, column: str) -> str:
@@ -271,9 +273,9 @@ def _slug(text: str, column: str) -> str:
 def _day(spec: str | Cell | None, row: TableRow, formats: Sequence[str]) -> Any:
     """A date: a cell that reads one, a template in the mapping's formats, or a constant as EDTF."""
     value = _value(spec, row)
-    if not isinstance(spec, str) or value is None or not (location := PLACE.search(spec)):
+    if not isinstance(spec, str) or value is None or not (placeholder := PLACEHOLDER.search(spec)):
         return value
-    return _date(value, formats, location[2])
+    return _date(value, formats, placeholder[2])
 
 
 def _date(text: str, formats: Sequence[str], column: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.database.postgres import Connection, queries
+from ledger.database.connection import Connection, queries
 
 SQL = queries("ledger.log", "clocks.sql")
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 import psycopg
 
-from ledger.database.postgres import Connection, LedgerLocation, is_lost, queries, read_dsn
+from ledger.database.connection import Connection, LedgerLocation, queries, read_dsn
+from ledger.database.failures import is_lost
 from ledger.log.batch import Batch
 from ledger.log.entry import StoredLine
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from secrets import token_hex
 from typing import NamedTuple
 
-from ledger.database.postgres import Connection, queries
+from ledger.database.connection import Connection, queries
 
 SQL = queries("ledger.log", "epoch.sql")
 EPOCH_BYTES = 8

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from ledger.database.postgres import Connection, queries
+from ledger.database.connection import Connection, queries
 from ledger.errors import LedgerError, Unreadable
 from ledger.history import HistoryCache, Opening, Recorded
 from ledger.log.commitments import Disclosure

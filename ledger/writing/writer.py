@@ -2,7 +2,7 @@
 
 Callers put what they want recorded into a queue and get a future. The writer drains the queue; reads, in one round trip,
 what its cache lacks; decides each request after those before it; and hands all of it to the one statement that records
-(``append_lines`` in ``ledger/schema``). That statement is the judge: under the lock of the log's head it looks whether
+(``append_lines`` in ``ledger/log/schema``). That statement is the judge: under the lock of the log's head it looks whether
 what the requests were decided on still stands, records those for which it does, and names the others, which are read
 and decided again. So nothing is recorded, answered or refused on a memory that the database does not bear out, and
 whoever conflicts costs nobody else anything. The head is never held across a round trip.
@@ -21,7 +21,8 @@ from typing import NamedTuple, TypeVar
 import psycopg
 from eventsourcing.persistence import IntegrityError
 
-from ledger.database.postgres import LedgerLocation, explained, is_lost
+from ledger.database.connection import LedgerLocation
+from ledger.database.failures import explained, is_lost
 from ledger.log.batch import Batch
 from ledger.log.committer import NOTIFY_EVERY_S, Committer, LastEntry, Lost, Premises, Verdict
 from ledger.log.entry import StoredLine

@@ -31,8 +31,8 @@ from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import NotFound
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import SCHEMA_VERSION, read_line
-from ledger.service import Actor, Answer
 from ledger.vocabulary.registry import FACTS
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)

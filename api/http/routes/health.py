@@ -15,11 +15,12 @@ from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import AppState, Strict, app_state
-from ledger.database.postgres import Connection, check_schema, is_read_only, queries
+from ledger.database.connection import Connection, is_read_only, queries
+from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import Clocks, read_clocks
 from ledger.writing.writer import Backlog
-from projections.follow import VERSION, Progress, read_progress
+from projections.follower import VERSION, Progress, read_progress
 
 SQL = queries("api.http.routes", "health.sql")
 UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"

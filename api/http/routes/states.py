@@ -17,8 +17,9 @@ from ledger.errors import NotFound
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
+from projections.basis import Asked, Basis
 from projections.diff import changes
-from projections.read import Asked, Basis, Queries, StateRow, StateView
+from projections.read import Queries, StateRow, StateView
 
 PLURALS = {
     "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",

@@ -90,7 +90,7 @@ class Adopted(_Descriptive, type="agreement.adopted", opens=True):
     """A forum adopted the text."""
 
     forum: Name | None = None
-    order: Name | None = None
+    place: Name | None = None
 
 
 class Signed(_Descriptive, type="agreement.signed", opens=True):
@@ -266,8 +266,8 @@ def _instrument(state: State, fact: Fact) -> None:
     match fact:
         case _Descriptive():
             told = fact.own
-            state.describe({k: v for k, v in told.items() if k not in ("signatories", "places", "forum", "order")})
-            for name in ("places", "forum", "order"):
+            state.describe({k: v for k, v in told.items() if k not in ("signatories", "places", "forum", "place")})
+            for name in ("places", "forum", "place"):
                 if name in told:
                     state.set(name, told[name])
         case NegotiationConcluded():

@@ -38,7 +38,7 @@ class _Descriptive(Fact):
     kind: MeetingKind | None = None
     start: PartialDate | None = None
     end: PartialDate | None = None
-    order: Name | None = None
+    place: Name | None = None
     mode: MeetingMode | None = None
     organisers: tuple[PartyRef, ...] = Field(default=(), max_length=100)
     invitees: tuple[Invitee, ...] = Field(default=(), max_length=500)
@@ -175,6 +175,6 @@ MEETING = Kind(
         Cancelled: transition("cancelled", "proposed scheduled postponed", once=True),
         Held: transition("held", once=True),
     },
-    fields=("title", "kind", "start", "end", "order", "organisers", "participants", "initiatives", "agreements"),
+    fields=("title", "kind", "start", "end", "place", "organisers", "participants", "initiatives", "agreements"),
     evolve=evolve,
 )  # fmt: skip
