@@ -18,8 +18,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.follower import Follower
 from projections.read import Filters, Queries
+from projections.runner import Follower
 
 KINDS = "'initiative', 'agreement', 'meeting', 'milestone'"
 COST = "microseconds, less is better"

@@ -16,7 +16,7 @@ from ledger.service import Ledger
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_draft
 from projections.follow import catch_up
-from projections.follower import read_progress
+from projections.runner import projected
 
 PACE = 500
 LOOK_EVERY_S = 0.002
@@ -75,9 +75,9 @@ class Watch:
     def _look(self) -> None:
         with self.location.connect() as connection:
             while not self.stop.is_set():
-                progress = read_progress(connection)
-                if progress and (not self.seen or progress.position > self.seen[-1][0]):
-                    self.seen.append((progress.position, perf_counter()))
+                position = projected(connection)
+                if not self.seen or position > self.seen[-1][0]:
+                    self.seen.append((position, perf_counter()))
                 sleep(LOOK_EVERY_S)
 
     def shown(self, position: int) -> float:

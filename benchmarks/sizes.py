@@ -16,8 +16,8 @@ from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
 from projections.basis import Asked
-from projections.follower import read_progress
 from projections.read import Queries
+from projections.runner import projected
 from tests.generator import Generator
 
 MEMORY_MB = 300
@@ -67,7 +67,7 @@ def _follow(bench: Bench, location: LedgerLocation, count: int) -> Run:
     follower = Weighed(location, bench.folder, "follow")
     deadline = perf_counter() + PATIENCE_S
     with location.connect() as connection:
-        while (progress := read_progress(connection)) is None or progress.position < count:
+        while projected(connection) < count:
             if perf_counter() > deadline or follower.process.poll() is not None:
                 raise Unmeasured(f"the follower has not come to the end: {follower.log.read_text()[-200:]}")
             sleep(0.2)

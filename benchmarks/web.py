@@ -21,8 +21,8 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.follower import read_progress
 from projections.read import Queries
+from projections.runner import projected
 
 CONNECTIONS = 32
 KEY = "the-key-of-the-benchmark"
@@ -159,8 +159,8 @@ def _when_followed(location: LedgerLocation, load: Load) -> float:
 
 def is_behind(connection: Connection) -> bool:
     """Whether there is anything that the projections do not show."""
-    row, progress = connection.execute("select size from head").fetchone(), read_progress(connection)
-    return row is None or progress is None or progress.position < row[0]
+    row = connection.execute("select size from head").fetchone()
+    return row is None or projected(connection) < row[0]
 
 
 def _check_constant(client: Client, subject: str) -> None:

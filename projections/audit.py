@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
@@ -17,8 +17,10 @@ from ledger.process import undisturbed
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
 from ledger.writing.admission import check_correction
-from projections.follower import VERSION, Poison
+from projections.projection import Table
 from projections.rebuild import Builder
+from projections.registry import PROJECTIONS
+from projections.runner import Progress, Stop, read_progress
 
 SQL = queries("projections", "audit.sql")
 BATCH = 5_000
@@ -26,9 +28,6 @@ LAST_STREAM = "~"
 """After every stream there is."""
 
 SCRATCH = "pg_temp"
-STATE_COLUMNS = "kind, subject, lane, valid_from, known_from, status, category, areas, refs, due, label, doc"
-STATUS_COLUMNS = "kind, status, subject, valid_from, valid_to, known_from"
-TIMELINE_COLUMNS = "subject, day, rank, root, position, mentions, known_from"
 
 
 class Finding(NamedTuple):
@@ -153,21 +152,15 @@ def _check_correction(history: History, fact: Correction, subject: Subject, pass
 class Rebuilt(Builder):
     """Rows built from the entries alone, whole streams at a time. A stream that cannot be projected has none."""
 
-    def build(self, upto: int) -> Iterator[tuple[str, Poison]]:
+    def build(self, upto: int) -> Iterator[tuple[str, Stop]]:
         """Returns the streams that cannot be projected, each with the first entry that stops it."""
         after = ""
         while rows := self._whole_streams(after, LAST_STREAM, upto):
-            after = rows[-1][3]
+            after = rows[-1][1]
             if self._project_all(rows):
-                broken = dict(self._broken(rows))
-                yield from broken.items()
-                self._project_all([row for row in rows if row[3] not in broken])
-            self._write(self.projector.take_changes())
-
-    def _broken(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Poison]]:
-        for stream, entries in groupby(rows, itemgetter(3)):
-            if poison := self._project_all(list(entries)):
-                yield stream, poison
+                for stream, entries in groupby(rows, itemgetter(1)):
+                    if stop := self._project_all(list(entries)):
+                        yield stream, stop
 
 
 def check_rows(connection: Connection, location: LedgerLocation) -> Iterator[Finding]:
@@ -175,38 +168,37 @@ def check_rows(connection: Connection, location: LedgerLocation) -> Iterator[Fin
 
     Nothing is held meanwhile: the live rows can go on, and be put in place anew.
     """
-    builder = Rebuilt(connection, BATCH)
+    live = _live(connection, location)
+    current = [one for one in PROJECTIONS if one.name not in live or live[one.name].version == one.version]
+    for name in sorted({one.name for one in PROJECTIONS} - {one.name for one in current}):
+        yield Finding(0, f"the rows of {name} are of version {live[name].version}, not ours: they cannot be compared")
+    builder = Rebuilt(connection, current, BATCH)
     builder.create()
-    version, upto = _live(connection, location)
-    if version != VERSION:
-        yield Finding(0, f"the live rows are of version {version}, not {VERSION}: they cannot be compared")
-        return
-    broken = dict(builder.build(upto))
-    for poison in broken.values():
-        yield Finding(poison.position, f"it cannot be projected ({poison.error}): its stream is not compared")
-    yield from _compare(connection, location, upto, list(broken))
+    broken = dict(builder.build(max([one.position for one in live.values()], default=0)))
+    for stop in broken.values():
+        yield Finding(stop.position, f"it cannot be projected ({stop.error}): its stream is not compared")
+    for one in current:
+        if one.name in live:
+            for table in one.tables:
+                yield from _compare(connection, location, table, live[one.name], list(broken))
 
 
-def _live(connection: Connection, location: LedgerLocation) -> tuple[int, int]:
-    """Version and position of the live rows."""
-    query = sql.SQL("select version, position from {}.progress").format(sql.Identifier(location.projections))
-    row = connection.execute(query).fetchone()
-    return (row[0], row[1]) if row else (VERSION, 0)
+def _live(connection: Connection, location: LedgerLocation) -> dict[str, Progress]:
+    with location.connect() as live:
+        return read_progress(live)
 
 
-def _compare(connection: Connection, location: LedgerLocation, upto: int, apart: Sequence[str]) -> Iterator[Finding]:
+def _compare(
+    connection: Connection, location: LedgerLocation, table: Table, at: Progress, apart: Sequence[str]
+) -> Iterator[Finding]:
     """Where the two part as of a position, but for the streams that stand ``apart``."""
-    given = {"upto": upto, "apart": apart}
-    states = _differing(location, "states", STATE_COLUMNS, "subject, lane, valid_from")
-    for side, subject, lane, valid_from, position in connection.execute(states, given):
-        row = f"{subject} {lane}".strip()
-        yield Finding(position, f"the {side} row of {row} from {valid_from} is not in the other: run `ledger rebuild`")
-    for table, columns in (("statuses", STATUS_COLUMNS), ("timeline", TIMELINE_COLUMNS)):
-        for side, subject, position in connection.execute(_differing(location, table, columns, "subject"), given):
-            yield Finding(position, f"the {side} {table} of {subject} is not in the other: run `ledger rebuild`")
-
-
-def _differing(location: LedgerLocation, table: str, columns: LiteralString, key: LiteralString) -> sql.Composed:
-    names = {"projections": location.projections, "scratch": SCRATCH, "table": table}
-    identifiers = {name: sql.Identifier(one) for name, one in names.items()}
-    return sql.SQL(SQL["differing"]).format(columns=sql.SQL(columns), key=sql.SQL(key), **identifiers)
+    names = {"projections": location.projections, "scratch": SCRATCH, "table": table.name}
+    query = sql.SQL(SQL["differing"]).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, [*table.names, "known_from"])),
+        key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
+        **{name: sql.Identifier(one) for name, one in names.items()},
+    )
+    given = {"name": at.name, "upto": at.position, "apart": apart}
+    for side, subject, key, position in connection.execute(query, given):
+        row = f"the {side} row of {subject} in {table.name} ({key})"
+        yield Finding(position, f"{row} is not in the other: run `ledger rebuild`")

@@ -27,9 +27,11 @@ select stream,
 -- name: differing
 -- The first row that one has and the other has not: "live" shows what the entries do not say, "rebuilt" the reverse.
 -- Where both have it and believe it until different entries, the earlier of these is where they part.
--- The live rows go on meanwhile: what they have learnt since the position of the others is left out.
+-- Both as of a position: what the live ones have learnt since is left out.
 with later as (
-    select int8range(%(upto)s::bigint, greatest(position, %(upto)s), '(]') as positions from {projections}.progress
+    select int8range(%(upto)s::bigint, greatest(position, %(upto)s), '(]') as positions
+      from {projections}.projections
+     where name = %(name)s
 ), live as not materialized (
     select {columns},
            case when known_to <@ later.positions then 9223372036854775807 else known_to end as known_to
@@ -37,7 +39,10 @@ with later as (
      where subject <> all(%(apart)s)
        and not known_from <@ later.positions
 ), rebuilt as not materialized (
-    select {columns}, known_to from {scratch}.{table}
+    select {columns},
+           case when known_to > %(upto)s then 9223372036854775807 else known_to end as known_to
+      from {scratch}.{table}
+     where known_from <= %(upto)s
 ), differing as (
     (select 'live' as side, * from live
      except all
@@ -48,7 +53,8 @@ with later as (
      select 'rebuilt', * from live)
 )
 select min(side),
-       {key},
+       min(subject),
+       concat_ws(' ', {key}),
        case count(*) when 1 then known_from else min(known_to) end as position
   from differing
  group by {columns}

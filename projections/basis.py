@@ -1,7 +1,7 @@
 """What an answer rests on: what a reader asks for, how the ledger stands, and whether the one is there in the other."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import inf
@@ -53,7 +53,8 @@ class Basis(NamedTuple):
 
 
 class Watermarks(NamedTuple):
-    """How the ledger stands: first the log, then the projections (None where there are none yet).
+    """How the ledger stands: first the log, then the projections (None where there are none yet): how many entries each
+    shows, when the last of those that the states show was recorded, and how often any was built anew.
 
     ``mark`` tells the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
     still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
@@ -66,13 +67,18 @@ class Watermarks(NamedTuple):
     goes_on: bool
     epochs: list[str] | None
     server: datetime
-    position: int | None = None
+    positions: dict[str, int] | None = None
     recorded_at: datetime | None = None
-    tables: int | None = None
+    built: int | None = None
 
     @property
     def reads_only(self) -> bool:
         return self.epochs is not None
+
+    def projected(self, names: Collection[str]) -> int | None:
+        """How many entries all of these projections show; None where one is not built yet."""
+        known = self.positions or {}
+        return min([known[name] for name in names]) if known.keys() >= set(names) else None
 
 
 @dataclass(frozen=True)
@@ -103,13 +109,17 @@ class Asked:
 class Behind(NotYet):
     """What is asked for may come: it is there once the log has ``size`` entries, of which ``position`` are projected."""
 
-    def __init__(self, detail: str, watermarks: Watermarks, size: float = 0, position: int = 0) -> None:
+    def __init__(
+        self, detail: str, watermarks: Watermarks, size: float = 0, position: int = 0, names: Collection[str] = ()
+    ) -> None:
         super().__init__(f"{detail}: ask again")
-        self.epoch, self.size, self.position = watermarks.epoch, size, position
+        self.epoch, self.size, self.position, self.names = watermarks.epoch, size, position, names
 
     def is_over(self, later: Watermarks) -> bool:
         """Whether it is worth asking again: what was asked for has come, or will not."""
-        return later.epoch != self.epoch or (later.size >= self.size and (later.position or 0) >= self.position)
+        return later.epoch != self.epoch or (
+            later.size >= self.size and (not self.names or (later.projected(self.names) or 0) >= self.position)
+        )
 
 
 def check_recorded(asked: Asked, watermarks: Watermarks, after: int = 0) -> None:
@@ -140,17 +150,17 @@ def check_position(name: str, position: int, watermarks: Watermarks) -> None:
         raise Invalid(has, [Fault(name, has, code)])
 
 
-def check_projected(asked: Asked, watermarks: Watermarks) -> None:
-    """As ``check_recorded``, and whether it is projected. Raises NotYet, too."""
+def check_projected(asked: Asked, names: Collection[str], watermarks: Watermarks) -> None:
+    """As ``check_recorded``, and whether these projections show it. Raises NotYet, too."""
     check_recorded(asked, watermarks)
-    check_seen(max(position for _, position in asked.positions), watermarks)
+    check_seen(max(position for _, position in asked.positions), names, watermarks)
 
 
-def check_seen(wanted: int, watermarks: Watermarks) -> None:
-    """Whether the projections have seen a position. Raises NotYet, Behind."""
-    if watermarks.position is None:
+def check_seen(wanted: int, names: Collection[str], watermarks: Watermarks) -> int:
+    """How many entries these projections show; a position is wanted. Raises NotYet, Behind."""
+    seen = watermarks.projected(names)
+    if seen is None:
         raise NotYet("the projections are not built yet: is the follower running?")
-    if wanted > watermarks.position:
-        raise Behind(
-            f"the projections have seen {watermarks.position} entries, not yet {wanted}", watermarks, 0, wanted
-        )
+    if wanted > seen:
+        raise Behind(f"the projections have seen {seen} entries, not yet {wanted}", watermarks, 0, wanted, names)
+    return seen

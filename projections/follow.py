@@ -11,8 +11,10 @@ from ledger.database.connection import Connection, LedgerLocation, Listener, is_
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import Unavailable
 from ledger.process import tune_gc
-from projections.follower import VERSION, Follower, Outdated, read_progress
+from projections.projection import Projection
 from projections.rebuild import Running, only, rebuild
+from projections.registry import PROJECTIONS
+from projections.runner import Follower, Outdated, read_progress, tables_in
 
 POLL_S = 0.5
 log = logging.getLogger("ledger.follow")
@@ -50,10 +52,8 @@ def catch_up(location: LedgerLocation) -> None:
 
 
 def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> None:
-    if _is_old(connection):
-        _prepare(
-            location, connection
-        )  # while a follower of the old version, if one runs, keeps the old rows up to date
+    if _old(connection, location):
+        _prepare(location, connection)  # a follower of the old version, if one runs, keeps the old rows up to date
     with only("follow", location, connection) as alone:
         if not alone:
             stop.wait(POLL_S)
@@ -73,12 +73,19 @@ def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> No
 
 
 def _prepare(location: LedgerLocation, connection: Connection) -> None:
-    """Make the tables, and build anew what an older version built. Raises Outdated where a newer one did."""
-    if _is_old(connection):
-        rebuild(location)
+    """Make the tables, and build anew those that an older version built."""
+    if old := _old(connection, location):
+        rebuild(location, projections=old)
     Follower(connection).create()
 
 
-def _is_old(connection: Connection) -> bool:
+def _old(connection: Connection, location: LedgerLocation) -> list[Projection]:
+    """The projections whose rows an older version made; one that told of no version is older too."""
     progress = read_progress(connection)
-    return progress is not None and progress.version < VERSION
+    there = tables_in(connection, location.projections)
+    return [
+        one
+        for one in PROJECTIONS
+        if (one.name in progress and progress[one.name].version < one.version)
+        or (one.name not in progress and any(table.name in there for table in one.tables))
+    ]

@@ -20,6 +20,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.search.words import tsquery
 
 SQL = queries("projections", "read.sql")
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
@@ -117,11 +118,12 @@ class Queries:
             raise NotYet("the projections are not built yet: is the follower running?") from None
 
     @contextmanager
-    def at(self, asked: Asked) -> Iterator[tuple[Connection, Basis]]:
-        """A connection, and the basis that is meant. Raises Behind for what may come, NotYet, Invalid, RolledBack."""
-        with self._checked(partial(check_projected, asked), WATERMARKS) as (connection, watermarks):
-            known_at = _known_at(connection, asked, watermarks.position or 0)
-            check_seen(known_at, watermarks)
+    def at(self, asked: Asked, *names: str) -> Iterator[tuple[Connection, Basis]]:
+        """A connection, and the basis that is meant, of reads from these projections (the states, if none is named). Raises Behind for what may come, NotYet, Invalid, RolledBack."""
+        names = names or ("states",)
+        with self._checked(partial(check_projected, asked, names), WATERMARKS) as (connection, watermarks):
+            known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
+            check_seen(known_at, names, watermarks)
             valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
             yield connection, Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
 
@@ -180,7 +182,8 @@ class Queries:
     ) -> tuple[list[StateRow], tuple[str, str] | None, Basis]:
         """A page of a list, where the next one starts (None at the end), and the basis of both."""
         query, given = list_query("list", kind, filters, sort, after)
-        with self.at(asked) as (connection, basis):
+        names = ("states", "search") if filters.text is not None else ("states",)
+        with self.at(asked, *names) as (connection, basis):
             at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
             with connection.pipeline():
                 found = connection.execute(query, given | at)
@@ -219,7 +222,7 @@ class Queries:
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
     ) -> tuple[list[tuple[date, str]], tuple[date, int, int] | None, Basis]:
         """Day and line of the facts of a stream and of those that mention it, in valid order."""
-        with self.at(asked) as (connection, basis):
+        with self.at(asked, "timeline") as (connection, basis):
             day, rank, root = after or (None, None, None)
             rows = connection.execute(SQL["timeline"], {
                 "subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at,
@@ -294,7 +297,7 @@ def _known_at(connection: Connection, asked: Asked, last: int) -> int:
 
 
 def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) -> datetime | None:
-    if position == watermarks.position:
+    if position == watermarks.projected(("states",)):
         return watermarks.recorded_at
     row = connection.execute(SQL["recorded_at"], {"position": position}).fetchone()
     return row[0] if row else None
@@ -318,7 +321,7 @@ def list_query(
         held=SQL["held"],
     )
     if filters.text is not None:
-        narrowed["text"] = _pattern(filters.text)
+        narrowed["text"] = tsquery(filters.text)
     after_key, after_subject = after or (None, None)
     return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
 
@@ -337,13 +340,6 @@ def _unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[in
         for field, positions in provenance.items()
         if positions and weak.keys() >= set(positions)
     }
-
-
-def _pattern(text: str) -> str:
-    """A pattern for LIKE that finds the text as it is, whatever it holds."""
-    for special in "\\%_":
-        text = text.replace(special, "\\" + special)
-    return f"%{text.casefold()}%"
 
 
 def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:

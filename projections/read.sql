@@ -1,12 +1,12 @@
 -- name: watermarks
 -- How the ledger stands: the log, and how far the projections have followed, when that entry was recorded, and in which
--- tables (a rebuild puts others in their place).
+-- tables (a rebuild puts others in their place, and counts).
 select {log},
-       progress.position,
-       (select recorded_at from entries where entries.position = progress.position) as recorded_at,
-       progress.tableoid::bigint as tables
-  from head
-  left join progress on true
+       followed.positions,
+       (select recorded_at from entries where position = (followed.positions ->> 'states')::bigint) as recorded_at,
+       followed.built
+  from head,
+       (select json_object_agg(name, position) as positions, sum(built) as built from projections) as followed
 
 -- name: watermarks_log
 -- How the log stands, wherever the projections are.
@@ -174,7 +174,7 @@ select count(*)
                    lateral (
                        select subject
                          from statuses
-                        where kind = %(kind)s and status = %(status)s and digits = long
+                        where kind = %(kind)s and status = %(status)s and duration_log16 = long
                           and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
                           and known_to > %(known_at)s and known_to < 9223372036854775807
                           and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
@@ -205,7 +205,13 @@ due < %(due_before)s
 (doc::json ->> 'overdue')::boolean = %(overdue)s
 
 -- name: filter_text
-label like %(text)s
+exists (
+    select from search
+     where search.subject = candidates.stream
+       and search.words @@ %(text)s::tsquery
+       and search.valid_from <= %(valid_at)s and search.valid_to > %(valid_at)s
+       and search.known_from <= %(known_at)s and search.known_to > %(known_at)s
+)
 
 -- name: filter_ref
 refs @> array[%(ref)s::text]

@@ -1,6 +1,6 @@
 """A rebuild: every projection anew, beside the live ones, then put in their place at once.
 
-The streams are dealt out in shares, and each share has its progress, which is written with its rows. So several
+The streams are put into partitions, and each has its progress, which is written with its rows. So several
 processes work at once, whatever is killed loses no more than a batch, and the next rebuild goes on from what is there.
 Streams are projected whole, one after the other, as they were when the rebuild began; what was recorded since is
 projected in order, as a follower does, once there are indexes.
@@ -13,7 +13,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from time import sleep
@@ -22,22 +22,34 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation, queries
 from ledger.errors import LedgerError, Unavailable, Unreadable
 from ledger.history import History, Opening
 from ledger.process import undisturbed
 from ledger.vocabulary.fact import Subject
-from projections.follower import SQL, VERSION, Follower, Poison, Read, read_progress, recorded_of
-from projections.rows import Projector
+from projections.fold import Fold, Stopped
+from projections.projection import Projection
+from projections.registry import PROJECTIONS
+from projections.runner import SQL as RUNNER
+from projections.runner import (
+    Follower,
+    Read,
+    Stop,
+    begin,
+    create_indexes,
+    create_tables,
+    read_progress,
+    recorded_of,
+    tables_in,
+    tables_of,
+)
 
-TABLES = ("progress", "statuses", "states", "timeline")
-"""In the order in which they are locked: a follower begins with its progress, and a list with the statuses."""
-
+SQL = queries("projections", "rebuild.sql")
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 
 BATCH = 2_000
-SHARES_EACH = 8
+PARTITIONS_EACH = 8
 WAIT_S = 0.1
 SWAP_AGAIN_S = 1.0
 ROUNDS = 10
@@ -50,13 +62,16 @@ class Running(Unavailable):
 
 
 def begun(location: LedgerLocation) -> int:
-    """How many entries a rebuild that was broken off has projected, where the next one goes on with it."""
+    """How many entries a rebuild of all that was broken off has projected, where the next one goes on with it."""
     with location.connect(location.rebuild) as connection:
-        return _number(connection, "projected") if _can_go_on(connection, location) else 0
+        return _number(connection, "projected") if _can_go_on(connection, location, PROJECTIONS) else 0
 
 
-def rebuild(location: LedgerLocation, report: Report = lambda position: None, workers: int | None = None) -> int:
-    """Build every projection anew beside the live ones, then put it in their place at once. Returns the position.
+def rebuild(
+    location: LedgerLocation, report: Report = lambda position: None, workers: int | None = None,
+    projections: Sequence[Projection] = PROJECTIONS,
+) -> int:  # fmt: skip
+    """Build projections anew beside the live ones, then put them in their place at once. Returns the position.
 
     Readers see the old rows until the new ones are complete; a rebuild that is broken off changes nothing.
     """
@@ -67,11 +82,11 @@ def rebuild(location: LedgerLocation, report: Report = lambda position: None, wo
     ):
         if not alone:
             raise Running("another rebuild of this ledger is running")
-        if not _can_go_on(connection, location):
-            _start(connection, location)
-        if read_progress(connection) is None:
-            _project(connection, location, report, workers or _processors())
-        return _finish(connection, location, report)
+        if not _can_go_on(connection, location, projections):
+            _start(connection, location, projections)
+        if not read_progress(connection):
+            _project(connection, location, projections, report, workers or _processors())
+        return _finish(connection, location, projections, report)
 
 
 @contextmanager
@@ -103,31 +118,31 @@ def no_collections() -> Iterator[None]:
             gc.enable()
 
 
-# --- the shares
+# --- the partitions
 
 
 class Builder(Follower):
-    """Projects one share, a few whole streams at a step: so no row is closed that was written by an earlier one."""
+    """Projects one partition, a few whole streams at a step: so no row is closed that was written by an earlier one."""
 
-    def __init__(self, connection: Connection, batch: int, number: int = 0) -> None:
-        super().__init__(connection, batch)
+    def __init__(
+        self, connection: Connection, projections: Sequence[Projection], batch: int = BATCH, number: int = 0
+    ) -> None:
+        super().__init__(connection, projections, batch)
         self.number = number
 
     def step(self) -> int:
         """Project some streams; returns how many entries. 0 where all is done, or where an entry stops it."""
         with self.connection.transaction():
-            share = self.connection.execute(SQL["lock_share"], {"number": self.number}).fetchone()
-            return self._build(*share) if share else 0
+            partition = self.connection.execute(SQL["lock_partition"], {"number": self.number}).fetchone()
+            return self._build(*partition) if partition else 0
 
     def _build(self, after: str, upto: str, goal: int) -> int:
         rows = self._whole_streams(after, upto, goal)
-        poison = self._project_all(rows)
-        if not poison:
-            self._write(self.projector.take_changes())
-        done = 0 if poison else len(rows)
-        self.connection.execute(SQL["advance_share"], {
-            "number": self.number, "after": rows[-1][3] if done else after, "done": done, "is_finished": not rows,
-            "error": poison.error if poison else None, "error_position": poison.position if poison else None,
+        stop = self._project_all(rows)
+        done = 0 if stop else len(rows)
+        self.connection.execute(SQL["advance_partition"], {
+            "number": self.number, "after": rows[-1][1] if done else after, "done": done, "is_finished": not rows,
+            "error": stop.error if stop else None, "error_position": stop.position if stop else None,
         })  # fmt: skip
         return done
 
@@ -135,50 +150,62 @@ class Builder(Follower):
         """The entries of the next streams, as many as fit into a batch; of one that does not, all of it."""
         limit, given = self.batch, {"after": after, "upto": upto, "goal": goal}
         while True:
-            rows = self.connection.execute(SQL["read_share"], given | {"limit": limit}).fetchall()
-            whole = rows if len(rows) < limit else [row for row in rows if row[3] != rows[-1][3]]
+            rows = self.connection.execute(SQL["read_partition"], given | {"limit": limit}).fetchall()
+            whole = rows if len(rows) < limit else [row for row in rows if row[1] != rows[-1][1]]
             if whole or not rows:
                 return whole
             limit *= 4
 
-    def _project_all(self, rows: list[tuple[Any, ...]]) -> Poison | None:
-        """Project whole streams, and nothing before them; up to an entry that cannot be projected, which is returned."""
-        self.projector = Projector()
-        entries, poison = recorded_of([row[:3] for row in rows])
-        return self._note_all(entries, self._openings(entries)) or poison
+    def _project_all(self, rows: list[tuple[Any, ...]]) -> Stop | None:
+        """Write the rows of whole streams; none where an entry cannot be projected, which is returned."""
+        fold = Fold(list(self.projections.values()))
+        entries, stops = recorded_of(rows)
+        stop = stops[0] if stops else _fold_all(fold, entries, self._openings(entries))
+        if not stop:
+            for changes in fold.take_changes():
+                self._write(changes)
+        return stop
 
-    @undisturbed()
-    def _note_all(self, entries: list[Read], openings: dict[Subject, Opening]) -> Poison | None:
-        for subject, whole in groupby(entries, _subject):
-            history = History.of(subject)
-            for _, recorded in whole:
-                try:
-                    self.projector.note(history, subject, recorded, openings)
-                except Exception as error:
-                    return Poison(recorded.position, type(error).__name__)
-        return None
+
+@undisturbed()
+def _fold_all(fold: Fold, entries: list[Read], openings: dict[Subject, Opening]) -> Stop | None:
+    for subject, whole in groupby(entries, _subject):
+        history = History.of(subject)
+        for _, recorded in whole:
+            try:
+                fold.note(history, subject, recorded, openings)
+            except Stopped as error:
+                return Stop(recorded.position, error.error, (error.name,))
+            except Exception as error:
+                return Stop(recorded.position, type(error).__name__)
+    return None
 
 
 def _subject(read: Read) -> Subject:
     return read[0].originator_id
 
 
-def _can_go_on(connection: Connection, location: LedgerLocation) -> bool:
-    """Whether another rebuild of this version has left its tables, and no entry stopped it."""
-    if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.shares"]).fetchone() == (None,):
+def _versions(projections: Sequence[Projection]) -> str:
+    return ", ".join([f"{one.name} {one.version}" for one in projections])
+
+
+def _can_go_on(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> bool:
+    """Whether another rebuild of the same versions has left its tables, and no entry stopped it."""
+    if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.partitions"]).fetchone() == (None,):
         return False
-    row = connection.execute("select bool_and(version = %s and error is null) from shares", [VERSION]).fetchone()
+    same = "select bool_and(versions = %s and error is null) from partitions"
+    row = connection.execute(same, [_versions(projections)]).fetchone()
     return row is not None and bool(row[0])
 
 
-def _start(connection: Connection, location: LedgerLocation) -> None:
-    shares = SHARES_EACH * _processors() if _number(connection, "size") >= LONG else 1
+def _start(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> None:
+    count = PARTITIONS_EACH * _processors() if _number(connection, "size") >= LONG else 1
     with connection.transaction():
-        for name in (*TABLES, "shares"):
-            connection.execute(sql.SQL("drop table if exists {}").format(_table(location.rebuild, name)))
-        connection.execute(SQL["create"])
-        connection.execute(SQL["create_shares"])
-        connection.execute(SQL["deal"], {"of": shares, "version": VERSION})
+        for name in tables_in(connection, location.rebuild):
+            connection.execute(sql.SQL("drop table {}").format(_table(location.rebuild, name)))
+        create_tables(connection, projections)
+        connection.execute(SQL["create_partitions"])
+        connection.execute(SQL["assign"], {"of": count, "versions": _versions(projections)})
 
 
 def _processors() -> int:
@@ -186,67 +213,73 @@ def _processors() -> int:
 
 
 def _number(connection: Connection, question: str) -> int:
-    row = connection.execute(SQL[question]).fetchone()
+    row = connection.execute((SQL | RUNNER)[question]).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def _project(connection: Connection, location: LedgerLocation, report: Report, workers: int) -> None:
-    """Project every share. Whoever is free takes the next one, this process too."""
+def _project(
+    connection: Connection, location: LedgerLocation, projections: Sequence[Projection], report: Report, workers: int
+) -> None:
+    """Project every partition. Whoever is free takes the next one, this process too."""
     left = _number(connection, "goal") - _number(connection, "projected")
     with ExitStack() as stack, location.connect(location.rebuild, patient=True) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
-            stack.enter_context(_helper(location))
+            stack.enter_context(_helper(location, projections))
         while _number(connection, "unfinished"):
-            for _ in _work(own, location, BATCH):
+            for _ in _work(own, location, projections):
                 _look(connection, report)
             _look(connection, report)
             if _number(connection, "unfinished"):
                 sleep(WAIT_S)
-    connection.execute(SQL["start"], {"version": VERSION, "position": _number(connection, "goal")})
+    begin(connection, projections, _number(connection, "goal"))
 
 
 def _look(connection: Connection, report: Report) -> None:
-    _check(connection, "stopped_share")
+    for error, position in connection.execute(SQL["stopped_partition"]).fetchall():
+        raise _stopped(position, error)
     report(_number(connection, "projected"))
 
 
-def _work(connection: Connection, location: LedgerLocation, batch: int) -> Iterator[None]:
-    """Take one share after the other that nobody has; comes back after each step."""
+def _work(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> Iterator[None]:
+    """Take one partition after the other that nobody has; comes back after each step."""
     connection.execute("set synchronous_commit = off")  # what a crash of the server takes is projected again
-    for (number,) in connection.execute(SQL["open_shares"]).fetchall():
-        with only(f"share {number}", location, connection) as alone:
-            builder = Builder(connection, batch, number)
+    for (number,) in connection.execute(SQL["open_partitions"]).fetchall():
+        with only(f"partition {number}", location, connection) as alone:
+            builder = Builder(connection, projections, BATCH, number)
             while alone and builder.step():
                 yield
 
 
-def _finish(connection: Connection, location: LedgerLocation, report: Report) -> int:
+def _finish(connection: Connection, location: LedgerLocation, projections: Sequence[Projection], report: Report) -> int:
     """Index the rows, project what was recorded meanwhile, and swap: as often as it takes until nobody is in the way."""
-    connection.execute(SQL["create_indexes"])
-    connection.execute(SQL["analyze"])
-    builder = Follower(connection, batch=BATCH)
+    create_indexes(connection, projections)
+    connection.execute(SQL["analyze_briefly"])
+    for table in tables_of(projections):
+        connection.execute(table.analyze.encode())
+    builder = Follower(connection, projections, BATCH)
     while True:
         for _ in range(ROUNDS):  # each is shorter than the one before, or nobody could keep up
             _follow_up(builder, report)
         with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            return _take_over(builder, location, report)
+            return _take_over(builder, location, projections, report)
         sleep(SWAP_AGAIN_S)
 
 
-def _take_over(builder: Follower, location: LedgerLocation, report: Report) -> int:
+def _take_over(builder: Follower, location: LedgerLocation, projections: Sequence[Projection], report: Report) -> int:
     """Put the new tables in the place of the live ones. Raises LockNotAvailable where somebody uses those for long.
 
     Whoever comes meanwhile waits behind us, so we do not wait for long, and leave them a pause before the next try.
     """
     connection = builder.connection
     with connection.transaction():
-        _lock(connection, location.rebuild)  # the database itself may be at work there
+        _lock(connection, location.rebuild, projections)  # the database itself may be at work there
         connection.execute(SQL["be_brief"])
-        _lock(connection, location.projections)
+        if _exists(connection, location.projections, "projections"):
+            connection.execute(_sql("hold_progress", location), {"names": [one.name for one in projections]})
+        _lock(connection, location.projections, projections)
         _follow_up(builder, report)
-        _check(connection, "progress")
-        position = _number(connection, "position")
-        _swap(connection, location)
+        position = _position(connection)
+        _swap(connection, location, projections)
     return position
 
 
@@ -259,27 +292,52 @@ def _follow_up(builder: Follower, report: Report) -> None:
             return
 
 
-def _check(connection: Connection, question: str) -> None:
-    for _, _, error, position in connection.execute(SQL[question]).fetchall():
-        if position is not None:
-            raise Unreadable(f"entry {position} cannot be projected ({error}): the projections stay as they are")
+def _position(connection: Connection) -> int:
+    """How far the new rows are. Raises Unreadable where an entry stops one of the projections."""
+    progress = read_progress(connection).values()
+    for one in progress:
+        if one.error_position is not None:
+            raise _stopped(one.error_position, one.error)
+    return min([one.position for one in progress])
 
 
-def _lock(connection: Connection, schema: str) -> None:
-    """From here to the swap nobody reads or writes the tables, as far as they are there."""
-    for name in TABLES:
-        if connection.execute("select to_regclass(%s)", [f"{schema}.{name}"]).fetchone() != (None,):
-            lock = "lock table {} in access exclusive mode"
-            connection.execute(sql.SQL(lock).format(_table(schema, name)))
+def _stopped(position: int, error: str | None) -> Unreadable:
+    return Unreadable(f"entry {position} cannot be projected ({error}): the projections stay as they are")
 
 
-def _swap(connection: Connection, location: LedgerLocation) -> None:
-    for name in TABLES:
+def _lock(connection: Connection, schema: str, projections: Sequence[Projection]) -> None:
+    """From here to the swap nobody reads or writes the tables, as far as they are there.
+
+    A query over several tables names them in the same order, from the last that there is to the states.
+    """
+    for table in reversed(tables_of(projections)):
+        if _exists(connection, schema, table.name):
+            connection.execute(sql.SQL("lock table {} in access exclusive mode").format(_table(schema, table.name)))
+
+
+def _exists(connection: Connection, schema: str, table: str) -> bool:
+    return connection.execute("select to_regclass(%s)", [f"{schema}.{table}"]).fetchone() != (None,)
+
+
+def _swap(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> None:
+    names = [table.name for table in tables_of(projections)]
+    if _exists(connection, location.projections, "projections"):
+        connection.execute(_sql("take_progress", location))
+        connection.execute("drop table projections")
+    else:
+        names.append("projections")
+    for name in names:
         old, new = _table(location.projections, name), _table(location.rebuild, name)
         connection.execute(sql.SQL("drop table if exists {}").format(old))
         target = sql.Identifier(location.projections)
         connection.execute(sql.SQL("alter table {} set schema {}").format(new, target))
-    connection.execute("drop table shares")
+    connection.execute("drop table partitions")
+    connection.execute(_sql("drop_former", location))
+
+
+def _sql(name: str, location: LedgerLocation) -> sql.Composed:
+    live, new = sql.Identifier(location.projections), sql.Identifier(location.rebuild)
+    return sql.SQL(SQL[name]).format(live=live, rebuild=new)
 
 
 def _table(schema: str, name: str) -> sql.Composed:
@@ -290,18 +348,19 @@ def _table(schema: str, name: str) -> sql.Composed:
 
 
 @contextmanager
-def _helper(location: LedgerLocation) -> Iterator[None]:
-    """Another process that takes shares. It ends when we close its standard input, or the kernel does it for us."""
+def _helper(location: LedgerLocation, projections: Sequence[Projection]) -> Iterator[None]:
+    """Another process that takes partitions. It ends when we close its standard input, or the kernel does it for us."""
     command = [sys.executable, "-m", "projections.rebuild"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"dsn": location.dsn, "schema": location.schema, "batch": BATCH}) + "\n")
+        names = [one.name for one in projections]
+        process.stdin.write(json.dumps({"dsn": location.dsn, "schema": location.schema, "names": names}) + "\n")
         process.stdin.flush()
         yield
 
 
 def help_along() -> None:
-    """What such a process does. It says nothing of what goes wrong: the shares show what is left to do."""
+    """What such a process does. It says nothing of what goes wrong: the partitions show what is left to do."""
     given = json.loads(sys.stdin.readline())
     location = LedgerLocation(given["dsn"], given["schema"])
     with (
@@ -309,7 +368,7 @@ def help_along() -> None:
         suppress(psycopg.Error, LedgerError),
         location.connect(location.rebuild, patient=True) as connection,
     ):
-        for _ in _work(connection, location, given["batch"]):
+        for _ in _work(connection, location, [one for one in PROJECTIONS if one.name in given["names"]]):
             if select.select([sys.stdin], [], [], 0)[0]:
                 return
 

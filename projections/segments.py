@@ -1,6 +1,6 @@
 """Pure: the states of one lane over valid time, and the document that shows a state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any, NamedTuple
@@ -25,8 +25,11 @@ class Segment(NamedTuple):
     overdue: bool = False
 
 
-Run = tuple[str, date, date]
-"""One status, and the days on which a stream has it without a break: from the first up to but not including the last."""
+Run = tuple[Any, date, date]
+"""A value, and the days on which a stream has it without a break: from the first up to but not including the last."""
+
+Of = Callable[[State], Hashable]
+"""What of a state is looked at; None where it says nothing."""
 
 
 def segments(steps: Sequence[StateAt]) -> list[Segment]:
@@ -46,33 +49,52 @@ def segments(steps: Sequence[StateAt]) -> list[Segment]:
     return found
 
 
-def turns(status: str | None, found: Sequence[Segment]) -> list[tuple[str, date]]:
-    """Where the status becomes another than it was: which, and from which day on. ``status`` is the one before."""
+def moved(
+    steps: Sequence[StateAt], first: int, old: Sequence[Segment], new: Sequence[Segment], of: Of
+) -> tuple[set[Run], set[Run]]:
+    """The runs of a value that are no more, and those that came, as the segments from step ``first`` on are others."""
+    before = _value(steps[first - 1].state, of) if first else None
+    turned, turned_now = _turns(before, old, of), _turns(before, new, of)
+    if turned == turned_now:
+        return set(), set()
+    begun = _turned_last(steps, first, of)
+    was, now = _runs([*begun, *turned]), _runs([*begun, *turned_now])
+    return was - now, now - was
+
+
+def _value(state: State, of: Of) -> Hashable:
+    """None before an opening fact."""
+    return of(state) if state.status else None
+
+
+def _turns(value: Hashable, found: Sequence[Segment], of: Of) -> list[tuple[Hashable, date]]:
+    """Where the value becomes another than it was: which, and from which day on. ``value`` is the one before."""
     turned = []
     for day, _, state, _ in found:
-        if state.status and state.status != status:
-            status = state.status
-            turned.append((status, day))
+        now = _value(state, of)
+        if now != value:
+            value = now
+            turned.append((now, day))
     return turned
 
 
-def turned_last(steps: Sequence[StateAt], first: int) -> list[tuple[str, date]]:
+def _turned_last(steps: Sequence[StateAt], first: int, of: Of) -> list[tuple[Hashable, date]]:
     """The last such turn on the days before those that begin at step ``first``; none before an opening fact."""
-    if not first or not (status := steps[first - 1].state.status):
+    if not first or (value := _value(steps[first - 1].state, of)) is None:
         return []
     day = steps[first - 1].order[0]
     for order, state in islice(reversed(steps), len(steps) - first + 1, None):
         if order[0] < day:
-            if state.status != status:
+            if _value(state, of) != value:
                 break
             day = order[0]
-    return [(status, day)]
+    return [(value, day)]
 
 
-def runs(turned: Sequence[tuple[str, date]]) -> set[Run]:
-    """From turn to turn."""
+def _runs(turned: Sequence[tuple[Hashable, date]]) -> set[Run]:
+    """From turn to turn, as far as there is a value."""
     ends = [day for _, day in turned[1:]] + [END]
-    return {(status, day, end) for (status, day), end in zip(turned, ends, strict=False)}
+    return {(value, day, end) for (value, day), end in zip(turned, ends, strict=False) if value is not None}
 
 
 def document(kind: Kind, segment: Segment) -> bytes:

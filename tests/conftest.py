@@ -13,7 +13,7 @@ from ledger.database.migrations import migrate
 from ledger.service import Ledger
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follower import Follower
+from projections.runner import Follower
 
 CLERK = Actor("api_key", "clerk")
 _numbers = count(1)

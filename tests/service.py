@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from api.app import build, listen
 from ledger.database.connection import LedgerLocation
 from ledger.settings import Settings
-from projections.follower import Follower
+from projections.runner import Follower
 
 ADMIN_KEY = "an-admin-key-for-tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}

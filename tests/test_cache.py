@@ -179,7 +179,7 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 WATERMARKS = Watermarks(size=9, mark="9", epoch="e1", goes_on=True, epochs=None, server=NOON,
-                    position=8, recorded_at=NOON, tables=77)  # fmt: skip
+                    positions={"states": 8}, recorded_at=NOON, built=77)  # fmt: skip
 
 
 def cached(body: bytes = b"{}", *, pinned: bool = False) -> CachedResponse:
@@ -194,11 +194,11 @@ TODAY = read.LAST_DAY
     [
         (LookedUp({}, WATERMARKS, TODAY), True, True),
         (LookedUp({}, WATERMARKS._replace(size=10), TODAY), False, True),
-        (LookedUp({}, WATERMARKS._replace(position=9), TODAY), False, True),
+        (LookedUp({}, WATERMARKS._replace(positions={"states": 9}), TODAY), False, True),
         (LookedUp({}, WATERMARKS, TODAY + timedelta(days=1)), False, True),
         (LookedUp({}, WATERMARKS._replace(recorded_at=NOON + timedelta(seconds=1)), TODAY), False, True),
-        (LookedUp({}, WATERMARKS._replace(tables=78), TODAY), False, False),
-        (LookedUp({}, WATERMARKS._replace(tables=None, position=None), TODAY), False, False),
+        (LookedUp({}, WATERMARKS._replace(built=78), TODAY), False, False),
+        (LookedUp({}, WATERMARKS._replace(built=None, positions=None), TODAY), False, False),
         (LookedUp({}, WATERMARKS._replace(epoch="e2"), TODAY), False, False),
         (LookedUp({}, WATERMARKS._replace(server=NOON + timedelta(days=1)), TODAY), False, False),
     ],

@@ -20,9 +20,10 @@ from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE
 from ledger.writing.draft import read_body
+from projections.fold import Fold
 from projections.read import SQL, Filters, list_query
 from projections.rebuild import rebuild
-from projections.rows import FOREVER, Projector
+from projections.registry import PROJECTIONS
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import Generator
@@ -112,8 +113,8 @@ def status_on(facts: Sequence[Fact], day: date) -> str | None:
 
 def believed(rows: list[list[Any]], known_at: int, valid_at: date) -> str | None:
     """The status that the rows of a stream show, at a basis."""
-    known = [row for row in rows if row[2] == "" and row[4] <= known_at < row[5] and row[3] <= valid_at]
-    return max(known, key=lambda row: row[3])[6] if known else None
+    known = [row for row in rows if row[2] == "" and row[-2] <= known_at < row[-1] and row[3] <= valid_at]
+    return max(known, key=lambda row: row[3])[4] if known else None
 
 
 def had(statuses: list[list[Any]], known_at: int, valid_at: date) -> list[str]:
@@ -126,11 +127,11 @@ def had(statuses: list[list[Any]], known_at: int, valid_at: date) -> list[str]:
 def test_as_known_at_every_position(entries: list[Recorded]) -> None:
     """At every position R and on every day V, the rows show what the entries up to R add up to, and nothing later."""
     # given
-    projector = Projector()
+    fold = Fold(PROJECTIONS)
     for entry in entries:
-        projector.project(Subject(SUBJECTS["initiative"]), entry, {})
-    changes = projector.take_changes()
-    rows, timeline, statuses = changes.states.written, changes.timeline.written, changes.statuses.written
+        fold.take(Subject(SUBJECTS["initiative"]), entry, {})
+    written = {changes.table.name: changes.written for changes in fold.take_changes()}
+    rows, timeline, statuses = written["states"], written["timeline"], written["statuses"]
     # when
     for number, entry in enumerate(entries, 1):
         facts = facts_known(entries[:number])
@@ -142,7 +143,7 @@ def test_as_known_at_every_position(entries: list[Recorded]) -> None:
             assert had(statuses, entry.position, day) == [status for status in [status_on(facts, day)] if status]
         lives = sorted(tuple(row[1:5]) for row in timeline if row[6] <= entry.position < row[7])
         assert lives == [fact[:4] for fact in facts]
-    assert all(row[5] == FOREVER or row[4] < row[5] for row in rows)
+    assert all(row[-2] < row[-1] for row in rows)
     assert all(row[3] < row[4] and row[5] < row[6] for row in statuses)
 
 
@@ -386,7 +387,7 @@ def test_a_list_by_status_visits_those_that_had_it(filled: Connection, filters: 
     assert [node["Index Name"] for node in nodes if node["Node Type"] == "Index Only Scan"][:3] == [
         "statuses_open", "statuses_open", "statuses_closed",
     ]  # fmt: skip
-    assert "digits" in next(node for node in nodes if node.get("Index Name") == "statuses_closed")["Index Cond"]
+    assert "duration_log16" in next(node for node in nodes if node.get("Index Name") == "statuses_closed")["Index Cond"]
     assert not {node["Node Type"] for node in nodes} & {"Seq Scan", "Hash Join", "Merge Join"}
     [merged] = [node for node in nodes if node["Node Type"] == "Merge Append"]
     sorts = [node for node in nodes if node["Node Type"] == "Sort"]

@@ -21,8 +21,8 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.errors import Unavailable
-from projections.follower import read_progress
 from projections.rebuild import rebuild
+from projections.runner import projected
 
 WRITER = """
 import json, os, sys
@@ -180,8 +180,7 @@ def postmaster(mortal: Embedded) -> int:
 
 def position(location: LedgerLocation) -> int:
     with location.connect() as connection:
-        progress = read_progress(connection)
-    return progress.position if progress else 0
+        return projected(connection)
 
 
 def size(location: LedgerLocation) -> int:

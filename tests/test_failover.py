@@ -11,7 +11,7 @@ from ledger.errors import Unavailable
 from ledger.service import Ledger
 from ledger.settings import Timeouts
 from ledger.writing.draft import read_body
-from projections.follower import Follower, read_progress
+from projections.runner import Follower, projected
 from tests.conftest import CLERK
 from tests.examples import THX, USA, event
 from tests.standby import Address, Server, wait_until
@@ -33,10 +33,9 @@ def shows(location: LedgerLocation) -> int:
     """How far the rows are; 0 while nobody can be asked."""
     try:
         with location.connect() as connection:
-            progress = read_progress(connection)
+            return projected(connection)
     except Unavailable:
         return 0
-    return progress.position if progress else 0
 
 
 def anew(location: LedgerLocation) -> Any:

@@ -23,13 +23,15 @@ from ledger.service import Ledger
 from ledger.settings import Timeouts
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
-from projections import follow as follow_module
-from projections import follower as follower_module
+from projections import fold, runner
 from projections import rebuild as rebuild_module
-from projections import rows as rows_module
 from projections.follow import follow
-from projections.follower import Follower, read_progress
+from projections.projection import FOREVER
 from projections.rebuild import rebuild
+from projections.registry import PROJECTIONS
+from projections.runner import Follower, Progress, projected, read_progress
+from projections.states import projection as states_module
+from projections.states.projection import States
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.proxy import Cut, wired
@@ -38,18 +40,29 @@ Given = Callable[..., list[Answer]]
 Rows = list[tuple[Any, ...]]
 
 
-def rows(connection: Connection) -> tuple[Rows, Rows]:
-    """Every row, whatever the order in which they were written."""
+EMPTY: tuple[Rows, ...] = ([], [], [], [], [])
+
+
+def rows(connection: Connection) -> tuple[Rows, ...]:
+    """Every row, whatever the order in which they were written: of states and timeline, and then of the other tables."""
     states = connection.execute("""
         select kind, subject, lane, valid_from::text, known_from, known_to, status, category, areas,
-               refs, due::text, label, doc
+               refs, due::text, doc
           from states
          order by subject, lane, known_from, valid_from""").fetchall()
     timeline = connection.execute("""
         select subject, day::text, rank, root, position, mentions, known_from, known_to
           from timeline
          order by position, known_from""").fetchall()
-    return states, timeline
+    others = [
+        sorted(
+            connection.execute(
+                sql.SQL("select {table}::text from {table}").format(table=sql.Identifier(table))
+            ).fetchall()
+        )
+        for table in ("statuses", "search", "due")
+    ]
+    return states, timeline, *others
 
 
 def catch_up(follower: Follower) -> None:
@@ -75,10 +88,10 @@ def beside(location: LedgerLocation, server: Embedded) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def rebuilt(beside: Callable[[str], Any]) -> Callable[[], tuple[Rows, Rows]]:
+def rebuilt(beside: Callable[[str], Any]) -> Callable[[], tuple[Rows, ...]]:
     """``rebuilt()``: the rows as they come out when everything is projected anew."""
 
-    def build() -> tuple[Rows, Rows]:
+    def build() -> tuple[Rows, ...]:
         with beside("anew") as connection:
             builder = Follower(connection)
             builder.create()
@@ -208,21 +221,21 @@ def teller(ledger: Ledger, given: Given) -> Teller:
 
 
 def test_after_each_step_the_rows_equal_those_of_a_rebuild(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]]
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]]
 ) -> None:
     """At any moment the live rows are, row for row, what a rebuild from position 1 makes, over any history."""
     for _ in range(25):
         teller.tell(6)
         catch_up(follower)
         assert rows(reader) == rebuilt()
-    states, timeline = rows(reader)
+    states, timeline, *_ = rows(reader)
     assert {"agreement", "participation", "initiative", "milestone", "party"} <= {row[0] for row in states}
-    assert any(row[7] != rows_module.FOREVER for row in timeline)
+    assert any(row[7] != FOREVER for row in timeline)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1_000])
 def test_the_size_of_the_batches_makes_no_difference(
-    batch: int, teller: Teller, beside: Callable[[str], Any], rebuilt: Callable[[], tuple[Rows, Rows]]
+    batch: int, teller: Teller, beside: Callable[[str], Any], rebuilt: Callable[[], tuple[Rows, ...]]
 ) -> None:
     """Whether entries are projected one by one or many at once, the rows are the same."""
     teller.tell(100)
@@ -231,9 +244,7 @@ def test_the_size_of_the_batches_makes_no_difference(
         follower.create()
         catch_up(follower)
         assert rows(connection) == rebuilt()
-        progress = read_progress(connection)
-    assert progress is not None
-    assert progress.position == 102
+        assert {one.position for one in read_progress(connection).values()} == {102}
 
 
 def test_a_new_follower_goes_on_where_the_last_one_stopped(
@@ -241,7 +252,7 @@ def test_a_new_follower_goes_on_where_the_last_one_stopped(
     follower: Follower,
     location: LedgerLocation,
     reader: Connection,
-    rebuilt: Callable[[], tuple[Rows, Rows]],
+    rebuilt: Callable[[], tuple[Rows, ...]],
 ) -> None:
     """Any number of followers, one after the other and each without memory, write what one would have written."""
     for _ in range(15):
@@ -254,17 +265,18 @@ def test_a_new_follower_goes_on_where_the_last_one_stopped(
 
 
 def test_little_memory_makes_no_difference(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
-    monkeypatch.setattr(rows_module, "KNOWN_ENTRIES", 5)
-    monkeypatch.setattr(follower_module, "KNOWN_OPENINGS", 2)
+    monkeypatch.setattr(fold, "KNOWN_ENTRIES", 5)
+    monkeypatch.setattr(runner, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):
         teller.tell(8)
         catch_up(follower)
-        kept = follower.projector.histories
+        [memory] = follower.folds.values()
+        kept = memory.histories
         assert kept.entries == sum(len(history.recorded) for history, _ in kept.kept.values())
         assert len(kept.kept) < 4
     monkeypatch.undo()
@@ -295,9 +307,7 @@ def test_what_another_version_built_is_built_again(
     catch_up(follower)
     right = rows(reader)
     reader.execute("update states set status = 'as it was called before'")
-    newer = follower_module.VERSION + 1
-    for module in (follow_module, follower_module, rebuild_module):
-        monkeypatch.setattr(module, "VERSION", newer)
+    monkeypatch.setattr(States, "version", States.version + 1)
     with following(location):
         _wait_until(lambda: rows(reader) == right)
 
@@ -362,7 +372,7 @@ def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: 
 
 
 def test_a_step_that_is_rolled_back_changes_nothing(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A step that fails after it has written leaves rows and progress as they were, and the next does the work once."""
@@ -384,7 +394,7 @@ def test_a_step_that_is_rolled_back_changes_nothing(
 
 
 def test_a_connection_that_dies_within_a_step_changes_nothing(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]], server: Embedded,
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]], server: Embedded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower whose connection is killed between its rows and its commit leaves nothing behind."""
@@ -399,7 +409,7 @@ def test_a_connection_that_dies_within_a_step_changes_nothing(
     monkeypatch.setattr(follower, "_advance", die)
     with pytest.raises(psycopg.OperationalError):
         follower.step()
-    assert rows(reader) == ([], [])
+    assert rows(reader) == EMPTY
     catch_up(Follower(reader))
     assert rows(reader) == rebuilt()
 
@@ -409,7 +419,7 @@ def test_two_followers_at_once_do_no_harm(
     follower: Follower,
     location: LedgerLocation,
     reader: Connection,
-    rebuilt: Callable[[], tuple[Rows, Rows]],
+    rebuilt: Callable[[], tuple[Rows, ...]],
 ) -> None:
     """Followers that work at the same time take turns: each entry is projected once."""
     teller.tell(120)
@@ -456,20 +466,18 @@ def _wait_until(true: Callable[[], bool]) -> None:
 
 
 def _position(reader: Connection) -> int:
-    progress = read_progress(reader)
-    return progress.position if progress else 0
+    return projected(reader)
 
 
 def _error_position(reader: Connection) -> int | None:
-    progress = read_progress(reader)
-    return progress.error_position if progress else None
+    return next((one.error_position for one in read_progress(reader).values()), None)
 
 
 def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
     teller: Teller,
     location: LedgerLocation,
     reader: Connection,
-    rebuilt: Callable[[], tuple[Rows, Rows]],
+    rebuilt: Callable[[], tuple[Rows, ...]],
     server: Embedded,
 ) -> None:
     """One of several running followers projects; where its connection is killed, it or another goes on."""
@@ -485,9 +493,9 @@ def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
     assert rows(reader) == rebuilt()
 
 
-@pytest.mark.parametrize("marker", [b"copy states", b"head.size > progress.position", b"listen "])
+@pytest.mark.parametrize("marker", [b"copy states", b"head.size > projections.position", b"listen "])
 def test_a_follower_whose_answer_is_swallowed_goes_on(
-    marker: bytes, teller: Teller, location: LedgerLocation, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    marker: bytes, teller: Teller, location: LedgerLocation, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """Where an answer never comes and nobody hangs up, the follower does, says so, and goes on with a new connection."""
@@ -506,7 +514,7 @@ def test_a_follower_whose_answer_is_swallowed_goes_on(
 
 def test_a_follower_forgets_what_it_remembers_of_another_epoch(
     given: Given, follower: Follower, location: LedgerLocation, reader: Connection, server: Embedded,
-    rebuilt: Callable[[], tuple[Rows, Rows]],
+    rebuilt: Callable[[], tuple[Rows, ...]],
 ) -> None:  # fmt: skip
     """Where the log was rolled back and has grown again to where the follower is, it reads anew what it remembers."""
     given(THX, USA, event("party.renamed", "party:usa", "2020", name="One"))
@@ -530,10 +538,10 @@ def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
     teller.tell(20)
     swap = rebuild_module._swap
 
-    def swap_late(connection: Connection, there: LedgerLocation) -> None:
+    def swap_late(connection: Connection, there: LedgerLocation, those: Any) -> None:
         teller.tell(1)  # the follower wakes, and waits
         _wait_until(lambda: _waits_long(reader))
-        swap(connection, there)
+        swap(connection, there, those)
 
     with following(location) as (thread,):
         _wait_until(lambda: _position(reader) == 22)
@@ -588,41 +596,43 @@ def test_an_entry_that_cannot_be_projected_stops_the_projection_and_nothing_else
     with following(location) as (thread,):
         _wait_until(lambda: _error_position(reader) is not None or not thread.is_alive())
         assert thread.is_alive()
-    progress = read_progress(reader)
-    assert progress is not None
-    assert (progress.position, progress.error_position) == (2, 3)
-    assert progress.error
+    for progress in read_progress(reader).values():
+        assert (progress.position, progress.error_position) == (2, 3)
+        assert progress.error
     assert given(INDIA)[0].position == 5
     assert [row[4] for row in rows(reader)[1]] == [1, 2]
 
 
 def test_an_entry_that_fails_halfway_leaves_no_row(
-    given: Given, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, Rows]],
+    given: Given, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Where an entry fails after some of its rows were made, none is written, and a better version makes them all."""
+    """Where an entry fails in one projection after some of its rows were made, none is written and the others go on; a
+    better version makes them all."""
     given(THX, USA, INDIA)
     given(
         event("agreement.signed", "agreement:mou", "2020", signatories=[{"party": "party:usa"}, {"party": "party:ind"}])
     )
     given(INDUS_X)
-    make = rows_module._row
+    shown = states_module.Shown
 
-    def fail(*parts: Any) -> list[Any]:
+    def fail(*parts: Any) -> Any:
         if parts[2] == "party:ind":
             raise ValueError("this version cannot do it")
-        return make(*parts)
+        return shown(*parts)
 
-    monkeypatch.setattr(rows_module, "_row", fail)
+    monkeypatch.setattr(states_module, "Shown", fail)
     catch_up(follower)
-    progress = read_progress(reader)
-    assert progress is not None
-    assert (progress.position, progress.error_position) == (3, 4)
+    stopped = read_progress(reader)
+    assert (stopped["states"].position, stopped["states"].error_position) == (3, 4)
+    assert {name for name, one in stopped.items() if (one.position, one.error_position) == (5, None)} == {
+        "timeline", "search", "due",
+    }  # fmt: skip
     assert reader.execute("select from states where known_from > 3").fetchall() == []
     monkeypatch.undo()
     catch_up(follower)
     assert rows(reader) == rebuilt()
-    assert read_progress(reader) == follower_module.Progress(follower_module.VERSION, 5)
+    assert read_progress(reader) == {one.name: Progress(one.name, one.version, 5) for one in PROJECTIONS}
 
 
 def test_a_rebuild_that_is_broken_off_changes_nothing(

@@ -45,7 +45,7 @@ def test_health_tells_how_far_the_projections_are(service: Service) -> None:
     assert (behind.status_code, behind.json()["status"], projection["lag"]) == (200, "behind", 2)
     service.follower.step()
     with service.location.connect() as connection:
-        connection.execute("update progress set error = 'KeyError', error_position = 3")
+        connection.execute("update projections set error = 'KeyError', error_position = 3")
     stopped = service.get("/v1/health")
     [projection] = stopped.json()["projections"]
     assert (stopped.status_code, stopped.json()["status"]) == (503, "stopped")
@@ -59,7 +59,7 @@ def test_health_tells_how_far_the_projections_are(service: Service) -> None:
 def test_health_tells_that_nobody_follows(service: Service) -> None:
     """degraded, with what to do, where there are entries and nobody has projected one; in an empty ledger nothing is wrong."""
     with service.location.connect() as connection:
-        connection.execute("drop table progress, states, statuses, timeline")
+        connection.execute("drop table projections, states, statuses, timeline, search, due")
     assert service.get("/v1/health").json()["status"] == "ok"
     service.post(THX)
     told = service.get("/v1/health")
@@ -156,10 +156,10 @@ def ready(service: Service, ill: str, well: str) -> str:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("drop table progress, states, timeline", "not built yet"),
-        ("update progress set error = 'KeyError', error_position = 3", "entry 3 stops"),
-        ("update progress set version = version - 1", "of version"),
-        ("update progress set version = version + 1", "of version"),
+        ("drop table projections, states, timeline", "not built yet"),
+        ("update projections set error = 'KeyError', error_position = 3", "entry 3 stops"),
+        ("update projections set version = version - 1", "of version"),
+        ("update projections set version = version + 1", "of version"),
     ],
 )
 def test_ready_tells_why_reads_would_not_be_answered(service: Service, change: str, why: str) -> None:

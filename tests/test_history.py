@@ -17,11 +17,14 @@ from ledger.errors import Refused
 from ledger.history import History, Opening, Recorded, counts_from
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.vocabulary.state import MAIN
-from projections.rows import FOREVER, Projector
-from projections.segments import document, kind_of, runs, segments, turns
+from projections.fold import Fold
+from projections.projection import FOREVER
+from projections.registry import PROJECTIONS
+from projections.runner import tables_of
+from projections.segments import document, kind_of, segments
 from tests.examples import event
 from tests.minimal import MINIMAL, NEEDED, SUBJECTS, TODAY, Stream, entry_id, fact_of, given, opener, world_types
 
@@ -167,36 +170,40 @@ def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
     """What the rows say was known at an entry is what the entries up to it add up to, and no row says it twice."""
     subject = SUBJECTS[entries[0].fact.type.partition(".")[0]]
     stream = Stream(subject)
-    projector = Projector()
-    rows: list[list[Any]] = []
-    statuses: list[list[Any]] = []
-    timeline: list[list[Any]] = []
+    fold, tables = Fold(PROJECTIONS), {table.name: list[list[Any]]() for table in tables_of(PROJECTIONS)}
     for number, entry in enumerate(entries):
-        projector.project(stream.subject, entry, {})
+        fold.take(stream.subject, entry, {})
         if number == len(entries) - 1 or dice.random() < 0.5:
-            changes = projector.take_changes()
-            for row in rows:
-                if row[5] == FOREVER:
-                    row[5] = changes.states.closed.get((row[1], row[2], row[3]), FOREVER)
-            for row in statuses:
-                if row[6] == FOREVER:
-                    row[6] = changes.statuses.closed.get((row[0], row[1], row[4], row[2]), FOREVER)
-            for row in timeline:
-                if row[7] == FOREVER:
-                    row[7] = changes.timeline.closed.get(row[4], FOREVER)
-            rows += changes.states.written
-            statuses += changes.statuses.written
-            timeline += changes.timeline.written
+            for changes in fold.take_changes():
+                key = [changes.table.names.index(name) for name in changes.table.key]
+                for row in tables[changes.table.name]:
+                    if row[-1] == FOREVER:
+                        row[-1] = changes.closed.get(tuple([row[at] for at in key]), FOREVER)
+                tables[changes.table.name] += changes.written
     for number, entry in enumerate(entries, 1):
         known = history(stream.subject.kind, entries[:number])
-        believed = [row for row in rows if row[4] <= entry.position < row[5]]
-        assert {(row[2], row[3]): row[12] for row in believed} == shown(known)
-        assert len(believed) == len(shown(known))
-        had = [(row[1], row[3], row[4]) for row in statuses if row[5] <= entry.position < row[6]]
-        assert sorted(had) == sorted(runs(turns(None, segments(known.lanes.get(MAIN, [])))))
-        lives = [row[1:5] for row in timeline if row[6] <= entry.position < row[7]]
+        believed = {
+            name: [row[:-2] for row in rows if row[-2] <= entry.position < row[-1]] for name, rows in tables.items()
+        }
+        assert {(row[2], row[3]): row[-1] for row in believed["states"]} == shown(known)
+        assert len(believed["states"]) == len(shown(known))
+        lives = [row[1:5] for row in believed["timeline"]]
         assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
-    assert all(row[4] < row[5] for row in rows)
+        assert {name: sorted(map(repr, rows)) for name, rows in believed.items()} == at_once(
+            stream.subject, entries[:number]
+        )
+    rows = [row for rows in tables.values() for row in rows]
+    assert all(row[-2] < row[-1] for row in rows)
+
+
+def at_once(subject: Subject, entries: Sequence[Recorded]) -> dict[str, list[str]]:
+    """The rows that hold once all of these are folded, and nothing was written on the way."""
+    fold, runs = Fold(PROJECTIONS), {}
+    for entry in entries:
+        fold.take(subject, entry, {})
+    for changes in fold.take_changes():
+        runs[changes.table.name] = sorted(repr(row[:-2]) for row in changes.written if row[-1] == FOREVER)
+    return runs
 
 
 @given_any(logs())

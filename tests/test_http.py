@@ -593,7 +593,7 @@ def test_before_the_first_follower_reads_are_not_yet_there(service: Service) -> 
     """Without projections a read is 503; the log is there, and health says degraded."""
     service.post(THX)
     with service.location.connect() as connection:
-        connection.execute("drop table progress, states, timeline")
+        connection.execute("drop table projections, states, timeline")
     assert problem_of(service.get("/v1/initiatives"), 503)["type"] == "/problems/not-yet"
     assert service.get("/v1/events").status_code == 200
     assert service.get("/v1/health").json()["status"] == "degraded"

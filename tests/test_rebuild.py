@@ -20,38 +20,38 @@ from ledger.errors import LedgerError, Unreadable
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import Draft, read_body
-from projections import follower as follower_module
 from projections import rebuild as rebuild_module
 from projections.basis import Asked
-from projections.follower import VERSION, Follower, Outdated, read_progress
 from projections.read import Filters, Queries
 from projections.rebuild import begun, rebuild
+from projections.runner import Follower, Outdated, read_progress
+from projections.states.projection import States
 from tests.commands import LEDGER, Command, environment
 from tests.conftest import CLERK
 from tests.examples import THX, USA
 from tests.generator import Generator
-from tests.test_follow import POISON, _wait_until, catch_up, following, rows
+from tests.test_follow import EMPTY, POISON, _wait_until, catch_up, following, rows
 
 pytest_plugins = ["tests.commands"]
 ENTRIES = 1_500
 SLOW = """
 import sys
-from ledger.database.connection import Place
+from ledger.database.connection import LedgerLocation
 from projections import rebuild
 
 rebuild.LONG, rebuild.BATCH = 100, 5
-rebuild.rebuild(Place(*sys.argv[1:]), lambda position: print(position, flush=True), 2)
+rebuild.rebuild(LedgerLocation(*sys.argv[1:]), lambda position: print(position, flush=True), 2)
 """
 OLD_FOLLOWER = """
 import sys
 from threading import Event
-from ledger.database.connection import Place
-from projections import follow, follower, rebuild
+from ledger.database.connection import LedgerLocation
+from projections import follow
+from projections.states.projection import States
 
-for module in (follow, follower, rebuild):
-    module.VERSION -= 1
+States.version -= 1
 print("started", flush=True)
-follow.follow(Place(*sys.argv[1:]), Event())
+follow.follow(LedgerLocation(*sys.argv[1:]), Event())
 """
 
 
@@ -108,7 +108,7 @@ def test_several_processes_build_the_same_rows(location: LedgerLocation, reader:
 
 @pytest.mark.usefixtures("told", "in_small_steps")
 def test_a_helper_that_is_killed_is_done_without(location: LedgerLocation, reader: Connection) -> None:
-    """Where a helper is killed, its share is taken by another, and the rows are the same."""
+    """Where a helper is killed, its partition is taken by another, and the rows are the same."""
     before = rows(reader)
     killed: list[int] = []
 
@@ -125,17 +125,17 @@ def test_a_helper_that_is_killed_is_done_without(location: LedgerLocation, reade
 
 
 def _is_at_work(reader: Connection, location: LedgerLocation) -> bool:
-    """Whether more than one share has been begun: so the helper has one."""
-    return _shares(reader, location, "done > 0 and not is_finished") > 1
+    """Whether more than one partition has been begun: so the helper has one."""
+    return _partitions(reader, location, "done > 0 and not is_finished") > 1
 
 
 def _is_finished(reader: Connection, location: LedgerLocation) -> bool:
     """Whether the helper has left nothing to do but what is being done here."""
-    return _shares(reader, location, "not is_finished") < 2
+    return _partitions(reader, location, "not is_finished") < 2
 
 
-def _shares(reader: Connection, location: LedgerLocation, which: LiteralString) -> int:
-    table = psycopg.sql.Identifier(location.rebuild, "shares")
+def _partitions(reader: Connection, location: LedgerLocation, which: LiteralString) -> int:
+    table = psycopg.sql.Identifier(location.rebuild, "partitions")
     row = reader.execute(psycopg.sql.SQL("select count(*) from {} where " + which).format(table)).fetchone()
     assert row is not None
     return int(row[0])
@@ -189,8 +189,7 @@ def test_what_another_version_has_begun_is_begun_anew(
     with pytest.raises(KeyboardInterrupt):
         rebuild(location, break_off)
     assert begun(location) > 0
-    for module in (follower_module, rebuild_module):
-        monkeypatch.setattr(module, "VERSION", VERSION + 1)
+    monkeypatch.setattr(States, "version", States.version + 1)
     assert begun(location) == 0
     assert rebuild(location) == ENTRIES
     assert rows(reader) == before
@@ -217,7 +216,7 @@ def test_a_rebuild_on_the_command_line_is_broken_off_with_a_remark(
     """After Ctrl-C it says how far it is, and the next one says that it goes on."""
     command = [str(LEDGER), "rebuild"]
     with location.connect() as holder, holder.transaction():
-        holder.execute("select from progress for update")  # it gets to the swap, and no further
+        holder.execute("select from states limit 1")  # it gets to the swap, and no further
         running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(location))
         _wait_until(lambda: _waits(reader))
         running.send_signal(signal.SIGINT)
@@ -237,7 +236,7 @@ def test_a_swap_that_must_wait_lets_others_read(location: LedgerLocation, reader
     rebuilding = Thread(target=lambda: done.append(rebuild(location)))
     with location.connect() as holder:
         with holder.transaction():
-            holder.execute("select from progress, statuses, states, timeline limit 1")
+            holder.execute("select from projections, search, due, timeline, statuses, states limit 1")
             rebuilding.start()
             for _ in range(2):
                 _wait_until(lambda: _waits(reader))
@@ -347,21 +346,21 @@ def test_an_older_follower_keeps_its_rows_up_to_date_until_the_swap(
     ledger.append(read_body(THX), CLERK)
     with run(OLD_FOLLOWER, location) as old:
         try:
-            _wait_until(lambda: _shown(reader) == (VERSION - 1, 1))
+            _wait_until(lambda: _shown(reader) == (States.version - 1, 1))
             with following(location):
-                _wait_until(lambda: _shown(reader) == (VERSION, 1))
+                _wait_until(lambda: _shown(reader) == (States.version, 1))
                 ledger.append(read_body(USA), CLERK)
-                _wait_until(lambda: _shown(reader) == (VERSION, 2))
+                _wait_until(lambda: _shown(reader) == (States.version, 2))
                 assert old.poll() is None
         finally:
             old.kill()
         assert old.stderr is not None
-        assert old.stderr.read().count("the follower waits: the projections are of version") == 1
+        assert old.stderr.read().count("the follower waits: the projection states is of version") == 1
 
 
 def _shown(reader: Connection) -> tuple[int, int]:
-    progress = read_progress(reader)
-    return (progress.version, progress.position) if progress else (0, 0)
+    states = read_progress(reader).get("states")
+    return (states.version, states.position) if states else (0, 0)
 
 
 def test_a_follower_does_not_write_into_rows_of_another_version(
@@ -369,7 +368,7 @@ def test_a_follower_does_not_write_into_rows_of_another_version(
 ) -> None:
     """However it came about, rows of another version are left alone."""
     ledger.append(read_body(THX), CLERK)
-    reader.execute("update progress set version = version + 1")
-    with pytest.raises(Outdated, match=f"of version {VERSION + 1}"):
+    reader.execute("update projections set version = version + 1 where name = 'states'")
+    with pytest.raises(Outdated, match=f"of version {States.version + 1}"):
         follower.step()
-    assert rows(reader) == ([], [])
+    assert rows(reader) == EMPTY

@@ -12,7 +12,7 @@ from ledger.database.connection import Connection
 from ledger.service import Ledger
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follower import Follower
+from projections.runner import Follower
 from seeds import FILES, events
 
 ARTICLE, DOSSIER = FILES

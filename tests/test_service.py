@@ -17,8 +17,8 @@ from ledger.service import Ledger
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
-from projections.follower import Follower
 from projections.rebuild import rebuild
+from projections.runner import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import held

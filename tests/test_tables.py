@@ -32,7 +32,7 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
 from ledger.service import Ledger
 from ledger.writing.decision import Answer
-from projections.follower import Follower
+from projections.runner import Follower
 from tests.commands import run
 from tests.conftest import CLERK
 

@@ -120,5 +120,5 @@ def test_a_command_that_must_read_it_ends_with_4(told: Service, owner: Connectio
 def test_an_audit_goes_on_where_no_rebuild_can(told: Service, owner: Connection, command: Command) -> None:
     """Rows of an older version that cannot be built anew do not keep the auditor from the log: exit 3, not 4."""
     spoil(owner, "nothing", SPOILT)
-    owner.execute("update progress set version = version - 1")
+    owner.execute("update projections set version = version - 1")
     assert {one["position"] for one in rows(command("audit", code=3))} == {0, SPOILT}

@@ -24,7 +24,7 @@ from ledger.log.epoch import current, epochs
 from ledger.service import Ledger
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
-from projections.follower import Follower
+from projections.runner import Follower
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.held import Held, held

@@ -11,7 +11,8 @@ from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import read_clocks
 from ledger.log.epoch import current, epochs
-from projections.follower import read_progress
+from projections.registry import PROJECTIONS
+from projections.runner import read_progress
 
 OLDEST = 15
 SOUND_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}
@@ -123,13 +124,13 @@ def _schema(connection: Connection, location: LedgerLocation) -> Diagnosis:
 
 
 def _projections(connection: Connection) -> Diagnosis:
-    progress = read_progress(connection)
-    if progress is None:
-        return Diagnosis("warn", "projections", "not built yet: run `ledger follow`")
-    if progress.error_position is not None:
-        return Diagnosis("fail", "projections", f"entry {progress.error_position} stops them ({progress.error})")
+    known = read_progress(connection)
+    if not known.keys() >= {one.name for one in PROJECTIONS}:
+        return Diagnosis("warn", "projections", "not all built yet: run `ledger follow`")
+    for one in known.values():
+        if one.error_position is not None:
+            return Diagnosis("fail", "projections", f"entry {one.error_position} stops {one.name} ({one.error})")
     row = connection.execute("select size from head").fetchone()
-    lag = (row[0] if row else 0) - progress.position
-    return Diagnosis(
-        "ok" if lag == 0 else "warn", "projections", f"at position {progress.position}, {lag} behind the log"
-    )
+    position = min([one.position for one in known.values()])
+    lag = (row[0] if row else 0) - position
+    return Diagnosis("ok" if lag == 0 else "warn", "projections", f"at position {position}, {lag} behind the log")

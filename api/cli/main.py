@@ -49,10 +49,11 @@ from ledger.writing.draft import parse_json, read_body
 from projections import audit as auditing
 from projections import follow as following
 from projections.basis import Asked
-from projections.follower import read_progress
 from projections.read import Queries
 from projections.rebuild import begun
 from projections.rebuild import rebuild as build_anew
+from projections.registry import PROJECTIONS
+from projections.runner import Progress, read_progress
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
@@ -341,9 +342,10 @@ def status() -> None:
     """How long the log is, and how far the projections are."""
     with opened() as at, at.location.connect() as connection:
         head, known = _size(connection), read_progress(connection)
-    position = known.position if known else 0
-    stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
-    show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])
+    show_rows(("projection", "head", "projected", "lag", "stopped"), [
+        (one.name, head, one.position, head - one.position, f"by entry {one.error_position} ({one.error})" if one.error else None)
+        for one in (known.get(ours.name, Progress(ours.name, ours.version, 0)) for ours in PROJECTIONS)
+    ])  # fmt: skip
 
 
 @app.command()

@@ -42,7 +42,7 @@ class CachedResponse(NamedTuple):
     def is_fresh(self, looked_up: LookedUp) -> bool:
         now, then = looked_up.watermarks, self.watermarks
         if self.pinned:
-            return (now.tables, now.epoch, now.server) == (then.tables, then.epoch, then.server)
+            return (now.built, now.epoch, now.server) == (then.built, then.epoch, then.server)
         return now == then and looked_up.today == self.today
 
     async def send(self, send: Send, known: str) -> None:

@@ -1,7 +1,7 @@
 """Whether it works: each projection's position against the head of the log, read at the moment of asking; and whether
 appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -20,7 +20,8 @@ from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import Clocks, read_clocks
 from ledger.writing.writer import Backlog
-from projections.follower import VERSION, Progress, read_progress
+from projections.registry import PROJECTIONS
+from projections.runner import Progress, read_progress
 
 SQL = queries("api.http.routes", "health.sql")
 UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
@@ -42,7 +43,7 @@ class Log(NamedTuple):
     epochs: int
 
 
-def look(connection: Connection, here: AppState) -> tuple[Log, Progress | None, Clocks]:
+def look(connection: Connection, here: AppState) -> tuple[Log, dict[str, Progress], Clocks]:
     """The log, how far the projections are, and the clocks. Raises Unavailable."""
     row = connection.execute(SQL["log"]).fetchone()
     assert row is not None
@@ -61,32 +62,39 @@ def health(request: Request) -> Response:
     with here.reads.connection() as connection:
         log, known, clocks = look(connection, here)
         appends = _appends(connection, here.ledger.waiting())
-    progress = known or Progress(0, 0)
     is_ahead = clocks.is_ahead(clocks.last)
     status = _status(log, known, is_ahead=is_ahead)
-    projection = {
-        "name": "states", "position": progress.position, "lag": log.size - progress.position, "error": progress.error,
-        "error_position": progress.error_position,
-    }  # fmt: skip
+    projections = [
+        {
+            "name": one.name, "position": one.position, "lag": log.size - one.position, "error": one.error,
+            "error_position": one.error_position,
+        }
+        for one in _known(known)
+    ]  # fmt: skip
     epoch = {
         "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
     }  # fmt: skip
     body = {
         "status": status, "why": UNFOLLOWED if status == "degraded" else None, "head": log.size, "epoch": epoch,
-        "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": [projection],
+        "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": projections,
     }  # fmt: skip
     request.scope["context"].epoch = log.epoch
     return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
 
 
-def _status(log: Log, known: Progress | None, *, is_ahead: bool) -> str:
-    if known and known.error_position is not None:
+def _known(progress: Mapping[str, Progress]) -> list[Progress]:
+    """Of every projection, of those too that show nothing yet."""
+    return [progress.get(one.name, Progress(one.name, one.version, 0)) for one in PROJECTIONS]
+
+
+def _status(log: Log, known: Mapping[str, Progress], *, is_ahead: bool) -> str:
+    if any(one.error_position is not None for one in known.values()):
         return "stopped"
-    if log.size and known is None:
+    if log.size and not known:
         return "degraded"
     if is_ahead:
         return "clock"
-    return "ok" if (known.position if known else 0) == log.size else "behind"
+    return "ok" if all(one.position == log.size for one in _known(known)) else "behind"
 
 
 def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
@@ -115,13 +123,15 @@ def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, 
 
 def _no_reads(connection: Connection) -> str | None:
     """Why reads would not be answered."""
-    progress = read_progress(connection)
-    if progress is None:
-        return "the projections are not built yet: is the follower running?"
-    if progress.error_position is not None:
-        return f"entry {progress.error_position} stops the projections"
-    if progress.version != VERSION:
-        return f"the projections are of version {progress.version}, not {VERSION}: is the follower rebuilding them?"
+    known = read_progress(connection)
+    for ours in PROJECTIONS:
+        one = known.get(ours.name)
+        if one is None:
+            return "the projections are not built yet: is the follower running?"
+        if one.error_position is not None:
+            return f"entry {one.error_position} stops the projection {one.name}"
+        if one.version != ours.version:
+            return f"the projection {one.name} is of version {one.version}, not {ours.version}: is the follower rebuilding it?"
     return None
 
 
@@ -155,8 +165,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         waiting = self.here.ledger.waiting()
         with self.here.reads.connection() as connection:
-            log, progress, clocks = look(connection, self.here)
-        progress = progress or Progress(0, 0)
+            log, known, clocks = look(connection, self.here)
         for name, about, value in (
             ("ledger_head_position", "Entries in the log", log.size),
             ("ledger_epochs", "Epochs of the ledger: one, and one for each rollback", log.epochs),
@@ -169,13 +178,16 @@ class _Figures(Collector):
             ("ledger_append_oldest_wait_seconds", "For how long the first of them has", waiting.since_s or 0),
         ):
             yield GaugeMetricFamily(name, about, value=float(value))
-        for name, about, value in (
-            ("ledger_projection_position", "Entries that the projection shows", progress.position),
-            ("ledger_projection_stopped", "Whether an entry stops the projection", progress.error_position is not None),
-        ):
-            gauge = GaugeMetricFamily(name, about, labels=["projection"])
-            gauge.add_metric(["states"], float(value))
-            yield gauge
+        position = GaugeMetricFamily(
+            "ledger_projection_position", "Entries that the projection shows", labels=["projection"]
+        )
+        stopped = GaugeMetricFamily(
+            "ledger_projection_stopped", "Whether an entry stops the projection", labels=["projection"]
+        )
+        for one in _known(known):
+            position.add_metric([one.name], float(one.position))
+            stopped.add_metric([one.name], float(one.error_position is not None))
+        yield from (position, stopped)
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -1,0 +1,73 @@
+"""What is due, over both clocks: milestones that are still to be met, and commitments that are still to be kept. Pure."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import NamedTuple
+
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import MAIN, State
+from projections.projection import Change, Changes, Column, Projection, Table
+from projections.segments import moved
+
+MILESTONE = ""
+OPEN_MILESTONE = ("reported", "scheduled", "partiallyMet")
+OPEN_COMMITMENT = ("made", "revised")
+
+
+class Due(NamedTuple):
+    """What a row shows: from ``valid_from`` to ``valid_to`` something of a stream is due by the end of a day.
+
+    ``item`` is the commitment's name; MILESTONE where the stream is a milestone.
+    """
+
+    subject: Subject
+    item: str
+    due: date
+    valid_from: date
+    valid_to: date
+
+
+DUE = Table(
+    "due", ("subject", "item", "valid_to"),
+    (
+        Column("subject", 'text collate "C"', lambda row: row.subject),
+        Column("item", 'text collate "C"', lambda row: row.item),
+        Column("due", "date", lambda row: row.due),
+        Column("valid_from", "date", lambda row: row.valid_from),
+        Column("valid_to", "date", lambda row: row.valid_to),
+    ),
+)  # fmt: skip
+
+
+class DueItems(Projection):
+    name = "due"
+    version = 1
+    tables = (DUE,)
+
+    def note(self, change: Change, changes: Changes) -> None:
+        subject, position = change.subject, change.recorded.position
+        for lane in change.lanes:
+            if lane.lane == MAIN and subject.kind in ("milestone", "initiative"):
+                was, now = moved(lane.steps, lane.first, lane.old, lane.new, _items)
+                closed = [(subject, item, end) for items, _, end in was for item, _ in items]
+                opened = {
+                    (subject, item, end): Due(subject, item, due, start, end)
+                    for items, start, end in now
+                    for item, due in items
+                }
+                changes["due"].replace(closed, opened, position)
+
+
+def _items(state: State) -> tuple[tuple[str, date], ...]:
+    """Each item with the last day that its date allows."""
+    return tuple([(item, due.latest) for item, due in _dated(state) if due and due.latest])
+
+
+def _dated(state: State) -> Iterator[tuple[str, PartialDate | None]]:
+    if "commitments" in state.fields:
+        for one in state.fields["commitments"]:
+            if one["status"] in OPEN_COMMITMENT:
+                yield one["commitment"], one.get("due")
+    elif state.status in OPEN_MILESTONE:
+        yield MILESTONE, state.fields.get("due")

@@ -1,0 +1,101 @@
+"""From entries to changes: each is folded once, and every projection notes what it makes of it. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from ledger.history import History, HistoryCache, Openings, Recorded, StateAt
+from ledger.vocabulary.correction import Correction
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import LiveFact
+from projections.projection import Change, Changes, LaneChange, Projection, Rows
+from projections.segments import kind_of, segments
+
+KNOWN_ENTRIES = 50_000
+"""Of the streams that are kept in memory, about 3 KB each."""
+
+
+class Stopped(Exception):
+    """One projection cannot take an entry; the others can."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(name)
+        self.name, self.error = name, type(error).__name__
+
+
+class Fold:
+    """Folds entries into histories, for some projections. Streams that were folded last stay in memory, up to a bound."""
+
+    def __init__(self, projections: Sequence[Projection], position: int = 0, epoch: str = "") -> None:
+        self.projections, self.position, self.epoch = projections, position, epoch
+        self.histories = HistoryCache(KNOWN_ENTRIES)
+        self.changes: dict[str, Changes] = {}
+        self.take_changes()
+
+    def missing(self, subjects: Iterable[Subject]) -> list[Subject]:
+        """The streams among these that have to be loaded before an entry of theirs is folded."""
+        return [subject for subject in subjects if subject not in self.histories]
+
+    def load(self, subject: Subject, recorded: Recorded, openings: Openings) -> None:
+        """Take in an entry that was folded before; its rows are there already."""
+        history = self.histories.get(subject)
+        history.record(recorded, openings)
+        self.histories.keep(subject, history)
+
+    def take(self, subject: Subject, recorded: Recorded, openings: Openings) -> None:
+        """Fold one more entry, and note what it changes. Raises Stopped, and whatever the entry makes of the fold."""
+        history = self.histories.get(subject)
+        self.note(history, subject, recorded, openings)
+        self.histories.keep(subject, history)
+
+    def take_changes(self) -> list[Rows]:
+        """What the entries since the last call do to the tables."""
+        taken = [rows for changes in self.changes.values() for rows in changes.values()]
+        self.changes = {one.name: {table.name: Rows(table) for table in one.tables} for one in self.projections}
+        return taken
+
+    def note(self, history: History, subject: Subject, recorded: Recorded, openings: Openings) -> None:
+        """Take an entry into the stream's history, and note what that changes."""
+        change = changed(history, subject, recorded, openings)
+        for projection in self.projections:
+            try:
+                projection.note(change, self.changes[projection.name])
+            except Exception as error:
+                raise Stopped(projection.name, error) from error
+
+
+def changed(history: History, subject: Subject, recorded: Recorded, openings: Openings) -> Change:
+    """Take an entry into a history; returns what it changes."""
+    lives = list(history.lives) if isinstance(recorded.fact, Correction) else None
+    lanes = []
+    for lane, (start, cut) in history.record(recorded, openings).items():
+        steps = history.lanes[lane]
+        first, was = _from_its_day(start, steps, cut)
+        kind = kind_of(history.kind, lane)
+        lanes.append(LaneChange(kind, lane, steps, first, segments(was), segments(steps[first:])))
+    return Change(subject, recorded, lanes, *_counted(history, lives))
+
+
+def _counted(history: History, lives: Sequence[LiveFact] | None) -> tuple[list[LiveFact], list[LiveFact]]:
+    """The facts that count now and did not before, and those that did; ``lives`` is None where only one can have come."""
+    if lives is None:
+        return [history.last] if history.last else [], []
+    was, now = {live.position for live in lives}, {live.position for live in history.lives}
+    return (
+        [live for live in history.lives if live.position not in was],
+        [live for live in lives if live.position not in now],
+    )
+
+
+def _from_its_day(start: int, steps: Sequence[StateAt], old: Sequence[StateAt]) -> tuple[int, Sequence[StateAt]]:
+    """Begin earlier, with the last day before the fold: its segment may end otherwise now.
+
+    Where a later day was added behind it, and it does not change by itself, it stays.
+    """
+    if not start:
+        return start, old
+    day = steps[start - 1].order[0]
+    if not old and steps[start].order[0] > day and "due" not in steps[start - 1].state.fields:
+        return start, old
+    first = start - 1
+    while first and steps[first - 1].order[0] == day:
+        first -= 1
+    return first, [*steps[first:start], *old]

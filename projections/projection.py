@@ -1,0 +1,168 @@
+"""What a projection is: tables of rows that each hold between two positions, and what an entry changes in them. Pure."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from struct import pack
+from typing import Any, ClassVar, LiteralString, NamedTuple
+
+from ledger.history import Recorded, StateAt
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import Kind, LiveFact
+from projections.segments import Segment
+
+FOREVER = 2**63 - 1
+TEXT_OID = 25
+KNOWN = ("known_from", "known_to")
+"""What every row ends with: the position that it is known from, and the one at which it was learnt to be otherwise."""
+
+Row = list[Any]
+Key = tuple[Any, ...]
+
+
+class Column(NamedTuple):
+    """A column: its type in Postgres, and how its value is got from what the row shows.
+
+    ``encoded``: the value is given as bytes, in the type's binary format. ``check``: what the table says of it beside.
+    """
+
+    name: str
+    type: LiteralString
+    value: Callable[[Any], Any]
+    check: LiteralString = "not null"
+    encoded: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of rows. Its rows that still hold are told apart by ``key``; ``more`` is what Postgres adds by itself."""
+
+    name: str
+    key: tuple[LiteralString, ...]
+    columns: tuple[Column, ...]
+    more: LiteralString = ""
+    options: LiteralString = ""
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def create(self) -> str:
+        columns = [f"{one.name} {one.type} {one.check}" for one in self.columns]
+        known = [f"{name} bigint not null" for name in KNOWN]
+        told = ", ".join([*columns, *known, *([self.more] if self.more else [])])
+        return f"create table if not exists {self.name} ({told}) {self.options}"
+
+    @cached_property
+    def analyze(self) -> str:
+        """Of documents the planner needs to know nothing."""
+        return f"analyze {self.name} ({', '.join([name for name in self.names if name != 'doc'] + list(KNOWN))})"
+
+    @cached_property
+    def copy(self) -> str:
+        return f"copy {self.name} ({', '.join([*self.names, *KNOWN])}) from stdin (format binary)"
+
+    @cached_property
+    def types(self) -> list[str]:
+        """How the columns are written in COPY's binary format."""
+        return ["bytea" if one.encoded else one.type.partition(" ")[0] for one in self.columns] + ["int8", "int8"]
+
+    @cached_property
+    def close(self) -> str:
+        """End rows that hold: ``k0``, ``k1``, ... are arrays of their keys' columns, ``known_tos`` where each ends."""
+        types = dict(zip(self.names, (one.type.partition(" ")[0] for one in self.columns), strict=True))
+        arrays = [f"%(k{number})b::{types[name]}[]" for number, name in enumerate(self.key)]
+        same = " and ".join(f"{self.name}.{name} = closed.{name}" for name in self.key)
+        return (  # the names are our own, from this table's definition
+            f"update {self.name} set known_to = closed.known_to "  # noqa: S608
+            f"from unnest({', '.join(arrays)}, %(known_tos)b::bigint[]) as closed ({', '.join(self.key)}, known_to) "
+            f"where {same} and {self.name}.known_to = {FOREVER}"
+        )
+
+
+@dataclass(slots=True)
+class Rows:
+    """What a batch of entries does to one table: the rows that it opens, and the ends of those that it closes."""
+
+    table: Table
+    opened: dict[Key, Row] = field(default_factory=dict)
+    done: list[Row] = field(default_factory=list)
+    closed: dict[Key, int] = field(default_factory=dict)
+
+    def open(self, key: Key, shown: Any, position: int) -> None:
+        """A row holds from ``position`` on; ``shown`` is what its columns are got from."""
+        self.opened[key] = [*[column.value(shown) for column in self.table.columns], position, FOREVER]
+
+    def close(self, key: Key, position: int) -> None:
+        """It held until ``position``. A row that this very batch opened is written closed."""
+        if (row := self.opened.pop(key, None)) is None:
+            self.closed[key] = position
+        else:
+            row[-1] = position
+            self.done.append(row)
+
+    def replace(self, was: Collection[Key], now: Mapping[Key, Any], position: int) -> None:
+        """Close the rows that hold no more, and open those that hold now."""
+        for key in was:
+            self.close(key, position)
+        for key, shown in now.items():
+            self.open(key, shown, position)
+
+    @property
+    def written(self) -> list[Row]:
+        return [*self.done, *self.opened.values()]
+
+
+class LaneChange(NamedTuple):
+    """What an entry changed in one lane of its stream: the steps, from ``first`` on others than they were."""
+
+    kind: Kind
+    lane: str
+    steps: Sequence[StateAt]
+    first: int
+    old: Sequence[Segment]
+    new: Sequence[Segment]
+
+
+class Change(NamedTuple):
+    """What an entry changed in its stream: the lanes, and which facts count now that did not before, or no longer."""
+
+    subject: Subject
+    recorded: Recorded
+    lanes: Sequence[LaneChange]
+    opened: Sequence[LiveFact]
+    closed: Sequence[LiveFact]
+
+
+Changes = Mapping[str, Rows]
+"""What a batch does to each table of a projection, by the table's name."""
+
+
+class Projection(ABC):
+    """Shows the log in tables of its own. It has no memory: all it knows of an entry is the change that it made.
+
+    ``version`` is raised whenever rows come out differently: what an older version built is built again. The block
+    ``indexes`` of the .sql file in its folder is run once the rows are there.
+    """
+
+    name: ClassVar[LiteralString]
+    version: ClassVar[int]
+    tables: ClassVar[tuple[Table, ...]]
+
+    @abstractmethod
+    def note(self, change: Change, changes: Changes) -> None:
+        """Note which rows an entry closes and opens."""
+
+
+def array(words: Collection[str]) -> bytes:
+    """A Postgres array of texts, in its binary format: dimensions, whether it has nulls, type, then size and start."""
+    if not words:
+        return pack("!3i", 0, 0, TEXT_OID)
+    return pack("!5i", 1, 0, TEXT_OID, len(words), 1) + b"".join(map(_element, words))
+
+
+def _element(word: str) -> bytes:
+    text = word.encode()
+    return pack("!i", len(text)) + text

@@ -1,0 +1,276 @@
+"""One step of the follower: a batch of entries into every projection, exactly once.
+
+Rows and progress are written in one transaction, so at any moment a projection shows what the first ``position`` entries
+add up to, and nothing else. A crash before the commit leaves it as it was; after it, the follower goes on from there. A
+projection's progress is held for the length of a step, so even two followers do no harm.
+
+The log is read and folded once for all projections that stand at the same position. What stops one stops no other.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.types.string import BytesBinaryDumper
+
+from ledger.database.connection import Connection, queries
+from ledger.errors import Unavailable, Unreadable
+from ledger.history import Opening, Recorded
+from ledger.log.entry import Entry, read_line
+from ledger.process import undisturbed
+from ledger.vocabulary.fact import Subject
+from ledger.writing.decision_cache import read_openings
+from projections.fold import Fold, Stopped
+from projections.projection import Projection, Rows, Table
+from projections.registry import PROJECTIONS
+
+SQL = queries("projections", "runner.sql")
+BATCH = 1_000
+KNOWN_OPENINGS = 50_000
+log = logging.getLogger("ledger.follow")
+
+
+class Progress(NamedTuple):
+    """How many entries a projection shows, and the entry that stopped it, if one did; ``built`` counts its rebuilds."""
+
+    name: str
+    version: int
+    position: int
+    error: str | None = None
+    error_position: int | None = None
+    built: int = 0
+
+
+class Stop(NamedTuple):
+    """An entry that some projections cannot take, and what the code stumbled over."""
+
+    position: int
+    error: str
+    names: tuple[str, ...] = ()
+
+
+class Outdated(Unavailable):
+    """Rows belong to another version of their projection than this process has."""
+
+
+Read = tuple[Entry, Recorded]
+Names = tuple[str, ...]
+
+
+class Follower:
+    """Projects into the tables that ``connection`` sees first: the live ones, or those of a rebuild."""
+
+    def __init__(
+        self, connection: Connection, projections: Sequence[Projection] = PROJECTIONS, batch: int = BATCH
+    ) -> None:
+        self.connection, self.batch = connection, batch
+        self.projections = {one.name: one for one in projections}
+        self.folds: dict[Names, Fold] = {}  # what is in memory of those that stand at the same position
+        self.openings: dict[Subject, Opening] = {}
+        self.position = 0  # of the one that is furthest behind and goes on
+
+    def create(self) -> None:
+        """Make the tables where they are missing."""
+        create_tables(self.connection, self.projections.values())
+        begin(self.connection, self.projections.values(), 0)
+        create_indexes(self.connection, self.projections.values())
+
+    def step(self) -> int:
+        """Project one batch; returns how many entries. 0 where nothing is new, or where an entry stops what is behind.
+
+        Raises Outdated where another version made the rows.
+        """
+        row = self.connection.execute(SQL["behind"], {"names": list(self.projections)}).fetchone()
+        if row is None or not row[0]:
+            return 0
+        try:
+            with self.connection.transaction():
+                return self._step()
+        except BaseException:
+            self.folds = {}  # memory may hold what was rolled back
+            raise
+
+    def _step(self) -> int:
+        rows = self.connection.execute(SQL["lock_progress"], {"names": list(self.projections)}).fetchall()
+        size, epoch = (rows[0][6], rows[0][7]) if rows else (0, "")
+        groups = _groups([Progress(*row[:6]) for row in rows], self.projections)
+        self.folds = {names: fold for names, fold in self.folds.items() if names in groups}
+        done = [self._run(names, at, size, epoch) for names, at in groups.items()]
+        self.position = min([fold.position for fold in self.folds.values()], default=0)
+        return sum(done)
+
+    def _run(self, names: Names, at: Progress, size: int, epoch: str) -> int:
+        """Take projections that stand at one position on; returns by how many entries."""
+        fold = self.folds.get(names)
+        if fold is None or (fold.position, fold.epoch) != (at.position, epoch):
+            fold = self._begin(names, at.position, epoch)
+        upto = min(size, at.position + (1 if at.error_position else self.batch))
+        stop = self._project(fold, upto)
+        if stop:  # what an entry half did to memory is not to be trusted: begin again, and stop before it
+            fold = self._begin(names, at.position, epoch)
+            upto = stop.position - 1
+            self._project(fold, upto)
+        for changes in fold.take_changes():
+            self._write(changes)
+        self._advance(names, at, upto, stop)
+        fold.position = upto
+        fold.histories.trim()
+        return upto - at.position
+
+    def _begin(self, names: Names, position: int, epoch: str) -> Fold:
+        self.openings = {}
+        fold = self.folds[names] = Fold([self.projections[name] for name in names], position, epoch)
+        return fold
+
+    def _project(self, fold: Fold, upto: int) -> Stop | None:
+        """Fold the entries up to a position; returns the one that stopped it."""
+        entries, stops = recorded_of(
+            self.connection.execute(SQL["read_batch"], {"after": fold.position, "upto": upto}).fetchall()
+        )
+        if stops:
+            entries = [one for one in entries if one[1].position < stops[0].position]
+        missing = fold.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
+        held, broken = self._held(missing, fold.position)
+        openings = self._openings([*held, *entries])
+        return self._fold(fold, held, entries, openings, broken) or (stops[0] if stops else None)
+
+    @undisturbed()
+    def _fold(
+        self, fold: Fold, held: Sequence[Read], entries: Sequence[Read], openings: dict[Subject, Opening],
+        broken: Mapping[Subject, Stop],
+    ) -> Stop | None:  # fmt: skip
+        for entry, recorded in held:
+            if entry.originator_id not in broken:
+                fold.load(entry.originator_id, recorded, openings)
+        for entry, recorded in entries:
+            if stop := broken.get(entry.originator_id):
+                return stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
+            try:
+                fold.take(entry.originator_id, recorded, openings)
+            except Stopped as error:
+                return Stop(recorded.position, error.error, (error.name,))
+            except Exception as error:
+                return Stop(recorded.position, type(error).__name__)
+        return None
+
+    def _held(self, missing: Sequence[Subject], upto: int) -> tuple[list[Read], dict[Subject, Stop]]:
+        """What streams that are not in memory held before this batch; and those of which an entry cannot be read."""
+        if not missing:
+            return [], {}
+        rows = self.connection.execute(SQL["read_streams"], {"streams": missing, "upto": upto}).fetchall()
+        held, stops = recorded_of(rows)
+        streams = {position: Subject(stream) for position, stream, *_ in rows}
+        return held, {streams[stop.position]: stop for stop in reversed(stops)}
+
+    def _openings(self, entries: Sequence[Read]) -> dict[Subject, Opening]:
+        """The first entries of every stream mentioned. Once known they never change in an epoch."""
+        mentioned = {subject for _, recorded in entries for subject in recorded.fact.mentions}
+        if len(self.openings) > KNOWN_OPENINGS:
+            self.openings = {}
+        self.openings |= read_openings(self.connection, mentioned - self.openings.keys())
+        return self.openings
+
+    def _write(self, changes: Rows) -> None:
+        if changes.closed:
+            columns = {f"k{number}": list(one) for number, one in enumerate(zip(*changes.closed, strict=True))}
+            self.connection.execute(
+                changes.table.close.encode(), columns | {"known_tos": list(changes.closed.values())}
+            )
+        if rows := changes.written:
+            with self.connection.cursor() as cursor, cursor.copy(changes.table.copy.encode()) as copy:
+                cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # the usual one calls Python for each
+                copy.set_types(changes.table.types)
+                for row in rows:
+                    copy.write_row(row)
+
+    def _advance(self, names: Names, at: Progress, position: int, stop: Stop | None) -> None:
+        """What is now true, once this commits: the rows of these show the first ``position`` entries."""
+        stopped = (stop.names or names) if stop else ()
+        if stop and (stop.position, stop.error) != (at.error_position, at.error):
+            log.error("entry %d stops %s: %s", stop.position, " and ".join(stopped), stop.error)
+        elif position == at.position:
+            return
+        self.connection.execute(SQL["advance"], {
+            "names": list(names), "position": position, "stopped": list(stopped),
+            "error": stop.error if stop else None, "error_position": stop.position if stop else None,
+        })  # fmt: skip
+
+
+def _groups(rows: Sequence[Progress], projections: Mapping[str, Projection]) -> dict[Names, Progress]:
+    """The projections by where they stand; what was stopped goes apart. Raises Outdated."""
+    for row in rows:
+        if row.version != projections[row.name].version:
+            ours = projections[row.name].version
+            raise Outdated(
+                f"the projection {row.name} is of version {row.version}, and this process makes version {ours}"
+            )
+    found: dict[tuple[int, bool], list[Progress]] = {}
+    for row in rows:
+        found.setdefault((row.position, row.error_position is not None), []).append(row)
+    return {tuple([row.name for row in group]): group[0] for group in found.values()}
+
+
+@undisturbed()
+def recorded_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Read], list[Stop]]:
+    """Entries with their facts; and those that cannot be read. A row has position, stream, line, names of persons."""
+    read: list[Read] = []
+    stops: list[Stop] = []
+    for row in rows:
+        try:
+            read.append(_read(*row))
+        except Exception as error:
+            stops.append(Stop(row[0], type(error).__name__))
+    return read, stops
+
+
+def _read(position: int, stream: str, body: str, names: dict[str, str] | None) -> Read:
+    entry = read_line(body)
+    if entry.position != position:
+        raise Unreadable(f"entry {position} says that it is entry {entry.position}")
+    return entry, entry.recorded(names)
+
+
+def read_progress(connection: Connection) -> dict[str, Progress]:
+    """How far the projections are, by name; of those that there are not yet nothing."""
+    try:
+        rows = connection.execute(SQL["progress"]).fetchall()
+    except psycopg.errors.UndefinedTable:
+        return {}
+    return {row[0]: Progress(*row) for row in rows}
+
+
+def projected(connection: Connection) -> int:
+    """How many entries every projection shows."""
+    known = read_progress(connection)
+    return min([known[one.name].position if one.name in known else 0 for one in PROJECTIONS])
+
+
+# --- tables
+
+
+def create_tables(connection: Connection, projections: Iterable[Projection]) -> None:
+    """Make the tables where they are missing, and that of the progress."""
+    connection.execute(SQL["create"])
+    for table in tables_of(projections):
+        connection.execute(table.create.encode())
+
+
+def create_indexes(connection: Connection, projections: Iterable[Projection]) -> None:
+    for one in projections:
+        connection.execute(queries(f"projections.{one.name}", f"{one.name}.sql")["indexes"])
+
+
+def begin(connection: Connection, projections: Iterable[Projection], position: int) -> None:
+    """From now on the progress of these is kept, unless it is already."""
+    for one in projections:
+        connection.execute(SQL["begin"], {"name": one.name, "version": one.version, "position": position})
+
+
+def tables_of(projections: Iterable[Projection]) -> list[Table]:
+    return [table for one in projections for table in one.tables]
+
+
+def tables_in(connection: Connection, schema: str) -> set[str]:
+    """Every table that there is in a schema."""
+    return {name for (name,) in connection.execute(SQL["tables"], {"schema": schema}).fetchall()}

@@ -1,0 +1,136 @@
+"""Every state of every stream, over both clocks; and which status each stream has on which days. Pure."""
+
+from datetime import date
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.state import MAIN, Kind, State
+from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
+from projections.segments import Segment, document, moved
+
+KEPT = 500
+"""How many lists of references are remembered: they seldom change from one state of a stream to the next."""
+
+
+class Shown(NamedTuple):
+    """What a row of ``states`` shows: one state of one lane."""
+
+    kind: Kind
+    subject: Subject
+    lane: str
+    segment: Segment
+
+    @property
+    def state(self) -> State:
+        return self.segment.state
+
+    @property
+    def category(self) -> str | None:
+        """What the kind calls kind, type or instrument_type."""
+        field = self.state.fields.get
+        return field("kind") or field("type") or field("instrument_type") or None
+
+    @property
+    def due(self) -> date | None:
+        due: PartialDate | None = self.state.fields.get("due")
+        return due.latest if due else None
+
+
+class HasStatus(NamedTuple):
+    """What a row of ``statuses`` shows: a status of a stream, from one turn to the next."""
+
+    subject: Subject
+    status: str
+    valid_from: date
+    valid_to: date
+
+
+@lru_cache(KEPT)
+def _array(words: tuple[str, ...]) -> bytes:
+    return array(words)
+
+
+@lru_cache(KEPT)
+def _refs(*found: tuple[Subject, ...]) -> bytes:
+    return array(sorted({one for those in found for one in those}))
+
+
+STATES = Table(
+    "states", ("subject", "lane", "valid_from"),
+    (
+        Column("kind", 'text collate "C"', lambda row: row.kind.name),
+        Column("subject", 'text collate "C"', lambda row: row.subject),
+        Column("lane", 'text collate "C"', lambda row: row.lane),  # '', or the party whose part in an agreement this is
+        Column("valid_from", "date", lambda row: row.segment.valid_from),  # until the lane's next row that is known then
+        Column("status", 'text collate "C"', lambda row: row.state.status),
+        Column("category", 'text collate "C"', lambda row: row.category, check=""),
+        Column("areas", "text[]", lambda row: _array(row.state.fields.get("areas", ())), encoded=True),
+        Column("refs", "text[]", lambda row: _refs(*row.state.refs.values()), encoded=True),  # all that the state refers to
+        Column("due", "date", lambda row: row.due, check=""),
+        Column("doc", "text", lambda row: document(row.kind, row.segment), encoded=True),  # JSON, taken as it is
+    ),
+    options="with (toast_tuple_target = 4080)",  # a document of up to 4 KB stays in its row
+)  # fmt: skip
+
+STATUSES = Table(
+    "statuses", ("kind", "status", "valid_to", "subject"),
+    (
+        Column("kind", 'text collate "C"', lambda row: row.subject.kind),
+        Column("status", 'text collate "C"', lambda row: row.status),
+        Column("subject", 'text collate "C"', lambda row: row.subject),
+        Column("valid_from", "date", lambda row: row.valid_from),
+        Column("valid_to", "date", lambda row: row.valid_to),  # exclusive; the last of all days where none is known
+    ),
+    more="duration_log16 integer generated always as (length(to_hex(known_to - known_from))) stored",
+)  # fmt: skip
+
+
+class States(Projection):
+    name = "states"
+    version = 5
+    tables = (STATES, STATUSES)
+
+    def note(self, change: Change, changes: Changes) -> None:
+        for lane in change.lanes:
+            _note_states(change, lane, changes)
+            if lane.lane == MAIN:
+                was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
+                shown = {
+                    (change.subject.kind, run[0], run[2], change.subject): HasStatus(change.subject, *run)
+                    for run in now
+                }
+                closed = [(change.subject.kind, status, end, change.subject) for status, _, end in was]
+                changes["statuses"].replace(closed, shown, change.recorded.position)
+
+
+def _status(state: State) -> str | None:
+    return state.status
+
+
+def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
+    states, position = changes["states"], change.recorded.position
+    was = {one.valid_from: one for one in lane.old}
+    for one in lane.new:
+        key = (change.subject, lane.lane, one.valid_from)
+        if before := was.pop(one.valid_from, None):
+            if _is_same(before, one):
+                continue
+            states.close(key, position)
+        states.open(key, Shown(lane.kind, change.subject, lane.lane, one), position)
+    for day in was:
+        states.close((change.subject, lane.lane, day), position)
+
+
+def _is_same(was: Segment, now: Segment) -> bool:
+    """Whether both show the same: when a state ends is no part of its row, as the next row says so."""
+    return was.overdue == now.overdue and (was.state is now.state or _told(was.state) == _told(now.state))
+
+
+def _told(state: State) -> tuple[Any, ...]:
+    """All that a row is made of."""
+    return (
+        state.status, state.fields, state.provenance, state.alternatives, state.anomalies, state.disputed,
+        [*state.fields], [*state.provenance],
+    )  # fmt: skip
