@@ -31,10 +31,10 @@ from uuid import uuid4
 
 from ledger.writing.draft import read_body
 from ledger.errors import Unavailable
-from ledger.database.connection import Place
+from ledger.database.connection import LedgerLocation
 from ledger.service import Actor, Ledger
 
-place = Place(sys.argv[1], sys.argv[2])
+location = LedgerLocation(sys.argv[1], sys.argv[2])
 
 
 def write(ledger, subject):
@@ -58,7 +58,7 @@ def write(ledger, subject):
             subject = f"party:{uuid4()}"
 
 
-with place.pool(4) as pool, Ledger(place, pool) as ledger:
+with location.pool(4) as pool, Ledger(location, pool) as ledger:
     for _ in range(4):
         Thread(target=write, args=(ledger, f"party:{uuid4()}"), daemon=True).start()
     sys.stdin.read()
@@ -68,11 +68,11 @@ FOLLOWER = """
 import sys
 from threading import Event, Thread
 
-from ledger.database.connection import Place
+from ledger.database.connection import LedgerLocation
 from projections.follow import follow
 
 stop = Event()
-follower = Thread(target=follow, args=(Place(sys.argv[1], sys.argv[2]), stop))
+follower = Thread(target=follow, args=(LedgerLocation(sys.argv[1], sys.argv[2]), stop))
 follower.start()
 sys.stdin.read()
 stop.set()

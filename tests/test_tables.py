@@ -44,7 +44,7 @@ Import = Callable[..., Report]
 Event = dict[str, Any]
 Given = Callable[..., list[Answer]]
 
-HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "LedgerLocation", "In force", "Terminated", "Premises"]
+HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "Place", "In force", "Terminated", "Ground"]
 FULL = ["7", "Trade", "Treaty", "60", "India; Côte d'Ivoire", "09/11/1946", "Delhi", "1.2.1947", "9 Nov 1956", "lapsed"]
 BARE = ["8", "Talks", "MoU", "n/a", "India;France;", "N/A", " ", "-", "", "–"]  # noqa: RUF001
 
@@ -383,11 +383,11 @@ def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, r
     """A row that reads otherwise under its key supersedes; what stayed, stays; a chain is corrected at its head."""
     load(REGISTER, table(FULL))
     for location in ("Bombay", "Madras"):
-        report = load(REGISTER, table(but(FULL, LedgerLocation=location)))
+        report = load(REGISTER, table(but(FULL, Place=location)))
         assert (report.appended, report.repeated, report.faults) == (1, 6, [])
-    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 0
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
     assert load(REGISTER, table(FULL)).appended == 1, "an old table that is imported last is what counts"
-    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 1
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 1
     while follower.step():
         pass
     row = reader.execute(
@@ -504,7 +504,7 @@ def test_the_last_table_is_what_counts(
 def test_without_a_key_a_row_is_itself() -> None:
     """Where nothing tells rows apart but all their cells, another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})
-    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Premises="denounced")))
+    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Ground="denounced")))
     assert first["correlationid"] != second["correlationid"]
 
 
