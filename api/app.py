@@ -25,8 +25,7 @@ from api.http.lookup import CoalescedLookup, RollbackWatch
 from api.http.middleware import Middleware
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import events, health
-from api.http.routes import states as reads
+from api.http.routes import due, events, health, states
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable
@@ -59,7 +58,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
-    for router in (events.router, *reads.routers, health.router):
+    for router in (events.router, *states.routers, due.router, health.router):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]

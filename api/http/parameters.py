@@ -100,7 +100,8 @@ def _is_day(value: object) -> bool:
 class ListQuery(Paged):
     """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
 
-    ``count`` asks how many there are in all.
+    ``count`` asks how many there are in all. ``text`` finds states with words in their titles, names, descriptions and notes
+    that begin with all of its words, whatever their accents and capitals.
     """
 
     status: Code | None = None
@@ -121,6 +122,12 @@ class ListQuery(Paged):
 
     def fingerprint(self) -> str:
         return repr((self.filters(), self.sort))
+
+
+class DueQuery(Paged):
+    """``due_before`` leaves out what is due on that day or later."""
+
+    due_before: Day | None = None
 
 
 class LogQuery(AtBasis):

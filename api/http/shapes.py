@@ -108,6 +108,21 @@ class TimelinePage(BaseModel):
     basis: BasisShape
 
 
+class DueShape(BaseModel):
+    """A milestone, or a commitment of an initiative, and the last day on which it is not late."""
+
+    subject: str
+    commitment: str | None
+    due: date
+    overdue: bool
+
+
+class DuePage(BaseModel):
+    items: list[DueShape]
+    next: str | None
+    basis: BasisShape
+
+
 class ChangeShape(BaseModel):
     """A field that reads otherwise, and the entries responsible."""
 

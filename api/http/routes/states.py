@@ -57,7 +57,7 @@ def _basis(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
 
 
-def _page(
+def page_of(
     request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, count: int | None = None
 ) -> Response:
     counted = "" if count is None else f'"count":{count},'
@@ -79,7 +79,7 @@ def _routes(kind: str) -> APIRouter:
         shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
         count = reads.count(kind, basis, query.filters()) if query.count else None
-        return _page(request, _array(shown), asked, cursor, basis, count)
+        return page_of(request, _array(shown), asked, cursor, basis, count)
 
     @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -100,7 +100,7 @@ def _routes(kind: str) -> APIRouter:
         weak = reads.unverified([line for _, line in facts], basis)
         items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
         cursor = next_cursor(epoch_of(request), basis, f"timeline {subject}", more)
-        return _page(request, f"[{items}]", asked, cursor, basis)
+        return page_of(request, f"[{items}]", asked, cursor, basis)
 
     @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
     def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:

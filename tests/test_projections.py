@@ -1,0 +1,221 @@
+"""Several projections beside each other: each on its own feet; and what search and the list of what is due answer."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.errors import Unreadable
+from ledger.service import Ledger
+from ledger.writing.draft import read_body
+from projections.audit import audit
+from projections.due.projection import DueItems
+from projections.projection import Change, Changes
+from projections.rebuild import rebuild
+from projections.runner import Follower, read_progress
+from projections.search.words import words_of
+from projections.states.projection import States
+from seeds import FILES, events
+from tests.conftest import CLERK
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.service import Service
+from tests.test_follow import _line, following, rows
+
+pytest_plugins = ["tests.service"]
+
+
+def found(service: Service, text: str, kind: str = "initiatives", **at: Any) -> list[str]:
+    return [one["id"] for one in service.get(f"/v1/{kind}", text=text, **at).json()["items"]]
+
+
+# --- search
+
+
+def test_words_are_found_by_their_beginnings_whatever_their_accents_and_capitals(service: Service) -> None:
+    """All words of the text must be at the beginning of one of the state's, in any order, accents and case aside."""
+    service.given(
+        THX,
+        event(
+            "initiative.reported", "initiative:a", name="Coopération Łódź", kind="ecosystem", objective="Straße, naïve"
+        ),
+        event("initiative.reported", "initiative:b", name="Cooperation", kind="ecosystem"),
+    )
+    assert found(service, "cooperation") == ["a", "b"]
+    assert found(service, "LODZ coop") == ["a"]
+    assert found(service, "strasse NAIV") == ["a"]
+    assert found(service, "operation") == []
+    assert found(service, "coöperation") == ["a", "b"]
+    assert found(service, "' & ! :* (") == []
+
+
+def test_a_search_answers_at_both_clocks(service: Service) -> None:
+    """A name is found on the days on which it held, and at the positions at which that was known; a note with its fact."""
+    service.given(
+        THX,
+        event("party.registered", "party:x", "1950", name="Burma", kind="state"),
+        event("party.renamed", "party:x", "1989-06-18", name="Myanmar"),
+        event("party.described", "party:x", "1990", short_name="MM", note="a cyclone"),
+    )
+    assert found(service, "burma", "parties") == []
+    assert found(service, "burma", "parties", valid_at="1989-06-17") == ["x"]
+    assert found(service, "burma", "parties", known_at=2) == ["x"]
+    assert found(service, "myanmar", "parties", known_at=2) == []
+    assert found(service, "cyclone", "parties") == ["x"]
+    assert found(service, "cyclone", "parties", valid_at="1989-12-31") == []
+    service.given(event("entry.voided", "party:x", target=4, reason_code="misread_source", reason="no cyclone then"))
+    assert found(service, "cyclone", "parties") == []
+    assert found(service, "cyclone", "parties", known_at=4) == ["x"]
+
+
+def test_no_name_of_a_person_is_found(service: Service) -> None:
+    """Who took part in a meeting is not among the words."""
+    person = {"party": "party:usa", "person": "B. Canary", "office": "Envoy"}
+    service.given(THX, USA, event("meeting.held", "meeting:m", "2024", title="Talks", participants=[person]))
+    assert found(service, "talks", "meetings") == ["m"]
+    assert found(service, "canary", "meetings") == []
+
+
+@given_any(st.text(), st.text())
+def test_words_of_two_texts_are_those_of_both(one: str, other: str) -> None:
+    """Words are told apart alike wherever they stand, and folding them once more changes none."""
+    assert set(words_of(f"{one}\n{other}")) == {*words_of(one), *words_of(other)}
+    assert all("\0" not in word for word in words_of(one))
+
+
+# --- what is due
+
+
+@pytest.fixture
+def seeded(service: Service) -> Service:
+    for name in FILES:
+        service.given(*events(name))
+    return service
+
+
+def _due_by_states(service: Service, **at: Any) -> set[tuple[str, str | None, str]]:
+    """The same from the states of all milestones and initiatives."""
+    listed: set[tuple[str, str | None, str]] = set()
+    for one in service.get("/v1/milestones", limit=1000, **at).json()["items"]:
+        if one["status"] in ("reported", "scheduled", "partiallyMet") and one.get("due"):
+            listed.add((one["subject"], None, one["due"]))
+    for one in service.get("/v1/initiatives", limit=1000, **at).json()["items"]:
+        for commitment in one.get("commitments", ()):
+            if commitment["status"] in ("made", "revised") and commitment.get("due"):
+                listed.add((one["subject"], commitment["commitment"], commitment["due"]))
+    return listed
+
+
+def test_what_is_due_is_what_the_states_say(seeded: Service) -> None:
+    """On the whole seed, at every position and on days all over it, /v1/due holds what the states leave to be done."""
+    days = [date(2019, 1, 1) + timedelta(days=200 * number) for number in range(16)]
+    size = seeded.size()
+    for known_at in range(1, size + 1, 5):
+        for day in days[known_at % 4 :: 4]:
+            at = {"known_at": known_at, "valid_at": day.isoformat()}
+            items = seeded.get("/v1/due", limit=1000, **at).json()["items"]
+            assert {(one["subject"], one["commitment"]) for one in items} == {
+                (subject, commitment) for subject, commitment, _ in _due_by_states(seeded, **at)
+            }, at
+            assert [one["due"] for one in items] == sorted(one["due"] for one in items)
+            assert all(one["overdue"] == (one["due"] < day.isoformat()) for one in items)
+
+
+def test_pages_of_what_is_due_share_a_basis(service: Service) -> None:
+    """Every item is on one page, however small the pages, and what is recorded meanwhile is on none."""
+
+    def milestone(number: int) -> dict[str, Any]:
+        due = f"2030-01-{number % 3 + 1:02}"
+        return event("milestone.scheduled", f"milestone:m{number}", "2024", title="M", type="delivery", of=[], due=due)
+
+    service.given(THX, *[milestone(number) for number in range(7)])
+    first = service.get("/v1/due", limit=3).json()
+    service.given(milestone(8))
+    pages = [first]
+    while pages[-1]["next"]:
+        pages.append(service.get("/v1/due", limit=3, cursor=pages[-1]["next"]).json())
+    assert [one["due"] for page in pages for one in page["items"]] == [f"2030-01-0{n}" for n in (1, 1, 1, 2, 2, 3, 3)]
+    assert len(service.get("/v1/due", due_before="2030-01-02").json()["items"]) == 3
+
+
+# --- each on its own feet
+
+
+def test_what_stops_one_projection_stops_no_other(
+    service: Service, ledger: Ledger, location: LedgerLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named with the entry, its rows stay those of before, its reads say so, and all others go on; it goes on once it can."""
+    service.given(THX, USA)
+    note = DueItems.note
+
+    def fail(self: DueItems, change: Change, changes: Changes) -> None:
+        if change.recorded.position == 3:
+            raise ValueError("not this one")
+        note(self, change, changes)
+
+    monkeypatch.setattr(DueItems, "note", fail)
+    service.given(INDIA)
+    service.given(INDUS_X)
+    health = service.get("/v1/health").json()
+    assert health["status"] == "stopped"
+    told = {one["name"]: (one["position"], one["error_position"]) for one in health["projections"]}
+    assert told == {"states": (4, None), "timeline": (4, None), "search": (4, None), "due": (2, 3)}
+    assert service.get("/v1/initiatives/indus-x").status_code == 200
+    assert service.get("/v1/due").json()["basis"]["known_at"] == 2
+    with pytest.raises(Unreadable, match="entry 3 cannot be projected"):
+        rebuild(location)
+    monkeypatch.undo()
+    service.given(event("party.described", "party:usa", "2025", short_name="US"))
+    assert {one["position"] for one in service.get("/v1/health").json()["projections"]} == {5}
+    assert list(audit(location)) == []
+
+
+def test_an_unreadable_entry_is_named_where_it_stops_what_comes_later(
+    service: Service, ledger: Ledger, location: LedgerLocation, server: Embedded
+) -> None:
+    """A follower that an older entry of a stream keeps from a new one names both, and projects all that came before."""
+    service.given(THX, USA, INDIA)
+    with psycopg.connect(server.owner_dsn, autocommit=True, options=f"-c search_path={location.schema}") as owner:
+        owner.execute("alter table entries disable trigger entries_are_never_changed")
+        owner.execute("update entries set body = '{}'::json where position = 2")
+        owner.execute("alter table entries enable always trigger entries_are_never_changed")
+    ledger.append(read_body(INDUS_X), CLERK)
+    described = _line(
+        "party.described", "party:usa", {"short_name": "US", "sources": [{"source": "source:thx"}]}, streamversion=2
+    )
+    ledger.recorder.insert_events([replace(described, originator_version=2)])
+    with location.connect() as connection:
+        fresh = Follower(connection)
+        while fresh.step():
+            pass
+        told = {(one.position, one.error_position, one.error) for one in read_progress(connection).values()}
+    assert told == {(4, 5, "Unreadable at entry 2")}
+
+
+def test_a_changed_version_rebuilds_its_projection_alone(
+    service: Service, location: LedgerLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one projection is of another version, its tables are built anew, and those of the others are not touched."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    with location.connect() as reader:
+        before, tables = rows(reader), _tables(reader)
+        monkeypatch.setattr(States, "version", States.version + 1)
+        with following(location):
+            while read_progress(reader)["states"].version != States.version:
+                pass
+        after = _tables(reader)
+        assert rows(reader) == before
+        assert {name: one.built for name, one in read_progress(reader).items()} == {
+            "states": 1, "timeline": 0, "search": 0, "due": 0,
+        }  # fmt: skip
+    assert {name for name, table in after.items() if tables[name] != table} == {"states", "statuses"}
+
+
+def _tables(reader: Any) -> dict[str, int]:
+    names = ("projections", "states", "statuses", "timeline", "search", "due")
+    return {name: reader.execute("select to_regclass(%s)::oid", [name]).fetchone()[0] for name in names}
