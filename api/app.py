@@ -87,7 +87,7 @@ def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI
                 CoalescedLookup(location, rollbacks, watermarks=True) as readers,
                 CoalescedLookup(location, rollbacks, watermarks=False) as writers,
             ):
-                await readers.ask(None)  # from the first answer on, the epoch is known
+                await readers.look_up(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, location, pool) as ledger:
                     app.state.app_state = AppState(
                         location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache()

@@ -1,6 +1,6 @@
 """The history of one stream: its facts in valid order, corrections applied, and the states they add up to.
 
-Both sides of the house stand on it: an append is admitted against it, and the projections take their rows from it.
+Both sides stand on it: an append is admitted against it, and the projections take their rows from it.
 """
 
 from bisect import bisect_left, bisect_right, insort

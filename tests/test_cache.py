@@ -242,7 +242,7 @@ def test_who_waits_together_is_answered_together(location: LedgerLocation, reade
 
     async def ask() -> tuple[list[LookedUp], int]:
         async with CountingPorter(location, watermarks=True) as porter:
-            answers = await asyncio.gather(*(porter.ask(f"Bearer {key}") for key in [*keys, "wrong"]))
+            answers = await asyncio.gather(*(porter.look_up(f"Bearer {key}") for key in [*keys, "wrong"]))
             return answers, porter.count
 
     answers, count = asyncio.run(ask())
@@ -256,15 +256,18 @@ def test_nobody_is_answered_from_before_they_came(location: LedgerLocation, read
 
     async def ask() -> list[LookedUp]:
         async with CountingPorter(location, watermarks=False) as porter:
-            first, gone = asyncio.create_task(porter.ask(f"Bearer {key}")), asyncio.create_task(porter.ask(None))
+            first, gone = (
+                asyncio.create_task(porter.look_up(f"Bearer {key}")),
+                asyncio.create_task(porter.look_up(None)),
+            )
             while porter.count == 0:
                 await asyncio.sleep(0)
             gone.cancel()
             revoke_key(reader, "alice")
-            second = await porter.ask(f"Bearer {key}")
+            second = await porter.look_up(f"Bearer {key}")
             assert porter.count == 2
             with pytest.raises(Denied):
-                await porter.ask("Basic YTpi")
+                await porter.look_up("Basic YTpi")
             return [await first, second]
 
     _, second = asyncio.run(ask())

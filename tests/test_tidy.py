@@ -8,7 +8,8 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
     "ledger.vocabulary", "ledger.errors", "ledger.history", "ledger.log.commitments", "ledger.log.batch",
-    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.rows",
+    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.fold",
+    "projections.projection", "projections.registry", "projections.search.words",
 )  # fmt: skip
 WORLDLY = {
     "psycopg", "psycopg_pool", "fastapi", "starlette", "httpx", "httpx2", "requests", "socket", "random", "secrets",

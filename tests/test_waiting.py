@@ -90,9 +90,9 @@ def test_a_thousand_who_wait_ask_as_often_as_one(location: LedgerLocation, servi
 
     async def wait(many: int) -> int:
         async with Counting(location, watermarks=True) as asked:
-            watermarks = (await asked.ask(None)).watermarks
+            watermarks = (await asked.look_up(None)).watermarks
             until = asyncio.get_running_loop().time() + 0.5
-            waits = [asked.wait(Behind("not there", watermarks, 0, 2), until) for _ in range(many)]
+            waits = [asked.wait(Behind("not there", watermarks, 0, 2, ["states"]), until) for _ in range(many)]
             outcomes = await asyncio.gather(*waits, return_exceptions=True)
             assert {type(one) for one in outcomes} == {TimeoutError}
             return asked.count

@@ -29,7 +29,7 @@ select name,
  where key_sha256 = any(%(digests)b::bytea[])
    and revoked_at is null
 
--- name: door
+-- name: lookup
 -- Whose keys are these, and how does the ledger stand?
 select held.*,
        watermarks.*

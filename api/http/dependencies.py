@@ -59,7 +59,7 @@ Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_
 async def admin(request: Request, _: Any = Bearer) -> Holder:
     """Only admins append. Raises Denied, Unavailable."""
     given = request.headers.get("authorization")
-    request.scope["context"].looked_up = looked_up = await app_state(request).writers.ask(given)
+    request.scope["context"].looked_up = looked_up = await app_state(request).writers.look_up(given)
     return allow(looked_up.holders, given, Role.admin)
 
 
@@ -68,7 +68,7 @@ async def admit(here: AppState, authorization: str | None, context: RequestConte
     if context.failure:
         raise context.failure
     try:
-        context.looked_up = context.looked_up or await here.readers.ask(authorization)
+        context.looked_up = context.looked_up or await here.readers.look_up(authorization)
     except Unavailable as error:
         context.failure = error
         raise

@@ -1,12 +1,12 @@
-"""The porter: one question to the database for all who wait at the door, with an answer as fresh as one of their own.
+"""One look-up for all requests that wait (request coalescing): whose keys these are, and the watermarks of the ledger.
 
-Whoever asks is answered from what was read after they came: so a key that was revoked opens nothing from that moment,
-and an answer that was kept is given again only while it is still true. Who comes while a question is under way waits
-for the next one, together with everybody else who comes meanwhile: the busier the door, the less each question costs.
-Readers who wait for a position wait here, too: one question in a while, for all of them.
+A request is answered from what was read after it came: so a key that was revoked opens nothing from that moment, and a
+cached answer is given again only while it is still true. A request that comes while a look-up is under way waits for the
+next one, together with all others that come meanwhile: the more requests, the less each look-up costs. Reads that wait
+for a position wait here, too: one look-up in a while, for all of them.
 
-Each question also asks whether the ledger still holds the entry that was last seen of it. If not, it was rolled back,
-and another epoch begins before anybody is answered.
+Each look-up also asks whether the log still holds the entry that this process has seen last. If not, the ledger was rolled
+back, and another epoch begins before any request is answered.
 """
 
 import math
@@ -32,24 +32,24 @@ from projections.read import LOG_WATERMARKS, WATERMARKS
 
 T = TypeVar("T")
 
-LOOKUP = KEYS["door"].format(watermarks=WATERMARKS, keys=KEYS["keys"])
-LOOKUP_LOG = KEYS["door"].format(watermarks=LOG_WATERMARKS, keys=KEYS["keys"])
+LOOKUP = KEYS["lookup"].format(watermarks=WATERMARKS, keys=KEYS["keys"])
+LOOKUP_LOG = KEYS["lookup"].format(watermarks=LOG_WATERMARKS, keys=KEYS["keys"])
 DEADLINE_S = 5.0
-"""How long the database may take to answer a question."""
+"""How long the database may take to answer a look-up."""
 LOOK_S = 0.01
-"""How long those who wait for a position wait between two questions."""
+"""How long reads that wait for a position wait between two look-ups."""
 
 
 class LookedUp(NamedTuple):
-    """What the porter found: whose keys these are, how the ledger stands, the day."""
+    """What a look-up has found: whose keys these are, the watermarks, the day."""
 
     holders: Holders
     watermarks: Watermarks
     today: date
 
 
-class Seen(NamedTuple):
-    """The last entry that was seen of the log, and in which epoch."""
+class SeenLast(NamedTuple):
+    """The last entry that the process has seen of the log, and in which epoch."""
 
     epoch: str | None = None
     position: int = 0
@@ -57,11 +57,11 @@ class Seen(NamedTuple):
 
 
 class RollbackWatch:
-    """Notices, for all porters of the process, that the log no longer holds what the process has seen of it."""
+    """Notices, for all look-ups of the process, that the log no longer holds what the process has seen of it."""
 
     def __init__(self, location: LedgerLocation) -> None:
         self.location = location
-        self.seen = Seen()
+        self.seen = SeenLast()
         self.epoch: str | None = None  # of the last answer
 
     def note(self, watermarks: Watermarks) -> None:
@@ -69,7 +69,7 @@ class RollbackWatch:
         self.epoch = watermarks.epoch
         grown = watermarks.epoch != self.seen.epoch or watermarks.size > self.seen.position
         if watermarks.goes_on and grown:
-            self.seen = Seen(watermarks.epoch, watermarks.size, watermarks.mark)
+            self.seen = SeenLast(watermarks.epoch, watermarks.size, watermarks.mark)
 
     async def begin_epoch(self, current: str) -> None:
         """The ledger was rolled back to before what was seen of it. Raises Unavailable."""
@@ -77,7 +77,7 @@ class RollbackWatch:
         what = f"entry {seen.position}, recorded at {seen.mark}," if seen.position else f"epoch {seen.epoch}"
         await to_thread(self._renew, current, f"{what} was gone when the log was looked at again")
         if self.seen is seen:
-            self.seen = Seen()
+            self.seen = SeenLast()
 
     def _renew(self, current: str, reason: str) -> None:
         try:
@@ -99,7 +99,7 @@ class LookupConnection(AsyncConnection[tuple[Any, ...]]):
 
 @dataclass
 class Lookup:
-    """What is asked at once for all who wait: whose keys these are, and how the ledger stands."""
+    """One look-up, and the requests that wait for it."""
 
     digests: set[bytes] = field(default_factory=set)
     answered: Event = field(default_factory=Event)
@@ -107,7 +107,7 @@ class Lookup:
 
 
 class CoalescedLookup:
-    """Asks over a connection of its own. Who comes to write need not know of the projections, nor waits for their swap."""
+    """Looks up over a connection of its own. Appends need no watermarks of the projections, nor wait for their swap."""
 
     def __init__(self, location: LedgerLocation, rollbacks: RollbackWatch | None = None, *, watermarks: bool) -> None:
         self.location = location
@@ -123,20 +123,20 @@ class CoalescedLookup:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._hang_up()
+        await self._disconnect()
 
-    async def ask(self, header: str | None) -> LookedUp:
+    async def look_up(self, header: str | None) -> LookedUp:
         """Raises Denied for a header that holds no key, Unavailable."""
         key = bearer(header)
-        self.next = question = self.next or Lookup()
+        self.next = lookup = self.next or Lookup()
         if key is not None:
-            question.digests.add(digest(key))
+            lookup.digests.add(digest(key))
         self.task = self.task or create_task(self._answer())
-        await question.answered.wait()
-        if isinstance(question.looked_up, Exception):
-            raise question.looked_up
-        assert question.looked_up is not None
-        return question.looked_up
+        await lookup.answered.wait()
+        if isinstance(lookup.looked_up, Exception):
+            raise lookup.looked_up
+        assert lookup.looked_up is not None
+        return lookup.looked_up
 
     async def wait(self, behind: Behind, until: float) -> None:
         """Until it is worth asking again. Raises TimeoutError at ``until``, in the loop's time."""
@@ -150,13 +150,13 @@ class CoalescedLookup:
             del self.waiting[waiter]
 
     async def _watch(self) -> None:
-        """As long as anybody waits: however many they are, they are one who asks."""
+        """As long as any read waits: one look-up at a time for all of them."""
         while self.waiting:
             try:
-                watermarks = (await self.ask(None)).watermarks
+                watermarks = (await self.look_up(None)).watermarks
                 over = [waiter for waiter, behind in self.waiting.items() if behind.is_over(watermarks)]
             except Exception:
-                over = list(self.waiting)  # each finds out by a question of their own
+                over = list(self.waiting)  # each finds out by a look-up of its own
             for waiter in over:
                 if not waiter.done():
                     waiter.set_result(None)
@@ -164,14 +164,14 @@ class CoalescedLookup:
         self.watch = None
 
     async def _answer(self) -> None:
-        """Question after question, as long as anybody waits."""
-        while question := self.next:
+        """Look-up after look-up, as long as any request waits."""
+        while lookup := self.next:
             self.next = None
             try:
-                question.looked_up = await self._look(list(question.digests))
+                lookup.looked_up = await self._look(list(lookup.digests))
             except Exception as error:
-                question.looked_up = error
-            question.answered.set()
+                lookup.looked_up = error
+            lookup.answered.set()
         self.task = None
 
     async def _look(self, digests: list[bytes]) -> LookedUp:
@@ -184,25 +184,24 @@ class CoalescedLookup:
         return looked_up
 
     async def _find(self, digests: list[bytes]) -> LookedUp:
-        """A connection that was lost since the last question is made again; one that is silent is dropped."""
+        """A connection that was lost since the last look-up is made again; one that is silent is dropped."""
         deadline = monotonic() + DEADLINE_S
         try:
             with suppress(psycopg.OperationalError):
                 return await self._read(digests, deadline)
-            await self._hang_up()
+            await self._disconnect()
             if monotonic() >= deadline:
                 raise Unavailable("the database does not answer")
             return await self._read(digests, deadline)
         except psycopg.OperationalError as error:
-            await self._hang_up()
+            await self._disconnect()
             raise explained(error) from None
 
     async def _read(self, digests: list[bytes], deadline: float) -> LookedUp:
         if self.connection is None:
             self.connection = await LookupConnection.connect(self.location.conninfo(), autocommit=True)
-            deadline = (
-                monotonic() + DEADLINE_S
-            )  # the question's; to find the server, host by host, has a limit of its own
+            # from here on: to find the server, host by host, has a limit of its own
+            deadline = monotonic() + DEADLINE_S
         self.connection.deadline = deadline
         given = {"digests": digests, **self.rollbacks.seen._asdict()}
         rows = await self._rows(self.connection, given)
@@ -214,7 +213,7 @@ class CoalescedLookup:
                 return await (await connection.execute(LOOKUP, given)).fetchall()
         return await (await connection.execute(LOOKUP_LOG, given)).fetchall()
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         connection, self.connection = self.connection, None
         if connection is not None:
             await connection.close()

@@ -64,7 +64,7 @@ def etag_matches(tag: str, known: str) -> bool:
 
 @dataclass
 class RequestContext:
-    """A request on its way through the house: what the porter told of it, or why not; its answer if that may be kept."""
+    """What is known of a request on its way: what was looked up for it, or why not; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
     failure: Unavailable | None = None

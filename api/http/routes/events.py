@@ -171,7 +171,7 @@ def event(request: Request, reads: TheQueries, which: int | UUID, query: Annotat
 
 
 def _only_auditors(request: Request) -> None:
-    """Raises Denied. Whose key it is was found at the door."""
+    """Raises Denied. Whose key it is was looked up with the request."""
     context: RequestContext = request.scope["context"]
     assert context.looked_up is not None
     allow(context.looked_up.holders, request.headers.get("authorization"), Role.auditor)
