@@ -17,17 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from api.transfer.corrections import Imported, imported, last_ids, read_mapped, rows_to_events
 from api.transfer.event_files import Report, read_drafts
-from api.transfer.tables import (
-    Imported,
-    TableMapping,
-    imported,
-    last_told,
-    read_mapped,
-    read_mapping,
-    read_table,
-    rows_to_events,
-)
+from api.transfer.mapping import TableMapping, read_mapping
+from api.transfer.rows import read_table
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
 from ledger.service import Ledger
@@ -44,7 +37,7 @@ Import = Callable[..., Report]
 Event = dict[str, Any]
 Given = Callable[..., list[Answer]]
 
-HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "LedgerLocation", "In force", "Terminated", "Premises"]
+HEADER = ["No", "Title", "Sort", "Months", "Parties", "Signed", "Place", "In force", "Terminated", "Ground"]
 FULL = ["7", "Trade", "Treaty", "60", "India; Côte d'Ivoire", "09/11/1946", "Delhi", "1.2.1947", "9 Nov 1956", "lapsed"]
 BARE = ["8", "Talks", "MoU", "n/a", "India;France;", "N/A", " ", "-", "", "–"]  # noqa: RUF001
 
@@ -334,7 +327,7 @@ def load(ledger: Ledger, reader: Connection) -> Import:
     ) -> Report:
         report, told = Report(), list(rows)
         earlier = imported(mapping, log_of(reader))
-        events = rows_to_events(mapping, told, report, earlier, last_told(mapping, told))
+        events = rows_to_events(mapping, told, report, earlier, last_ids(mapping, told))
         lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))[:upto]
         for start in range(0, len(lines), batch):
             answers = ledger.append([line.draft for line in lines[start : start + batch]], CLERK)
@@ -382,12 +375,12 @@ def test_the_same_event_again_is_the_same_for_the_ledger(ledger: Ledger) -> None
 def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, reader: Connection) -> None:
     """A row that reads otherwise under its key supersedes; what stayed, stays; a chain is corrected at its head."""
     load(REGISTER, table(FULL))
-    for location in ("Bombay", "Madras"):
-        report = load(REGISTER, table(but(FULL, LedgerLocation=location)))
+    for place in ("Bombay", "Madras"):
+        report = load(REGISTER, table(but(FULL, Place=place)))
         assert (report.appended, report.repeated, report.faults) == (1, 6, [])
-    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 0
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
     assert load(REGISTER, table(FULL)).appended == 1, "an old table that is imported last is what counts"
-    assert load(REGISTER, table(but(FULL, LedgerLocation="Madras"))).appended == 1
+    assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 1
     while follower.step():
         pass
     row = reader.execute(
@@ -504,7 +497,7 @@ def test_the_last_table_is_what_counts(
 def test_without_a_key_a_row_is_itself() -> None:
     """Where nothing tells rows apart but all their cells, another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})
-    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Premises="denounced")))
+    first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Ground="denounced")))
     assert first["correlationid"] != second["correlationid"]
 
 

@@ -13,8 +13,10 @@ from typing import BinaryIO
 import typer
 
 from api.cli.terminal import progress, say
+from api.transfer.corrections import Imported, imported, last_ids, mark, read_mapped
 from api.transfer.event_files import Line, Report, count_lines, read_drafts, read_lines, rereadable
-from api.transfer.tables import Imported, TableMapping, imported, last_told, mark, read_mapped, read_mapping, read_table
+from api.transfer.mapping import TableMapping, read_mapping
+from api.transfer.rows import read_table
 from ledger.database.connection import Connection, queries
 from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
@@ -42,7 +44,7 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, mapping: Path | Non
         if mapping:
             meaning = read_mapping(mapping)
             with ledger as opened:
-                last = last_told(meaning, read_table(meaning, path, Report()))
+                last = last_ids(meaning, read_table(meaning, path, Report()))
                 lines = partial(read_mapped, meaning, path, _earlier(opened, meaning), last)
                 report = _record(opened, lines, _check(path, lines), dry_run)
         else:
