@@ -1,4 +1,4 @@
-"""Where the command line begins, whatever it is given: a stream that is closed, or Ctrl-C before it is loaded."""
+"""The entry point of `ledger`. A standard stream may be closed, and a signal may come before the code is loaded."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ def main() -> NoReturn:
     leave_at_once()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open as long as we run
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open until the process ends
     from api.cli import main as cli
 
     cli.main()

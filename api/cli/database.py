@@ -27,14 +27,14 @@ def migrate_() -> None:
     try:
         done = migrate(owner_dsn, LedgerLocation.from_settings(settings))
     except InsufficientPrivilege as error:
-        told = error.diag.message_primary
-        raise Misconfigured(f"{told}: set LEDGER_OWNER_DSN to a role that may create schemas and roles") from None
+        why = error.diag.message_primary
+        raise Misconfigured(f"{why}: set LEDGER_OWNER_DSN to a role that may create schemas and roles") from None
     for one in done or ["nothing to do: the schema is up to date"]:
         say(one)
 
 
 def restored(
-    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "said by the operator",
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the epoch.")] = "said by the operator",
 ) -> None:
     if not (reason.strip() and reason.isprintable() and len(reason) <= LONGEST_REASON):
         raise typer.BadParameter(f"--reason is one line of 1 to {LONGEST_REASON} characters")

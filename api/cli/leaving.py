@@ -1,4 +1,4 @@
-"""How a command ends when a signal tells it to: at once while its code is loaded, and in order once it has begun."""
+"""How SIGINT, SIGTERM and SIGHUP end a command: at once while its code is loaded, by an exception once it has begun."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ USUAL = {
 
 
 def leave_at_once() -> None:
-    """Let signals end the process without a word; one that is ignored, as after `nohup`, stays ignored."""
+    """Let signals end the process without a message; one that is ignored, as after `nohup`, stays ignored."""
     for number, usual in USUAL.items():
         if signal.getsignal(number) is usual:
             signal.signal(number, _exit)
 
 
 def leave_in_order() -> None:
-    """From now on let signals raise an exception, which stops on its way out what the command started."""
+    """From now on let signals raise an exception, so that the command stops what it started."""
     for number in USUAL:
         if signal.getsignal(number) is _exit:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _raise)

@@ -1,7 +1,7 @@
 """The command line.
 
 Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up.
-Told to go: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+Ended by a signal: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 import io
@@ -29,23 +29,23 @@ COMMANDS = {
     "recording.append": 'Append the events of a JSON file, one or {"events": [...]}, all or none.',
     "recording.import_": "Append the events of a file, one a line (NDJSON) or a row (CSV). The same file twice changes nothing.",
     "recording.export": "Write every entry to the standard output, in order, exactly as it is stored, one a line.",
-    "reading.show": "The state of a stream, such as initiative:indus-x, on a day, as known at a position or time.",
-    "reading.history": "The entries of a stream, in the order of recording; struck ones with what struck them.",
-    "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nBroken off, it changes nothing, and the next one goes on from there.",
+    "reading.show": "Show the state of a stream, such as initiative:indus-x, on a day, as known at a position or time.",
+    "reading.history": "Show the entries of a stream, in the order of recording; struck ones with the correction that struck them.",
+    "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nAn interrupted rebuild changes nothing, and the next one goes on from there.",
     "operating.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",
-    "reading.replay": "Tell the story of the log, entry by entry, with what each entry changed.",
-    "operating.status": "How long the log is, and how far the projections are.",
-    "database.restored": "Say that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void.",
-    "operating.doctor": "Check the environment, and say what to do about what is wrong.",
-    "keys.create": "Make a key and print it, this once.",
-    "keys.list_": "Whose keys there are.",
-    "keys.revoke": "Take a key back, from now on.",
+    "reading.replay": "Show the log entry by entry, with what each entry changed.",
+    "operating.status": "Show how long the log is, and up to which position the projections are.",
+    "database.restored": "Record that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void.",
+    "operating.doctor": "Check the environment, and say how to mend what is wrong.",
+    "keys.create": "Create a key and print it, this once.",
+    "keys.list_": "List the keys by name, each with its role and times.",
+    "keys.revoke": "Revoke a key, from now on.",
 }
 """Each command by the module and the function that do it, with its help: listing them loads none of them."""
 
 Command = Callable[..., None]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
-keys = typer.Typer(no_args_is_help=True, help="API keys: made once, shown once, kept as a digest.")
+keys = typer.Typer(no_args_is_help=True, help="API keys: shown once, when they are created, and stored as a digest.")
 app.add_typer(keys, name="keys")
 
 
@@ -74,7 +74,7 @@ for place, text in COMMANDS.items():
     group.command(function.removesuffix("_"), cls=OnDemand, help=text)(_loader(module, function))
 
 
-def _tell_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(version("partnership-ledger"))
         raise typer.Exit
@@ -83,14 +83,14 @@ def _tell_version(wanted: bool) -> None:
 @app.callback()
 def _before(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> NoReturn:
-    """Run a command; whatever goes wrong is one clear line."""
+    """Run the command that the arguments name; an error ends it with one line and an exit code."""
     leave_at_once()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -106,7 +106,7 @@ def main() -> NoReturn:
         _fail(str(error), 4)
     except LedgerError as error:
         _fail(str(error), 1)
-    except BrokenPipeError:  # whoever reads our output has had enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (OSError, subprocess.SubprocessError) as error:
@@ -117,7 +117,7 @@ def main() -> NoReturn:
 
 
 def _of_the_database(error: Exception) -> str:
-    """What the database said went wrong. Raises the error again where it is of something else."""
+    """The message for an error of the database driver; raises any other error again."""
     import psycopg
 
     from ledger.database.failures import explained

@@ -1,4 +1,4 @@
-"""The ledger that a command works on: opened as the settings say, and closed after it."""
+"""The ledger that a command works on: opened as the settings say, and closed when the command ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def opened(*, to_change: bool = False, to_serve: bool = False) -> Iterator[Opene
 
 
 def _look_for(data: Path, *, may_begin: bool) -> None:
-    """Raises Misconfigured where there is no ledger, and none may begin."""
+    """Raises Misconfigured where the folder holds no ledger and the command may not begin one."""
     if (data / "postgres").exists():
         return
     if not may_begin:

@@ -1,4 +1,4 @@
-"""Commands for the operator: the projections, and whether everything is as it must be."""
+"""Commands that keep up, rebuild and check the projections and the log."""
 
 import signal
 from contextlib import suppress
@@ -47,7 +47,7 @@ def rebuild() -> None:
 def audit() -> None:
     with opened() as at, at.location.connect() as connection:
         half = is_read_only(connection)
-        with suppress(Unreadable):  # it will be among the findings
+        with suppress(Unreadable):  # the audit names the entry among its findings
             following.catch_up(at.location)
         with progress("audit", size_of(connection)) as advance:
             findings = list(auditing.audit(at.location, advance, at.settings.clock_tolerance))

@@ -1,4 +1,4 @@
-"""Commands that read states, entries and their story."""
+"""Commands that read states and entries."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from api.cli.opening import opened
-from api.cli.replay import tell
+from api.cli.replay import show_entries
 from api.cli.terminal import show_json, show_rows
 from api.http.documents import whole_json
 from api.http.parameters import AtBasis
@@ -24,7 +24,7 @@ ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 
 
 @contextmanager
 def reading() -> Iterator[Queries]:
-    """The projections, brought up to date first where no follower does it."""
+    """The projections; the command brings them up to date first where no follower does."""
     with opened() as at, at.location.pool(2) as pool:
         catch_up(at.location)
         yield Queries(pool)
@@ -50,14 +50,14 @@ def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) ->
 
 def replay(
     to: Annotated[str | None, typer.Option(help="Up to this position or time.")] = None,
-    from_: Annotated[int, typer.Option("--from", help="Tell from this position on.", min=1)] = 1,
-    subject: Annotated[str | None, typer.Option(help="Tell of this stream alone.")] = None,
+    from_: Annotated[int, typer.Option("--from", help="Show from this position on.", min=1)] = 1,
+    subject: Annotated[str | None, typer.Option(help="Show this stream alone.")] = None,
     speed: Annotated[float, typer.Option(help="Entries a second; 0 is as fast as it goes.", min=0)] = 0,
 ) -> None:
     only = _subject(subject) if subject else None
     with opened() as at, at.location.pool(1) as pool:
-        is_told = tell(Queries(pool), _asked(to, None, "--to"), only, from_, speed)
-    if not is_told and (subject or from_ > 1):
+        is_shown = show_entries(Queries(pool), _asked(to, None, "--to"), only, from_, speed)
+    if not is_shown and (subject or from_ > 1):
         raise typer.BadParameter(
             f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
         )

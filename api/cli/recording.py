@@ -1,4 +1,4 @@
-"""Commands that record entries, and the one that writes them out."""
+"""Commands that record events or export the log."""
 
 import sys
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input."
 
 @contextmanager
 def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]:
+    """The ledger, opened to record in it. One that is ``patient`` sets no limit on statements."""
     with (
         opened(to_change=not dry_run) as at,
         at.location.pool(2, patient=patient) as pool,
@@ -65,6 +66,6 @@ def export(after: Annotated[int, typer.Option(help="Start after this position.",
             raise typer.BadParameter(f"--after {after:,}: the ledger ends at position {size:,}")
         try:
             upto = unload(connection, sys.stdout.buffer, after)
-        except BrokenPipeError:  # whoever reads our output has had enough
+        except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
             sys.exit(0)
     say(f"exported up to position {upto:,}")

@@ -16,9 +16,9 @@ def demo() -> None:
 def serve() -> None:
     settings = read_settings()
     if settings.workers > 1:
-        from_environment()  # what is not set up is told here once, not by each process again and again
+        from_environment()  # an error of the set-up is reported here once, not by every process
     with listen(settings) as listener, opened(to_serve=True) as at:
-        if settings.admin_key:  # and so is a key that is refused
+        if settings.admin_key:  # and so is an admin key that is refused
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())
         if settings.workers > 1:

@@ -13,11 +13,11 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
-"""Written out: the library's are in the language of the machine."""
+"""Written out, as the library's names depend on the locale of the machine."""
 
 
 def check_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuses unknown formats, and pairs such as DD/MM and MM/DD: which of the two is meant, a cell does not say."""
+    """Refuse unknown formats, and pairs such as DD/MM and MM/DD, as a cell does not say which of the two it is in."""
     for one in formats:
         tokens = "".join(sorted(token[0] for token in TOKEN.findall(one)))
         if one != "EDTF" and (tokens not in ("Y", "MY", "DMY") or re.search("[A-Za-z%]", TOKEN.sub("", one))):

@@ -1,4 +1,4 @@
-"""Many events in and out: a file is read twice, first to check all of it, then to record it; the log goes out as it is.
+"""Import and export. An import reads a file twice, to check all of it and then to record it; an export copies the log.
 
 Neither holds more than a batch of events in memory, however long the file or the log.
 """
@@ -28,11 +28,11 @@ SQL = queries("projections", "read.sql")
 CLERK = Actor("system", "cli")
 BATCH = 1_000
 LONG = 10_000
-"""A file of fewer lines is checked before anybody could read how far that is."""
+"""The check of a file with fewer lines is so short that it shows no progress."""
 
 SHOWN_FAULTS = 20
 OPEN_HISTORIES = 5_000
-"""Entries of the streams that an import keeps at hand; a file tells of far fewer at a time."""
+"""How many entries an import caches, each in the history of its stream: neighbouring lines concern far fewer."""
 
 Lines = Callable[[Report], Iterator[Line]]
 """Reads the events of a file, each time from the beginning; what cannot be read goes into the report."""
@@ -60,10 +60,10 @@ def _plain(path: Path, report: Report) -> Iterator[Line]:
 
 
 def _earlier(ledger: Ledger, meaning: TableMapping) -> Imported:
-    """What was imported with this mapping before, which the log says."""
+    """What earlier imports with this mapping recorded, read from the log."""
     with Queries(ledger.pool).connection() as connection:
-        told = connection.cursor().stream(SQL["imported"], {"mark": mark(meaning)})
-        return imported(meaning, (body for (body,) in told))
+        lines = connection.cursor().stream(SQL["imported"], {"mark": mark(meaning)})
+        return imported(meaning, (body for (body,) in lines))
 
 
 def _check(path: Path, lines: Lines) -> int:
@@ -105,7 +105,7 @@ def _next(lines: Iterator[Line]) -> list[Line]:
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """A batch at once; where something in it is refused, one half after the other, so that only that line is left out."""
+    """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
     try:
         _count(report, ledger.append([line.draft for line in lines], CLERK))
     except (Refused, TooLarge) as error:
@@ -117,7 +117,7 @@ def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
 
 
 def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """What would happen, up to the first line that is refused: those after it may depend on it."""
+    """Count what an import would do, up to the first line that is refused: those after it may depend on it."""
     answers, refusal = ledger.dry_run([line.draft for line in lines], CLERK)
     _count(report, answers)
     if refusal:

@@ -75,7 +75,7 @@ class FactMapping(MappingPart):
 
 
 class TableMapping(MappingPart):
-    """How a table is read. ``name`` and the names of the facts go into the ids: they stay as they are."""
+    """How a table is read. ``name`` and the names of the facts go into the ids, so they must not change."""
 
     name: Slug
     facts: Annotated[dict[str, FactMapping], Field(min_length=1)]
@@ -88,7 +88,7 @@ class TableMapping(MappingPart):
     reason: Text = "The row reads otherwise than it did."
 
     def columns(self) -> set[str]:
-        """Every column that is named anywhere in it."""
+        """Every column that the mapping names."""
         named = _columns([self.sources, [dict(fact) for fact in self.facts.values()]])
         keys = [self.key or (), *(words for fact in self.facts.values() for words in (fact.key or (), fact.when))]
         return named.union(*keys) - {"item"}

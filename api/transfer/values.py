@@ -56,7 +56,7 @@ def _replaced(placeholder: re.Match[str], row: TableRow) -> str | None:
 
 
 def _slug(text: str, column: str) -> str:
-    """A long text keeps its beginning, and a digest of the whole tells it from others that begin alike."""
+    """The text as an id. Of a long one it is the beginning and a digest, as others may begin alike."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     slug = "-".join(re.findall("[a-z0-9]+", plain))
     if not slug:
