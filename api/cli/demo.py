@@ -1,4 +1,4 @@
-"""The demo: seed, follower and service in one process, on the embedded server."""
+"""`ledger demo`: seed, follower and service in one process, on the embedded server."""
 
 import logging
 from threading import Event, Thread
@@ -11,7 +11,7 @@ from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded, embedded
 from ledger.errors import LedgerError, NotFound
 from ledger.service import Ledger
-from ledger.settings import Settings
+from ledger.settings import Settings, read_settings
 from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
 from projections.follow import follow
@@ -21,8 +21,9 @@ WATCH_S = 1.0
 log = logging.getLogger("ledger.demo")
 
 
-def run(settings: Settings) -> None:
+def demo() -> None:
     """Start everything, serve until interrupted, stop everything."""
+    settings = read_settings()
     stop = Event()
     if settings.dsn:
         say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")

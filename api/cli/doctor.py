@@ -1,10 +1,14 @@
-"""The checks of `ledger doctor`: each finding says how to mend it."""
+"""`ledger doctor`: checks, each finding of which says how to mend it."""
 
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import typer
+
+from api.cli.opening import opened, size_of
+from api.cli.terminal import show_rows
 from ledger.database.connection import Connection, LedgerLocation, is_read_only
 from ledger.database.failures import READ_ONLY
 from ledger.database.migrations import check_schema
@@ -24,6 +28,14 @@ class Diagnosis(NamedTuple):
     verdict: str
     check: str
     finding: str
+
+
+def doctor() -> None:
+    with opened() as at, at.location.connect() as connection:
+        findings = examine(connection, at.location, at.settings.clock_tolerance)
+    show_rows(("", "check", "finding"), findings)
+    if any(one.verdict == "fail" for one in findings):
+        raise typer.Exit(4)
 
 
 def examine(
@@ -128,8 +140,7 @@ def _projections(connection: Connection) -> Diagnosis:
         return Diagnosis("warn", "projections", "not built yet: run `ledger follow`")
     if progress.error_position is not None:
         return Diagnosis("fail", "projections", f"entry {progress.error_position} stops them ({progress.error})")
-    row = connection.execute("select size from head").fetchone()
-    lag = (row[0] if row else 0) - progress.position
+    lag = size_of(connection) - progress.position
     return Diagnosis(
         "ok" if lag == 0 else "warn", "projections", f"at position {progress.position}, {lag} behind the log"
     )

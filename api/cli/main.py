@@ -22,7 +22,7 @@ from api.cli.leaving import leave_at_once, leave_in_order
 from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 
 COMMANDS = {
-    "serving.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
+    "demo.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
     "serving.serve": "Run the service. With the embedded server, the follower runs beside it as `ledger follow`.",
     "operating.follow": "Keep the projections up to date, until stopped.",
     "database.migrate_": "Bring the schema up to date, as its owner (LEDGER_OWNER_DSN), and give the service's role its rights.",
@@ -36,7 +36,7 @@ COMMANDS = {
     "reading.replay": "Show the log entry by entry, with what each entry changed.",
     "operating.status": "Show how long the log is, and up to which position the projections are.",
     "database.restored": "Record that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void.",
-    "operating.doctor": "Check the environment, and say how to mend what is wrong.",
+    "doctor.doctor": "Check the environment, and say how to mend what is wrong.",
     "keys.create": "Create a key and print it, this once.",
     "keys.list_": "List the keys by name, each with its role and times.",
     "keys.revoke": "Revoke a key, from now on.",

@@ -6,7 +6,6 @@ from threading import Event
 
 import typer
 
-from api.cli.doctor import examine
 from api.cli.opening import opened, size_of
 from api.cli.terminal import progress, say, show_rows
 from ledger.database.connection import is_read_only
@@ -67,11 +66,3 @@ def status() -> None:
     position = known.position if known else 0
     stopped = f"stopped by entry {known.error_position} ({known.error})" if known and known.error_position else None
     show_rows(("head", "projected", "lag", "stopped"), [(head, position, head - position, stopped)])
-
-
-def doctor() -> None:
-    with opened() as at, at.location.connect() as connection:
-        findings = examine(connection, at.location, at.settings.clock_tolerance)
-    show_rows(("", "check", "finding"), findings)
-    if any(one.verdict == "fail" for one in findings):
-        raise typer.Exit(4)

@@ -10,8 +10,8 @@ import typer
 
 from api.cli.opening import opened, size_of
 from api.cli.terminal import say, show_rows
+from api.transfer.event_files import readable
 from api.transfer.import_export import CLERK, load, unload
-from ledger.errors import Invalid
 from ledger.process import undisturbed
 from ledger.service import Ledger
 from ledger.writing.decision import Answer
@@ -32,10 +32,8 @@ def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]
 
 
 def append(file: TheFile) -> None:
-    try:
+    with readable(file):
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise Invalid(f"{file} cannot be read: {error.strerror}") from None
     with undisturbed():
         drafts = read_body(parse_json(body))
     with writing() as ledger:

@@ -1,16 +1,11 @@
-"""Commands that serve the ledger over HTTP."""
+"""`ledger serve`: the service, in one process or several."""
 
 from uvicorn.supervisors import Multiprocess
 
 from api.app import build, from_environment, listen, serve_on, server_config
-from api.cli.demo import run
 from api.cli.opening import opened
 from api.http.auth import ensure_admin_key
 from ledger.settings import read_settings
-
-
-def demo() -> None:
-    run(read_settings())
 
 
 def serve() -> None:

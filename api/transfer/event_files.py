@@ -53,6 +53,15 @@ class Report:
 
 
 @contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises Invalid where the block cannot read the file, or it holds no text or table."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Invalid(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+
+
+@contextmanager
 def rereadable(file: Path) -> Iterator[Path]:
     """The file; or, while the block runs, a copy of what can be read only once, such as the standard input (``-``)."""
     is_input = str(file) == "-"
@@ -78,24 +87,16 @@ def _flows(file: Path) -> bool:
 def count_lines(path: Path) -> int:
     """How many lines a file has, the last one also without a line break. Raises Invalid."""
     lines, last = 0, b"\n"
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    with readable(path), path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            lines, last = lines + chunk.count(b"\n"), chunk[-1:]
     return lines + (last != b"\n")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Line number and text, or for CSV (by its ending) the row, of each event in a file. Raises Invalid."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _csv_rows(file) if path.suffix.lower() == ".csv" else _json_lines(file)
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Invalid(f"{path} cannot be read: {error}") from None
+    with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
+        yield from _csv_rows(file) if path.suffix.lower() == ".csv" else _json_lines(file)
 
 
 def read_drafts(lines: Iterable[tuple[int, Any]], report: Report) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from api.transfer.dates import check_formats
+from api.transfer.event_files import readable
 from ledger.errors import Invalid
 from ledger.vocabulary.codes import CorrectionReason
 from ledger.vocabulary.fact import COMMON, Slug, Text
@@ -105,12 +106,11 @@ def _columns(spec: Any) -> set[str]:
 def read_mapping(path: Path) -> TableMapping:
     """The mapping that a TOML file holds. Raises Invalid, naming the file and the key."""
     try:
-        return TableMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+        with readable(path):
+            return TableMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise Invalid(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # no TOML
         raise Invalid(f"{path} cannot be read: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from pydantic_core import to_json
 
-from api.transfer.event_files import Report
+from api.transfer.event_files import Report, readable
 from api.transfer.mapping import TableMapping
 from ledger.errors import Invalid
 from ledger.writing.draft import parse_json
@@ -23,15 +23,12 @@ def read_table(mapping: TableMapping, path: Path, report: Report) -> Iterator[tu
     Fields within fields get dotted names. A line that is no row goes into the report. Raises Invalid.
     """
     ending = path.suffix.lower()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if ending in (".jsonl", ".ndjson"):
-                yield from _json_rows(file, report)
-            else:
-                delimiter = mapping.delimiter or ("\t" if ending == ".tsv" else ",")
-                yield from _csv_rows(csv.reader(file, delimiter=delimiter, strict=True), mapping, report)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Invalid(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
+        if ending in (".jsonl", ".ndjson"):
+            yield from _json_rows(file, report)
+        else:
+            delimiter = mapping.delimiter or ("\t" if ending == ".tsv" else ",")
+            yield from _csv_rows(csv.reader(file, delimiter=delimiter, strict=True), mapping, report)
 
 
 def _csv_rows(rows: Any, mapping: TableMapping, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
