@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -76,6 +75,8 @@ for place, text in COMMANDS.items():
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(version("partnership-ledger"))
         raise typer.Exit
 
