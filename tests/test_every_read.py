@@ -12,7 +12,7 @@ import pytest
 
 import seeds
 from api.app import build
-from api.http.routes.states import PLURALS
+from api.http.documents import PLURALS
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate

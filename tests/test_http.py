@@ -16,7 +16,7 @@ from httpx2 import Response
 
 from api.http import dependencies as app_state
 from api.http import problems
-from api.http.routes.states import PLURALS
+from api.http.documents import PLURALS
 from ledger import errors
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.registry import FACTS, KINDS

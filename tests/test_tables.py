@@ -1,4 +1,4 @@
-"""Tables through a mapping: what a row tells, what is wrong with it by line, and what importing again changes."""
+"""Tables through a mapping: the events of a row, faults by line, and what importing again changes."""
 
 import csv
 import json
@@ -17,17 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from api.transfer.corrections import Imported, imported, last_ids, read_mapped, rows_to_events
 from api.transfer.event_files import Report, read_drafts
-from api.transfer.tables import (
-    Imported,
-    TableMapping,
-    imported,
-    last_told,
-    read_mapped,
-    read_mapping,
-    read_table,
-    rows_to_events,
-)
+from api.transfer.mapping import TableMapping, read_mapping
+from api.transfer.rows import read_table
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
 from ledger.service import Ledger
@@ -103,7 +96,7 @@ def dated(tmp_path: Path, formats: str | list[str], text: str) -> tuple[Any, lis
 # --- what a row tells
 
 
-def test_a_row_tells_several_facts() -> None:
+def test_a_row_holds_several_facts() -> None:
     """A treaty that was signed, in force and terminated is three facts, its parties are two, each from its columns."""
     events, report = told(REGISTER, FULL)
     assert not report.faults
@@ -182,7 +175,7 @@ def test_other_words_than_months_are_faults(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["31/06/2024", "2024-06-30", "06/30/2024", "30/06/24", "30 Juin 2024", "soon"])
 def test_other_dates_are_faults(tmp_path: Path, text: str) -> None:
-    """What is no day, or is written otherwise, is told with line, column, text and format; nothing is guessed."""
+    """A text that is no date in a format of the mapping is reported with line, column, text and format; none is guessed."""
     assert dated(tmp_path, "DD/MM/YYYY", text) == (None, [(2, f"column 'when': {text!r} is no date as DD/MM/YYYY")])
 
 
@@ -199,7 +192,7 @@ def test_a_bad_cell_is_a_fault_of_its_row() -> None:
 
 
 def test_a_value_outside_the_list_is_a_fault() -> None:
-    """A word that the mapping does not translate is told, where it names nothing for the others."""
+    """A text that is not in ``values`` is reported, where the mapping has no ``other``."""
     rows = [(9, {"party": "Mali", "treaty": "Rome", "row.Instrument Type": "Nod", "row.Instrument Date": "2001-01-01"})]
     report = Report()
     assert list(rows_to_events(MEMBERS, rows, report)) == []
@@ -207,7 +200,7 @@ def test_a_value_outside_the_list_is_a_fault() -> None:
 
 
 def test_what_the_vocabulary_refuses_is_a_fault_of_its_line() -> None:
-    """A fact that cannot be read is told by line and field, as for any file."""
+    """An event that cannot be read is reported by line and field, as for any file."""
     report = Report()
     events = rows_to_events(REGISTER, table(but(FULL, Months="many"), BARE), report)
     lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))
@@ -216,7 +209,7 @@ def test_what_the_vocabulary_refuses_is_a_fault_of_its_line() -> None:
 
 
 def test_long_names_have_ids_of_their_own(tmp_path: Path) -> None:
-    """Two titles that begin alike do not become one subject, and a title without a Latin letter is told."""
+    """Two titles that begin alike do not become one subject, and a title without a Latin letter is reported."""
     report = Report()
     mapping = mapping_of(tmp_path, DATED.format(formats='"YYYY"'))
     titles = ["x" * 120 + "1", "x" * 120 + "2", "条約"]
@@ -292,7 +285,7 @@ def test_fields_within_fields_have_dotted_names(tmp_path: Path) -> None:
 
 
 def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
-    """A row with too many cells and a line that is no JSON are told by number, and the others are read."""
+    """A row with too many cells and a line that is no JSON are reported by number, and the others are read."""
     (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2\n")
     (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2}\n[]\n')
     report = Report()
@@ -306,7 +299,7 @@ def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
     [("what", "no columns 'when'"), ("what,when,when", "2 columns 'when'"), ("", "no columns 'what'")],
 )
 def test_a_column_of_the_mapping_stands_in_the_table_once(tmp_path: Path, header: str, said: str) -> None:
-    """A misspelled column would read as unknown in every row: it is told before the first."""
+    """A column that the table does not have would be unknown in every row: it is reported before the first."""
     (tmp_path / "a.csv").write_text(f"{header}\n1,2\n")
     with pytest.raises(Invalid, match=said):
         list(read_table(LISTED, tmp_path / "a.csv", Report()))
@@ -334,7 +327,7 @@ def load(ledger: Ledger, reader: Connection) -> Import:
     ) -> Report:
         report, told = Report(), list(rows)
         earlier = imported(mapping, log_of(reader))
-        events = rows_to_events(mapping, told, report, earlier, last_told(mapping, told))
+        events = rows_to_events(mapping, told, report, earlier, last_ids(mapping, told))
         lines = list(read_drafts(((number, json.dumps(event)) for number, event in events), report))[:upto]
         for start in range(0, len(lines), batch):
             answers = ledger.append([line.draft for line in lines[start : start + batch]], CLERK)
@@ -382,8 +375,8 @@ def test_the_same_event_again_is_the_same_for_the_ledger(ledger: Ledger) -> None
 def test_a_changed_row_corrects_what_it_gave(load: Import, follower: Follower, reader: Connection) -> None:
     """A row that reads otherwise under its key supersedes; what stayed, stays; a chain is corrected at its head."""
     load(REGISTER, table(FULL))
-    for location in ("Bombay", "Madras"):
-        report = load(REGISTER, table(but(FULL, Place=location)))
+    for place in ("Bombay", "Madras"):
+        report = load(REGISTER, table(but(FULL, Place=place)))
         assert (report.appended, report.repeated, report.faults) == (1, 6, [])
     assert load(REGISTER, table(but(FULL, Place="Madras"))).appended == 0
     assert load(REGISTER, table(FULL)).appended == 1, "an old table that is imported last is what counts"
@@ -502,7 +495,7 @@ def test_the_last_table_is_what_counts(
 
 
 def test_without_a_key_a_row_is_itself() -> None:
-    """Where nothing tells rows apart but all their cells, another row is another fact."""
+    """Without a key the whole row identifies a fact, and another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})
     first, second = (told(free, row)[0][-1] for row in (FULL, but(FULL, Ground="denounced")))
     assert first["correlationid"] != second["correlationid"]

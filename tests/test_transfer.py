@@ -86,7 +86,7 @@ def test_what_is_refused_is_left_out_alone(location: LedgerLocation, reader: Con
 
 
 def test_a_fault_at_the_end_of_a_long_file(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
-    """The last line is read before the first is recorded; how far the check is, is told."""
+    """The last line is read before the first is recorded, and the import shows how far the check is."""
     file = lines_of(tmp_path / "events.ndjson", *map(party, range(11 * BATCH)), {"type": "no.such"})
     told = run(location, "import", file, code=1).stderr.splitlines()
     assert told[-3].startswith("check: 11,001 of 11,001")
@@ -115,7 +115,7 @@ def test_all_faults_are_counted_and_some_are_kept(location: LedgerLocation, read
 
 
 def test_what_flows_by_once_is_read_twice(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:
-    """A pipe with a name is checked and recorded as a file is, and its ending tells what it holds."""
+    """A named pipe is checked and recorded as a file is, by the ending of its name."""
     # given
     pipe = tmp_path / "parties.csv"
     os.mkfifo(pipe)
@@ -164,7 +164,7 @@ def test_an_export_is_the_log_of_one_moment(given: Given, reader: Connection) ->
     """What is recorded while it is being written is not in it."""
 
     class Growing(BytesIO):
-        """Somebody records an event whenever something is written."""
+        """Another writer records an event at each write."""
 
         def write(self, text: Any) -> int:
             given(party(1_000 + self.tell()))

@@ -1,4 +1,4 @@
-"""The whole house in one process, on the embedded server: seed, follower, service."""
+"""`ledger demo`: seed, follower and service in one process, on the embedded server."""
 
 import logging
 from threading import Event, Thread
@@ -11,7 +11,7 @@ from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded, embedded
 from ledger.errors import LedgerError, NotFound
 from ledger.service import Ledger
-from ledger.settings import Settings
+from ledger.settings import Settings, read_settings
 from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
 from projections.follow import follow
@@ -21,11 +21,12 @@ WATCH_S = 1.0
 log = logging.getLogger("ledger.demo")
 
 
-def run(settings: Settings) -> None:
+def demo() -> None:
     """Start everything, serve until interrupted, stop everything."""
+    settings = read_settings()
     stop = Event()
     if settings.dsn:
-        say("LEDGER_DSN is set, and is not used: the demo has an embedded server of its own")
+        say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")
     with listen(settings) as listener, embedded(settings.data, settings.schema_, settings.timeouts) as server:
         key = _admin_key(server.location, settings)
         load_seed(server.location, settings.name)
@@ -45,14 +46,14 @@ def run(settings: Settings) -> None:
 
 
 def load_seed(location: LedgerLocation, name: str) -> int:
-    """Append the seed ledger, file by file; returns how many events were new. A second time changes nothing."""
+    """Append the seed ledger, file by file; returns how many events were new. A second call records nothing."""
     with location.pool(2) as pool, Ledger(location, pool, name) as ledger:
         answers = [ledger.append(read_body({"events": seeds.events(file)}), CURATOR) for file in seeds.FILES]
     return sum(not answer.repeated for file in answers for answer in file)
 
 
 def _admin_key(location: LedgerLocation, settings: Settings) -> str:
-    """The key that was given, or a new one at each start: only its digest is kept."""
+    """The key of the settings, or a new one at each start, as the database holds nothing but digests."""
     with location.connect() as connection:
         if settings.admin_key:
             key = settings.admin_key.get_secret_value()
@@ -66,7 +67,7 @@ def _admin_key(location: LedgerLocation, settings: Settings) -> str:
 
 
 def _watch(server: Embedded, stop: Event) -> None:
-    """Start Postgres again if it dies; the service and the follower find it by themselves."""
+    """Start Postgres again if it has stopped; the service and the follower reconnect by themselves."""
     while not stop.wait(WATCH_S):
         try:
             server.ensure_running()
@@ -75,9 +76,9 @@ def _watch(server: Embedded, stop: Event) -> None:
 
 
 def _public(settings: Settings) -> Settings:
-    """In the demo everybody may read, unless the setting says otherwise."""
-    said = "public_reads" in settings.model_fields_set
-    return settings if said else settings.model_copy(update={"public_reads": True})
+    """The settings, with reads that need no key unless LEDGER_PUBLIC_READS is set."""
+    is_set = "public_reads" in settings.model_fields_set
+    return settings if is_set else settings.model_copy(update={"public_reads": True})
 
 
 def _welcome(settings: Settings, port: int, key: str) -> None:

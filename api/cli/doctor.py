@@ -1,10 +1,14 @@
-"""What `ledger doctor` looks at: each finding with the fix."""
+"""`ledger doctor`: checks, each finding of which says how to mend it."""
 
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import typer
+
+from api.cli.opening import opened, size_of
+from api.cli.terminal import show_rows
 from ledger.database.connection import Connection, LedgerLocation, is_read_only
 from ledger.database.failures import READ_ONLY
 from ledger.database.migrations import check_schema
@@ -16,7 +20,7 @@ from projections.runner import read_progress
 
 OLDEST = 15
 SOUND_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}
-"""Minor releases below these have holes that matter to a ledger."""
+"""Minor releases below these have known faults that matter to a ledger."""
 
 
 class Diagnosis(NamedTuple):
@@ -27,13 +31,21 @@ class Diagnosis(NamedTuple):
     finding: str
 
 
+def doctor() -> None:
+    with opened() as at, at.location.connect() as connection:
+        findings = examine(connection, at.location, at.settings.clock_tolerance)
+    show_rows(("", "check", "finding"), findings)
+    if any(one.verdict == "fail" for one in findings):
+        raise typer.Exit(4)
+
+
 def examine(
     connection: Connection,
     location: LedgerLocation,
     tolerance_s: float,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[Diagnosis]:
-    """Every check in turn, none of which changes anything; over a connection as the service has them."""
+    """Run every check over a connection as the service opens them. No check changes anything."""
     schema = _schema(connection, location)
     found = [
         _python(),
@@ -59,23 +71,23 @@ def _server(connection: Connection) -> Diagnosis:
         return Diagnosis("fail", "PostgreSQL", f"{major}.{minor}: use {OLDEST} or later")
     sound = SOUND_MINORS.get(major, 0)
     if minor < sound:
-        return Diagnosis("warn", "PostgreSQL", f"{major}.{minor} has known holes: update to {major}.{sound} or later")
+        return Diagnosis("warn", "PostgreSQL", f"{major}.{minor} has known faults: update to {major}.{sound} or later")
     return Diagnosis("ok", "PostgreSQL", f"{major}.{minor}")
 
 
 def _changes(connection: Connection) -> Diagnosis:
     if is_read_only(connection):
-        return Diagnosis("warn", "changes", f"{READ_ONLY}: it answers who reads, and records nothing")
-    return Diagnosis("ok", "changes", "the server takes them")
+        return Diagnosis("warn", "changes", f"{READ_ONLY}: the service can read and records nothing")
+    return Diagnosis("ok", "changes", "the server accepts them")
 
 
 def _durability(connection: Connection) -> Iterator[Diagnosis]:
-    """Acknowledged means durable only where the server is told so."""
+    """An acknowledged entry is durable only with these settings of the server."""
     for setting, why in (
         ("fsync", "without it a power cut loses what was acknowledged"),
         ("full_page_writes", "without it a power cut can tear pages"),
-        ("synchronous_commit", "the service sets it for itself; the server's own default is best on, too"),
-        ("data_checksums", "with them silent corruption shows: pg_checksums --enable, with the server stopped"),
+        ("synchronous_commit", "the service sets it for its own sessions; set it on for the server, too"),
+        ("data_checksums", "without them corruption stays unseen: run pg_checksums --enable, with the server stopped"),
     ):
         row = connection.execute("select reset_val from pg_settings where name = %s", [setting]).fetchone()
         value = str(row[0]) if row else "unknown"
@@ -84,35 +96,35 @@ def _durability(connection: Connection) -> Iterator[Diagnosis]:
 
 
 def _limits(connection: Connection) -> Iterator[Diagnosis]:
-    """As a session of the service has them, whether by a setting or by the connection string."""
+    """The limits of a session of the service, from the settings or the connection string."""
     for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
         row = connection.execute("select current_setting(%s)", [name]).fetchone()
         value = row[0] if row else "unknown"
-        off = "off: what hangs once hangs for ever, and may keep others waiting; see LEDGER_DSN and the settings"
+        off = "off: a session that hangs is never ended and may block others; set it in LEDGER_DSN or the settings"
         yield Diagnosis("warn", name, off) if value == "0" else Diagnosis("ok", name, value)
 
 
 def _clocks(connection: Connection, tolerance_s: float, clock: Callable[[], datetime]) -> Iterator[Diagnosis]:
-    """Entries carry the server's time, and what counts from a day counts by ours."""
+    """The server's clock dates the entries; the service compares days with its own."""
     clocks = read_clocks(connection, tolerance_s, clock)
-    told = f"{clocks.apart_s:.1f} s apart, the server's and ours"
+    apart = f"{clocks.apart_s:.1f} s between the database server's clock and this machine's"
     if clocks.differ:
-        yield Diagnosis("warn", "clocks", f"{told}: set both by NTP (LEDGER_CLOCK_TOLERANCE is {tolerance_s:g} s)")
+        yield Diagnosis("warn", "clocks", f"{apart}: set both by NTP (LEDGER_CLOCK_TOLERANCE is {tolerance_s:g} s)")
     else:
-        yield Diagnosis("ok", "clocks", told)
+        yield Diagnosis("ok", "clocks", apart)
     if clocks.is_ahead(clocks.last):
         yield Diagnosis(
             "warn",
             "last entry",
-            f"it is of {clocks.last:%Y-%m-%d %H:%M:%S} UTC, which is yet to come: a clock was wrong",
+            f"it was recorded at {clocks.last:%Y-%m-%d %H:%M:%S} UTC, which lies ahead: a clock was wrong",
         )
 
 
 def _epoch(connection: Connection) -> Diagnosis:
     known = {one.epoch: one for one in epochs(connection)}
     one = known[current(connection)]
-    told = f"{one.epoch}, since {one.began_at:%Y-%m-%d %H:%M} UTC and position {one.size}: {one.reason}"
-    return Diagnosis("ok", "epoch", told)
+    finding = f"{one.epoch}, since {one.began_at:%Y-%m-%d %H:%M} UTC and position {one.size}: {one.reason}"
+    return Diagnosis("ok", "epoch", finding)
 
 
 def _schema(connection: Connection, location: LedgerLocation) -> Diagnosis:
@@ -130,7 +142,6 @@ def _projections(connection: Connection) -> Diagnosis:
     for one in known.values():
         if one.error_position is not None:
             return Diagnosis("fail", "projections", f"entry {one.error_position} stops {one.name} ({one.error})")
-    row = connection.execute("select size from head").fetchone()
     position = min([one.position for one in known.values()])
-    lag = (row[0] if row else 0) - position
+    lag = size_of(connection) - position
     return Diagnosis("ok" if lag == 0 else "warn", "projections", f"at position {position}, {lag} behind the log")

@@ -1,4 +1,4 @@
-"""The story of the log on the command line: a head and its changes to people, a JSON object an entry to pipes."""
+"""The output of `ledger replay`: each entry with what it changed, as text on a terminal, else as one JSON object a line."""
 
 from collections.abc import Iterator
 from time import sleep
@@ -19,19 +19,19 @@ LOG_BATCH = 5_000
 BRIEF = 100
 
 
-def tell(reads: Queries, asked: Asked, only: Subject | None, begin: int, speed: float) -> bool:
-    """Tell of the entries from a position on; returns whether there was one."""
-    is_told = False
-    for told in _story(reads, asked, only):
-        if (told.entry.position or 0) >= begin:
-            is_told = True
-            _tell(told)
+def show_entries(reads: Queries, asked: Asked, only: Subject | None, begin: int, speed: float) -> bool:
+    """Show the entries from a position on; returns whether there was one."""
+    is_shown = False
+    for replayed in _replay(reads, asked, only):
+        if (replayed.entry.position or 0) >= begin:
+            is_shown = True
+            _show(replayed)
             sleep(1 / speed if speed else 0)
-    return is_told
+    return is_shown
 
 
-def _story(reads: Queries, asked: Asked, only: Subject | None) -> Iterator[Replayed]:
-    """The story of the log; or of one stream, told with what is known of those that it mentions."""
+def _replay(reads: Queries, asked: Asked, only: Subject | None) -> Iterator[Replayed]:
+    """The entries of the log with their changes; or those of one stream, with the openings of the streams it mentions."""
     entries = (_read(line) for _, line in _log(reads, asked, 0, only))
     if only is None:
         return story(entries)
@@ -54,8 +54,8 @@ def _log(reads: Queries, asked: Asked, after: int, subject: Subject | None = Non
         after = entries[-1][0]
 
 
-def _tell(told: Replayed) -> None:
-    entry = told.entry
+def _show(replayed: Replayed) -> None:
+    entry = replayed.entry
     head = (
         f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
     )
@@ -63,12 +63,12 @@ def _tell(told: Replayed) -> None:
         shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
         write(
             to_json(
-                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in told.changes]}
+                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in replayed.changes]}
             ).decode()
         )
         return
     out.print(head, style="bold")
-    for change in told.changes:
+    for change in replayed.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
         out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
 

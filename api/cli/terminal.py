@@ -1,4 +1,4 @@
-"""What the command line shows: tables and bars to people, plain text to pipes. Data goes to stdout, the rest to stderr."""
+"""Output: tables and bars on a terminal, plain text and JSON elsewhere. Data goes to stdout, remarks to stderr."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,27 +11,27 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-# Texts are other people's: what looks like markup in them is none.
+# Texts come from the log and from files: what looks like markup in them is shown as it is.
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 PLAIN_EVERY_S = 1.0
 
 
 def say(text: str) -> None:
-    """A remark, which is no data."""
+    """Write a remark to stderr."""
     err.print(text)
 
 
 def write(text: str) -> None:
-    """Data, as it is."""
+    """Write a line of data to stdout."""
     try:
         sys.stdout.write(text + "\n")
-    except BrokenPipeError:  # whoever reads our output has had enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
         sys.exit(0)
 
 
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for people, a JSON object a line for a pipe."""
+    """Write rows: as a table on a terminal, else as one JSON object a line."""
     if not out.is_terminal:
         for row in rows:
             write(to_json(dict(zip(columns, row, strict=True))).decode())
@@ -51,9 +51,9 @@ def show_json(text: str) -> None:
 
 @contextmanager
 def progress(title: str, total: int | None, begun: int = 0) -> Iterator[Callable[[int], None]]:
-    """A bar with rate and time left on a terminal, a line now and then elsewhere. Takes how much is done in all.
+    """A bar with rate and time left on a terminal, a line each second elsewhere. The caller passes how much is done in all.
 
-    ``begun`` was done before: it counts for the bar, not for the rate. The whole may grow meanwhile, as a log does.
+    ``begun`` was done by an earlier run: it counts for the bar, not for the rate. ``total`` may grow, as a log does.
     """
     if err.is_terminal:
         with _bar() as bar:
@@ -77,14 +77,14 @@ def _bar() -> Progress:
 
 
 def _plain(title: str, total: int | None, begun: int) -> Callable[[int], None]:
-    started = said = monotonic()
+    started = shown = monotonic()
 
     def advance(done: int) -> None:
-        nonlocal said
-        if monotonic() - said < PLAIN_EVERY_S and done != total:
+        nonlocal shown
+        if monotonic() - shown < PLAIN_EVERY_S and done != total:
             return
-        said = monotonic()
-        rate = (done - begun) / max(said - started, 0.001)
+        shown = monotonic()
+        rate = (done - begun) / max(shown - started, 0.001)
         whole = max(total or 0, done)
         left = f" of {whole:,}, {(whole - done) / max(rate, 0.001):,.0f} s left" if total else ""
         say(f"{title}: {done:,}{left} ({rate:,.0f}/s)")

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
-from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ledger.errors import Fault, Invalid, RolledBack
@@ -40,7 +39,6 @@ def _only(pattern: re.Pattern[str], what: str) -> BeforeValidator:
 Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
 Instant = Annotated[datetime, _only(INSTANT, "time as in RFC 3339, such as 2026-06-01T00:00:00Z")]
 Day = Annotated[date, _only(ISO_DAY, "date such as 2026-06-01")]
-Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
 Ref = Annotated[str, Field(pattern=Subject.pattern())]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]

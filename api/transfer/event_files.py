@@ -1,4 +1,4 @@
-"""Events from files: NDJSON or CSV in, one draft a line, each with its line number."""
+"""Events from NDJSON or CSV files: one draft a line, each with its line number."""
 
 import csv
 import sys
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass
 class Report:
-    """What became of the lines of a file."""
+    """How many lines of a file were recorded, repeated, flagged and refused, and why they were refused."""
 
     appended: int = 0
     repeated: int = 0
@@ -42,7 +42,7 @@ class Report:
     faults: list[tuple[int, str]] = field(default_factory=list)
 
     def refuse(self, number: int, fault: str) -> None:
-        """Leave a line out. All are counted, and of the first some it is kept what is wrong with them."""
+        """Count a line that is left out. Of the first ``MOST_FAULTS`` the report keeps what is wrong with them."""
         self.refused += 1
         if self.refused <= MOST_FAULTS:
             self.faults.append((number, fault))
@@ -53,8 +53,17 @@ class Report:
 
 
 @contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raises Invalid where the block cannot read the file, or it holds no text or table."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Invalid(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+
+
+@contextmanager
 def rereadable(file: Path) -> Iterator[Path]:
-    """The file; for what can be read only once, such as the standard input (``-``), a copy while the block runs."""
+    """The file; or, while the block runs, a copy of what can be read only once, such as the standard input (``-``)."""
     is_input = str(file) == "-"
     if not is_input and not _flows(file):
         yield file
@@ -67,7 +76,7 @@ def rereadable(file: Path) -> Iterator[Path]:
 
 
 def _flows(file: Path) -> bool:
-    """Whether it is a pipe or a device. One that is not there is told of when it is opened."""
+    """Whether it is a pipe or a device. A file that does not exist is reported when it is opened."""
     try:
         mode = file.stat().st_mode
     except OSError:
@@ -76,26 +85,18 @@ def _flows(file: Path) -> bool:
 
 
 def count_lines(path: Path) -> int:
-    """How many lines a file has, the last one even without an end. Raises Invalid."""
+    """How many lines a file has, the last one also without a line break. Raises Invalid."""
     lines, last = 0, b"\n"
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                lines, last = lines + chunk.count(b"\n"), chunk[-1:]
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+    with readable(path), path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            lines, last = lines + chunk.count(b"\n"), chunk[-1:]
     return lines + (last != b"\n")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Line number and text, or for CSV (by its ending) the row, of each event in a file. Raises Invalid."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _csv_rows(file) if path.suffix.lower() == ".csv" else _json_lines(file)
-    except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Invalid(f"{path} cannot be read: {error}") from None
+    with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
+        yield from _csv_rows(file) if path.suffix.lower() == ".csv" else _json_lines(file)
 
 
 def read_drafts(lines: Iterable[tuple[int, Any]], report: Report) -> Iterator[Line]:
@@ -152,7 +153,7 @@ def _cell(cell: str) -> Any:
 
 
 def _put(event: dict[str, Any], path: list[str], value: Any) -> bool:
-    """Whether there was room: a field is a text or holds fields, not both."""
+    """Set a field. False where its path is taken: a field is a text or holds fields, not both."""
     *outer, last = path
     for name in outer:
         event = event.setdefault(name, {})

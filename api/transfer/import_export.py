@@ -1,4 +1,4 @@
-"""Many events in and out: a file is read twice, first to check all of it, then to record it; the log goes out as it is.
+"""Import and export. An import reads a file twice, to check all of it and then to record it; an export copies the log.
 
 Neither holds more than a batch of events in memory, however long the file or the log.
 """
@@ -13,8 +13,10 @@ from typing import BinaryIO
 import typer
 
 from api.cli.terminal import progress, say
+from api.transfer.corrections import Imported, imported, last_ids, mark, read_mapped
 from api.transfer.event_files import Line, Report, count_lines, read_drafts, read_lines, rereadable
-from api.transfer.tables import Imported, TableMapping, imported, last_told, mark, read_mapped, read_mapping, read_table
+from api.transfer.mapping import TableMapping, read_mapping
+from api.transfer.rows import read_table
 from ledger.database.connection import Connection, queries
 from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
@@ -26,11 +28,11 @@ SQL = queries("projections", "read.sql")
 CLERK = Actor("system", "cli")
 BATCH = 1_000
 LONG = 10_000
-"""A file of fewer lines is checked before anybody could read how far that is."""
+"""The check of a file with fewer lines is so short that it shows no progress."""
 
 SHOWN_FAULTS = 20
 OPEN_HISTORIES = 5_000
-"""Entries of the streams that an import keeps at hand; a file tells of far fewer at a time."""
+"""How many entries an import caches, each in the history of its stream: neighbouring lines concern far fewer."""
 
 Lines = Callable[[Report], Iterator[Line]]
 """Reads the events of a file, each time from the beginning; what cannot be read goes into the report."""
@@ -42,7 +44,7 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, mapping: Path | Non
         if mapping:
             meaning = read_mapping(mapping)
             with ledger as opened:
-                last = last_told(meaning, read_table(meaning, path, Report()))
+                last = last_ids(meaning, read_table(meaning, path, Report()))
                 lines = partial(read_mapped, meaning, path, _earlier(opened, meaning), last)
                 report = _record(opened, lines, _check(path, lines), dry_run)
         else:
@@ -58,10 +60,10 @@ def _plain(path: Path, report: Report) -> Iterator[Line]:
 
 
 def _earlier(ledger: Ledger, meaning: TableMapping) -> Imported:
-    """What was imported with this mapping before, which the log says."""
+    """What earlier imports with this mapping recorded, read from the log."""
     with Queries(ledger.pool).connection() as connection:
-        told = connection.cursor().stream(SQL["imported"], {"mark": mark(meaning)})
-        return imported(meaning, (body for (body,) in told))
+        lines = connection.cursor().stream(SQL["imported"], {"mark": mark(meaning)})
+        return imported(meaning, (body for (body,) in lines))
 
 
 def _check(path: Path, lines: Lines) -> int:
@@ -103,7 +105,7 @@ def _next(lines: Iterator[Line]) -> list[Line]:
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """A batch at once; where something in it is refused, one half after the other, so that only that line is left out."""
+    """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
     try:
         _count(report, ledger.append([line.draft for line in lines], CLERK))
     except (Refused, TooLarge) as error:
@@ -115,7 +117,7 @@ def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
 
 
 def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """What would happen, up to the first line that is refused: those after it may depend on it."""
+    """Count what an import would do, up to the first line that is refused: those after it may depend on it."""
     answers, refusal = ledger.dry_run([line.draft for line in lines], CLERK)
     _count(report, answers)
     if refusal:

@@ -202,7 +202,7 @@ class ConsentMethod(StrEnum):
     provisional_application_notice = auto()  # n
 
 
-class Premises(StrEnum):
+class Ground(StrEnum):
     """Why an agreement, or a party's part in it, ends or rests (Vienna Convention on the Law of Treaties, part V)."""
 
     consent = auto()

@@ -5,26 +5,24 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
-from api.http.parameters import AtBasis, Count, DiffQuery, ListQuery, Paged, Ref, Slug, next_cursor, resume
+from api.http.documents import PLURALS, array_json, basis_json, whole_json
+from api.http.parameters import AtBasis, Count, DiffQuery, ListQuery, Paged, Ref, next_cursor, resume
 from ledger.errors import NotFound
 from ledger.log.entry import read_line
-from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff import changes
 from projections.read import Queries, StateRow, StateView
 
-PLURALS = {
-    "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
-    "party": "parties", "source": "sources", "participation": "participation",
-}  # fmt: skip
+Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
     "id": TypeAdapter(tuple[Literal[""], Ref]),
     "due": TypeAdapter(tuple[Literal["infinity"] | date, Ref]),
@@ -34,34 +32,11 @@ LIST_PLACES["-id"] = LIST_PLACES["id"]
 TIMELINE_PLACE = TypeAdapter(tuple[date, Count, Count])
 
 
-def shown_json(shown: StateRow) -> str:
-    """The stored document with what depends on the stream: who it is of, and its version."""
-    subject = Subject(shown.subject)
-    if shown.lane:
-        head = f'{{"agreement":"{subject}","party":"{shown.lane}",'
-    else:
-        head = f'{{"subject":"{subject}","id":"{subject.id}",'
-    return f'{head}"version":{shown.version},{shown.doc[1:-1]},"unverified":{to_json(shown.unverified).decode()}}}'
-
-
-def whole_json(whole: StateView, basis: Basis) -> bytes:
-    related = "".join(f',"{PLURALS[kind]}":{_array(group)}' for kind, group in whole.related.items())
-    return f'{shown_json(whole.state)[:-1]}{related},"basis":{_basis(basis)}}}'.encode()
-
-
-def _array(group: Sequence[StateRow]) -> str:
-    return f"[{','.join(shown_json(one) for one in group)}]"
-
-
-def _basis(basis: Basis) -> str:
-    return to_json(basis._asdict()).decode()
-
-
 def page_of(
     request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, count: int | None = None
 ) -> Response:
     counted = "" if count is None else f'"count":{count},'
-    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{_basis(basis)}}}'
+    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{basis_json(basis)}}}'
     tag = digest_of(items, cursor or "", counted)
     link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
     return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, more=link)
@@ -79,7 +54,7 @@ def _routes(kind: str) -> APIRouter:
         shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
         count = reads.count(kind, basis, query.filters()) if query.count else None
-        return page_of(request, _array(shown), asked, cursor, basis, count)
+        return page_of(request, array_json(shown), asked, cursor, basis, count)
 
     @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -109,7 +84,7 @@ def _routes(kind: str) -> APIRouter:
         entries, basis = reads.history(Subject(f"{kind}:{id}"), asked)
         weak = reads.unverified([line for line, _ in entries], basis)
         items = ",".join(_history_item(*one, weak) for one in entries)
-        body = f'{{"items":[{items}],"basis":{_basis(basis)}}}'
+        body = f'{{"items":[{items}],"basis":{basis_json(basis)}}}'
         return answer(request, body.encode(), basis.known_at, digest_of(items), pinned=asked.pinned)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)

@@ -15,8 +15,8 @@ from ledger.vocabulary.codes import (
     AnomalyCode,
     Binding,
     ConsentMethod,
+    Ground,
     InstrumentType,
-    Premises,
     Publicity,
     SignatureMode,
 )
@@ -184,7 +184,7 @@ class Upgraded(Fact, type="agreement.upgraded"):
 class Suspended(_AnyParty, type="agreement.suspended"):
     """It rests, for all or for one party."""
 
-    ground: Premises | None = None
+    ground: Ground | None = None
 
 
 class Resumed(_AnyParty, type="agreement.resumed"):
@@ -220,7 +220,7 @@ class Related(Fact, type="agreement.related", outlasts=True):
 class Terminated(Fact, type="agreement.terminated", opens=True):
     """It was ended."""
 
-    ground: Premises
+    ground: Ground
 
 
 class Expired(Fact, type="agreement.expired", opens=True):

@@ -1,0 +1,69 @@
+"""Commands that record events or export the log."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.opening import opened, size_of
+from api.cli.terminal import say, show_rows
+from api.transfer.event_files import readable
+from api.transfer.import_export import CLERK, load, unload
+from ledger.process import undisturbed
+from ledger.service import Ledger
+from ledger.writing.decision import Answer
+from ledger.writing.draft import parse_json, read_body
+
+TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]
+
+
+@contextmanager
+def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]:
+    """The ledger, opened to record in it. One that is ``patient`` sets no limit on statements."""
+    with (
+        opened(to_change=not dry_run) as at,
+        at.location.pool(2, patient=patient) as pool,
+        Ledger(at.location, pool, at.settings.name) as ledger,
+    ):
+        yield ledger
+
+
+def append(file: TheFile) -> None:
+    with readable(file):
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    with undisturbed():
+        drafts = read_body(parse_json(body))
+    with writing() as ledger:
+        _show_answers(ledger.append(drafts, CLERK))
+
+
+def _show_answers(answers: list[Answer]) -> None:
+    rows = [
+        (one.position, one.subject, one.version, ", ".join(anomaly.code for anomaly in one.anomalies), one.id)
+        for one in answers
+    ]
+    show_rows(("position", "subject", "version", "anomalies", "id"), rows)
+
+
+def import_(
+    file: TheFile,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; record nothing. Takes memory for all of the file.")
+    ] = False,
+    mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
+) -> None:
+    load(writing(dry_run=dry_run, patient=True), file, mapping, dry_run)
+
+
+def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
+    with opened() as at, at.location.connect(patient=True) as connection:
+        if after > (size := size_of(connection)):
+            raise typer.BadParameter(f"--after {after:,}: the ledger ends at position {size:,}")
+        try:
+            upto = unload(connection, sys.stdout.buffer, after)
+        except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
+            sys.exit(0)
+    say(f"exported up to position {upto:,}")

@@ -1,0 +1,37 @@
+"""The states as JSON: the stored documents, with what depends on the stream and on the basis."""
+
+from collections.abc import Sequence
+
+from pydantic_core import to_json
+
+from ledger.vocabulary.fact import Subject
+from projections.basis import Basis
+from projections.read import StateRow, StateView
+
+PLURALS = {
+    "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
+    "party": "parties", "source": "sources", "participation": "participation",
+}  # fmt: skip
+
+
+def shown_json(shown: StateRow) -> str:
+    """The stored document with what depends on the stream: who it is of, and its version."""
+    subject = Subject(shown.subject)
+    if shown.lane:
+        head = f'{{"agreement":"{subject}","party":"{shown.lane}",'
+    else:
+        head = f'{{"subject":"{subject}","id":"{subject.id}",'
+    return f'{head}"version":{shown.version},{shown.doc[1:-1]},"unverified":{to_json(shown.unverified).decode()}}}'
+
+
+def whole_json(whole: StateView, basis: Basis) -> bytes:
+    related = "".join(f',"{PLURALS[kind]}":{array_json(group)}' for kind, group in whole.related.items())
+    return f'{shown_json(whole.state)[:-1]}{related},"basis":{basis_json(basis)}}}'.encode()
+
+
+def array_json(group: Sequence[StateRow]) -> str:
+    return f"[{','.join(shown_json(one) for one in group)}]"
+
+
+def basis_json(basis: Basis) -> str:
+    return to_json(basis._asdict()).decode()
