@@ -28,6 +28,7 @@ from ledger.database.embedded import Embedded
 from ledger.errors import Invalid
 from ledger.log.epoch import current, epochs, renew
 from ledger.writing.decision import Answer
+from projections.registry import PROJECTIONS
 from tests.commands import LEDGER, Command, environment, lines_of, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request
@@ -55,7 +56,7 @@ def test_append_takes_a_file_or_the_standard_input(command: Command, location: L
     assert "/type" in command("append", "-", stdin="{}", code=1).stderr
     assert "no JSON" in command("append", "-", stdin="{", code=1).stderr
     assert "cannot be read" in command("append", tmp_path / "none.json", code=1).stderr
-    assert [one["head"] for one in rows(command("status"))] == [3]
+    assert {one["head"] for one in rows(command("status"))} == {3}
 
 
 def test_import_twice_changes_nothing(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_import_reports_by_line(command: Command, tmp_path: Path) -> None:
     refused = lines_of(tmp_path / "refused.ndjson", THX, event("party.dissolved", "party:no"), USA)
     dry = command("import", refused, "--dry-run", code=1).stderr
     assert re.match(r"line 2: nothing is known of party:no, .*; what follows was not tried\n", dry)
-    assert [one["head"] for one in rows(command("status"))] == [0]
+    assert {one["head"] for one in rows(command("status"))} == {0}
     told = command("import", refused, code=1).stderr
     assert "line 2: nothing is known of party:no" in told
     assert told.splitlines()[-1] == "appended 2, repeated 0, refused 1"
@@ -195,11 +196,13 @@ def test_wrong_usage_is_2(location: LedgerLocation, command: Command, monkeypatc
 def test_status_rebuild_and_doctor(given: Given, command: Command) -> None:
     """`status` shows how far the projections are, `rebuild` builds them anew, `doctor` shows what is wrong."""
     given(THX, USA, INDIA)
-    assert rows(command("status")) == [{"head": 3, "projected": 0, "lag": 3, "stopped": None}]
+    at = {"head": 3, "projected": 0, "lag": 3, "stopped": None}
+    names = [one.name for one in PROJECTIONS]
+    assert rows(command("status")) == [{"projection": name} | at for name in names]
     told = command("rebuild")
     assert re.search(r"^rebuild: 3 of 3, 0 s left", told.stderr, re.MULTILINE)
     assert told.stderr.splitlines()[-1] == "rebuilt up to position 3"
-    assert rows(command("status")) == [{"head": 3, "projected": 3, "lag": 0, "stopped": None}]
+    assert rows(command("status")) == [{"projection": name} | at | {"projected": 3, "lag": 0} for name in names]
     findings = {one["check"]: one[""] for one in rows(command("doctor"))}
     assert (
         findings.items()

@@ -172,7 +172,7 @@ CODES: dict[type[StrEnum], str] = {
         "ratification acceptance approval accession succession definitive_signature formal_confirmation "
         "consent_to_be_bound simplified_procedure confirmation_of_signature_ad_referendum provisional_application_notice"
     ),
-    codes.Premises: (
+    codes.Ground: (
         "consent term_expired denunciation breach replaced superseded sunset impossibility fundamental_change "
         "implied_by_later other unknown"
     ),
