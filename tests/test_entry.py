@@ -31,7 +31,7 @@ def test_golden_lines(kind: str) -> None:
     written = [make(example).line() for type_, example in EVENTS if type_.startswith(f"{kind}.")]
     kept = (GOLDEN / f"{kind}.ndjson").read_bytes().splitlines()
     assert [line for line in written if line not in kept] == []
-    assert len(kept) == len(set(kept)) == len(set(written))
+    assert len(kept) == len(set(kept))
 
 
 @pytest.mark.parametrize("kind", [*SUBJECTS])
@@ -100,7 +100,7 @@ def test_one_line(type_: str, example: dict[str, Any]) -> None:
     json.loads(line, object_pairs_hook=lambda pairs: names.extend(name for name, _ in pairs if len(pairs) > 12))
     assert names == list(dict.fromkeys(names))
     assert list(json.loads(line))[:5] == ["sequence", "recordedtime", "specversion", "id", "source"]
-    assert json.loads(line)["dataschema"] == f"/v1/event-types/{type_}/1"
+    assert json.loads(line)["dataschema"] == FACTS[type_].dataschema
 
 
 INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)

@@ -38,6 +38,9 @@ CHANGED = {
     "an id that is none": {"id": "five"},
     "an id that is a list": {"id": []},
     "a type of the future": {"type": "initiative.from_the_future"},
+    "a schema of the future": {"dataschema": "/v1/event-types/initiative.activated/2"},
+    "a schema that is none": {"dataschema": "x"},
+    "a schema that is a number": {"dataschema": 1},
     "a correction of the future": {"type": "entry.from_the_future"},
     "a correction without a target": {"type": "entry.voided"},
     "a fact of another kind": {"type": "party.registered", "data": {"sources": [], "name": "X", "kind": "state"}},
@@ -50,7 +53,7 @@ CHANGED = {
 }
 """Of a line, so much is changed."""
 
-MISSING = ("sequence", "recordedtime", "id", "type", "subject", "streamversion", "authid", "data")
+MISSING = ("sequence", "recordedtime", "id", "type", "subject", "streamversion", "authid", "dataschema", "data")
 KINDS = [*WHOLE, *CHANGED, *(f"no {name}" for name in MISSING)]
 
 

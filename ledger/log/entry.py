@@ -20,12 +20,11 @@ from pydantic_core import from_json
 from ledger.errors import Fault, TooLarge, Unreadable
 from ledger.history import Recorded
 from ledger.log.commitments import Disclosure, names_persons, seal, unseal
-from ledger.vocabulary.fact import Fact, Person, Subject, found
+from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found
 from ledger.vocabulary.registry import FACTS
 
 MAX_LINE_BYTES = 65_535
 HEAD_BYTES = len('{"sequence":"00000000000000000042","recordedtime":"2026-11-22T12:00:00.123456Z",')
-SCHEMA_VERSION = 1
 SUBJECT = re.compile(Subject.pattern())
 
 
@@ -44,6 +43,7 @@ class Entry(NamedTuple):
     originator_version: int
     id: str
     type: str
+    dataschema: str
     source: str
     data: Mapping[str, Any]
     authtype: str
@@ -63,11 +63,16 @@ class Entry(NamedTuple):
         """The fact that the entry records; ``names`` are its disclosures, by pointer."""
         data = unseal(self.data, self.id, names or {}) if self.has_persons else self.data
         try:
-            return FACTS[self.type].model_validate(data, context={"stored": True})
+            sort = FACTS[self.type]
+            if self.dataschema != sort.dataschema:
+                data = sort.as_current(data, self.dataschema)
+            return sort.model_validate(data, context=STORED)
         except (KeyError, ValidationError):
             raise Unreadable(
                 f"entry {self.position} is a {self.type} that this version of the ledger cannot read"
             ) from None
+        except Unreadable as error:
+            raise Unreadable(f"entry {self.position} cannot be read: {error}") from None
 
     def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
         assert self.position is not None
@@ -80,8 +85,8 @@ class Entry(NamedTuple):
             "specversion": "1.0", "id": self.id, "source": self.source, "type": self.type,
             "subject": self.originator_id, "streamversion": self.originator_version, "time": self.time,
             "authtype": self.authtype, "authid": self.authid, "correlationid": self.correlationid,
-            "causationid": self.causationid, "dataschema": f"/v1/event-types/{self.type}/{SCHEMA_VERSION}",
-            "datacontenttype": "application/json", "data": self.data,
+            "causationid": self.causationid, "dataschema": self.dataschema, "datacontenttype": "application/json",
+            "data": self.data,
         }  # fmt: skip
         rest = orjson.dumps({name: value for name, value in named.items() if value is not None})
         if (size := HEAD_BYTES + len(rest) - 1) > MAX_LINE_BYTES:
@@ -104,6 +109,7 @@ def make_entry(
         originator_version=version,
         id=entry_id,
         type=fact.type,
+        dataschema=fact.dataschema,
         data=data,
         time=fact.occurred if fact.occurred and fact.occurred.is_instant else None,
         disclosures=tuple(disclosures),
@@ -113,7 +119,7 @@ def make_entry(
 
 SHAPE = {
     "sequence": str, "recordedtime": str, "id": str, "source": str, "type": str, "subject": str, "streamversion": int,
-    "authtype": str, "authid": str, "data": dict,
+    "authtype": str, "authid": str, "dataschema": str, "data": dict,
 }  # fmt: skip
 """What every line has, and of which types. Other attributes may stand beside."""
 
@@ -130,6 +136,7 @@ def read_line(line: bytes | str) -> Entry:
             originator_version=told["streamversion"],
             id=told["id"],
             type=told["type"],
+            dataschema=told["dataschema"],
             source=told["source"],
             data=told["data"],
             authtype=told["authtype"],

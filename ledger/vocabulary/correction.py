@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, 
 
 from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, Modality
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import COMMON, Citation, Fact, Name, Part, SourceRef, Text
+from ledger.vocabulary.fact import COMMON, STORED, Citation, Fact, Name, Part, SourceRef, Text
 from ledger.vocabulary.kinds import agreement, initiative, meeting, milestone, party, source
 
 WORLD: dict[str, type[Fact]] = {
@@ -30,9 +30,13 @@ Target = Position | EntryId
 
 
 class Replacement(Part):
-    """A fact as it is appended, without id and subject, that takes the place of another."""
+    """A fact as it is appended, without id and subject, that takes the place of another.
+
+    The ledger adds the ``dataschema`` of its data, where that is not version 1.
+    """
 
     type: FactType
+    dataschema: str | None = None
     occurred: PartialDate | None = None
     effective: PartialDate | None = None
     modality: Modality = Modality.stated
@@ -48,17 +52,25 @@ class Replacement(Part):
             raise ValueError(f"{read.type!r} is no type of fact that could stand in an entry's place")
         if clash := sorted(COMMON & read.data.keys()):
             raise ValueError(f"{', '.join(clash)} stands beside data, not in it")
+        if read.dataschema and info.context != STORED:
+            raise ValueError("dataschema is for the ledger to say: leave it out")
         try:
-            fact = read.fact(info.context or {})
+            fact = read._current(info.context)
         except ValidationError as error:
             raise ValueError("; ".join(_said(one) for one in error.errors())) from None
-        return read.model_copy(update={"data": fact.own})
+        told = {name: getattr(fact, name) for name in COMMON}
+        written = fact.dataschema if len(fact.schemas) > 1 else None
+        return read.model_copy(update=told | {"data": fact.own, "dataschema": written})
 
-    def fact(self, context: dict[str, Any] | None = None) -> Fact:
-        common = self.model_dump(include=COMMON)
-        return WORLD[self.type].model_validate(
-            common | self.data, context={"stored": True} if context is None else context
-        )
+    def _current(self, context: Any) -> Fact:
+        """The fact as it was given, or as it was stored in a version of its time."""
+        sort, data = WORLD[self.type], self.model_dump(include=COMMON) | self.data
+        if context == STORED:
+            data = sort.as_current(data, self.dataschema or next(iter(sort.schemas)))
+        return sort.model_validate(data, context=context)
+
+    def fact(self) -> Fact:
+        return self._current(STORED)
 
 
 def _said(error: Any) -> str:

@@ -5,7 +5,7 @@ A fact is a frozen pydantic model; its ``type`` is the storage format and never 
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache, partial
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar, get_args
 
 from iso3166 import countries_by_alpha2
 from iso4217 import Currency
@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema, to_json
 
+from ledger.errors import Unreadable
 from ledger.vocabulary.codes import Modality
 from ledger.vocabulary.dates import PartialDate
 
@@ -124,6 +125,8 @@ class Person(str):
 
 
 NOT_NOTED: set[str] = set()
+STORED = {"stored": True}
+"""The context in which what stands in the log is read."""
 
 
 class Part(BaseModel):
@@ -182,16 +185,24 @@ class Participant(Part):
         return self
 
 
+FactClass: TypeAlias = "type[Fact]"
+
+
 class Fact(Part):
     """Something that happened in the world, or that a source says of it.
 
     ``occurred`` is when it happened, absent where that is unknown; ``effective`` when its legal or operational effect
     begins, where that is another day. ``modality`` says how the sources support it; ``inferred`` needs a ``note``.
+
+    A type whose shape has changed names its ``older`` ones, from the first on: classes without a type, each with the
+    function ``upcast`` that makes the next one's data out of its own. So the second shape is version 2.
     """
 
     type: ClassVar[str]
     short_type: ClassVar[str]  # without its kind: "signed" of "agreement.signed"
     prefix: ClassVar[str]  # of the streams that it may stand in: "agreement:"
+    schemas: ClassVar[dict[str, FactClass]]  # by dataschema, each shape that was ever in use; the current one last
+    dataschema: ClassVar[str]  # of what is recorded now: "/v1/event-types/agreement.signed/1"
     own_fields: ClassVar[list[tuple[str, str, bool]]]  # name, name in JSON, whether it is made of parts
     mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
     opens: ClassVar[bool] = False  # may be the first fact of a stream
@@ -204,12 +215,15 @@ class Fact(Part):
     sources: tuple[Citation, ...] = Field(min_length=1, max_length=100)
     note: Text | None = None
 
-    def __init_subclass__(cls, **flags: Any) -> None:
+    def __init_subclass__(cls, older: tuple[FactClass, ...] = (), **flags: Any) -> None:
         for flag in ("type", "opens", "describes", "outlasts"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
         kind, _, cls.short_type = getattr(cls, "type", "").partition(".")
         cls.prefix = f"{kind}:"
+        shapes = enumerate((*older, cls), start=1)
+        cls.schemas = {f"/v1/event-types/{kind}.{cls.short_type}/{version}": shape for version, shape in shapes}
+        cls.dataschema = [*cls.schemas][-1]
         super().__init_subclass__(**flags)
 
     @classmethod
@@ -223,6 +237,24 @@ class Fact(Part):
         if self.modality is Modality.inferred and not self.note:
             raise ValueError("an inferred fact needs a note that says what it is inferred from")
         return self
+
+    @staticmethod
+    def upcast(data: dict[str, Any]) -> dict[str, Any]:
+        """What data of this shape is in the next one. Pure; each older shape has its own."""
+        raise NotImplementedError
+
+    @classmethod
+    def as_current(cls, data: Any, dataschema: str) -> Any:
+        """Stored data of any version in the current one. Raises Unreadable, ValidationError."""
+        if dataschema not in cls.schemas:
+            raise Unreadable(
+                f"{cls.type} is of the schema {dataschema} there, and the newest that is known here is {cls.dataschema}: "
+                "a newer version of the ledger is needed"
+            )
+        for shape in [*cls.schemas.values()][[*cls.schemas].index(dataschema) : -1]:
+            shape.model_validate(data, context=STORED)
+            data = shape.upcast(data)
+        return data
 
     @property
     def own(self) -> dict[str, Any]:

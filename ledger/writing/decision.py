@@ -241,11 +241,21 @@ def _repeated(context: DecisionContext, entry_id: str, draft: Draft) -> Answer:
         correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
         authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
     )  # fmt: skip
-    if again._replace(data=keep_erased(again.data, entry.data, salts)).line() != entry.line():
+    again = again._replace(data=keep_erased(again.data, entry.data, salts))
+    if again.line() != entry.line() and not _says_the_same(again, entry):
         raise IdReused(f"the id {entry_id}")
     assert entry.position is not None
     anomalies = context.histories[draft.subject].anomalies(entry.position)
     return Answer(entry_id, entry.position, draft.subject, entry.originator_version, tuple(anomalies), repeated=True)
+
+
+def _says_the_same(again: Entry, entry: Entry) -> bool:
+    """Whether an entry is told again that was recorded in an older version of its shape, or of its replacement's.
+
+    A commitment tells a person at one place alone: who stands elsewhere since is taken for another.
+    """
+    told = again._replace(data=entry.data, dataschema=entry.dataschema)
+    return told.line() == entry.line() and again.fact() == entry.fact()
 
 
 def _hold(context: DecisionContext, subject: Subject, before: History, after: History) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from api.http import shapes
@@ -30,7 +29,8 @@ from api.http.parameters import EventQuery, LogQuery, held_to, idempotency_key
 from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import NotFound
 from ledger.log.commitments import Disclosure
-from ledger.log.entry import SCHEMA_VERSION, read_line
+from ledger.log.entry import read_line
+from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
@@ -200,7 +200,7 @@ def _types() -> bytes:
     items = [
         {
             "type": type_, "kind": type_.partition(".")[0], "opens": fact.opens, "description": fact.__doc__,
-            "dataschema": f"/v1/event-types/{type_}/{SCHEMA_VERSION}",
+            "dataschema": fact.dataschema,
         }
         for type_, fact in FACTS.items()
     ]  # fmt: skip
@@ -219,21 +219,29 @@ SCHEMA: dict[str, Any] = {
 
 @router.get("/event-types/{type}/{version}", **SCHEMA)
 def event_type_version(type: str, version: int) -> Response:
-    """The JSON Schema of an event's data, in one version."""
-    if version != SCHEMA_VERSION:
-        raise NotFound(f"{type} has no version {version}; the newest is {SCHEMA_VERSION}")
-    return event_type(type)
+    """The JSON Schema of an event's data, in one version that is or was in use."""
+    dataschema, known = f"/v1/event-types/{type}/{version}", _fact_type(type)
+    if dataschema not in known.schemas:
+        raise NotFound(f"{type} has no version {version}; the newest is {len(known.schemas)}")
+    return _schema(known.schemas[dataschema])
 
 
 @router.get("/event-types/{type}", **SCHEMA)
 def event_type(type: str) -> Response:
-    """The JSON Schema of an event's data."""
-    if type not in FACTS:
-        raise NotFound(f"there is no type of event {type!r}; /v1/event-types lists them")
-    return Response(_schema(type), media_type="application/schema+json")
+    """The JSON Schema of an event's data, as it is appended now."""
+    return _schema(_fact_type(type))
+
+
+def _fact_type(type_: str) -> type[Fact]:
+    if type_ not in FACTS:
+        raise NotFound(f"there is no type of event {type_!r}; /v1/event-types lists them")
+    return FACTS[type_]
+
+
+def _schema(shape: type[Fact]) -> Response:
+    return Response(_schema_body(shape), media_type="application/schema+json")
 
 
 @cache
-def _schema(type_: str) -> bytes:
-    schema = TypeAdapter(FACTS[type_]).json_schema()
-    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema)
+def _schema_body(shape: type[Fact]) -> bytes:
+    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | shape.model_json_schema())
