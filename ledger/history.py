@@ -128,15 +128,27 @@ class History:
 
         Returns the lanes that were folded again, and what they held from there on.
         """
+        self._enter(new, openings)
+        if isinstance(new.fact, Correction):
+            return self._refold(self._correct(new.fact, new))
+        return self._take(self._live(new.fact, new))
+
+    def load(self, entries: Iterable[Recorded], openings: Openings) -> None:
+        """As ``record`` for each of these, but folded once: what they made of each other on the way is not looked at."""
+        changed = []
+        for new in entries:
+            self._enter(new, openings)
+            fact = new.fact
+            changed += (
+                self._correct(fact, new) if isinstance(fact, Correction) else [self._insert(self._live(fact, new))]
+            )
+        self._refold(changed)
+
+    def _enter(self, new: Recorded, openings: Openings) -> None:
         self.version += 1
         self.recorded[new.position] = new
-        fact = new.fact
         if odd := anomalies_of(new, openings):
             self.anomalies_of[new.position] = tuple(odd)
-        if not isinstance(fact, Correction):
-            return self._take(self._live(fact, new))
-        target = self.find(fact.target)
-        return self._refold(self._correct(fact, new, target)) if target else {}
 
     def _take(self, live: LiveFact) -> dict[str, Refolded]:
         """Most facts come after all others: then there is nothing to fold again."""
@@ -146,8 +158,10 @@ class History:
             return self._refold([live])
         return {lane: Refolded(len(self.lanes[lane]) - 1, []) for lane in self._fold(live, live.lanes)}
 
-    def _correct(self, fact: Correction, new: Recorded, target: Recorded) -> list[LiveFact]:
+    def _correct(self, fact: Correction, new: Recorded) -> list[LiveFact]:
         """Apply a correction; returns the facts that went, came or changed."""
+        if (target := self.find(fact.target)) is None:
+            return []
         live = next((live for live in self.lives if live.position == target.position), None)
         match fact:
             case Voided():
@@ -376,7 +390,7 @@ def _misdated(fact: Fact, first: date, new: Recorded, openings: Openings) -> lis
         odd.append(Anomaly(AnomalyCode.future_act, new.position, detail))
     for source in sorted([citation.source for citation in fact.sources]):
         opening = openings.get(source)
-        published = opening.published if opening else None
+        published = opening.published if opening and opening.position < new.position else None
         if published and (last := published.latest) and first > last:
             detail = f"{fact.occurred} is after {source} was published ({published})"
             odd.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))

@@ -34,10 +34,10 @@ class Fold:
         """The streams among these that have to be loaded before an entry of theirs is folded."""
         return [subject for subject in subjects if subject not in self.histories]
 
-    def load(self, subject: Subject, recorded: Recorded, openings: Openings) -> None:
-        """Take in an entry that was folded before; its rows are there already."""
+    def load(self, subject: Subject, entries: Sequence[Recorded], openings: Openings) -> None:
+        """Take in what was folded before of a stream; its rows are there already."""
         history = self.histories.get(subject)
-        history.record(recorded, openings)
+        history.load(entries, openings)
         self.histories.keep(subject, history)
 
     def take(self, subject: Subject, recorded: Recorded, openings: Openings) -> None:

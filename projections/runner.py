@@ -140,9 +140,9 @@ class Follower:
         self, fold: Fold, held: Sequence[Read], entries: Sequence[Read], openings: dict[Subject, Opening],
         broken: Mapping[Subject, Stop],
     ) -> Stop | None:  # fmt: skip
-        for entry, recorded in held:
-            if entry.originator_id not in broken:
-                fold.load(entry.originator_id, recorded, openings)
+        for subject, before in grouped(held).items():
+            if subject not in broken:
+                fold.load(subject, before, openings)
         for entry, recorded in entries:
             if stop := broken.get(entry.originator_id):
                 return stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
@@ -209,6 +209,14 @@ def _groups(rows: Sequence[Progress], projections: Mapping[str, Projection]) -> 
     for row in rows:
         found.setdefault((row.position, row.error_position is not None), []).append(row)
     return {tuple([row.name for row in group]): group[0] for group in found.values()}
+
+
+def grouped(entries: Sequence[Read]) -> dict[Subject, list[Recorded]]:
+    """The entries of each stream, in their order."""
+    found: dict[Subject, list[Recorded]] = {}
+    for entry, recorded in entries:
+        found.setdefault(entry.originator_id, []).append(recorded)
+    return found
 
 
 @undisturbed()

@@ -166,6 +166,21 @@ def shown(built: History) -> dict[tuple[str, date], Any]:
 
 @given_any(logs(), st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=100)
+def test_entries_taken_in_at_once_are_as_if_one_after_the_other(entries: list[Recorded], dice: random.Random) -> None:
+    """However a stream is loaded, its states, anomalies and facts that count are the same."""
+    kind = entries[0].fact.type.partition(".")[0]
+    first = dice.randrange(len(entries) + 1)
+    one_by_one = history(Stream(SUBJECTS[kind]).subject.kind, entries)
+    loaded = history(Stream(SUBJECTS[kind]).subject.kind, entries[:first])
+    loaded.load(entries[first:], {})
+    assert shown(loaded) == shown(one_by_one)
+    assert (loaded.lives, loaded.struck, loaded.version) == (one_by_one.lives, one_by_one.struck, one_by_one.version)
+    for entry in entries:
+        assert loaded.anomalies(entry.position) == one_by_one.anomalies(entry.position)
+
+
+@given_any(logs(), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=100)
 def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
     """What the rows say was known at an entry is what the entries up to it add up to, and no row says it twice."""
     subject = SUBJECTS[entries[0].fact.type.partition(".")[0]]

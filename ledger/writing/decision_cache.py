@@ -134,11 +134,13 @@ class DecisionCache:
         """Bring the histories up to date with entries that were not here."""
         facts = [(Subject(stream), one) for stream, line in rows if (one := _read_recorded(stream, line, context))]
         self._know({subject for _, recorded in facts for subject in recorded.fact.mentions}, connection)
+        newer: dict[Subject, list[Recorded]] = {}
         for subject, recorded in facts:
-            if subject not in context.unreadable:
-                history = context.histories[subject]
-                history.record(recorded, self.openings)
-                self.histories.keep(subject, history)
+            newer.setdefault(subject, []).append(recorded)
+        for subject in newer.keys() - context.unreadable.keys():
+            history = context.histories[subject]
+            history.load(newer[subject], self.openings)
+            self.histories.keep(subject, history)
         self.histories.trim()
 
     def _know(self, mentioned: set[Subject], connection: Connection) -> None:
