@@ -6,7 +6,6 @@ what it was decided on still stands.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from secrets import token_bytes
 from uuid import UUID, uuid5
@@ -26,6 +25,7 @@ from ledger.recorder import EntryRecorder
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
 from ledger.writing.decision_cache import DecisionCache
 from ledger.writing.draft import Draft
+from ledger.writing.pending import Append
 from ledger.writing.writer import Backlog, Writer
 
 IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
@@ -78,16 +78,9 @@ class Ledger(Application[str]):
         """
         return self.submit(drafts, actor, idempotency_key).result()
 
-    def submit(
-        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None
-    ) -> "Future[list[Answer]]":
-        """As ``append``, with the answers to come."""
+    def submit(self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> Append:
+        """As ``append``, with the answers to come; by then it tells the epoch, too, and its last entry."""
         return self.writer.submit(self._request(drafts, actor, idempotency_key))
-
-    @property
-    def epoch(self) -> str | None:
-        """The epoch in which this process recorded last."""
-        return self.writer.epoch
 
     def waiting(self) -> Backlog:
         """What waits to be recorded at this moment."""

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     idle_in_transaction_timeout_s: Seconds = USUAL.idle_in_transaction_s
     append_deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
     """When an append is answered that its outcome is not known, whatever the database does."""
-    clock_tolerance: Seconds = 5.0
+    clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How many seconds the server's clock and ours may be apart."""
 
     @property

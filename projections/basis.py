@@ -56,13 +56,14 @@ class Watermarks(NamedTuple):
     """How the ledger stands: first the log, then the projections (None where there are none yet): how many entries each
     shows, when the last of those that the states show was recorded, and how often any was built anew.
 
-    ``mark`` tells the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
+    ``last_id`` and ``last_at`` tell the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
     still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
     standby: it may be behind another.
     """
 
     size: int
-    mark: str | None
+    last_id: str | None
+    last_at: datetime | None
     epoch: str
     goes_on: bool
     epochs: list[str] | None

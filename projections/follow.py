@@ -80,12 +80,12 @@ def _prepare(location: LedgerLocation, connection: Connection) -> None:
 
 
 def _old(connection: Connection, location: LedgerLocation) -> list[Projection]:
-    """The projections whose rows an older version made; one that told of no version is older too."""
+    """The projections whose rows an older version made, or that show what the log does not hold."""
     progress = read_progress(connection)
     there = tables_in(connection, location.projections)
     return [
         one
         for one in PROJECTIONS
-        if (one.name in progress and progress[one.name].version < one.version)
+        if (one.name in progress and (progress[one.name].version < one.version or not progress[one.name].stands))
         or (one.name not in progress and any(table.name in there for table in one.tables))
     ]

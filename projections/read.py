@@ -283,7 +283,7 @@ def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, .
 
 
 def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
-    row = connection.execute(query, {"epoch": None, "position": 0, "mark": None}).fetchone()
+    row = connection.execute(query, {"epoch": None, "position": 0, "entry_id": None, "recorded_at": None}).fetchone()
     assert row is not None
     return Watermarks(*row)
 

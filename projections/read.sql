@@ -14,17 +14,19 @@ select {log}
   from head
 
 -- name: log_columns
--- How long it is, what marks its last entry, and in which epoch it is; whether it goes on from what was last seen of it;
+-- How long it is, which its last entry is, and in which epoch it is; whether it goes on from what was last seen of it;
 -- which epochs it knows where it only reads, as a standby does (else null); and of which run the server is.
 head.size,
-       (select recorded_at || ', ' || entry_id from entries where position = head.size) as mark,
+       (select entry_id::text from entries where position = head.size) as last_id,
+       (select recorded_at from entries where position = head.size) as last_at,
        head.epoch,
        case when %(epoch)s::text is null then true
             when %(epoch)s::text <> head.epoch then exists (select from epochs where epochs.epoch = %(epoch)s::text)
             else %(position)s::bigint = 0
               or exists (
                   select from entries
-                   where position = %(position)s::bigint and recorded_at || ', ' || entry_id = %(mark)s::text
+                   where position = %(position)s::bigint
+                     and entry_id = %(entry_id)s::uuid and recorded_at = %(recorded_at)s::timestamptz
               )
        end as goes_on,
        case when current_setting('transaction_read_only')::boolean

@@ -193,8 +193,8 @@ def _can_go_on(connection: Connection, location: LedgerLocation, projections: Se
     """Whether another rebuild of the same versions has left its tables, and no entry stopped it."""
     if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.partitions"]).fetchone() == (None,):
         return False
-    same = "select bool_and(versions = %s and error is null) from partitions"
-    row = connection.execute(same, [_versions(projections)]).fetchone()
+    same = SQL["same"].format(disclosed=SQL["disclosed"].format(goal="partitions.goal"))
+    row = connection.execute(same, {"versions": _versions(projections)}).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -205,7 +205,8 @@ def _start(connection: Connection, location: LedgerLocation, projections: Sequen
             connection.execute(sql.SQL("drop table {}").format(_table(location.rebuild, name)))
         create_tables(connection, projections)
         connection.execute(SQL["create_partitions"])
-        connection.execute(SQL["assign"], {"of": count, "versions": _versions(projections)})
+        assign = SQL["assign"].format(disclosed=SQL["disclosed"].format(goal="head.size"))
+        connection.execute(assign, {"of": count, "versions": _versions(projections)})
 
 
 def _processors() -> int:

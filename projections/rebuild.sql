@@ -14,15 +14,17 @@ create table partitions (
     done           bigint  not null default 0,
     is_finished    boolean not null default false,
     error          text,
-    error_position bigint
+    error_position bigint,
+    disclosed      text    not null   -- which names of persons there were, as a digest: an erased one is not to come back
 )
 
 -- name: assign
 -- Partitions of about as many entries each.
-insert into partitions (number, versions, goal, after, upto)
+insert into partitions (number, versions, goal, disclosed, after, upto)
 select part,
        %(versions)s,
        head.size,
+       {disclosed},
        coalesce(lag(last) over (order by part), ''),
        case when lead(part) over (order by part) is null then '~' else last end
   from head,
@@ -97,12 +99,13 @@ select from {live}.projections where name = any(%(names)s) order by name for upd
 
 -- name: take_progress
 -- The progress of what was rebuilt is that of the new rows.
-insert into {live}.projections (name, version, position, built)
-select name, version, position, 1
+insert into {live}.projections (name, version, position, entry_id, built)
+select name, version, position, entry_id, 1
   from {rebuild}.projections
 on conflict (name) do update
    set version        = excluded.version,
        position       = excluded.position,
+       entry_id       = excluded.entry_id,
        error          = null,
        error_position = null,
        built          = projections.built + 1
@@ -114,3 +117,17 @@ drop table if exists {live}.progress
 -- name: analyze_briefly
 -- What the planner needs to know of the rows: some thousand of them tell it enough.
 set default_statistics_target = 30
+
+-- name: same
+-- Whether what was begun is of these versions, of the log as it is, and no name that it holds was erased meanwhile.
+select bool_and(versions = %(versions)s and error is null and goal <= size and disclosed = {disclosed})
+  from partitions,
+       head
+
+-- name: disclosed
+(
+    select count(*) || ' ' || coalesce(sum(hashtextextended(disclosures::text, 0)), 0)
+      from disclosures
+      join entries using (entry_id)
+     where entries.position <= {goal}
+)

@@ -32,7 +32,10 @@ log = logging.getLogger("ledger.follow")
 
 
 class Progress(NamedTuple):
-    """How many entries a projection shows, and the entry that stopped it, if one did; ``built`` counts its rebuilds."""
+    """How many entries a projection shows, and the entry that stopped it, if one did; ``built`` counts its rebuilds.
+
+    ``stands``: the log still holds the last of those entries. If not, a backup of the log alone was restored.
+    """
 
     name: str
     version: int
@@ -40,6 +43,7 @@ class Progress(NamedTuple):
     error: str | None = None
     error_position: int | None = None
     built: int = 0
+    stands: bool = True
 
 
 class Stop(NamedTuple):
@@ -51,7 +55,7 @@ class Stop(NamedTuple):
 
 
 class Outdated(Unavailable):
-    """Rows belong to another version of their projection than this process has."""
+    """Rows belong to another version of their projection than this process has, or to another log."""
 
 
 Read = tuple[Entry, Recorded]
@@ -93,8 +97,8 @@ class Follower:
 
     def _step(self) -> int:
         rows = self.connection.execute(SQL["lock_progress"], {"names": list(self.projections)}).fetchall()
-        size, epoch = (rows[0][6], rows[0][7]) if rows else (0, "")
-        groups = _groups([Progress(*row[:6]) for row in rows], self.projections)
+        size, epoch = (rows[0][7], rows[0][8]) if rows else (0, "")
+        groups = _groups([Progress(*row[:7]) for row in rows], self.projections)
         self.folds = {names: fold for names, fold in self.folds.items() if names in groups}
         done = [self._run(names, at, size, epoch) for names, at in groups.items()]
         self.position = min([fold.position for fold in self.folds.values()], default=0)
@@ -200,11 +204,11 @@ class Follower:
 def _groups(rows: Sequence[Progress], projections: Mapping[str, Projection]) -> dict[Names, Progress]:
     """The projections by where they stand; what was stopped goes apart. Raises Outdated."""
     for row in rows:
-        if row.version != projections[row.name].version:
-            ours = projections[row.name].version
-            raise Outdated(
-                f"the projection {row.name} is of version {row.version}, and this process makes version {ours}"
-            )
+        if row.version != (ours := projections[row.name].version):
+            what = f"is of version {row.version}, and this process makes version {ours}"
+            raise Outdated(f"the projection {row.name} {what}")
+        if not row.stands:
+            raise Outdated(f"the projection {row.name} shows entries that the log does not hold: it is built anew")
     found: dict[tuple[int, bool], list[Progress]] = {}
     for row in rows:
         found.setdefault((row.position, row.error_position is not None), []).append(row)

@@ -6,26 +6,33 @@ create table if not exists projections (
     position       bigint  not null,
     error          text,
     error_position bigint,
-    built          bigint  not null default 0  -- how often it was built anew
+    built          bigint  not null default 0, -- how often it was built anew
+    entry_id       uuid                        -- of the last entry that it shows
 )
 
 -- name: begin
-insert into projections (name, version, position)
-values (%(name)s, %(version)s, %(position)s)
+insert into projections (name, version, position, entry_id)
+values (%(name)s, %(version)s, %(position)s, (select entry_id from entries where position = %(position)s))
 on conflict do nothing
 
 -- name: progress
+-- How far the projections are; and whether the log still holds the last entry that each shows.
 select name,
        version,
        position,
        error,
        error_position,
-       built
+       built,
+       position = 0 or exists (
+           select from entries
+            where entries.position = projections.position
+              and entries.entry_id = projections.entry_id
+       )
   from projections
 
 -- name: behind
 -- Is there anything that the rows of one of these do not show?
-select bool_or(head.size > projections.position)
+select bool_or(head.size <> projections.position)
   from head,
        projections
  where name = any(%(names)s)
@@ -37,6 +44,11 @@ select name,
        error,
        error_position,
        built,
+       position = 0 or exists (
+           select from entries
+            where entries.position = projections.position
+              and entries.entry_id = projections.entry_id
+       ),
        size,
        epoch
   from projections,
@@ -48,6 +60,7 @@ select name,
 -- name: advance
 update projections
    set position       = %(position)s,
+       entry_id       = (select entry_id from entries where position = %(position)s),
        error          = case when name = any(%(stopped)s::text[]) then %(error)s::text end,
        error_position = case when name = any(%(stopped)s::text[]) then %(error_position)s::bigint end
  where name = any(%(names)s)

@@ -178,7 +178,7 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-WATERMARKS = Watermarks(size=9, mark="9", epoch="e1", goes_on=True, epochs=None, server=NOON,
+WATERMARKS = Watermarks(size=9, last_id="9", last_at=NOON, epoch="e1", goes_on=True, epochs=None, server=NOON,
                     positions={"states": 8}, recorded_at=NOON, built=77)  # fmt: skip
 
 

@@ -256,3 +256,13 @@ def test_a_ledger_that_grows_keeps_its_epoch(seeded: Service, location: LedgerLo
     with another(seeded) as fresh:
         assert epoch_of(fresh.get(STATE)) == epoch
     assert seeded.get("/v1/health").json()["epoch"]["count"] == 1
+
+
+def test_a_process_knows_what_it_has_recorded_itself(
+    seeded: Service, server: Embedded, rolled_back: Callable[..., None]
+) -> None:
+    """Where what it has answered 201 for is gone before it looked at the log again, its next read says so."""
+    answer = seeded.post(INDIA)
+    epoch, position = epoch_of(answer), answer.json()["position"]
+    rolled_back(SPACE)
+    rolled_back_problem(seeded.get(STATE, min_position=f"{epoch}:{position}"), "min_position")

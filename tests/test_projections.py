@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from ledger.database.connection import LedgerLocation
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import Unreadable
 from ledger.service import Ledger
@@ -17,8 +17,8 @@ from ledger.writing.draft import read_body
 from projections.audit import audit
 from projections.due.projection import DueItems
 from projections.projection import Change, Changes
-from projections.rebuild import rebuild
-from projections.runner import Follower, read_progress
+from projections.rebuild import begun, rebuild
+from projections.runner import Follower, projected, read_progress
 from projections.search.words import words_of
 from projections.states.projection import States
 from seeds import FILES, events
@@ -26,6 +26,7 @@ from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import Service
 from tests.test_follow import _line, following, rows
+from tests.test_writer import rewind
 
 pytest_plugins = ["tests.service"]
 
@@ -186,7 +187,11 @@ def test_an_unreadable_entry_is_named_where_it_stops_what_comes_later(
         owner.execute("alter table entries enable always trigger entries_are_never_changed")
     ledger.append(read_body(INDUS_X), CLERK)
     described = _line(
-        "party.described", "party:usa", {"short_name": "US", "sources": [{"source": "source:thx"}]}, streamversion=2
+        "party.described",
+        "party:usa",
+        {"short_name": "US", "sources": [{"source": "source:thx"}]},
+        streamversion=2,
+        dataschema="/v1/event-types/party.described/1",
     )
     ledger.recorder.insert_events([replace(described, originator_version=2)])
     with location.connect() as connection:
@@ -219,3 +224,52 @@ def test_a_changed_version_rebuilds_its_projection_alone(
 def _tables(reader: Any) -> dict[str, int]:
     names = ("projections", "states", "statuses", "timeline", "search", "due")
     return {name: reader.execute("select to_regclass(%s)::oid", [name]).fetchone()[0] for name in names}
+
+
+def test_rows_of_a_log_that_is_gone_are_built_anew(
+    service: Service, location: LedgerLocation, server: Embedded
+) -> None:
+    """Where a backup of the log alone was restored, the follower finds that its rows show what the log does not hold."""
+    service.given(THX, USA, INDIA)
+    rewind(server, location, 2)
+    with location.connect() as reader, following(location):
+        while projected(reader) != 2:
+            pass
+        assert reader.execute("select from states where subject = 'party:ind'").fetchall() == []
+    assert service.get("/v1/parties/ind").status_code == 404
+    assert list(audit(location)) == []
+
+
+def test_an_erased_name_does_not_come_back_by_a_rebuild_that_goes_on(
+    service: Service, location: LedgerLocation, reader: Connection
+) -> None:
+    """What was read of a name before it was erased is not gone on with."""
+    person = {"party": "party:usa", "person": "B. Canary", "office": "Envoy"}
+    service.given(THX, USA, event("meeting.held", "meeting:m", "2024", title="Talks", participants=[person]))
+
+    def break_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(location, break_off)
+    assert begun(location) > 0
+    with location.connect() as owner:
+        owner.execute("delete from disclosures")
+    assert begun(location) == 0
+    rebuild(location)
+    assert "Canary" not in str(rows(reader))
+
+
+def test_a_source_that_comes_later_says_nothing_of_what_was_recorded_before(
+    service: Service, location: LedgerLocation, reader: Connection
+) -> None:
+    """A fact that cites a source not yet registered reads the same followed and rebuilt, whenever the source was published."""
+    service.given(
+        event("initiative.launched", "initiative:i", "2024-09-01", name="N", kind="challenge",
+              sources=[{"source": "source:later"}]),
+        event("source.registered", "source:later", sources=[], title="T", kind="news_article", published="2024-05-01"),
+    )  # fmt: skip
+    before = rows(reader)
+    assert list(audit(location)) == []
+    rebuild(location)
+    assert rows(reader) == before

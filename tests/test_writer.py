@@ -341,6 +341,25 @@ def rewind(server: Embedded, location: LedgerLocation, size: int, epoch: str | N
         owner.execute("alter table entries enable always trigger versions_follow")
 
 
+def test_a_refusal_names_entries_by_where_they_stand(
+    ledger: Ledger, twin: Ledger, given: Given, server: Embedded, location: LedgerLocation
+) -> None:
+    """Where a request is refused for one before it in the batch, and another process recorded in between, it names the
+    position that the other one got."""
+    given(THX, INDUS_X, claim("initiative:indus-x", "a"))
+    strike = event("entry.voided", "initiative:indus-x", sources=[], target=3, reason_code="misread_source", reason="x")
+    with held(server.owner_dsn, location.schema) as head:
+        first = submit(ledger, USA)
+        head.wait_for(1)
+        submit(twin, INDIA)
+        head.wait_for(2)
+        one, two = submit(ledger, strike), submit(ledger, strike)
+    [struck] = one.result(20)
+    assert first.result(20)[0].position == 4
+    with pytest.raises(Refused, match=f"corrected by entry {struck.position}"):
+        two.result(20)
+
+
 def test_a_ledger_that_was_rolled_back_is_noticed_not_written_to(
     ledger: Ledger, given: Given, server: Embedded, location: LedgerLocation, reader: Connection
 ) -> None:

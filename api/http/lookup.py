@@ -26,6 +26,7 @@ from api.http.auth import Holders, bearer, digest, holders
 from ledger.database.connection import LedgerLocation
 from ledger.database.failures import explained
 from ledger.errors import Unavailable
+from ledger.log.committer import LastEntry
 from ledger.log.epoch import renew
 from projections.basis import Behind, Watermarks
 from projections.read import LOG_WATERMARKS, WATERMARKS
@@ -53,7 +54,8 @@ class SeenLast(NamedTuple):
 
     epoch: str | None = None
     position: int = 0
-    mark: str | None = None
+    entry_id: str | None = None
+    recorded_at: datetime | None = None
 
 
 class RollbackWatch:
@@ -69,12 +71,21 @@ class RollbackWatch:
         self.epoch = watermarks.epoch
         grown = watermarks.epoch != self.seen.epoch or watermarks.size > self.seen.position
         if watermarks.goes_on and grown:
-            self.seen = SeenLast(watermarks.epoch, watermarks.size, watermarks.mark)
+            self.seen = SeenLast(watermarks.epoch, watermarks.size, watermarks.last_id, watermarks.last_at)
+
+    def note_recorded(self, epoch: str | None, last: LastEntry | None) -> None:
+        """What this process has recorded itself, it has seen."""
+        if last and epoch == self.seen.epoch and last.position > self.seen.position:
+            self.seen = SeenLast(epoch, *last)
 
     async def begin_epoch(self, current: str) -> None:
         """The ledger was rolled back to before what was seen of it. Raises Unavailable."""
         seen = self.seen
-        what = f"entry {seen.position}, recorded at {seen.mark}," if seen.position else f"epoch {seen.epoch}"
+        what = (
+            f"entry {seen.position}, recorded at {seen.recorded_at}, {seen.entry_id},"
+            if seen.position
+            else f"epoch {seen.epoch}"
+        )
         await to_thread(self._renew, current, f"{what} was gone when the log was looked at again")
         if self.seen is seen:
             self.seen = SeenLast()

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence, Set
 from concurrent.futures import Future
+from datetime import datetime
 from threading import Lock
 from time import monotonic
 
 from ledger.errors import Unavailable
+from ledger.log.committer import LastEntry
 from ledger.log.entry import StoredLine
 from ledger.writing.decision import Answer, Decided, Decider, DecisionContext, Request
 
@@ -60,6 +62,8 @@ class Append(Future[list[Answer]], Pending):
         self.refusal: Exception | None = None
         self.number = 0  # in its batch
         self.is_as_decided = False  # every entry has the place that it was taken to have
+        self.epoch: str | None = None  # in which it was recorded
+        self.last: LastEntry | None = None  # of its entries
 
     def cancel(self) -> bool:
         """What was handed in is recorded, whoever still waits for the answer."""
@@ -79,10 +83,16 @@ class Append(Future[list[Answer]], Pending):
         except Exception as error:
             self.refusal = error
 
-    def conclude(self, positions: Sequence[int]) -> None:
+    def place(self, positions: Sequence[int]) -> bool:
+        """Whether its entries stand where they were taken to stand."""
+        self.is_as_decided = [answer.position for answer, new in self.decided if new] == list(positions)
+        return self.is_as_decided
+
+    def conclude(self, positions: Sequence[int], epoch: str, recorded_at: datetime) -> None:
         """It is recorded at these positions, or was before, or is refused: and the database bears that out."""
-        expected = [answer.position for answer, new in self.decided if new]
-        self.is_as_decided = expected == list(positions)
+        self.epoch = epoch
+        if positions:
+            self.last = LastEntry(positions[-1], [new.entry.id for _, new in self.decided if new][-1], recorded_at)
         following = iter(positions)
         self.decided = [
             (answer.at(next(following)) if new else answer._replace(repeated=answer.id not in self.sent), new)
@@ -129,9 +139,10 @@ class Insert(Pending):
 
     def result(self, timeout: float = -1) -> Sequence[int]:
         """The positions, once the lines are recorded. Raises IntegrityError, Unavailable, TimeoutError."""
-        if not self._ended.acquire(timeout=timeout):
-            raise TimeoutError
-        self._ended.release()
+        if not self.done():
+            if not self._ended.acquire(timeout=timeout):
+                raise TimeoutError
+            self._ended.release()
         if self._error is not None:
             raise self._error
         assert self._positions is not None

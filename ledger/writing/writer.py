@@ -127,7 +127,8 @@ class Writer:
     def _forget(self, batch: Sequence[Pending]) -> None:
         """After a failure that nobody foresaw: it may have come after the commit."""
         self.cache.clear()
-        self.committer.drop()
+        with suppress(Exception):  # what cannot even be closed is given up: nothing ends the writer
+            self.committer.drop()
         for one in batch:
             if not one.done() and one not in self.waiting:
                 one.doubt()
@@ -221,8 +222,11 @@ class Writer:
         if was_sent:
             for one in batch:
                 one.doubt()
-        batch = self._in_time(batch)
-        self.waiting.extendleft(reversed(batch))
+        self._pause(batch)
+
+    def _pause(self, batch: Sequence[Pending]) -> None:
+        """Try it again a little later."""
+        self.waiting.extendleft(reversed(self._in_time(batch)))
         sleep(RETRY_S)
 
     def _decide_again(self, batch: Sequence[Pending]) -> None:
@@ -261,7 +265,7 @@ class Writer:
                 self.today = theirs.date()
                 self._decide_again(batch)
             case "other clock" if decided_at - tolerance <= theirs <= ours + tolerance:
-                self._serve(batch)  # it took so long to reach the server that the times say nothing of the clocks
+                self._pause(batch)  # it took so long to reach the server that the times say nothing of the clocks
             case "other clock":
                 self._give_up(batch, f"the server's clock says {theirs}, and ours {ours}")
             case _:
@@ -296,11 +300,13 @@ class Writer:
         batch = self._decide(appends, context)
         verdict = self._record(batch, self.cache.seen, today)
         again, positions = list[Append](), batch.positions(verdict.base, verdict.stale)
+        moved = {batch.group(n) for n, one in enumerate(appends) if not one.place(positions.get(n, ()))}
         for number, one in enumerate(appends):
-            if batch.group(number) in verdict.stale:
+            # A refusal may name the entry of a request before it, by the position that it was taken to have.
+            if batch.group(number) in verdict.stale or (one.refusal and batch.group(number) in moved):
                 again.append(one)
             else:
-                one.conclude(positions.get(number, ()))
+                one.conclude(positions.get(number, ()), verdict.epoch, verdict.recorded_at)
         self._remember([one for one in appends if one.done()], context, batch, verdict)
         self._decide_again(again)
 

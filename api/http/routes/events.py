@@ -80,16 +80,18 @@ async def append(
     """Append one event, or up to 1,000 of them, all or none.
 
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
-    Idempotency-Key, changes nothing and gets the first answer. ``If-None-Match: *`` opens a stream that is not there yet.
+    Idempotency-Key, changes nothing and gets the same positions, with what is odd about the events by now. ``If-None-Match: *`` opens a stream that is not there yet.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
     key = idempotency_key(idempotency, drafts)
     drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
     actor = Actor("api_key", holder.name)
-    ledger = app_state(request).ledger
-    answers = await app_state(request).relay.wait(ledger.submit(drafts, actor, key))
+    here = app_state(request)
+    outcome = here.ledger.submit(drafts, actor, key)
+    answers = await here.relay.wait(outcome)
+    here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
-    context.epoch = ledger.epoch  # another may have begun since the key was looked up
+    context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
     return _appended(answers)
 
 
