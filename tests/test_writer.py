@@ -632,6 +632,20 @@ def assert_waiting(ledger: Ledger, count: int, head: Held) -> None:
     assert head.blocks(told.backend_pid)
 
 
+def test_a_request_that_takes_long_to_decide_keeps_nobody_waiting(
+    location: LedgerLocation, pool: Pool, given: Given
+) -> None:
+    """It is given up after a part of the time that a caller waits, and told so; what waits beside it is recorded."""
+    given(THX, INDUS_X)
+    with Ledger(location, pool, patience_s=2) as ledger:
+        days = [f"{2023 - number // 300}-{number // 28 % 12 + 1:02}-{28 - number % 28:02}" for number in range(1_000)]
+        long = [event("initiative.claim_recorded", "initiative:indus-x", day, text=f"{day}") for day in days]
+        outcome, beside = submit(ledger, *long), submit(ledger, USA)
+        assert beside.result(20)[0].subject == "party:usa"
+        with pytest.raises(Unavailable, match="send fewer events in a request"):
+            outcome.result(20)
+
+
 # --- clocks
 
 

@@ -150,19 +150,25 @@ class Decider(NamedTuple):
     source: str
     new_salt: Callable[[], bytes]
 
-    def decide(self, context: DecisionContext, request: Request, position: int) -> list[Decided]:
+    def decide(
+        self, context: DecisionContext, request: Request, position: int, check: Callable[[], None] = lambda: None
+    ) -> list[Decided]:
         """What to record for each event, in their order; each is admitted after those before it.
 
         The events are taken to stand from ``position`` on, after every entry there is. Raises Refused (with IdReused and
-        StaleVersion) and TooLarge, with a pointer to the event; then the context is as it was.
+        StaleVersion) and TooLarge, with a pointer to the event, and what ``check`` raises after one; then the context is
+        as it was.
         """
-        before, context.claimed = context.before(request), []
+        before, context.claimed = context.before(request), list[tuple[str, Subject]]()
+        decided = list[Decided]()
         try:
-            decided = list(self.each(context, request, position))
+            for one in self.each(context, request, position):
+                decided.append(one)
+                check()
         except Refused:
             context.restore(before)
             if len(request.events) > 1 and position < UNRECORDED:  # what is refused gets no place to be named by
-                return self.decide(context, request, UNRECORDED)
+                return self.decide(context, request, UNRECORDED, check)
             raise
         except Exception:
             context.restore(before)

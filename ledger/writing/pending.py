@@ -1,6 +1,6 @@
 """What waits to be recorded, each until its deadline, and the answer that its caller waits for."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from datetime import datetime
 from threading import Lock
@@ -10,6 +10,9 @@ from ledger.errors import Unavailable
 from ledger.log.committer import LastEntry
 from ledger.log.entry import StoredLine
 from ledger.writing.decision import Answer, Decided, Decider, DecisionContext, Request
+
+DECIDING_SHARE = 0.25
+"""Of the time that a caller waits, deciding may take so much."""
 
 
 class Pending:
@@ -79,9 +82,21 @@ class Append(Future[list[Answer]], Pending):
         """What is to be recorded and answered, or why it is refused."""
         self.decided, self.refusal = [], None
         try:
-            self.decided = decider.decide(context, self.request, position)
+            self.decided = decider.decide(context, self.request, position, self._check_time(monotonic()))
         except Exception as error:
             self.refusal = error
+
+    def _check_time(self, began: float) -> Callable[[], None]:
+        """Nobody's request keeps the others waiting until they are late."""
+        until = began + DECIDING_SHARE * (self.deadline - self.arrived)
+
+        def check() -> None:
+            if monotonic() > until:
+                raise Unavailable(
+                    "nothing was recorded, as it takes too long to decide: send fewer events in a request"
+                )
+
+        return check
 
     def place(self, positions: Sequence[int]) -> bool:
         """Whether its entries stand where they were taken to stand."""
