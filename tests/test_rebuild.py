@@ -36,22 +36,22 @@ pytest_plugins = ["tests.commands"]
 ENTRIES = 1_500
 SLOW = """
 import sys
-from ledger.database.connection import Place
+from ledger.database.connection import LedgerLocation
 from projections import rebuild
 
 rebuild.LONG, rebuild.BATCH = 100, 5
-rebuild.rebuild(Place(*sys.argv[1:]), lambda position: print(position, flush=True), 2)
+rebuild.rebuild(LedgerLocation(*sys.argv[1:]), lambda position: print(position, flush=True), 2)
 """
 OLD_FOLLOWER = """
 import sys
 from threading import Event
-from ledger.database.connection import Place
+from ledger.database.connection import LedgerLocation
 from projections import follow, follower, rebuild
 
 for module in (follow, follower, rebuild):
     module.VERSION -= 1
 print("started", flush=True)
-follow.follow(Place(*sys.argv[1:]), Event())
+follow.follow(LedgerLocation(*sys.argv[1:]), Event())
 """
 
 
