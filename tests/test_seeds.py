@@ -109,10 +109,9 @@ def test_loading_twice_changes_nothing(ledger: Ledger, reader: Connection) -> No
     assert reader.execute("select size from head").fetchall() == head
 
 
-@pytest.mark.parametrize("subject", SYSTEMS)
-def test_the_article_names_it(subject: str) -> None:
+def test_the_article_names_it() -> None:
     """Every system of the article has a record in the article's own file."""
-    assert any(event["subject"] == subject for event in events(ARTICLE))
+    assert SYSTEMS.keys() - {event["subject"] for event in events(ARTICLE)} == set()
 
 
 def test_every_system_answers_with_its_state(told: tuple[int, int], reader: Connection) -> None:
