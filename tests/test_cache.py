@@ -169,7 +169,7 @@ def test_an_answer_is_given_again_only_to_who_may_read(location: LedgerLocation,
 def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded) -> None:
     """Where the server has hung up, the question is asked again on another connection: kept, to be read, and appended."""
     seeded.get("/v1/meetings/panel")
-    for number in range(3):
+    for number in range(2):
         with LedgerLocation(server.owner_dsn, seeded.location.schema).connect() as owner:
             owner.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger' and pid <> %s"
