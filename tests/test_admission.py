@@ -46,6 +46,8 @@ ENDS = {
         "withdrawn": ["milestone.scheduled", "milestone.withdrawn"],
     },
 }
+EVERY_END = [(kind, status, type_) for kind, ends in ENDS.items() for status in ends for type_ in world_types(kind)]
+"""Each fact of a kind with each of its ends."""
 AFTER_THE_END = {"reopened", "revived", "related", "described"}
 BORN_BY_REGISTRATION = {"source", "party"}
 
@@ -91,19 +93,21 @@ def ended(kind: str, status: str) -> Stream:
     return stream
 
 
-@pytest.mark.parametrize("type_", sorted(OPENERS))
-def test_opens(type_: str) -> None:
+def test_opens(subtests: pytest.Subtests) -> None:
     """A stream may start with a fact that makes its subject known."""
-    stream = given(MINIMAL[type_])
-    assert stream.history.version == 1
-    assert stream.status() is not None
+    for type_ in sorted(OPENERS):
+        with subtests.test(type_):
+            stream = given(MINIMAL[type_])
+            assert stream.history.version == 1
+            assert stream.status() is not None
 
 
-@pytest.mark.parametrize("type_", sorted(set(FACTS) - OPENERS - MORE_OPENERS))
-def test_does_not_open(type_: str) -> None:
+def test_does_not_open(subtests: pytest.Subtests) -> None:
     """A typo in a subject must not make a stream: what presupposes its subject is refused where nothing is known."""
-    rule = "unknown_target" if type_.startswith("entry.") else "cannot_open"
-    assert refused(Stream(MINIMAL[type_]["subject"]), MINIMAL[type_]) == rule
+    for type_ in sorted(set(FACTS) - OPENERS - MORE_OPENERS):
+        with subtests.test(type_):
+            rule = "unknown_target" if type_.startswith("entry.") else "cannot_open"
+            assert refused(Stream(MINIMAL[type_]["subject"]), MINIMAL[type_]) == rule
 
 
 def test_what_is_struck_opens_nothing() -> None:
@@ -123,36 +127,43 @@ def test_facts_of_another_kind(type_: str) -> None:
     assert refused(Stream("meeting:talks"), MINIMAL[type_] | {"subject": "meeting:talks"}) == "wrong_kind"
 
 
-@pytest.mark.parametrize(("kind", "status"), [(kind, status) for kind, ends in ENDS.items() for status in ends])
-def test_after_the_end(kind: str, status: str) -> None:
-    """After a terminal state no fact follows but what reopens, relates or describes; and corrections."""
-    for type_ in world_types(kind):
+def test_after_the_end(subtests: pytest.Subtests) -> None:
+    """After a terminal state no fact follows but what reopens, relates or describes."""
+    for kind, status, type_ in EVERY_END:
         if type_ == "milestone.evidence_added":
             continue
-        stream = ended(kind, status)
-        late = MINIMAL[type_] | {"occurred": "2024"}
-        if type_.partition(".")[2] in AFTER_THE_END:
-            version = stream.history.version
-            flagged(stream, late)
-            assert stream.history.version == version + 1
-        else:
-            assert refused(stream, late) in ("after_end", "repeated_act"), type_
-    stream = ended(kind, status)
-    for type_ in ("entry.annotated", "entry.disputed", "entry.dispute_resolved", "entry.voided"):
-        flagged(stream, MINIMAL[type_] | {"subject": stream.subject})
+        with subtests.test(type_, after=status):
+            stream = ended(kind, status)
+            late = MINIMAL[type_] | {"occurred": "2024"}
+            if type_.partition(".")[2] in AFTER_THE_END:
+                version = stream.history.version
+                flagged(stream, late)
+                assert stream.history.version == version + 1
+            else:
+                assert refused(stream, late) in ("after_end", "repeated_act")
 
 
-@pytest.mark.parametrize(("kind", "status"), [(kind, status) for kind, ends in ENDS.items() for status in ends])
-def test_before_the_end(kind: str, status: str) -> None:
+def test_corrections_after_the_end(subtests: pytest.Subtests) -> None:
+    """What is recorded of a stream that ended can be corrected as before."""
+    for kind, ends in ENDS.items():
+        for status in ends:
+            stream = ended(kind, status)
+            for type_ in ("entry.annotated", "entry.disputed", "entry.dispute_resolved", "entry.voided"):
+                with subtests.test(type_, after=f"{kind} {status}"):
+                    flagged(stream, MINIMAL[type_] | {"subject": stream.subject})
+
+
+def test_before_the_end(subtests: pytest.Subtests) -> None:
     """What is dated before the end is let in after it: the past can always be told more fully."""
-    for type_ in world_types(kind):
+    for kind, status, type_ in EVERY_END:
         if type_.endswith((".registered", ".reopened", ".revived")) or type_ in ENDS[kind][status]:
             continue  # what must come first, what must come after, and what has been told
-        stream = ended(kind, status)
-        early = MINIMAL[type_] | {"occurred": "2005-05-05"}
-        version = stream.history.version
-        stream.append(early)
-        assert stream.history.version == version + 1
+        with subtests.test(type_, after=status):
+            stream = ended(kind, status)
+            early = MINIMAL[type_] | {"occurred": "2005-05-05"}
+            version = stream.history.version
+            stream.append(early)
+            assert stream.history.version == version + 1
 
 
 def test_party_facts_after_the_end() -> None:
@@ -223,13 +234,16 @@ ONCE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("type_", ONCE)
-def test_one_time_acts(type_: str) -> None:
+def test_one_time_acts(subtests: pytest.Subtests) -> None:
     """The same one-time act twice is refused as that, whatever date the second gives: the first is to be corrected."""
-    stream = given(*(MINIMAL[one] | {"occurred": "2010"} for one in ONCE[type_]), MINIMAL[type_] | {"occurred": "2012"})
-    repeated = {name: value for name, value in MINIMAL[type_].items() if name != "occurred"}
-    for again in ({"occurred": "2015"}, {"occurred": "2011"}, {"occurred": "2012"}, {}):
-        assert refused(stream, repeated | again) == "repeated_act", again
+    for type_ in ONCE:
+        with subtests.test(type_):
+            stream = given(
+                *(MINIMAL[one] | {"occurred": "2010"} for one in ONCE[type_]), MINIMAL[type_] | {"occurred": "2012"}
+            )
+            repeated = {name: value for name, value in MINIMAL[type_].items() if name != "occurred"}
+            for again in ({"occurred": "2015"}, {"occurred": "2011"}, {"occurred": "2012"}, {}):
+                assert refused(stream, repeated | again) == "repeated_act", again
 
 
 def test_one_time_acts_of_parties() -> None:
@@ -296,16 +310,17 @@ def test_ended_before_it_is_known() -> None:
         assert flagged(Stream("agreement:pact"), MINIMAL[type_]) == ["missing_predecessor"]
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in FULL if not type_.startswith("entry.")])
-def test_dangling_reference(type_: str) -> None:
+def test_dangling_reference(subtests: pytest.Subtests) -> None:
     """Each reference to what nothing is known of is flagged by name, the source included; none is refused."""
-    stream = given(opener(type_))
-    if type_ in ("source.registered", "party.registered"):
-        stream = Stream(MINIMAL[type_]["subject"])
-    stream.openings = {Subject("party:usa"): Opening(1), stream.subject: Opening(100)}
-    anomalies = stream.append(FULL[type_])
-    dangling = {one.detail.rpartition(" ")[2] for one in anomalies if one.code.value == "dangling_reference"}
-    assert dangling == _named(FULL[type_]) - {"party:usa"}
+    for type_ in (type_ for type_ in FULL if not type_.startswith("entry.")):
+        with subtests.test(type_):
+            stream = given(opener(type_))
+            if type_ in ("source.registered", "party.registered"):
+                stream = Stream(MINIMAL[type_]["subject"])
+            stream.openings = {Subject("party:usa"): Opening(1), stream.subject: Opening(100)}
+            anomalies = stream.append(FULL[type_])
+            dangling = {one.detail.rpartition(" ")[2] for one in anomalies if one.code.value == "dangling_reference"}
+            assert dangling == _named(FULL[type_]) - {"party:usa"}
 
 
 def _named(value: Any) -> set[str]:

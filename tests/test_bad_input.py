@@ -44,6 +44,7 @@ def unharmed(shared_service: Service) -> Iterator[Service]:
     """Nothing was recorded, not even half of it."""
     before = shared_service.size()
     yield shared_service
+    assert shared_service.get("/v1/events", after=before).json()["events"] == []
     assert shared_service.size() == before
 
 
@@ -60,12 +61,13 @@ MALFORMED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body[:16]))
-def test_what_is_no_json_is_400(unharmed: Service, body: bytes) -> None:
+def test_what_is_no_json_is_400(unharmed: Service, subtests: pytest.Subtests) -> None:
     """The body is JSON in UTF-8, or it is malformed."""
-    response = post(unharmed, body)
-    assert problem_of(response, 400)["type"] == "/problems/malformed"
-    assert pointers_of(response, 400) == [""]
+    for body in MALFORMED:
+        with subtests.test(repr(body[:16])):
+            response = post(unharmed, body)
+            assert problem_of(response, 400)["type"] == "/problems/malformed"
+            assert pointers_of(response, 400) == [""]
 
 
 def patterns(schema: Any) -> Iterator[str]:
@@ -99,10 +101,11 @@ NO_EVENTS: list[tuple[Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "pointer"), NO_EVENTS, ids=lambda value: repr(value)[:24])
-def test_what_is_no_event_is_422(unharmed: Service, body: Any, pointer: str) -> None:
+def test_what_is_no_event_is_422(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A request holds one event, or a list of 1 to 1,000; the pointer says which of them is none."""
-    assert pointers_of(post(unharmed, json.dumps(body).encode()))[0] == pointer
+    for body, pointer in NO_EVENTS:
+        with subtests.test(repr(body)[:24]):
+            assert pointers_of(post(unharmed, json.dumps(body).encode()))[0] == pointer
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -179,13 +182,14 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "pointer"), BAD_EVENTS, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_wrong_in_an_event_is_pointed_at(unharmed: Service, body: dict[str, Any], pointer: str) -> None:
+def test_what_is_wrong_in_an_event_is_pointed_at(unharmed: Service, subtests: pytest.Subtests) -> None:
     """Wrong types, unknown codes, impossible dates, texts that cannot be kept: 422 with the place, alone or in a list."""
-    raw = json.dumps(body).replace("1" + "0" * 400, "1e400").encode()
-    assert pointer in pointers_of(post(unharmed, raw))
-    several = b'{"events":[%s,%s]}' % (json.dumps(changed()).encode(), raw)
-    assert f"/events/1{pointer}" in pointers_of(post(unharmed, several))
+    for body, pointer in BAD_EVENTS:
+        with subtests.test(f"{pointer} of {repr(body)[:200]}"):
+            raw = json.dumps(body).replace("1" + "0" * 400, "1e400").encode()
+            assert pointer in pointers_of(post(unharmed, raw))
+            several = b'{"events":[%s,%s]}' % (json.dumps(changed()).encode(), raw)
+            assert f"/events/1{pointer}" in pointers_of(post(unharmed, several))
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -197,11 +201,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "rule"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_a_rule_forbids_is_409(unharmed: Service, body: dict[str, Any], rule: str) -> None:
+def test_what_a_rule_forbids_is_409(unharmed: Service, subtests: pytest.Subtests) -> None:
     """Unknown subjects, wrong versions, corrections of nothing: refused by name, and sound company is kept out too."""
-    assert problem_of(unharmed.post(body), 409)["rule"] == rule
-    assert problem_of(unharmed.post(changed(), body), 409)["rule"] == rule
+    for body, rule in REFUSED:
+        with subtests.test(rule):
+            assert problem_of(unharmed.post(body), 409)["rule"] == rule
+            assert problem_of(unharmed.post(changed(), body), 409)["rule"] == rule
 
 
 def test_the_same_id_twice_in_a_request_is_refused(unharmed: Service) -> None:
@@ -246,12 +251,16 @@ def test_an_entry_has_at_most_65535_bytes(service: Service) -> None:
 # --- headers
 
 
-@pytest.mark.parametrize("media_type", ["", "text/plain", "application/xml", "application/jsonp", "json", "ü", "*/*"])
-def test_other_media_types_are_415(unharmed: Service, media_type: str) -> None:
+def test_other_media_types_are_415(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A body is declared as JSON."""
-    headers = [(b"Content-Type", media_type.encode("latin-1")), (b"Authorization", ADMIN["Authorization"].encode())]
-    response = unharmed.client.post("/v1/events", content=json.dumps(changed()), headers=headers)
-    assert problem_of(response, 415)["type"] == "/problems/media-type"
+    for media_type in ("", "text/plain", "application/xml", "application/jsonp", "json", "ü", "*/*"):
+        with subtests.test(media_type):
+            headers = [
+                (b"Content-Type", media_type.encode("latin-1")),
+                (b"Authorization", ADMIN["Authorization"].encode()),
+            ]
+            response = unharmed.client.post("/v1/events", content=json.dumps(changed()), headers=headers)
+            assert problem_of(response, 415)["type"] == "/problems/media-type"
 
 
 def test_json_may_be_declared_at_length(service: Service) -> None:
@@ -261,25 +270,29 @@ def test_json_may_be_declared_at_length(service: Service) -> None:
         assert post(service, body, **{"Content-Type": media_type}).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("If-Match", b"v1"), ("If-Match", b'"1"'), ("If-Match", b'"v1", "v2"'), ("If-Match", b'"v-1"'), ("If-Match", b""),
-     ("If-Match", b'"v99999999999"'), ("If-Match", b'"v\xb2"'), ("Idempotency-Key", b""), ("Idempotency-Key", b'""'),
-     ("Idempotency-Key", b'"' + b"x" * 256 + b'"'), ("Idempotency-Key", b"x" * 256), ("Idempotency-Key", b'"a'),
-     ("Idempotency-Key", b"a b"), ("Idempotency-Key", b"\xff"), ("Idempotency-Key", b'"\xc3\xbc"'),
-     ("Idempotency-Key", b'"a";b=1')],
-)  # fmt: skip
-def test_odd_headers_are_422(unharmed: Service, name: str, value: bytes) -> None:
+ODD_HEADERS = [
+    ("If-Match", b"v1"), ("If-Match", b'"1"'), ("If-Match", b'"v1", "v2"'), ("If-Match", b'"v-1"'), ("If-Match", b""),
+    ("If-Match", b'"v99999999999"'), ("If-Match", b'"v\xb2"'), ("Idempotency-Key", b""), ("Idempotency-Key", b'""'),
+    ("Idempotency-Key", b'"' + b"x" * 256 + b'"'), ("Idempotency-Key", b"x" * 256), ("Idempotency-Key", b'"a'),
+    ("Idempotency-Key", b"a b"), ("Idempotency-Key", b"\xff"), ("Idempotency-Key", b'"\xc3\xbc"'),
+    ("Idempotency-Key", b'"a";b=1'),
+]  # fmt: skip
+
+
+def test_odd_headers_are_422(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A precondition or a key that cannot be read is never taken for none."""
-    headers = [(b"Authorization", ADMIN["Authorization"].encode()), (name.encode(), value)]
-    assert pointers_of(unharmed.client.post("/v1/events", json=changed(), headers=headers)) == [name]
+    for name, value in ODD_HEADERS:
+        with subtests.test(f"{name}: {value!r}"):
+            headers = [(b"Authorization", ADMIN["Authorization"].encode()), (name.encode(), value)]
+            assert pointers_of(unharmed.client.post("/v1/events", json=changed(), headers=headers)) == [name]
 
 
-@pytest.mark.parametrize("value", [b"", b",", b'"', b'W/"', b"\xff", b'"a", W/"b",,', b"x" * 8_000, b'W/"\x80"'])
-def test_odd_if_none_match_is_no_match(unharmed: Service, value: bytes) -> None:
+def test_odd_if_none_match_is_no_match(unharmed: Service, subtests: pytest.Subtests) -> None:
     """What is no tag of ours is no reason to send nothing."""
-    for path in ("/v1/events", "/v1/initiatives/indus-x"):
-        assert unharmed.client.get(path, headers=[(b"If-None-Match", value)]).status_code == 200
+    for value in (b"", b",", b'"', b'W/"', b"\xff", b'"a", W/"b",,', b"x" * 8_000, b'W/"\x80"'):
+        with subtests.test(repr(value[:16])):
+            for path in ("/v1/events", "/v1/initiatives/indus-x"):
+                assert unharmed.client.get(path, headers=[(b"If-None-Match", value)]).status_code == 200
 
 
 # --- paths and query strings
@@ -310,12 +323,11 @@ QUERIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("path", "name", "value"), QUERIES, ids=lambda value: value[:30].encode("unicode_escape").decode()
-)
-def test_odd_parameters_are_pointed_at(unharmed: Service, path: str, name: str, value: str) -> None:
+def test_odd_parameters_are_pointed_at(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A parameter that cannot be read, is out of range or is not known: 422 with its name."""
-    assert pointers_of(unharmed.get(path, **{name: value}))[0] == name
+    for path, name, value in QUERIES:
+        with subtests.test(f"{path}?{name}={value[:30]!r}"):
+            assert pointers_of(unharmed.get(path, **{name: value}))[0] == name
 
 
 def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:
@@ -343,19 +355,22 @@ def test_no_parameter_is_ignored(unharmed: Service) -> None:
                     assert pointers_of(twice) == [one["name"]], path
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/v1/initiatives/%00", "/v1/initiatives/INDUS-X", "/v1/initiatives/a%0a", "/v1/initiatives/" + "a" * 101,
-     "/v1/initiatives/%ff", "/v1/initiatives/..%2f", "/v1/initiatives/%F0%9F%9B%B0/timeline", "/v1/events/x",
-     "/v1/events/1.5", "/v1/events/%00", "/v1/events/1%00", "/v1/events/%ff", "/v1/events/" + "9" * 5_000,
-     "/v1/event-types/%00", "/v1/event-types/party.registered/x", "/v1/event-types/party.registered/%00",
-     "/problems/%00", "/v1/%ff", "/static-offline-docs/%00", "/static-offline-docs/..%2f..%2fapp.py"],
-)  # fmt: skip
-def test_odd_paths_are_problems(unharmed: Service, path: str) -> None:
+ODD_PATHS = [
+    "/v1/initiatives/%00", "/v1/initiatives/INDUS-X", "/v1/initiatives/a%0a", "/v1/initiatives/" + "a" * 101,
+    "/v1/initiatives/%ff", "/v1/initiatives/..%2f", "/v1/initiatives/%F0%9F%9B%B0/timeline", "/v1/events/x",
+    "/v1/events/1.5", "/v1/events/%00", "/v1/events/1%00", "/v1/events/%ff", "/v1/events/" + "9" * 5_000,
+    "/v1/event-types/%00", "/v1/event-types/party.registered/x", "/v1/event-types/party.registered/%00",
+    "/problems/%00", "/v1/%ff", "/static-offline-docs/%00", "/static-offline-docs/..%2f..%2fapp.py",
+]  # fmt: skip
+
+
+def test_odd_paths_are_problems(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A path that names nothing, or nothing that could be, is 404 or 422."""
-    response = unharmed.client.get(path)
-    assert response.status_code in (404, 422), response.text
-    problem_of(response, response.status_code)
+    for path in ODD_PATHS:
+        with subtests.test(path[:80]):
+            response = unharmed.client.get(path)
+            assert response.status_code in (404, 422), response.text
+            problem_of(response, response.status_code)
 
 
 # --- cursors
@@ -386,11 +401,12 @@ def test_a_cursor_goes_with_its_own_list(pages: Service) -> None:
         assert pointers_of(pages.get(path, limit=1, cursor=cursor, **params)) == ["cursor"]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", "\0", "====", "e30", "bnVsbA", "W1tbW1tbW1tbW1s", "//8", "A" * 1_001])
-def test_what_is_no_cursor_is_422(unharmed: Service, cursor: str) -> None:
+def test_what_is_no_cursor_is_422(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A cursor is taken from the page before, as it is."""
-    for path in (LIST, f"{STATE}/timeline"):
-        assert pointers_of(unharmed.get(path, cursor=cursor)) == ["cursor"]
+    for cursor in ("", "x", "é", "\0", "====", "e30", "bnVsbA", "W1tbW1tbW1tbW1s", "//8", "A" * 1_001):
+        with subtests.test(repr(cursor[:16])):
+            for path in (LIST, f"{STATE}/timeline"):
+                assert pointers_of(unharmed.get(path, cursor=cursor)) == ["cursor"]
 
 
 PLACES: list[tuple[str, list[Any]]] = [

@@ -1,6 +1,7 @@
 """Corrections are about the record, not about the world: what may be corrected, how often, and what then counts."""
 
 from datetime import date
+from itertools import product
 from typing import Any
 
 import pytest
@@ -96,28 +97,30 @@ def test_replacement_of_a_plan_that_came_true() -> None:
     assert stream.status("2024-08-20") == "active"
 
 
-@pytest.mark.parametrize("type_", ["entry.voided", "entry.superseded", "entry.annotated", "entry.disputed"])
-@pytest.mark.parametrize("target", [100, 103, 7, entry_id(100), entry_id(103)])
-def test_target_is_in_this_stream_and_earlier(type_: str, target: int | str) -> None:
+def test_target_is_in_this_stream_and_earlier(subtests: pytest.Subtests) -> None:
     """A correction of what is not in its stream, or not yet, is refused; so is one of itself."""
-    stream = given(REPORTED, LAUNCHED)
-    assert refused(stream, other(type_, target) | {"id": entry_id(103)}) == "unknown_target"
-    assert flagged(stream, other(type_, 102)) == []
+    types = ("entry.voided", "entry.superseded", "entry.annotated", "entry.disputed")
+    targets: tuple[int | str, ...] = (100, 103, 7, entry_id(100), entry_id(103))
+    for type_, target in product(types, targets):
+        with subtests.test(f"{type_} of {target}"):
+            stream = given(REPORTED, LAUNCHED)
+            assert refused(stream, other(type_, target) | {"id": entry_id(103)}) == "unknown_target"
+            assert flagged(stream, other(type_, 102)) == []
 
 
-@pytest.mark.parametrize("first", ["entry.voided", "entry.superseded"])
-@pytest.mark.parametrize("second", ["entry.voided", "entry.superseded"])
-@pytest.mark.parametrize("by_id", [False, True])
-def test_one_strike_each(first: str, second: str, by_id: bool) -> None:
+def test_one_strike_each(subtests: pytest.Subtests) -> None:
     """An entry is voided or superseded once; the second attempt is told which entry was the first, and what to do."""
-    stream = given(REPORTED, LAUNCHED, other(first, 102), other("entry.annotated", 102))
-    advice = "correct that one" if first == "entry.superseded" else "record the fact again"
-    with pytest.raises(Refused, match=f"entry 103: {advice}") as error:
-        stream.append(other(second, entry_id(102) if by_id else 102))
-    assert error.value.rule == "already_corrected"
-    assert refused(stream, other(second, 102)) == "already_corrected"
-    stream.append(other(second, 101))
-    assert stream.history.struck == {102: 103, 101: 105}
+    strikes = ("entry.voided", "entry.superseded")
+    for first, second, by_id in product(strikes, strikes, (False, True)):
+        with subtests.test(f"{first}, {second}", by_id=by_id):
+            stream = given(REPORTED, LAUNCHED, other(first, 102), other("entry.annotated", 102))
+            advice = "correct that one" if first == "entry.superseded" else "record the fact again"
+            with pytest.raises(Refused, match=f"entry 103: {advice}") as error:
+                stream.append(other(second, entry_id(102) if by_id else 102))
+            assert error.value.rule == "already_corrected"
+            assert refused(stream, other(second, 102)) == "already_corrected"
+            stream.append(other(second, 101))
+            assert stream.history.struck == {102: 103, 101: 105}
 
 
 def test_one_strike_within_a_request() -> None:
@@ -237,24 +240,25 @@ def test_corrections_after_the_end() -> None:
     assert flagged(stream, MINIMAL["initiative.suspended"] | {"occurred": "2016"}) == []
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in FULL if not type_.startswith("entry.")])
-def test_every_fact_can_take_a_place(type_: str) -> None:
+def test_every_fact_can_take_a_place(subtests: pytest.Subtests) -> None:
     """Any fact can be the replacement of one of its kind, and reads back from the line as it was given."""
-    kind = type_.partition(".")[0]
-    subject = SUBJECTS[kind]
-    for example in (MINIMAL[type_], FULL[type_]):
-        stream = given(opener(type_), MINIMAL[f"{kind}.described"])
-        if type_ in ("source.registered", "party.registered"):
-            stream.append(superseded(101, example, subject))
-        else:
-            stream.append(superseded(102, example, subject))
-        live = next(live for live in stream.history.lives if live.position == 103)
-        assert live.fact.type == type_
-        given_names = set(example["data"])
-        assert set(own(live.fact)) == given_names
-        again = given(opener(type_)) if "registered" not in type_ or kind == "agreement" else Stream(subject)
-        again.append(example)
-        assert set(own(again.history.lives[-1].fact)) == given_names
+    for type_ in (type_ for type_ in FULL if not type_.startswith("entry.")):
+        with subtests.test(type_):
+            kind = type_.partition(".")[0]
+            subject = SUBJECTS[kind]
+            for example in (MINIMAL[type_], FULL[type_]):
+                stream = given(opener(type_), MINIMAL[f"{kind}.described"])
+                if type_ in ("source.registered", "party.registered"):
+                    stream.append(superseded(101, example, subject))
+                else:
+                    stream.append(superseded(102, example, subject))
+                live = next(live for live in stream.history.lives if live.position == 103)
+                assert live.fact.type == type_
+                given_names = set(example["data"])
+                assert set(own(live.fact)) == given_names
+                again = given(opener(type_)) if "registered" not in type_ or kind == "agreement" else Stream(subject)
+                again.append(example)
+                assert set(own(again.history.lives[-1].fact)) == given_names
 
 
 def test_persons_in_a_replacement() -> None:

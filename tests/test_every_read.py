@@ -68,7 +68,7 @@ def generated(run: int) -> Callable[[], list[Event]]:
     """Realistic histories, of which some entries come to be struck or disputed."""
 
     def events() -> list[Event]:
-        told = list(Generator(run).events(600))
+        told = list(Generator(run).events(400))
         return told + [_correction(one, number) for number, one in enumerate(told[160 :: 6 + run])]
 
     return events

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -24,14 +24,12 @@ from ledger.settings import Timeouts
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
 from projections import fold, runner
-from projections import rebuild as rebuild_module
 from projections.follow import follow
 from projections.projection import FOREVER
 from projections.rebuild import rebuild
 from projections.registry import PROJECTIONS
 from projections.runner import Follower, Progress, projected, read_progress
 from projections.states import projection as states_module
-from projections.states.projection import States
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.proxy import Cut, wired
@@ -300,14 +298,14 @@ def test_a_rebuild_puts_the_same_rows_in_the_place_of_the_live_ones(
 
 
 def test_what_another_version_built_is_built_again(
-    teller: Teller, follower: Follower, location: LedgerLocation, reader: Connection, monkeypatch: pytest.MonkeyPatch
+    teller: Teller, follower: Follower, location: LedgerLocation, reader: Connection
 ) -> None:
-    """Where the rows were made by another version, the follower rebuilds them by itself before it goes on."""
+    """Where the rows were made by an older version, the follower rebuilds them by itself before it goes on."""
     teller.tell(20)
     catch_up(follower)
     right = rows(reader)
     reader.execute("update states set status = 'as it was called before'")
-    monkeypatch.setattr(States, "version", States.version + 1)
+    reader.execute("update projections set version = version - 1 where name = 'states'")
     with following(location):
         _wait_until(lambda: rows(reader) == right)
 
@@ -371,43 +369,46 @@ def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: 
 # --- what goes wrong on the way
 
 
+@contextmanager
+def at_the_last_moment(reader: Connection, this: LiteralString, when: LiteralString = "deferred") -> Iterator[None]:
+    """Whoever writes how far the rows are comes to this: at once ("immediate"), or when it is about to be committed."""
+    reader.execute(
+        f"create function last_moment() returns trigger language plpgsql as 'begin {this}; return null; end'"
+    )
+    reader.execute(f"""
+        create constraint trigger last_moment after insert or update on projections
+        deferrable initially {when} for each row execute function last_moment()""")
+    yield
+    reader.execute("drop function last_moment cascade")
+
+
+@pytest.mark.parametrize("when", ["immediate", "deferred"])
 def test_a_step_that_is_rolled_back_changes_nothing(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    teller: Teller,
+    follower: Follower,
+    reader: Connection,
+    rebuilt: Callable[[], tuple[Rows, ...]],
+    when: LiteralString,
+) -> None:
     """A step that fails after it has written leaves rows and progress as they were, and the next does the work once."""
     teller.tell(30)
     catch_up(follower)
     before = rows(reader), read_progress(reader)
     teller.tell(30)
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("at the last moment")
-
-    monkeypatch.setattr(follower, "_advance", fail)
-    with pytest.raises(RuntimeError):
+    with at_the_last_moment(reader, "raise ''the disk is full''", when), pytest.raises(psycopg.errors.RaiseException):
         follower.step()
     assert (rows(reader), read_progress(reader)) == before
-    monkeypatch.undo()
     assert follower.step() == 30
     assert rows(reader) == rebuilt()
 
 
 def test_a_connection_that_dies_within_a_step_changes_nothing(
-    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]], server: Embedded,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    teller: Teller, follower: Follower, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]]
+) -> None:
     """A follower whose connection is killed between its rows and its commit leaves nothing behind."""
     teller.tell(30)
-    advance = follower._advance
-
-    def die(*given: Any) -> None:
-        with psycopg.connect(server.owner_dsn, autocommit=True) as owner:
-            owner.execute("select pg_terminate_backend(%s, 5000)", [follower.connection.info.backend_pid])
-        advance(*given)
-
-    monkeypatch.setattr(follower, "_advance", die)
-    with pytest.raises(psycopg.OperationalError):
+    dies: LiteralString = "perform pg_terminate_backend(pg_backend_pid())"
+    with at_the_last_moment(reader, dies), pytest.raises(psycopg.errors.AdminShutdown):
         follower.step()
     assert rows(reader) == EMPTY
     catch_up(Follower(reader))
@@ -532,23 +533,33 @@ def test_a_follower_forgets_what_it_remembers_of_another_epoch(
 
 
 def test_a_rebuild_and_a_running_follower_do_not_block_each_other(
-    teller: Teller, location: LedgerLocation, reader: Connection, monkeypatch: pytest.MonkeyPatch
+    teller: Teller, location: LedgerLocation, reader: Connection
 ) -> None:
     """A rebuild succeeds while a follower is at work, however long the follower has waited for it."""
     teller.tell(20)
-    swap = rebuild_module._swap
+    waited: list[int] = []
 
-    def swap_late(connection: Connection, there: LedgerLocation, those: Any) -> None:
-        teller.tell(1)  # the follower wakes, and waits
-        _wait_until(lambda: _waits_long(reader))
-        swap(connection, there, those)
+    def go_on(position: int) -> None:
+        teller.tell(1)  # so there is more to do at each step, the last one before the swap too
+        if _is_taken_over(reader):
+            _wait_until(lambda: _waits_long(reader))
+            waited.append(position)
 
     with following(location) as (thread,):
         _wait_until(lambda: _position(reader) == 22)
-        monkeypatch.setattr(rebuild_module, "_swap", swap_late)
-        rebuild(location)
-        _wait_until(lambda: _position(reader) == 23)
+        rebuild(location, go_on)
+        assert waited
+        _wait_until(lambda: _position(reader) == teller.told[-1].position)
         assert thread.is_alive()
+
+
+def _is_taken_over(reader: Connection) -> bool:
+    """Whether somebody keeps everybody from the rows, to put others in their place."""
+    row = reader.execute("""
+        select from pg_locks
+         where granted and mode = 'AccessExclusiveLock' and relation = 'timeline'::regclass
+        """).fetchone()
+    return row is not None
 
 
 def _waits_long(reader: Connection) -> bool:
