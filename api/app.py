@@ -32,7 +32,7 @@ from ledger.errors import Unavailable
 from ledger.process import tune_gc
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
-from projections.read import Queries
+from projections.queries import Queries
 
 POOL_SIZE = 16
 GRACE_S = 5

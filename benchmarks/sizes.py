@@ -16,7 +16,7 @@ from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
 from projections.basis import Asked
-from projections.read import Queries
+from projections.queries import Queries
 from projections.runner import projected
 from tests.generator import Generator
 

@@ -21,7 +21,7 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.read import Queries
+from projections.queries import Queries
 from projections.runner import projected
 
 CONNECTIONS = 32

@@ -10,11 +10,11 @@ import psycopg
 from eventsourcing.persistence import ApplicationRecorder, Notification, StoredEvent, Subscription
 from psycopg_pool import PoolTimeout
 
-from ledger.database.connection import LedgerLocation, Listener, Pool, queries
+from ledger.database.connection import LedgerLocation, Listener, Pool, sql_blocks
 from ledger.log.entry import StoredLine
 from ledger.writing.writer import Writer
 
-SQL = queries("ledger", "recorder.sql")
+SQL = sql_blocks("ledger", "recorder.sql")
 LAST = 2**63 - 1
 
 

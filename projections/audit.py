@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from psycopg import sql
 
-from ledger.database.connection import Connection, LedgerLocation, is_read_only, queries
+from ledger.database.connection import Connection, LedgerLocation, is_read_only, sql_blocks
 from ledger.errors import Refused, Unreadable
 from ledger.history import History
 from ledger.log.clocks import Clocks, read_clocks
@@ -22,7 +22,7 @@ from projections.rebuild import Builder
 from projections.registry import PROJECTIONS
 from projections.runner import Progress, Stop, read_progress
 
-SQL = queries("projections", "audit.sql")
+SQL = sql_blocks("projections", "audit.sql")
 BATCH = 5_000
 LAST_STREAM = "~"
 """After every stream there is."""

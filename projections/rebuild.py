@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ledger.database.connection import Connection, LedgerLocation, queries
+from ledger.database.connection import Connection, LedgerLocation, sql_blocks
 from ledger.errors import LedgerError, Unavailable, Unreadable
 from ledger.history import History, Opening
 from ledger.process import undisturbed
@@ -44,7 +44,7 @@ from projections.runner import (
     tables_of,
 )
 
-SQL = queries("projections", "rebuild.sql")
+SQL = sql_blocks("projections", "rebuild.sql")
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 

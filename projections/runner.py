@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.types.string import BytesBinaryDumper
 
-from ledger.database.connection import Connection, queries
+from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import Unavailable, Unreadable
 from ledger.history import Opening, Recorded
 from ledger.log.entry import Entry, read_line
@@ -25,7 +25,7 @@ from projections.fold import Fold, Stopped
 from projections.projection import Projection, Rows, Table
 from projections.registry import PROJECTIONS
 
-SQL = queries("projections", "runner.sql")
+SQL = sql_blocks("projections", "runner.sql")
 BATCH = 1_000
 KNOWN_OPENINGS = 50_000
 log = logging.getLogger("ledger.follow")
@@ -270,7 +270,7 @@ def create_tables(connection: Connection, projections: Iterable[Projection]) -> 
 
 def create_indexes(connection: Connection, projections: Iterable[Projection]) -> None:
     for one in projections:
-        connection.execute(queries(f"projections.{one.name}", f"{one.name}.sql")["indexes"])
+        connection.execute(sql_blocks(f"projections.{one.name}", f"{one.name}.sql")["indexes"])
 
 
 def begin(connection: Connection, projections: Iterable[Projection], position: int) -> None:

@@ -16,7 +16,6 @@ from api.http.response_cache import OVERHEAD_BYTES, Cache, CachedResponse
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import Denied
-from projections import read
 from projections.basis import Watermarks
 from projections.rebuild import rebuild
 from tests.examples import INDIA, INDUS_X, THX, USA, event
@@ -193,7 +192,7 @@ def cached(body: bytes = b"{}", *, pinned: bool = False) -> CachedResponse:
     return CachedResponse(WATERMARKS, TODAY, pinned, 'W/"tag"', [], body)
 
 
-TODAY = read.LAST_DAY
+TODAY = queries.LAST_DAY
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ledger.database.failures import explained, is_lost
 from ledger.database.migrations import migrate
 from ledger.errors import Misconfigured, Unavailable
 from ledger.settings import Settings, Timeouts, read_settings
-from projections.read import Queries
+from projections.queries import Queries
 from tests.commands import LEDGER, environment
 from tests.examples import THX
 from tests.service import problem_of, running

@@ -22,7 +22,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.diff import said
-from projections.read import SORTS
+from projections.queries import SORTS
 from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.generator import SEED, Event, Generator

@@ -494,7 +494,7 @@ def test_followers_that_run_by_themselves_keep_up_though_their_connections_die(
     assert rows(reader) == rebuilt()
 
 
-@pytest.mark.parametrize("marker", [b"copy states", b"head.size > projections.position", b"listen "])
+@pytest.mark.parametrize("marker", [b"copy states", b"head.size <> projections.position", b"listen "])
 def test_a_follower_whose_answer_is_swallowed_goes_on(
     marker: bytes, teller: Teller, location: LedgerLocation, reader: Connection, rebuilt: Callable[[], tuple[Rows, ...]],
     caplog: pytest.LogCaptureFixture,

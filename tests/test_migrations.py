@@ -27,7 +27,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_body
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.read import Queries
+from projections.queries import Queries
 from projections.rebuild import rebuild
 from tests.conftest import CLERK
 from tests.examples import THX, USA, event

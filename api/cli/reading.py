@@ -16,7 +16,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.read import Queries
+from projections.queries import Queries
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]

@@ -12,7 +12,7 @@ from ledger.process import undisturbed
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked
-from projections.read import Queries
+from projections.queries import Queries
 from projections.replay import Replayed, story
 
 LOG_BATCH = 5_000

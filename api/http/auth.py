@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger.database.connection import Connection, is_read_only, queries
+from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import READ_ONLY
 from ledger.errors import Denied, Invalid, NotFound
 
-SQL = queries("api.http", "auth.sql")
+SQL = sql_blocks("api.http", "auth.sql")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 KEY_BYTES = 32
 log = logging.getLogger("ledger.http")

@@ -24,7 +24,7 @@ from ledger.errors import Fault, Invalid, Unavailable
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections.basis import Behind
-from projections.read import Queries
+from projections.queries import Queries
 
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""

@@ -6,7 +6,7 @@ from pydantic_core import to_json
 
 from ledger.vocabulary.fact import Subject
 from projections.basis import Basis
-from projections.read import StateRow, StateView
+from projections.queries import StateRow, StateView
 
 PLURALS = {
     "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",

@@ -29,7 +29,7 @@ from ledger.errors import Unavailable
 from ledger.log.committer import LastEntry
 from ledger.log.epoch import renew
 from projections.basis import Behind, Watermarks
-from projections.read import LOG_WATERMARKS, WATERMARKS
+from projections.queries import LOG_WATERMARKS, WATERMARKS
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from ledger.vocabulary.dates import INSTANT
 from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
-from projections.read import Filters
+from projections.queries import Filters
 
 MAX_PAGE = 1_000
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

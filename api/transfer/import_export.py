@@ -17,14 +17,14 @@ from api.transfer.corrections import Imported, imported, last_ids, mark, read_ma
 from api.transfer.event_files import Line, Report, count_lines, read_drafts, read_lines, rereadable
 from api.transfer.mapping import TableMapping, read_mapping
 from api.transfer.rows import read_table
-from ledger.database.connection import Connection, queries
+from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
 from ledger.service import Ledger
 from ledger.writing.decision import Actor, Answer
-from projections.read import Queries
+from projections.queries import Queries
 
-SQL = queries("projections", "read.sql")
+SQL = sql_blocks("projections", "queries.sql")
 CLERK = Actor("system", "cli")
 BATCH = 1_000
 LONG = 10_000

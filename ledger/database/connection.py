@@ -67,7 +67,7 @@ OPTION = re.compile(r"(?:-c\s*|--)([\w-]+)=((?:\\.|\S)*)")
 """A setting in the ``options`` of a connection string, as the server's own command line has it."""
 
 
-def queries(package: str, name: str) -> dict[str, LiteralString]:
+def sql_blocks(package: str, name: str) -> dict[str, LiteralString]:
     """The named blocks of an .sql file: each starts with a line ``-- name: block``."""
     parts = NAMED_BLOCK.split(files(package).joinpath(name).read_text())[1:]
     return {block: text.strip() for block, text in zip(parts[::2], parts[1::2], strict=True)}

@@ -7,7 +7,7 @@ from importlib.resources import files
 import psycopg
 from psycopg import sql
 
-from ledger.database.connection import Connection, LedgerLocation, queries, read_dsn
+from ledger.database.connection import Connection, LedgerLocation, read_dsn, sql_blocks
 from ledger.errors import Misconfigured
 
 
@@ -75,7 +75,7 @@ def _run(owner: Connection, location: LedgerLocation, number: int, name: str, te
 
 def _give_rights(owner: Connection, location: LedgerLocation) -> list[str]:
     """What the service may do, again: a dump that was restored may know nothing of its role."""
-    rights, names, done = queries("ledger.database", "rights.sql"), _names(location), []
+    rights, names, done = sql_blocks("ledger.database", "rights.sql"), _names(location), []
     stranger = owner.execute(rights["strangers"], names).fetchone()
     if stranger and stranger != (owner.info.user,):
         raise Misconfigured(

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ledger.database.connection import Connection, queries
+from ledger.database.connection import Connection, sql_blocks
 
-SQL = queries("ledger.log", "clocks.sql")
+SQL = sql_blocks("ledger.log", "clocks.sql")
 
 
 class Clocks(NamedTuple):

@@ -15,12 +15,12 @@ from uuid import UUID
 
 import psycopg
 
-from ledger.database.connection import Connection, LedgerLocation, queries, read_dsn
+from ledger.database.connection import Connection, LedgerLocation, read_dsn, sql_blocks
 from ledger.database.failures import is_lost
 from ledger.log.batch import Batch
 from ledger.log.entry import StoredLine
 
-SQL = queries("ledger", "recorder.sql")
+SQL = sql_blocks("ledger", "recorder.sql")
 NOTIFY_EVERY_S = 0.02
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from secrets import token_hex
 from typing import NamedTuple
 
-from ledger.database.connection import Connection, queries
+from ledger.database.connection import Connection, sql_blocks
 
-SQL = queries("ledger.log", "epoch.sql")
+SQL = sql_blocks("ledger.log", "epoch.sql")
 EPOCH_BYTES = 8
 
 

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from ledger.database.connection import Connection, queries
+from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import LedgerError, Unreadable
 from ledger.history import HistoryCache, Opening, Recorded
 from ledger.log.commitments import Disclosure
@@ -21,7 +21,7 @@ from ledger.vocabulary.dates import InvalidDate, PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import DecisionContext, Request
 
-SQL = queries("ledger.writing", "decision_cache.sql")
+SQL = sql_blocks("ledger.writing", "decision_cache.sql")
 KNOWN_ENTRIES = 150_000
 """Of the streams that are kept in memory, about 3 KB each: a stream that has to be read again costs five times as much."""
 

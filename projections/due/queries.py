@@ -3,11 +3,11 @@
 from datetime import date
 from typing import NamedTuple
 
-from ledger.database.connection import queries
+from ledger.database.connection import sql_blocks
 from projections.basis import Asked, Basis
-from projections.read import Queries
+from projections.queries import Queries
 
-SQL = queries("projections.due", "due.sql")
+SQL = sql_blocks("projections.due", "due.sql")
 
 
 class DueItem(NamedTuple):

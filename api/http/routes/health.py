@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import AppState, Strict, app_state
-from ledger.database.connection import Connection, is_read_only, queries
+from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import Clocks, read_clocks
@@ -23,7 +23,7 @@ from ledger.writing.writer import Backlog
 from projections.registry import PROJECTIONS
 from projections.runner import Progress, read_progress
 
-SQL = queries("api.http.routes", "health.sql")
+SQL = sql_blocks("api.http.routes", "health.sql")
 UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
 STUCK_S = 5.0
 """An append that has waited this long will not be answered in time."""

@@ -20,7 +20,7 @@ from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff import changes
-from projections.read import Queries, StateRow, StateView
+from projections.queries import Queries, StateRow, StateView
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from pydantic_core import from_json
 
-from ledger.database.connection import Connection, Pool, queries
+from ledger.database.connection import Connection, Pool, sql_blocks
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import NotFound, NotYet
 from ledger.log.commitments import Disclosure
@@ -22,7 +22,7 @@ from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 from projections.search.words import tsquery
 
-SQL = queries("projections", "read.sql")
+SQL = sql_blocks("projections", "queries.sql")
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
 LAST_DAY = date.max - timedelta(days=1)
