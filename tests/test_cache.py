@@ -17,6 +17,7 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import Denied
 from projections.basis import Watermarks
+from projections.queries import LAST_DAY
 from projections.rebuild import rebuild
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of, running
@@ -192,7 +193,7 @@ def cached(body: bytes = b"{}", *, pinned: bool = False) -> CachedResponse:
     return CachedResponse(WATERMARKS, TODAY, pinned, 'W/"tag"', [], body)
 
 
-TODAY = queries.LAST_DAY
+TODAY = LAST_DAY
 
 
 @pytest.mark.parametrize(
