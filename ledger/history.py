@@ -4,17 +4,16 @@ Both sides stand on it: an append is admitted against it, and the projections ta
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Sequence, Set
 from datetime import date
 from itertools import pairwise, takewhile
 from operator import attrgetter
-from threading import Lock
 from typing import NamedTuple
 
+from ledger.anomalies import anomalies_of
+from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
-from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.agreement import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
@@ -24,32 +23,6 @@ ONLY_MAIN = frozenset({MAIN})
 
 EMPTY_STATE = State()
 """The state of a lane before its first fact."""
-
-UNRECORDED = 2**62
-"""Entries that are being decided have positions from here on: after every entry there is."""
-
-
-class Opening(NamedTuple):
-    """What other streams need to know of one: the position of its first entry, and when a source was published."""
-
-    position: int
-    published: PartialDate | None = None
-
-
-Openings = Mapping[Subject, Opening | None]
-"""Of the streams that are mentioned; None, or nothing, for one that is not there."""
-
-
-class Recorded(NamedTuple):
-    """A fact as it was recorded: where in the log, under which id, on which day (UTC)."""
-
-    position: int
-    entry_id: str
-    recorded_on: date
-    fact: Fact
-
-    def __str__(self) -> str:
-        return f"entry {self.position if self.position < UNRECORDED else self.entry_id}"
 
 
 class StateAt(NamedTuple):
@@ -333,68 +306,6 @@ class History:
         earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
         if any(one.fact.likeness == live.fact.likeness for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
-
-
-class HistoryCache:
-    """The histories that were used last, so that only what is newer has to be read; bounded by the entries in them."""
-
-    def __init__(self, most_entries: int) -> None:
-        self.most_entries = most_entries
-        self.entries = 0
-        self.lock = Lock()
-        self.kept: OrderedDict[Subject, tuple[History, int]] = OrderedDict()
-
-    def __contains__(self, subject: Subject) -> bool:
-        return subject in self.kept
-
-    def get(self, subject: Subject) -> History:
-        """The history as it was kept; one without entries where none is."""
-        with self.lock:
-            if subject not in self.kept:
-                return History.of(subject)
-            self.kept.move_to_end(subject)
-            return self.kept[subject][0]
-
-    def keep(self, subject: Subject, history: History) -> None:
-        """Keep it, unless a longer one is there."""
-        with self.lock:
-            known, entries = self.kept.get(subject, (history, 0))
-            if known.version <= history.version:
-                self.kept[subject] = (history, history.version)
-                self.entries += history.version - entries
-
-    def trim(self) -> None:
-        """Let go of those unused for longest, until the rest is within the bound."""
-        with self.lock:
-            while self.entries > self.most_entries and len(self.kept) > 1:
-                self.entries -= self.kept.popitem(last=False)[1][1]
-
-
-def anomalies_of(new: Recorded, openings: Openings) -> list[Anomaly]:
-    """What is odd about an entry by itself: a date ahead of it, a subject or a source that does not fit."""
-    fact = new.fact.replacement.fact() if isinstance(new.fact, Superseded) else new.fact
-    odd = []
-    for subject in sorted(fact.mentions):
-        opening = openings.get(subject)
-        if opening is None or opening.position > new.position:
-            odd.append(Anomaly(AnomalyCode.dangling_reference, new.position, f"nothing is known of {subject}"))
-    first = fact.occurred.earliest if fact.occurred else None
-    return odd + _misdated(fact, first, new, openings) if first else odd
-
-
-def _misdated(fact: Fact, first: date, new: Recorded, openings: Openings) -> list[Anomaly]:
-    """An act of which ``first`` is the first possible day came after it was recorded, or after it was told of."""
-    odd = []
-    if first > new.recorded_on:
-        detail = f"{fact.occurred} had not come when it was recorded"
-        odd.append(Anomaly(AnomalyCode.future_act, new.position, detail))
-    for source in sorted([citation.source for citation in fact.sources]):
-        opening = openings.get(source)
-        published = opening.published if opening and opening.position < new.position else None
-        if published and (last := published.latest) and first > last:
-            detail = f"{fact.occurred} is after {source} was published ({published})"
-            odd.append(Anomaly(AnomalyCode.outside_source_date, new.position, detail))
-    return odd
 
 
 def counts_from(fact: Fact, recorded_on: date) -> date:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from ledger.history import History, HistoryCache, Openings, Recorded, StateAt
+from ledger.history import History, StateAt
+from ledger.history_cache import HistoryCache
+from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import LiveFact

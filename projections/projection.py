@@ -7,7 +7,8 @@ from functools import cached_property
 from struct import pack
 from typing import Any, ClassVar, LiteralString, NamedTuple
 
-from ledger.history import Recorded, StateAt
+from ledger.history import StateAt
+from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import Kind, LiveFact
 from projections.segments import Segment

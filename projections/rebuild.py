@@ -24,8 +24,9 @@ from psycopg import sql
 
 from ledger.database.connection import Connection, LedgerLocation, sql_blocks
 from ledger.errors import LedgerError, Unavailable, Unreadable
-from ledger.history import History, Opening
+from ledger.history import History
 from ledger.process import undisturbed
+from ledger.recorded import Opening
 from ledger.vocabulary.fact import Subject
 from projections.fold import Fold, Stopped
 from projections.projection import Projection

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.errors import Unreadable
-from ledger.history import History, Opening, Recorded
+from ledger.history import History
 from ledger.log.entry import Entry
 from ledger.process import undisturbed
+from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import MAIN
 from projections.diff import Change, changes

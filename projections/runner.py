@@ -16,9 +16,9 @@ from psycopg.types.string import BytesBinaryDumper
 
 from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import Unavailable, Unreadable
-from ledger.history import Opening, Recorded
 from ledger.log.entry import Entry, read_line
 from ledger.process import undisturbed
+from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.fold import Fold, Stopped

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from ledger.history import UNRECORDED, History, Opening, Recorded
+from ledger.history import History
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import Entry, make_entry, read_line
+from ledger.recorded import UNRECORDED, Opening, Recorded
 from ledger.vocabulary.fact import COMMON, Fact, Subject
 from ledger.vocabulary.registry import FACTS
 from ledger.vocabulary.state import MAIN, Anomaly, State

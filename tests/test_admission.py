@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ledger.errors import Refused
-from ledger.history import Opening
+from ledger.recorded import Opening
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS

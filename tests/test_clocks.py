@@ -15,7 +15,7 @@ from psycopg import sql
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
-from ledger.history import Recorded
+from ledger.recorded import Recorded
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE

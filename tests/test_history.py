@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from ledger.errors import Refused
-from ledger.history import History, Opening, Recorded, counts_from
+from ledger.history import History, counts_from
+from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject

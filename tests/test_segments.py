@@ -10,7 +10,7 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ledger.history import Recorded
+from ledger.recorded import Recorded
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
 from projections.segments import END, document, kind_of, segments, unknown

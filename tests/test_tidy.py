@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
-    "ledger.vocabulary", "ledger.errors", "ledger.history", "ledger.log.commitments", "ledger.log.batch",
+    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.history", "ledger.log.commitments", "ledger.log.batch",
     "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.fold",
     "projections.projection", "projections.registry", "projections.search.words",
 )  # fmt: skip
@@ -24,7 +24,10 @@ MAX_LINES = 400
 LAYERS = (
     ("ledger.errors", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
     ("ledger.vocabulary",),
-    ("ledger.history", "ledger.settings", "ledger.process"),
+    ("ledger.recorded", "ledger.settings", "ledger.process"),
+    ("ledger.anomalies",),
+    ("ledger.history",),
+    ("ledger.history_cache",),
     ("ledger.database",),
     ("ledger.log",),
     ("ledger.writing",),

@@ -6,9 +6,9 @@ from time import sleep
 from pydantic_core import to_json
 
 from api.cli.terminal import out, write
-from ledger.history import Recorded
 from ledger.log.entry import Entry, read_line
 from ledger.process import undisturbed
+from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked

@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ledger.errors import Fault, TooLarge, Unreadable
-from ledger.history import Recorded
 from ledger.log.commitments import Disclosure, names_persons, seal, unseal
+from ledger.recorded import Recorded
 from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found
 from ledger.vocabulary.registry import FACTS
 

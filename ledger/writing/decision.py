@@ -6,9 +6,10 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
-from ledger.history import UNRECORDED, History, Opening, Recorded
+from ledger.history import History
 from ledger.log.commitments import Disclosure, keep_erased
 from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
+from ledger.recorded import UNRECORDED, Opening, Recorded
 from ledger.vocabulary.correction import Correction, Superseded
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.source import Described, Registered

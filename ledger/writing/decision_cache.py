@@ -13,10 +13,11 @@ from uuid import UUID
 
 from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import LedgerError, Unreadable
-from ledger.history import HistoryCache, Opening, Recorded
+from ledger.history_cache import HistoryCache
 from ledger.log.commitments import Disclosure
 from ledger.log.committer import UNSEEN, LastEntry
 from ledger.log.entry import read_line
+from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.dates import InvalidDate, PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import DecisionContext, Request
