@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from struct import pack
 from typing import Any, ClassVar, LiteralString, NamedTuple
 
@@ -23,14 +24,14 @@ Key = tuple[Any, ...]
 
 
 class Column(NamedTuple):
-    """A column: its type in Postgres, and how its value is got from what the row shows.
+    """A column: its type in Postgres, and by which attribute its value is got from what the row shows.
 
     ``encoded``: the value is given as bytes, in the type's binary format. ``check``: what the table says of it beside.
     """
 
     name: str
     type: LiteralString
-    value: Callable[[Any], Any]
+    value: str
     check: LiteralString = "not null"
     encoded: bool = False
 
@@ -48,6 +49,11 @@ class Table:
     @cached_property
     def names(self) -> list[str]:
         return [column.name for column in self.columns]
+
+    @cached_property
+    def values(self) -> Callable[[Any], Sequence[Any]]:
+        """The values of all columns, from what a row shows."""
+        return attrgetter(*[column.value for column in self.columns])
 
     @cached_property
     def create(self) -> str:
@@ -94,7 +100,7 @@ class Rows:
 
     def open(self, key: Key, shown: Any, position: int) -> None:
         """A row holds from ``position`` on; ``shown`` is what its columns are got from."""
-        self.opened[key] = [*[column.value(shown) for column in self.table.columns], position, FOREVER]
+        self.opened[key] = [*self.table.values(shown), position, FOREVER]
 
     def close(self, key: Key, position: int) -> None:
         """It held until ``position``. A row that this very batch opened is written closed."""

@@ -71,7 +71,7 @@ def _turns(value: Hashable, found: Sequence[Segment], of: Of) -> list[tuple[Hash
     """Where the value becomes another than it was: which, and from which day on. ``value`` is the one before."""
     turned = []
     for day, _, state, _ in found:
-        now = _value(state, of)
+        now = of(state) if state.status else None
         if now != value:
             value = now
             turned.append((now, day))

@@ -31,11 +31,11 @@ class Due(NamedTuple):
 DUE = Table(
     "due", ("subject", "item", "valid_to"),
     (
-        Column("subject", 'text collate "C"', lambda row: row.subject),
-        Column("item", 'text collate "C"', lambda row: row.item),
-        Column("due", "date", lambda row: row.due),
-        Column("valid_from", "date", lambda row: row.valid_from),
-        Column("valid_to", "date", lambda row: row.valid_to),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("item", 'text collate "C"', "item"),
+        Column("due", "date", "due"),
+        Column("valid_from", "date", "valid_from"),
+        Column("valid_to", "date", "valid_to"),
     ),
 )  # fmt: skip
 

@@ -28,15 +28,19 @@ class Text(NamedTuple):
     valid_to: date
     words: tuple[str, ...]
 
+    @property
+    def vector(self) -> bytes:
+        return tsvector(self.words)
+
 
 SEARCH = Table(
     "search", ("subject", "root", "valid_to"),
     (
-        Column("subject", 'text collate "C"', lambda row: row.subject),
-        Column("root", "int8", lambda row: row.root),
-        Column("valid_from", "date", lambda row: row.valid_from),
-        Column("valid_to", "date", lambda row: row.valid_to),
-        Column("words", "tsvector", lambda row: tsvector(row.words), encoded=True),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("root", "int8", "root"),
+        Column("valid_from", "date", "valid_from"),
+        Column("valid_to", "date", "valid_to"),
+        Column("words", "tsvector", "vector", encoded=True),
     ),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from datetime import date
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -33,6 +34,18 @@ class Shown(NamedTuple):
         return field("kind") or field("type") or field("instrument_type") or None
 
     @property
+    def areas(self) -> bytes:
+        return _array(self.state.fields.get("areas", ()))
+
+    @property
+    def refs(self) -> bytes:
+        return _refs(*self.state.refs.values())
+
+    @property
+    def document(self) -> bytes:
+        return document(self.kind, self.segment)
+
+    @property
     def due(self) -> date | None:
         due: PartialDate | None = self.state.fields.get("due")
         return due.latest if due else None
@@ -60,16 +73,16 @@ def _refs(*found: tuple[Subject, ...]) -> bytes:
 STATES = Table(
     "states", ("subject", "lane", "valid_from"),
     (
-        Column("kind", 'text collate "C"', lambda row: row.kind.name),
-        Column("subject", 'text collate "C"', lambda row: row.subject),
-        Column("lane", 'text collate "C"', lambda row: row.lane),  # '', or the party whose part in an agreement this is
-        Column("valid_from", "date", lambda row: row.segment.valid_from),  # until the lane's next row that is known then
-        Column("status", 'text collate "C"', lambda row: row.state.status),
-        Column("category", 'text collate "C"', lambda row: row.category, check=""),
-        Column("areas", "text[]", lambda row: _array(row.state.fields.get("areas", ())), encoded=True),
-        Column("refs", "text[]", lambda row: _refs(*row.state.refs.values()), encoded=True),  # all that the state refers to
-        Column("due", "date", lambda row: row.due, check=""),
-        Column("doc", "text", lambda row: document(row.kind, row.segment), encoded=True),  # JSON, taken as it is
+        Column("kind", 'text collate "C"', "kind.name"),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("lane", 'text collate "C"', "lane"),  # '', or the party whose part in an agreement this is
+        Column("valid_from", "date", "segment.valid_from"),  # until the lane's next row that is known then
+        Column("status", 'text collate "C"', "state.status"),
+        Column("category", 'text collate "C"', "category", check=""),
+        Column("areas", "text[]", "areas", encoded=True),
+        Column("refs", "text[]", "refs", encoded=True),  # all that the state refers to
+        Column("due", "date", "due", check=""),
+        Column("doc", "text", "document", encoded=True),  # JSON, taken as it is
     ),
     options="with (toast_tuple_target = 4080)",  # a document of up to 4 KB stays in its row
 )  # fmt: skip
@@ -77,14 +90,17 @@ STATES = Table(
 STATUSES = Table(
     "statuses", ("kind", "status", "valid_to", "subject"),
     (
-        Column("kind", 'text collate "C"', lambda row: row.subject.kind),
-        Column("status", 'text collate "C"', lambda row: row.status),
-        Column("subject", 'text collate "C"', lambda row: row.subject),
-        Column("valid_from", "date", lambda row: row.valid_from),
-        Column("valid_to", "date", lambda row: row.valid_to),  # exclusive; the last of all days where none is known
+        Column("kind", 'text collate "C"', "subject.kind"),
+        Column("status", 'text collate "C"', "status"),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("valid_from", "date", "valid_from"),
+        Column("valid_to", "date", "valid_to"),  # exclusive; the last of all days where none is known
     ),
     more="duration_log16 integer generated always as (length(to_hex(known_to - known_from))) stored",
 )  # fmt: skip
+
+
+_status = attrgetter("status")
 
 
 class States(Projection):
@@ -103,10 +119,6 @@ class States(Projection):
                 }
                 closed = [(change.subject.kind, status, end, change.subject) for status, _, end in was]
                 changes["statuses"].replace(closed, shown, change.recorded.position)
-
-
-def _status(state: State) -> str | None:
-    return state.status
 
 
 def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
