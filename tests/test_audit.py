@@ -79,8 +79,12 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, l
         ("update head set size = 9", 0, "head of the log"),
         ("update states set status = 'closed' where subject = 'initiative:indus-x'", 4, "the live row"),
         ("delete from states where subject = 'party:usa'", 2, "the rebuilt row"),
-        ("delete from timeline where position = 3", 3, "the rebuilt timeline"),
-        ("update statuses set status = 'closed' where subject = 'initiative:indus-x'", 4, "the live statuses"),
+        ("delete from timeline where position = 3", 3, "the rebuilt row of party:ind in timeline"),
+        (
+            "update statuses set status = 'closed' where subject = 'initiative:indus-x'",
+            4,
+            "the live row of initiative:indus-x in statuses",
+        ),
     ],
 )
 def test_what_was_altered_is_found_with_its_position(
