@@ -1,5 +1,6 @@
 """Several projections beside each other: each on its own feet; and what search and the list of what is due answer."""
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from projections.runner import Follower, projected, read_progress
 from projections.search.words import words_of
 from projections.states.projection import States
 from seeds import FILES, events
+from tests import rows as golden_rows
 from tests.conftest import CLERK
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import Service
@@ -273,3 +275,14 @@ def test_a_source_that_comes_later_says_nothing_of_what_was_recorded_before(
     assert list(audit(location)) == []
     rebuild(location)
     assert rows(reader) == before
+
+
+# --- versions
+
+
+def test_rows_change_with_the_version_alone() -> None:
+    """For histories that stay the same, the rows of a projection are those that were kept for its version: what is otherwise
+    built from the same entries is built anew everywhere, and for that the version must be raised."""
+    kept = json.loads(golden_rows.GOLDEN.read_text())
+    assert golden_rows.changed(kept, golden_rows.golden()) == [], "raise the version, then run python -m tests.rows"
+    assert kept == golden_rows.golden(), "run python -m tests.rows"
