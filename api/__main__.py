@@ -4,7 +4,7 @@ import os
 import sys
 from typing import NoReturn
 
-from api.cli.leaving import leave_at_once
+from api.cli.interrupts import leave_at_once
 
 
 def main() -> NoReturn:

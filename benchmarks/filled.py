@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from benchmarks.lines import line_of
 from benchmarks.measure import Bench
 from ledger.database.connection import LedgerLocation
+from ledger.library_recorder import EntryRecorder
 from ledger.log.entry import StoredLine
-from ledger.recorder import EntryRecorder
 from ledger.writing.draft import read_draft
 from projections.follow import catch_up
 from tests.generator import Generator

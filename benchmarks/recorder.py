@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from benchmarks import emmett, pgbench, uma
 from benchmarks.lines import TYPICAL, TYPICAL_BYTES, batches
 from benchmarks.measure import Bench, Figure, Measured, Paced, alternate, compare, console, plural
-from ledger.recorder import EntryRecorder
+from ledger.library_recorder import EntryRecorder
 
 CALLERS = (1, 8, 64, 256)
 BATCH = 100

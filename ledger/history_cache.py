@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from threading import Lock
 
-from ledger.history import History
+from ledger.fold import History
 from ledger.vocabulary.fact import Subject
 
 

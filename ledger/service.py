@@ -18,10 +18,10 @@ from uuid6 import uuid7
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import Refused, TooLarge
+from ledger.library_recorder import EntryRecorder
 from ledger.log.commitments import SALT_BYTES
 from ledger.log.entry import LineMapper
 from ledger.recorded import UNRECORDED
-from ledger.recorder import EntryRecorder
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
 from ledger.writing.decision_cache import DecisionCache
 from ledger.writing.draft import Draft

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from ledger.database.connection import Connection, LedgerLocation, is_read_only, sql_blocks
 from ledger.errors import Refused, Unreadable
-from ledger.history import History
+from ledger.fold import History
 from ledger.log.clocks import Clocks, read_clocks
 from ledger.log.entry import read_line
 from ledger.process import undisturbed

@@ -8,7 +8,7 @@ from operator import attrgetter
 from struct import pack
 from typing import Any, ClassVar, LiteralString, NamedTuple
 
-from ledger.history import StateAt
+from ledger.fold import StateAt
 from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import Kind, LiveFact

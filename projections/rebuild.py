@@ -24,11 +24,11 @@ from psycopg import sql
 
 from ledger.database.connection import Connection, LedgerLocation, sql_blocks
 from ledger.errors import LedgerError, Unavailable, Unreadable
-from ledger.history import History
+from ledger.fold import History
 from ledger.process import undisturbed
 from ledger.recorded import Opening
 from ledger.vocabulary.fact import Subject
-from projections.fold import Fold, Stopped
+from projections.changes import Fold, Stopped
 from projections.projection import Projection
 from projections.registry import PROJECTIONS
 from projections.runner import SQL as RUNNER

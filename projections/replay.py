@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.errors import Unreadable
-from ledger.history import History
+from ledger.fold import History
 from ledger.log.entry import Entry
 from ledger.process import undisturbed
 from ledger.recorded import Opening, Recorded

@@ -21,7 +21,7 @@ from ledger.process import undisturbed
 from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
-from projections.fold import Fold, Stopped
+from projections.changes import Fold, Stopped
 from projections.projection import Projection, Rows, Table
 from projections.registry import PROJECTIONS
 

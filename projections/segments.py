@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ledger.history import StateAt
+from ledger.fold import StateAt
 from ledger.vocabulary.kinds.agreement import PARTICIPATION
 from ledger.vocabulary.kinds.milestone import overdue_from
 from ledger.vocabulary.state import Kind, State

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from ledger.history import History
+from ledger.fold import History
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import Entry, make_entry, read_line
 from ledger.recorded import UNRECORDED, Opening, Recorded

@@ -14,7 +14,7 @@ from typing import Any
 from ledger.recorded import Opening, Openings, Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
-from projections.fold import Fold
+from projections.changes import Fold
 from projections.registry import PROJECTIONS
 from seeds import FILES, events
 from tests.generator import Generator

@@ -20,7 +20,7 @@ from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE
 from ledger.writing.draft import read_body
-from projections.fold import Fold
+from projections.changes import Fold
 from projections.queries import SQL, Filters, list_query
 from projections.rebuild import rebuild
 from projections.registry import PROJECTIONS

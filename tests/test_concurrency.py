@@ -19,8 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ledger.database.connection import LedgerLocation
 from ledger.errors import IdReused, Refused, StaleVersion, Unavailable
+from ledger.library_recorder import EntryRecorder
 from ledger.log.entry import StoredLine
-from ledger.recorder import EntryRecorder
 from ledger.service import Ledger
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body

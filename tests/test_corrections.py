@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ledger.errors import Refused
-from ledger.history import History
+from ledger.fold import History
 from tests.examples import event
 from tests.minimal import FULL, MINIMAL, PERSON, SUBJECTS, Stream, entry_id, given, opener, own, world_types
 from tests.test_admission import flagged, refused

@@ -23,7 +23,7 @@ from ledger.service import Ledger
 from ledger.settings import Timeouts
 from ledger.writing.decision import Answer
 from ledger.writing.draft import read_body
-from projections import fold, runner
+from projections import changes, runner
 from projections.follow import follow
 from projections.projection import FOREVER
 from projections.rebuild import rebuild
@@ -267,7 +267,7 @@ def test_little_memory_makes_no_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
-    monkeypatch.setattr(fold, "KNOWN_ENTRIES", 5)
+    monkeypatch.setattr(changes, "KNOWN_ENTRIES", 5)
     monkeypatch.setattr(runner, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from ledger.errors import Refused
-from ledger.history import History, counts_from
+from ledger.fold import History, counts_from
 from ledger.recorded import Opening, Recorded
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.registry import FACTS, KINDS
-from projections.fold import Fold
+from projections.changes import Fold
 from projections.projection import FOREVER
 from projections.registry import PROJECTIONS
 from projections.runner import tables_of

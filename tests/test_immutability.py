@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
+from ledger.library_recorder import EntryRecorder
 from ledger.log.entry import StoredLine
-from ledger.recorder import EntryRecorder
 from tests.servers import ROLE, Home
 
 pytest_plugins = ["tests.servers"]

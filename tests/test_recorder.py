@@ -19,8 +19,8 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.errors import Unavailable
+from ledger.library_recorder import EntryRecorder
 from ledger.log.entry import StoredLine
-from ledger.recorder import EntryRecorder
 from ledger.writing.pending import Insert
 from ledger.writing.writer import Writer
 from tests.servers import Home

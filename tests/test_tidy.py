@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
-    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.history", "ledger.log.commitments", "ledger.log.batch",
-    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.fold",
+    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch",
+    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.changes",
     "projections.projection", "projections.registry", "projections.search.words",
 )  # fmt: skip
 WORLDLY = {
@@ -26,12 +26,12 @@ LAYERS = (
     ("ledger.vocabulary",),
     ("ledger.recorded", "ledger.settings", "ledger.process"),
     ("ledger.anomalies",),
-    ("ledger.history",),
+    ("ledger.fold",),
     ("ledger.history_cache",),
     ("ledger.database",),
     ("ledger.log",),
     ("ledger.writing",),
-    ("ledger.recorder",),
+    ("ledger.library_recorder",),
     ("ledger.service",),
     ("projections",),
     ("api.http.problems", "api.http.shapes", "api.http.auth", "api.http.parameters", "api.http.lookup"),

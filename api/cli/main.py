@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from api.cli.leaving import leave_at_once, leave_in_order
+from api.cli.interrupts import leave_at_once, leave_in_order
 from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
 
 COMMANDS = {

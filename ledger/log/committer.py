@@ -20,7 +20,7 @@ from ledger.database.failures import is_lost
 from ledger.log.batch import Batch
 from ledger.log.entry import StoredLine
 
-SQL = sql_blocks("ledger", "recorder.sql")
+SQL = sql_blocks("ledger.log", "committer.sql")
 NOTIFY_EVERY_S = 0.02
 
 

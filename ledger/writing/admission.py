@@ -1,7 +1,7 @@
 """Whether a fact may be recorded: accepted, accepted and flagged, or refused by name. Pure; nothing here writes."""
 
 from ledger.errors import Refused
-from ledger.history import History
+from ledger.fold import History
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject

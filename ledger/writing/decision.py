@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
-from ledger.history import History
+from ledger.fold import History
 from ledger.log.commitments import Disclosure, keep_erased
 from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.recorded import UNRECORDED, Opening, Recorded

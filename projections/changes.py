@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ledger.history import History, StateAt
+from ledger.fold import History, StateAt
 from ledger.history_cache import HistoryCache
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction

@@ -14,7 +14,7 @@ from ledger.database.connection import LedgerLocation, Listener, Pool, sql_block
 from ledger.log.entry import StoredLine
 from ledger.writing.writer import Writer
 
-SQL = sql_blocks("ledger", "recorder.sql")
+SQL = sql_blocks("ledger", "library_recorder.sql")
 LAST = 2**63 - 1
 
 
