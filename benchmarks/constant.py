@@ -26,10 +26,12 @@ POSITION = 4_242_424_242
 ANSWER = Answer("01990000-0000-7000-8000-000000000000", POSITION, Subject("initiative:constant"), 11, (), False)
 
 
-def submit(
-    self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None
-) -> Future[list[Answer]]:
-    answered = Future[list[Answer]]()
+class Outcome(Future[list[Answer]]):
+    epoch = last = None
+
+
+def submit(self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> Outcome:
+    answered = Outcome()
     answered.set_result([ANSWER] * len(drafts))
     return answered
 
