@@ -7,7 +7,6 @@ from itertools import count
 from secrets import token_hex
 
 from fastapi import FastAPI, Request
-from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.dependencies import AppState, admit
@@ -24,8 +23,8 @@ Headers = dict[bytes, bytes]
 class Body:
     """The body of a request, as it comes, and whether all has come that is waited for."""
 
-    def __init__(self, receive: Receive, *, whole: bool) -> None:
-        self.receive_next, self.whole = receive, whole
+    def __init__(self, receive: Receive) -> None:
+        self.receive_next, self.whole = receive, False
         self.until = get_running_loop().time() + ARRIVAL_S
 
     async def receive(self) -> Message:
@@ -47,16 +46,21 @@ class Body:
 
 
 class Answer:
-    """The answer to a request on its way out: with the request's id and the epoch, and not done before the body is."""
+    """The answer to a request on its way out: with the request's id and the epoch, and not done before the body is.
 
-    def __init__(self, scope: Scope, body: Body, send: Send, app_state: AppState) -> None:
+    ``body`` is None where none is waited for.
+    """
+
+    __slots__ = ("app_state", "begun", "body", "scope", "send_next")
+
+    def __init__(self, scope: Scope, body: Body | None, send: Send, app_state: AppState) -> None:
         self.scope, self.body, self.send_next, self.app_state = scope, body, send, app_state
         self.begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._begin(message)
-        elif not self.body.whole:
+        elif self.body and not self.body.whole:
             await self.send_next({**message, "more_body": True})
             await self.body.drop()
             message = {"type": "http.response.body"}
@@ -64,11 +68,11 @@ class Answer:
 
     def _begin(self, message: Message) -> None:
         self.begun, context = True, self.scope["context"]
-        more = MutableHeaders(scope=message)
-        more["Request-Id"] = self.scope["request_id"]
+        headers = [*message["headers"], (b"request-id", self.scope["request_id"].encode())]
         looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
         if epoch := context.epoch or looked_up:
-            more["Ledger-Epoch"] = epoch
+            headers.append((b"ledger-epoch", epoch.encode()))
+        message["headers"] = headers
 
 
 class Middleware:
@@ -95,10 +99,10 @@ class Middleware:
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
         scope["context"], reading = RequestContext(), scope["method"] in ("GET", "HEAD")
-        body = Body(receive, whole=reading)
+        body = None if reading else Body(receive)
         answer = Answer(scope, body, send, self.app_state)
         try:
-            if reading:
+            if body is None:
                 await self._read(scope, headers, receive, answer.send)
             else:
                 await self.app(scope, body.receive, answer.send)
