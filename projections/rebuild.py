@@ -346,7 +346,7 @@ def _table(schema: str, name: str) -> sql.Composed:
     return sql.SQL("{}.{}").format(sql.Identifier(schema), sql.Identifier(name))
 
 
-# --- the helpers
+# --- the other processes
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def new_place(server: Embedded) -> Callable[[], LedgerLocation]:
+def new_location(server: Embedded) -> Callable[[], LedgerLocation]:
     """Makes a new, empty ledger at each call: a schema of its own on the shared server."""
 
     def make() -> LedgerLocation:
@@ -40,9 +40,9 @@ def new_place(server: Embedded) -> Callable[[], LedgerLocation]:
 
 
 @pytest.fixture
-def location(new_place: Callable[[], LedgerLocation]) -> LedgerLocation:
+def location(new_location: Callable[[], LedgerLocation]) -> LedgerLocation:
     """A new, empty ledger."""
-    return new_place()
+    return new_location()
 
 
 @pytest.fixture

@@ -280,12 +280,12 @@ def outcome(ledger: Ledger, events: Sequence[dict[str, Any]]) -> Any:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=requests())
-def test_a_cache_makes_no_difference(server: Embedded, new_place: Callable[[], LedgerLocation], made: Any) -> None:
+def test_a_cache_makes_no_difference(server: Embedded, new_location: Callable[[], LedgerLocation], made: Any) -> None:
     """The same requests get the same answers from one process that remembers all, from two in turn, and from processes
     that remember nothing; and each answer's anomalies are the projection's."""
     told = []
     for alternate, forget in ((False, False), (True, False), (False, True)):
-        location = new_place()
+        location = new_location()
         with location.pool(3) as pool, Ledger(location, pool) as one, Ledger(location, pool) as two:
             answers = []
             for which, events in made:
