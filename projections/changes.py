@@ -7,7 +7,7 @@ from ledger.history_cache import HistoryCache
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
-from ledger.vocabulary.state import LiveFact
+from ledger.vocabulary.state import Kind, LiveFact
 from projections.projection import Change, Changes, LaneChange, Projection, Rows
 from projections.segments import kind_of, segments
 
@@ -70,9 +70,9 @@ def changed(history: History, subject: Subject, recorded: Recorded, openings: Op
     lanes = []
     for lane, (start, cut) in history.record(recorded, openings).items():
         steps = history.lanes[lane]
-        first, was = _from_its_day(start, steps, cut)
         kind = kind_of(history.kind, lane)
-        lanes.append(LaneChange(kind, lane, steps, first, segments(was), segments(steps[first:])))
+        first, was = _from_its_day(kind, start, steps, cut)
+        lanes.append(LaneChange(kind, lane, steps, first, segments(kind, was), segments(kind, steps[first:])))
     return Change(subject, recorded, lanes, *_counted(history, lives))
 
 
@@ -87,7 +87,9 @@ def _counted(history: History, lives: Sequence[LiveFact] | None) -> tuple[list[L
     )
 
 
-def _from_its_day(start: int, steps: Sequence[StateAt], old: Sequence[StateAt]) -> tuple[int, Sequence[StateAt]]:
+def _from_its_day(
+    kind: Kind, start: int, steps: Sequence[StateAt], old: Sequence[StateAt]
+) -> tuple[int, Sequence[StateAt]]:
     """Begin earlier, with the last day before the fold: its segment may end otherwise now.
 
     Where a later day was added behind it, and it does not change by itself, it stays.
@@ -95,7 +97,7 @@ def _from_its_day(start: int, steps: Sequence[StateAt], old: Sequence[StateAt]) 
     if not start:
         return start, old
     day = steps[start - 1].order[0]
-    if not old and steps[start].order[0] > day and "due" not in steps[start - 1].state.fields:
+    if not old and steps[start].order[0] > day and not kind.overdue_from:
         return start, old
     first = start - 1
     while first and steps[first - 1].order[0] == day:

@@ -18,6 +18,7 @@ from ledger.errors import NotFound, NotYet
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 from projections.search.words import tsquery
@@ -26,13 +27,6 @@ SQL = sql_blocks("projections", "queries.sql")
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
 LAST_DAY = date.max - timedelta(days=1)
-
-RELATED = {
-    "initiative": ("initiative", "agreement", "meeting", "milestone"),
-    "agreement": ("participation", "agreement", "meeting", "milestone"),
-    "meeting": ("meeting", "milestone"),
-}
-"""What else belongs to the state of a stream: the kinds of those that refer to it, and an agreement's parties."""
 
 Retracted = dict[str, list[int]]
 """Sources that were taken back, each with the entries that say so."""
@@ -152,7 +146,7 @@ class Queries:
         """As ``whole``, with None where nothing is known."""
         with self.at(asked) as (connection, basis):
             given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
-            kinds = list(RELATED.get(subject.kind, ()))
+            kinds = list(KINDS[subject.kind].related)
             with connection.pipeline():
                 state = connection.execute(SQL["state"], given)
                 query = SQL["related"].format(held=SQL["held"])

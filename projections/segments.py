@@ -9,7 +9,6 @@ import orjson
 
 from ledger.fold import StateAt
 from ledger.vocabulary.kinds.agreement import PARTICIPATION
-from ledger.vocabulary.kinds.milestone import overdue_from
 from ledger.vocabulary.state import Kind, State
 
 START, END = date.min, date.max
@@ -32,14 +31,14 @@ Of = Callable[[State], Hashable]
 """What of a state is looked at; None where it says nothing."""
 
 
-def segments(steps: Sequence[StateAt]) -> list[Segment]:
+def segments(kind: Kind, steps: Sequence[StateAt]) -> list[Segment]:
     """The states of a lane in valid order, each day's last one; none before an opening fact."""
     found: list[Segment] = []
     end = END
     for (day, _, _), state in reversed(steps):
         if not state.status or day >= end:  # what comes later on that day counts
             continue
-        late = overdue_from(state) if "due" in state.fields else None
+        late = kind.overdue_from(state) if kind.overdue_from else None
         if late and day < late < end:  # a scheduled milestone becomes overdue without a fact
             found += (Segment(late, end, state, True), Segment(day, late, state))
         else:
@@ -102,7 +101,7 @@ def document(kind: Kind, segment: Segment) -> bytes:
     state = segment.state
     shown = {"status": state.status, **kind.unstated, **state.fields}
     missing = unknown(shown)
-    if kind.name == "milestone":
+    if kind.overdue_from:
         shown["overdue"] = segment.overdue
     shown["unknown"] = missing
     shown["alternatives"] = state.alternatives

@@ -306,7 +306,7 @@ class Stream:
         return anomalies
 
     def segments(self, lane: str = MAIN) -> list[Segment]:
-        return segments(self.history.lanes.get(lane, []))
+        return segments(kind_of(self.history.kind, lane), self.history.lanes.get(lane, []))
 
     def at(self, day: str, lane: str = MAIN) -> State:
         """The state that holds on a day."""

@@ -12,7 +12,7 @@ import pytest
 
 import seeds
 from api.app import build
-from api.http.documents import PLURALS
+from api.http.documents import plural_of
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -127,7 +127,7 @@ def shape_of(path: str) -> jsonschema_rs.Validator:
 
 def ask(told: Service, template: str, subject: Subject, **params: Any) -> Any:
     """The answer about a subject, of the shape that the reference gives it; None where nothing is known."""
-    path = f"/v1/{PLURALS[subject.kind]}{template}"
+    path = f"/v1/{plural_of(subject.kind)}{template}"
     response = told.get(path.replace("{id}", subject.id), **params)
     if response.status_code == 404:
         return None
@@ -226,7 +226,7 @@ def test_every_route_answers(told: Service) -> None:
 
 def fill(path: str, found: list[Subject], size: int) -> list[str]:
     """A path with each thing that could stand in its place."""
-    ids = [one.id for one in found if path.startswith(f"/v1/{PLURALS[one.kind]}/")]
+    ids = [one.id for one in found if path.startswith(f"/v1/{plural_of(one.kind)}/")]
     filled = [path.replace("{version}", "1")]
     for name, values in (("{id}", ids), ("{which}", range(1, size + 1)), ("{type}", FACTS)):
         filled = [one.replace(name, str(value)) for one in filled for value in (values if name in one else [""])]
@@ -236,7 +236,7 @@ def fill(path: str, found: list[Subject], size: int) -> list[str]:
 @pytest.mark.parametrize("told", ["seed", "every_type"], indirect=True)
 def test_every_list_is_paged_and_narrowed(told: Service) -> None:
     """Each list leads through all its pages in every order, and is narrowed by all that its items say of themselves."""
-    for path in (f"/v1/{PLURALS[kind]}" for kind in KINDS):
+    for path in (f"/v1/{plural_of(kind)}" for kind in KINDS):
         items = {one["id"]: one for one in pages(told, path)}
         for sort in SORTS:
             ids = [one["id"] for one in pages(told, path, sort=sort)]

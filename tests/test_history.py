@@ -56,10 +56,10 @@ def told(built: History) -> dict[str, list[Any]]:
     return {
         lane: [
             (one.valid_from, one.valid_to, one.overdue, one.state.status, plain(_json(one.state.fields), names))
-            for one in segments(steps)
+            for one in segments(kind_of(built.kind, lane), steps)
         ]
         for lane, steps in sorted(built.lanes.items())
-        if segments(steps)
+        if segments(kind_of(built.kind, lane), steps)
     }
 
 
@@ -154,7 +154,7 @@ def shown(built: History) -> dict[tuple[str, date], Any]:
     return {
         (lane, one.valid_from): document(kind_of(built.kind, lane), one)
         for lane, steps in built.lanes.items()
-        for one in segments(steps)
+        for one in segments(kind_of(built.kind, lane), steps)
     }
 
 

@@ -16,7 +16,7 @@ from httpx2 import Response
 
 from api.http import dependencies as app_state
 from api.http import problems
-from api.http.documents import PLURALS
+from api.http.documents import plural_of
 from ledger import errors
 from ledger.database.connection import Connection
 from ledger.vocabulary.codes import Area
@@ -284,7 +284,7 @@ def test_every_kind_is_read_alike(seeded: Service, kind: str) -> None:
     """List, state, timeline and history of each kind, all at a basis that the answer repeats."""
     type_ = next(type_ for type_ in MINIMAL if MINIMAL[type_]["subject"].startswith(f"{kind}:"))
     subject = MINIMAL[type_]["subject"]
-    path = f"/v1/{PLURALS[kind]}"
+    path = f"/v1/{plural_of(kind)}"
     basis = {"known_at": 12, "valid_at": "2025-01-01"}
 
     ids = [one["id"] for one in seeded.get(path, **basis).json()["items"]]

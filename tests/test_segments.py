@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from ledger.recorded import Recorded
+from ledger.vocabulary.kinds.milestone import MILESTONE
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
 from projections.segments import END, document, kind_of, segments, unknown
@@ -27,8 +28,8 @@ ROOF = "milestone:roof"
 def test_segments_tile_time(entries: list[Recorded]) -> None:
     """The states of a lane follow each other without gap or overlap, none of them empty, and the last has no end."""
     built = history(entries[0].fact.type.partition(".")[0], entries)
-    for steps in built.lanes.values():
-        parts = segments(steps)
+    for lane, steps in built.lanes.items():
+        parts = segments(kind_of(built.kind, lane), steps)
         assert all(one.valid_from < one.valid_to for one in parts)
         assert all(one.valid_to == two.valid_from for one, two in pairwise(parts))
         assert not parts or parts[-1].valid_to == END
@@ -44,7 +45,7 @@ def test_documents(entries: list[Recorded]) -> None:
     built = history(entries[0].fact.type.partition(".")[0], entries)
     live = {one.position for one in built.lives}
     for lane, steps in built.lanes.items():
-        for segment in segments(steps):
+        for segment in segments(kind_of(built.kind, lane), steps):
             shown = json.loads(document(kind_of(built.kind, lane), segment))
             assert b"\n" not in document(kind_of(built.kind, lane), segment)
             assert shown["status"] in kind_of(built.kind, lane).statuses
@@ -65,7 +66,7 @@ def test_no_state_before_the_opening() -> None:
     stream = given(MINIMAL["initiative.reported"])
     assert stream.status("2024-09-09") is None
     assert stream.status("2024-09-10") == "reported"
-    assert segments([]) == []
+    assert segments(MILESTONE, []) == []
 
 
 @pytest.mark.parametrize("effective", ["9999-12-31", "Y20240"])

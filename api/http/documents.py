@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pydantic_core import to_json
 
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.kinds.agreement import PARTICIPATION
+from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
 from projections.queries import StateRow, StateView
 
-PLURALS = {
-    "initiative": "initiatives", "agreement": "agreements", "meeting": "meetings", "milestone": "milestones",
-    "party": "parties", "source": "sources", "participation": "participation",
-}  # fmt: skip
+
+def plural_of(kind: str) -> str:
+    return PARTICIPATION.plural if kind == PARTICIPATION.name else KINDS[kind].plural
 
 
 def shown_json(shown: StateRow) -> str:
@@ -25,7 +26,7 @@ def shown_json(shown: StateRow) -> str:
 
 
 def whole_json(whole: StateView, basis: Basis) -> bytes:
-    related = "".join(f',"{PLURALS[kind]}":{array_json(group)}' for kind, group in whole.related.items())
+    related = "".join(f',"{plural_of(kind)}":{array_json(group)}' for kind, group in whole.related.items())
     return f'{shown_json(whole.state)[:-1]}{related},"basis":{basis_json(basis)}}}'.encode()
 
 

@@ -223,10 +223,13 @@ class Kind:
     """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
 
     ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
-    ``reconcile`` shows on the main lane what a fact did to the others.
+    ``reconcile`` shows on the main lane what a fact did to the others. ``plural`` names a list of such streams; ``related``
+    are the kinds whose states belong to one of this kind, as they refer to it, in the order in which they are shown;
+    ``overdue_from`` tells from which day on a state is late without any fact, where that can be.
     """
 
     name: str
+    plural: str
     facts: tuple[type[Fact], ...]
     statuses: tuple[str, ...]
     ended: frozenset[str]
@@ -235,6 +238,8 @@ class Kind:
     evolve: Callable[[State, Fact, str], None]
     lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
     reconcile: Callable[[State, list[State]], None] = _nothing
+    related: tuple[str, ...] = ()
+    overdue_from: Callable[[State], date | None] | None = None
 
     @cached_property
     def ranks(self) -> Mapping[type[Fact], int]:

@@ -348,6 +348,8 @@ _FACTS: tuple[type[Fact], ...] = (
 
 AGREEMENT = Kind(
     name="agreement",
+    plural="agreements",
+    related=("participation", "agreement", "meeting", "milestone"),
     facts=_FACTS,
     statuses=(
         "mentioned", "negotiating", "abandoned", "adopted", "signed", "provisional", "in_force", "suspended",
@@ -380,6 +382,7 @@ AGREEMENT = Kind(
 
 PARTICIPATION = Kind(
     name="participation",
+    plural="participation",
     facts=_FACTS,
     statuses=("named", "signatory", "bound", "in_force", "withdrawn"),
     ended=frozenset(),

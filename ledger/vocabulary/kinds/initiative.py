@@ -183,6 +183,8 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
 
 INITIATIVE = Kind(
     name="initiative",
+    plural="initiatives",
+    related=("initiative", "agreement", "meeting", "milestone"),
     facts=(
         Reported, Planned, Launched, Activated, PartyJoined, PartyLeft, CommitmentMade, CommitmentRevised,
         CommitmentFulfilled, CommitmentWithdrawn, ObjectiveStated, ClaimRecorded, Related, Suspended, Resumed,

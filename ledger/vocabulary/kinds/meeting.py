@@ -159,6 +159,8 @@ _MINUTES: dict[type[Fact], str] = {
 
 MEETING = Kind(
     name="meeting",
+    plural="meetings",
+    related=("meeting", "milestone"),
     facts=(
         Proposed, Scheduled, Confirmed, Rescheduled, Postponed, MovedOnline, Cancelled, Held, AttendanceRecorded,
         TopicDiscussed, StatementMade, OutcomeRecorded, Described,

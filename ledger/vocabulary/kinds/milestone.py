@@ -111,6 +111,8 @@ def overdue_from(state: State) -> date | None:
 
 MILESTONE = Kind(
     name="milestone",
+    plural="milestones",
+    overdue_from=overdue_from,
     facts=(
         Reported, Scheduled, Rescheduled, PartiallyMet, Met, NotMet, Reopened, Withdrawn, EvidenceAdded, Described,
     ),

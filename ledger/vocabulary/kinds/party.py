@@ -59,6 +59,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
 
 PARTY = Kind(
     name="party",
+    plural="parties",
     facts=(Registered, Renamed, Succeeded, Dissolved, Described),
     statuses=("registered", "succeeded", "dissolved"),
     ended=frozenset({"succeeded", "dissolved"}),

@@ -60,6 +60,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
 
 SOURCE = Kind(
     name="source",
+    plural="sources",
     facts=(Registered, Described, Retracted),
     statuses=("registered", "retracted"),
     ended=frozenset({"retracted"}),
