@@ -46,6 +46,7 @@ from projections.runner import (
 )
 
 SQL = sql_blocks("projections", "rebuild.sql")
+READ_PARTITION = SQL["read_partition"].format(entries=RUNNER["entries"])
 LONG = 20_000
 """From this many entries on it pays to start other processes."""
 
@@ -151,7 +152,7 @@ class Builder(Follower):
         """The entries of the next streams, as many as fit into a batch; of one that does not, all of it."""
         limit, given = self.batch, {"after": after, "upto": upto, "goal": goal}
         while True:
-            rows = self.connection.execute(SQL["read_partition"], given | {"limit": limit}).fetchall()
+            rows = self.connection.execute(READ_PARTITION, given | {"limit": limit}).fetchall()
             whole = rows if len(rows) < limit else [row for row in rows if row[1] != rows[-1][1]]
             if whole or not rows:
                 return whole

@@ -71,14 +71,8 @@ select after,
    for update
 
 -- name: read_partition
--- The next streams of a partition, one after the other, and the names of persons as far as disclosed.
-select position,
-       stream,
-       body::text,
-       case when strpos(body::text, '{"commitment":') > 0
-            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
-       end
-  from entries
+-- The next streams of a partition, one after the other.
+{entries}
  where stream > %(after)s
    and stream <= %(upto)s
    and position <= %(goal)s

@@ -26,6 +26,8 @@ from projections.projection import Projection, Rows, Table
 from projections.registry import PROJECTIONS
 
 SQL = sql_blocks("projections", "runner.sql")
+PROGRESS, LOCK_PROGRESS = (SQL[name].format(progress=SQL["progress_columns"]) for name in ("progress", "lock_progress"))
+READ_BATCH, READ_STREAMS = (SQL[name].format(entries=SQL["entries"]) for name in ("read_batch", "read_streams"))
 BATCH = 1_000
 KNOWN_OPENINGS = 50_000
 log = logging.getLogger("ledger.follow")
@@ -96,7 +98,7 @@ class Follower:
             raise
 
     def _step(self) -> int:
-        rows = self.connection.execute(SQL["lock_progress"], {"names": list(self.projections)}).fetchall()
+        rows = self.connection.execute(LOCK_PROGRESS, {"names": list(self.projections)}).fetchall()
         size, epoch = (rows[0][7], rows[0][8]) if rows else (0, "")
         groups = _groups([Progress(*row[:7]) for row in rows], self.projections)
         self.folds = {names: fold for names, fold in self.folds.items() if names in groups}
@@ -130,7 +132,7 @@ class Follower:
     def _project(self, fold: Fold, upto: int) -> Stop | None:
         """Fold the entries up to a position; returns the one that stopped it."""
         entries, stops = recorded_of(
-            self.connection.execute(SQL["read_batch"], {"after": fold.position, "upto": upto}).fetchall()
+            self.connection.execute(READ_BATCH, {"after": fold.position, "upto": upto}).fetchall()
         )
         if stops:
             entries = [one for one in entries if one[1].position < stops[0].position]
@@ -162,7 +164,7 @@ class Follower:
         """What streams that are not in memory held before this batch; and those of which an entry cannot be read."""
         if not missing:
             return [], {}
-        rows = self.connection.execute(SQL["read_streams"], {"streams": missing, "upto": upto}).fetchall()
+        rows = self.connection.execute(READ_STREAMS, {"streams": missing, "upto": upto}).fetchall()
         held, stops = recorded_of(rows)
         streams = {position: Subject(stream) for position, stream, *_ in rows}
         return held, {streams[stop.position]: stop for stop in reversed(stops)}
@@ -246,7 +248,7 @@ def _read(position: int, stream: str, body: str, names: dict[str, str] | None) -
 def read_progress(connection: Connection) -> dict[str, Progress]:
     """How far the projections are, by name; of those that there are not yet nothing."""
     try:
-        rows = connection.execute(SQL["progress"]).fetchall()
+        rows = connection.execute(PROGRESS).fetchall()
     except psycopg.errors.UndefinedTable:
         return {}
     return {row[0]: Progress(*row) for row in rows}

@@ -15,9 +15,9 @@ insert into projections (name, version, position, entry_id)
 values (%(name)s, %(version)s, %(position)s, (select entry_id from entries where position = %(position)s))
 on conflict do nothing
 
--- name: progress
--- How far the projections are; and whether the log still holds the last entry that each shows.
-select name,
+-- name: progress_columns
+-- How far a projection is; and whether the log still holds the last entry that it shows.
+name,
        version,
        position,
        error,
@@ -28,6 +28,9 @@ select name,
             where entries.position = projections.position
               and entries.entry_id = projections.entry_id
        )
+
+-- name: progress
+select {progress}
   from projections
 
 -- name: behind
@@ -38,17 +41,7 @@ select bool_or(head.size <> projections.position)
  where name = any(%(names)s)
 
 -- name: lock_progress
-select name,
-       version,
-       position,
-       error,
-       error_position,
-       built,
-       position = 0 or exists (
-           select from entries
-            where entries.position = projections.position
-              and entries.entry_id = projections.entry_id
-       ),
+select {progress},
        size,
        epoch
   from projections,
@@ -69,8 +62,8 @@ update projections
 select size
   from head
 
--- name: read_batch
--- What was recorded between two positions, in order; and the names of its persons, by pointer, as far as disclosed.
+-- name: entries
+-- Where an entry stands, its stream and line, and the names of its persons, by pointer, as far as they are disclosed.
 select position,
        stream,
        body::text,
@@ -78,19 +71,17 @@ select position,
             then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
        end
   from entries
+
+-- name: read_batch
+-- What was recorded between two positions, in order.
+{entries}
  where position > %(after)s
    and position <= %(upto)s
  order by position
 
 -- name: read_streams
--- What these streams held at a position, likewise.
-select position,
-       stream,
-       body::text,
-       case when strpos(body::text, '{"commitment":') > 0
-            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
-       end
-  from entries
+-- What these streams held at a position.
+{entries}
  where stream = any(%(streams)b::text[])
    and position <= %(upto)s
  order by position
