@@ -98,7 +98,7 @@ def _status(log: Log, known: Mapping[str, Progress], *, is_ahead: bool) -> str:
 
 
 def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
-    waits = connection.execute(SQL["waits"], {"pid": told.backend_pid}).fetchall()
+    waits = connection.execute(SQL["waits"], {"pid": told.backend_pid}).fetchall() if told.appends else []
     return {
         "waiting": told.appends, "since_s": told.since_s, "event": waits[0][0] if waits else None,
         "on": [{"pid": pid, "application": application} for _, pid, application in waits if pid is not None],
