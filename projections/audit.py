@@ -1,6 +1,6 @@
 """The auditor's check: every rule over the whole log, and every live row against a rebuild from the entries alone."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -20,7 +20,7 @@ from ledger.writing.admission import check_correction
 from projections.projection import Table
 from projections.rebuild import Builder
 from projections.registry import PROJECTIONS
-from projections.runner import Progress, Stop, read_progress
+from projections.runner import Progress, Stop, read_progress, tables_in
 
 SQL = sql_blocks("projections", "audit.sql")
 BATCH = 5_000
@@ -57,12 +57,15 @@ def audit(
 def check_log(connection: Connection, report: Callable[[int], None], tolerance_s: float) -> Iterator[Finding]:
     """Positions without a gap, times that never decrease, and lines that say what the columns beside them say."""
     position, last = 0, None
-    while rows := connection.execute(SQL["log"], {"limit": BATCH, "after": position}).fetchall():
+    while True:
+        size = connection.execute("select size from head").fetchone()  # before the entries, of which more may come
+        rows = connection.execute(SQL["log"], {"limit": BATCH, "after": position}).fetchall()
+        if not rows:
+            break
         clocks = read_clocks(connection, tolerance_s)
         yield from _gathered(_check_batch(rows, position, last, clocks))
         position, last = rows[-1][0], rows[-1][5]
         report(position)
-    size = connection.execute("select size from head").fetchone()
     if size is None or size[0] != position:
         yield Finding(0, f"the head of the log says {size and size[0]}, and the last entry is {position}")
 
@@ -172,15 +175,33 @@ def check_rows(connection: Connection, location: LedgerLocation) -> Iterator[Fin
     current = [one for one in PROJECTIONS if one.name not in live or live[one.name].version == one.version]
     for name in sorted({one.name for one in PROJECTIONS} - {one.name for one in current}):
         yield Finding(0, f"the rows of {name} are of version {live[name].version}, not ours: they cannot be compared")
+    yield from _check_progress(connection, location, live)
     builder = Rebuilt(connection, current, BATCH)
     builder.create()
     broken = dict(builder.build(max([one.position for one in live.values()], default=0)))
     for stop in broken.values():
         yield Finding(stop.position, f"it cannot be projected ({stop.error}): its stream is not compared")
+    there = tables_in(connection, location.projections)
     for one in current:
-        if one.name in live:
-            for table in one.tables:
+        for table in one.tables:
+            if one.name in live and table.name in there:
                 yield from _compare(connection, location, table, live[one.name], list(broken))
+
+
+def _check_progress(
+    connection: Connection, location: LedgerLocation, live: Mapping[str, Progress]
+) -> Iterator[Finding]:
+    """What the projections say of themselves, once there are any."""
+    there = tables_in(connection, location.projections)
+    for one in PROJECTIONS if there else ():
+        for name in [table.name for table in one.tables if table.name not in there]:
+            yield Finding(0, f"the table {name} is gone: run `ledger rebuild`")
+        if one.name not in live:
+            yield Finding(0, f"nothing says how far the projection {one.name} is: run `ledger rebuild`")
+        elif not live[one.name].stands:
+            yield Finding(0, f"the projection {one.name} shows what the log does not hold: run `ledger rebuild`")
+        elif (stopped := live[one.name].error_position) is not None:
+            yield Finding(stopped, f"it stops the projection {one.name} ({live[one.name].error})")
 
 
 def _live(connection: Connection, location: LedgerLocation) -> dict[str, Progress]:

@@ -26,8 +26,8 @@ class Stopped(Exception):
 class Fold:
     """Folds entries into histories, for some projections. Streams that were folded last stay in memory, up to a bound."""
 
-    def __init__(self, projections: Sequence[Projection], position: int = 0, epoch: str = "") -> None:
-        self.projections, self.position, self.epoch = projections, position, epoch
+    def __init__(self, projections: Sequence[Projection], position: int = 0, epoch: str = "", built: int = 0) -> None:
+        self.projections, self.position, self.epoch, self.built = projections, position, epoch, built
         self.histories = HistoryCache(KNOWN_ENTRIES)
         self.changes: dict[str, Changes] = {}
         self.take_changes()

@@ -12,11 +12,14 @@ from ledger.database.failures import FAILURES, explained
 from ledger.errors import Unavailable
 from ledger.process import tune_gc
 from projections.projection import Projection
-from projections.rebuild import Running, only, rebuild
+from projections.rebuild import Running, only, rebuild, versions_of
 from projections.registry import PROJECTIONS
 from projections.runner import Follower, Outdated, read_progress, tables_in
 
 POLL_S = 0.5
+ROLE = f"follow {versions_of(PROJECTIONS)}"
+"""Of followers of the same versions one works at a time. Others do no harm: who works holds the progress of what it works at."""
+
 log = logging.getLogger("ledger.follow")
 
 
@@ -43,7 +46,7 @@ def follow(location: LedgerLocation, stop: Event) -> None:
 
 def catch_up(location: LedgerLocation) -> None:
     """Project what is recorded by now, unless somebody else is at it, or nobody may: the rows are those that are there."""
-    with location.connect() as connection, only("follow", location, connection) as alone, suppress(Running):
+    with location.connect() as connection, only(ROLE, location, connection) as alone, suppress(Running):
         if alone and not is_read_only(connection):
             _prepare(location, connection)
             follower = Follower(connection)
@@ -54,7 +57,7 @@ def catch_up(location: LedgerLocation) -> None:
 def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> None:
     if _old(connection, location):
         _prepare(location, connection)  # a follower of the old version, if one runs, keeps the old rows up to date
-    with only("follow", location, connection) as alone:
+    with only(ROLE, location, connection) as alone:
         if not alone:
             stop.wait(POLL_S)
             return

@@ -13,7 +13,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from time import sleep
@@ -135,7 +135,8 @@ class Builder(Follower):
     def step(self) -> int:
         """Project some streams; returns how many entries. 0 where all is done, or where an entry stops it."""
         with self.connection.transaction():
-            partition = self.connection.execute(SQL["lock_partition"], {"number": self.number}).fetchone()
+            given = {"number": self.number, "versions": versions_of(self.projections.values())}
+            partition = self.connection.execute(SQL["lock_partition"], given).fetchone()
             return self._build(*partition) if partition else 0
 
     def _build(self, after: str, upto: str, goal: int) -> int:
@@ -187,7 +188,7 @@ def _subject(read: Read) -> Subject:
     return read[0].originator_id
 
 
-def _versions(projections: Sequence[Projection]) -> str:
+def versions_of(projections: Iterable[Projection]) -> str:
     return ", ".join([f"{one.name} {one.version}" for one in projections])
 
 
@@ -196,7 +197,8 @@ def _can_go_on(connection: Connection, location: LedgerLocation, projections: Se
     if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.partitions"]).fetchone() == (None,):
         return False
     same = SQL["same"].format(disclosed=SQL["disclosed"].format(goal="partitions.goal"))
-    row = connection.execute(same, {"versions": _versions(projections)}).fetchone()
+    position = max([one.position for one in read_progress(connection).values()], default=0)
+    row = connection.execute(same, {"versions": versions_of(projections), "position": position}).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -208,7 +210,7 @@ def _start(connection: Connection, location: LedgerLocation, projections: Sequen
         create_tables(connection, projections)
         connection.execute(SQL["create_partitions"])
         assign = SQL["assign"].format(disclosed=SQL["disclosed"].format(goal="head.size"))
-        connection.execute(assign, {"of": count, "versions": _versions(projections)})
+        connection.execute(assign, {"of": count, "versions": versions_of(projections)})
 
 
 def _processors() -> int:
@@ -246,7 +248,7 @@ def _look(connection: Connection, report: Report) -> None:
 def _work(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> Iterator[None]:
     """Take one partition after the other that nobody has; comes back after each step."""
     connection.execute("set synchronous_commit = off")  # what a crash of the server takes is projected again
-    for (number,) in connection.execute(SQL["open_partitions"]).fetchall():
+    for (number,) in connection.execute(SQL["open_partitions"], {"versions": versions_of(projections)}).fetchall():
         with only(f"partition {number}", location, connection) as alone:
             builder = Builder(connection, projections, BATCH, number)
             while alone and builder.step():

@@ -15,15 +15,17 @@ create table partitions (
     is_finished    boolean not null default false,
     error          text,
     error_position bigint,
+    last_id        uuid,              -- of the entry at ``goal``
     disclosed      text    not null   -- which names of persons there were, as a digest: an erased one is not to come back
 )
 
 -- name: assign
 -- Partitions of about as many entries each.
-insert into partitions (number, versions, goal, disclosed, after, upto)
+insert into partitions (number, versions, goal, last_id, disclosed, after, upto)
 select part,
        %(versions)s,
        head.size,
+       (select entry_id from entries where position = head.size),
        {disclosed},
        coalesce(lag(last) over (order by part), ''),
        case when lead(part) over (order by part) is null then '~' else last end
@@ -41,6 +43,7 @@ select goal
 select number
   from partitions
  where not is_finished
+   and versions = %(versions)s
  order by number
 
 -- name: unfinished
@@ -68,6 +71,7 @@ select after,
   from partitions
  where number = %(number)s
    and not is_finished
+   and versions = %(versions)s
    for update
 
 -- name: read_partition
@@ -114,9 +118,13 @@ set default_statistics_target = 30
 
 -- name: same
 -- Whether what was begun is of these versions, of the log as it is, and no name that it holds was erased meanwhile.
-select bool_and(versions = %(versions)s and error is null and goal <= size and disclosed = {disclosed})
-  from partitions,
-       head
+select bool_and(
+           versions = %(versions)s
+           and error is null
+           and disclosed = {disclosed}
+           and (goal = 0 or exists (select from entries where position = goal and entry_id = last_id))
+       ) and %(position)s <= max(goal)
+  from partitions
 
 -- name: disclosed
 (

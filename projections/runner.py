@@ -109,14 +109,15 @@ class Follower:
     def _run(self, names: Names, at: Progress, size: int, epoch: str) -> int:
         """Take projections that stand at one position on; returns by how many entries."""
         fold = self.folds.get(names)
-        if fold is None or (fold.position, fold.epoch) != (at.position, epoch):
-            fold = self._begin(names, at.position, epoch)
+        if fold is None or (fold.position, fold.epoch, fold.built) != (at.position, epoch, at.built):
+            fold = self._begin(names, at, epoch)
         upto = min(size, at.position + (1 if at.error_position else self.batch))
         stop = self._project(fold, upto)
-        if stop:  # what an entry half did to memory is not to be trusted: begin again, and stop before it
-            fold = self._begin(names, at.position, epoch)
-            upto = stop.position - 1
-            self._project(fold, upto)
+        again = stop
+        while again:  # what an entry half did to memory is not to be trusted: begin again, and stop before it
+            stop, upto = again, again.position - 1
+            fold = self._begin(names, at, epoch)
+            again = self._project(fold, upto)
         for changes in fold.take_changes():
             self._write(changes)
         self._advance(names, at, upto, stop)
@@ -124,9 +125,9 @@ class Follower:
         fold.histories.trim()
         return upto - at.position
 
-    def _begin(self, names: Names, position: int, epoch: str) -> Fold:
+    def _begin(self, names: Names, at: Progress, epoch: str) -> Fold:
         self.openings = {}
-        fold = self.folds[names] = Fold([self.projections[name] for name in names], position, epoch)
+        fold = self.folds[names] = Fold([self.projections[name] for name in names], at.position, epoch, at.built)
         return fold
 
     def _project(self, fold: Fold, upto: int) -> Stop | None:
@@ -211,9 +212,9 @@ def _groups(rows: Sequence[Progress], projections: Mapping[str, Projection]) -> 
             raise Outdated(f"the projection {row.name} {what}")
         if not row.stands:
             raise Outdated(f"the projection {row.name} shows entries that the log does not hold: it is built anew")
-    found: dict[tuple[int, bool], list[Progress]] = {}
+    found: dict[tuple[int, int, str], list[Progress]] = {}
     for row in rows:
-        found.setdefault((row.position, row.error_position is not None), []).append(row)
+        found.setdefault((row.position, row.built, row.name if row.error_position else ""), []).append(row)
     return {tuple([row.name for row in group]): group[0] for group in found.values()}
 
 

@@ -20,6 +20,7 @@ from projections.due.projection import DueItems
 from projections.projection import Change, Changes
 from projections.rebuild import begun, rebuild
 from projections.runner import Follower, projected, read_progress
+from projections.search.projection import Search
 from projections.search.words import words_of
 from projections.states.projection import States
 from seeds import FILES, events
@@ -89,6 +90,13 @@ def test_words_of_two_texts_are_those_of_both(one: str, other: str) -> None:
     """Words are told apart alike wherever they stand, and folding them once more changes none."""
     assert set(words_of(f"{one}\n{other}")) == {*words_of(one), *words_of(other)}
     assert all("\0" not in word for word in words_of(one))
+    assert words_of("\n".join(words_of(one))) == words_of(one)
+
+
+@pytest.mark.parametrize("text", ["\U0001d400lpha", "Acme\u2122", "\u21165", "5 \u3392"])
+def test_letters_in_other_shapes_are_the_same_letters(text: str) -> None:
+    """What Unicode calls compatible is searched for as what it looks like."""
+    assert words_of(text) in (("alpha",), ("acmetm",), ("no5",), ("5", "mhz"))
 
 
 # --- what is due
@@ -144,6 +152,8 @@ def test_pages_of_what_is_due_share_a_basis(service: Service) -> None:
         pages.append(service.get("/v1/due", limit=3, cursor=pages[-1]["next"]).json())
     assert [one["due"] for page in pages for one in page["items"]] == [f"2030-01-0{n}" for n in (1, 1, 1, 2, 2, 3, 3)]
     assert len(service.get("/v1/due", due_before="2030-01-02").json()["items"]) == 3
+    service.given(milestone(9) | {"data": milestone(9)["data"] | {"due": "9999-12-31"}})
+    assert service.get("/v1/due").json()["items"][-1]["due"] == "9999-12-31"
 
 
 # --- each on its own feet
@@ -286,3 +296,79 @@ def test_rows_change_with_the_version_alone() -> None:
     kept = json.loads(golden_rows.GOLDEN.read_text())
     assert golden_rows.changed(kept, golden_rows.golden()) == [], "raise the version, then run python -m tests.rows"
     assert kept == golden_rows.golden(), "run python -m tests.rows"
+
+
+def test_of_two_that_an_entry_stops_the_one_that_is_mended_goes_on(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is tried by itself, and the other still says what stops it."""
+    service.given(THX, USA)
+
+    def fail(self: object, change: Change, changes: Changes) -> None:
+        raise ValueError("not yet")
+
+    with monkeypatch.context() as mended:
+        monkeypatch.setattr(Search, "note", fail)
+        mended.setattr(DueItems, "note", fail)
+        service.given(INDIA)
+    service.given(INDUS_X)
+    told = {
+        one["name"]: (one["position"], one["error_position"]) for one in service.get("/v1/health").json()["projections"]
+    }
+    assert told == {"states": (4, None), "timeline": (4, None), "search": (2, 3), "due": (4, None)}
+
+
+def test_an_erased_name_does_not_come_back_by_a_follower_that_remembers_it(
+    service: Service, location: LedgerLocation, reader: Connection
+) -> None:
+    """After the rebuild that leaves the name out, the follower has forgotten it, too."""
+    person = {"party": "party:usa", "person": "B. Canary", "office": "Envoy"}
+    service.given(THX, USA, event("meeting.held", "meeting:m", "2024", title="Talks", participants=[person]))
+    with location.connect() as owner:
+        owner.execute("delete from disclosures")
+    rebuild(location)
+    service.given(event("meeting.described", "meeting:m", title="Long talks"))
+    assert "Canary" not in str(rows(reader))
+
+
+def test_a_rebuild_of_a_log_that_is_gone_is_not_gone_on_with(
+    service: Service, location: LedgerLocation, server: Embedded, reader: Connection
+) -> None:
+    """Where the log was put back and has grown again since a rebuild was broken off, the next one begins anew."""
+    service.given(THX, USA, INDIA)
+
+    def break_off(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(location, break_off)
+    rewind(server, location, 1)
+    for name in ("a", "b", "c"):
+        service.post(event("party.registered", f"party:{name}", sources=[], name=name, kind="company"))
+    assert begun(location) == 0
+    rebuild(location)
+    assert list(audit(location)) == []
+    assert {subject for (subject,) in reader.execute("select subject from states")} == {
+        "source:thx", "party:a", "party:b", "party:c",
+    }  # fmt: skip
+
+
+def test_an_audit_tells_of_what_projections_say_of_themselves(
+    service: Service, location: LedgerLocation, server: Embedded
+) -> None:
+    """A progress that is gone or beyond the log, an error, a table that is gone: each is a finding."""
+    service.given(THX, USA)
+    for harm, said in (
+        ("update projections set position = 5 where name = 'due'", "due shows what the log does not hold"),
+        (
+            "update projections set error = 'X', error_position = 2 where name = 'search'",
+            "it stops the projection search",
+        ),
+        ("delete from projections where name = 'timeline'", "how far the projection timeline is"),
+        ("drop table due", "the table due is gone"),
+    ):
+        with psycopg.connect(
+            server.owner_dsn, autocommit=True, options=f"-c search_path={location.projections}"
+        ) as owner:
+            owner.execute(harm.encode())
+        assert said in str(list(audit(location))), harm

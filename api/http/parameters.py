@@ -98,7 +98,7 @@ def _is_day(value: object) -> bool:
 class ListQuery(Paged):
     """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
 
-    ``count`` asks how many there are in all. ``text`` finds states with words in their titles, names, descriptions and notes
+    ``count`` asks how many there are in all. ``text`` finds states with words in their titles, names and descriptions, or in one note,
     that begin with all of its words, whatever their accents and capitals.
     """
 

@@ -10,6 +10,6 @@ select subject, item, due
  where valid_from <= %(valid_at)s and valid_to > %(valid_at)s
    and known_from <= %(known_at)s and known_to > %(known_at)s
    and (due, subject, item) > (%(after_due)s, %(after_subject)s, %(after_item)s)
-   and due < %(before)s
+   and due < coalesce(%(before)s::date, 'infinity')
  order by due, subject, item
  limit %(limit)s

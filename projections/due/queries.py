@@ -25,7 +25,7 @@ def due(
     start = after or DueItem("", "", date.min)
     with reads.at(asked, "due") as (connection, basis):
         rows = connection.execute(SQL["due"], {
-            "known_at": basis.known_at, "valid_at": basis.valid_at, "before": before or date.max, "limit": limit + 1,
+            "known_at": basis.known_at, "valid_at": basis.valid_at, "before": before, "limit": limit + 1,
             "after_due": start.due, "after_subject": start.subject, "after_item": start.item,
         }).fetchall()  # fmt: skip
     found = [DueItem(*row) for row in rows[:limit]]

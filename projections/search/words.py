@@ -19,7 +19,7 @@ MAX_BYTES = 200
 @lru_cache(2_000)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, each once, in the order of their bytes."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = "".join([one for one in apart if not unicodedata.combining(one)]).translate(LETTERS)
     return tuple(sorted({_short(word) for word in WORD.findall(plain)}))
 
