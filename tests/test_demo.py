@@ -19,6 +19,8 @@ import pytest
 
 import seeds
 from api.app import listen
+from ledger.database.embedded import Embedded
+from ledger.errors import Misconfigured
 from ledger.settings import Settings
 from tests.examples import event
 from tests.service import ADMIN, ADMIN_KEY, half_a_request
@@ -197,3 +199,11 @@ def test_the_demo_runs_as_anybody() -> None:
             assert servers(home / "data") == []
     finally:
         shutil.rmtree(home)
+
+
+@pytest.mark.parametrize("name", ["My Documents", "it's"])
+def test_a_path_that_the_embedded_server_cannot_take_is_told_of(name: str, tmp_path: Path) -> None:
+    """It is said what is wrong with the path and what to set, before anything is begun there."""
+    with pytest.raises(Misconfigured, match="set LEDGER_DATA"):
+        Embedded(tmp_path / name, "ledger")
+    assert not (tmp_path / name).exists()

@@ -99,6 +99,13 @@ def test_letters_in_other_shapes_are_the_same_letters(text: str) -> None:
     assert words_of(text) in (("alpha",), ("acmetm",), ("no5",), ("5", "mhz"))
 
 
+def test_words_of_every_script_are_words() -> None:
+    """Vowel signs belong to the word that they stand in."""
+    assert words_of("हिन्दी") != words_of("हिन्दू")
+    assert len(words_of("भारत हिन्दी मित्रता")) == 3
+    assert words_of("ความร่วมมือ") == ("ความร่วมมือ",)
+
+
 # --- what is due
 
 

@@ -22,7 +22,7 @@ from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unrea
 
 COMMANDS = {
     "demo.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
-    "serving.serve": "Run the service. With the embedded server, the follower runs beside it as `ledger follow`.",
+    "serving.serve": "Run the service. Run `ledger follow` beside it: that keeps what is read up to date.",
     "operating.follow": "Keep the projections up to date, until stopped.",
     "database.migrate_": "Bring the schema up to date, as its owner (LEDGER_OWNER_DSN), and give the service's role its rights.",
     "recording.append": 'Append the events of a JSON file, one or {"events": [...]}, all or none.',

@@ -98,8 +98,9 @@ def _is_day(value: object) -> bool:
 class ListQuery(Paged):
     """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
 
-    ``count`` asks how many there are in all. ``text`` finds states with words in their titles, names and descriptions, or in one note,
-    that begin with all of its words, whatever their accents and capitals.
+    ``count`` asks how many there are in all. ``text`` finds streams with words that begin with all of its words, in the id,
+    names, title, description and objective, or in one note; accents and capitals make no difference. Only milestones have a
+    ``due`` of their own: what else is due is at ``/v1/due``.
     """
 
     status: Code | None = None

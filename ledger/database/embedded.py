@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.migrations import migrate
-from ledger.errors import Unavailable
+from ledger.errors import Misconfigured, Unavailable
 from ledger.settings import USUAL, Timeouts
 
 with catch_warnings():
@@ -33,6 +33,10 @@ class Embedded:
 
     def __init__(self, data: Path, schema: str, timeouts: Timeouts = USUAL) -> None:
         directory = data.expanduser().resolve() / "postgres"
+        if set(str(directory)) & set(" \t\n'\"\\"):
+            raise Misconfigured(
+                f"the embedded server takes no path with a space or a quote ({directory}): set LEDGER_DATA"
+            )
         directory.parent.mkdir(parents=True, exist_ok=True)
         with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
             _forget_dead_handles(directory / HANDLES)

@@ -20,8 +20,18 @@ MAX_BYTES = 200
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, each once, in the order of their bytes."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join([one for one in apart if not unicodedata.combining(one)]).translate(LETTERS)
-    return tuple(sorted({_short(word) for word in WORD.findall(plain)}))
+    plain = "".join([one for one in apart if not "\u0300" <= one <= "\u036f"]).translate(LETTERS)
+    found = (
+        WORD.findall(plain)
+        if plain.isascii()
+        else "".join([one if _is_of_a_word(one) else " " for one in plain]).split()
+    )
+    return tuple(sorted({_short(word) for word in found}))
+
+
+def _is_of_a_word(letter: str) -> bool:
+    """Letters, digits and what belongs to them, such as the vowel signs of Hindi and Thai."""
+    return letter.isalnum() or letter == "_" or unicodedata.category(letter)[0] == "M"
 
 
 def _short(word: str) -> str:
