@@ -524,3 +524,10 @@ def test_a_body_is_not_waited_for_for_ever(unharmed: Service, monkeypatch: pytes
         answer = exchange(address, head + sent)
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/body-late"
+
+
+def test_what_is_no_object_is_told_so_in_words(service: Service) -> None:
+    """No name of our own code is in the answer to a body that is a list, a number or nothing."""
+    for body in ("[]", "3", "null", '"x"', '{"events": [3]}'):
+        response = service.client.post("/v1/events", content=body, headers=ADMIN | {"Content-Type": "application/json"})
+        assert "this is no JSON object" in problem_of(response, 422)["detail"], body

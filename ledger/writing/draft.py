@@ -143,6 +143,8 @@ def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
 def _detail(error: ErrorDetails) -> str:
     """What is wrong, in words where it is a pattern that does not match."""
     form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
+    if error["type"] == "model_type":
+        form = "JSON object, such as an event is"
     return f"this is no {form}" if form else error["msg"].removeprefix("Value error, ")
 
 
