@@ -11,7 +11,7 @@ import pytest
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.log.entry import read_line
 from ledger.vocabulary.correction import Superseded
-from ledger.vocabulary.fact import COMMON
+from ledger.vocabulary.fact import COMMON, Fact
 from ledger.vocabulary.registry import FACTS
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
@@ -305,3 +305,9 @@ def test_what_is_read_from_the_line_as_it_stands_never_changes() -> None:
         fixed = {"occurred", "sources"} | ({"sha256", "published"} if type_.startswith("source.") else set())
         fixed |= first.keys() if type_.startswith("entry.") else set()
         assert [name for name in fixed for one in later if one.get(name) != first.get(name)] == []
+
+
+def test_an_older_shape_without_its_upcaster_is_no_shape() -> None:
+    """A type cannot be declared so that what was recorded of it could not be read."""
+    with pytest.raises(TypeError, match="lacks the function upcast"):
+        type("Changed", (Fact,), {}, type="party.changed_for_a_test", older=(Fact,))

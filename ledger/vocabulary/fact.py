@@ -3,7 +3,7 @@
 A fact is a frozen pydantic model; its ``type`` is the storage format and never changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar, get_args
 
@@ -203,6 +203,7 @@ class Fact(Part):
     prefix: ClassVar[str]  # of the streams that it may stand in: "agreement:"
     schemas: ClassVar[dict[str, FactClass]]  # by dataschema, each shape that was ever in use; the current one last
     dataschema: ClassVar[str]  # of what is recorded now: "/v1/event-types/agreement.signed/1"
+    upcasters: ClassVar[list[Callable[[Any], Any]]]  # of the older shapes: data of each in the next one
     own_fields: ClassVar[list[tuple[str, str, bool]]]  # name, name in JSON, whether it is made of parts
     mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
     opens: ClassVar[bool] = False  # may be the first fact of a stream
@@ -219,6 +220,9 @@ class Fact(Part):
         for flag in ("type", "opens", "describes", "outlasts"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
+        cls.upcasters = [one for shape in older if (one := getattr(shape, "upcast", None))]
+        if len(cls.upcasters) < len(older):
+            raise TypeError(f"an older shape of {cls.__name__} lacks the function upcast")
         kind, _, cls.short_type = getattr(cls, "type", "").partition(".")
         cls.prefix = f"{kind}:"
         shapes = enumerate((*older, cls), start=1)
@@ -238,11 +242,6 @@ class Fact(Part):
             raise ValueError("an inferred fact needs a note that says what it is inferred from")
         return self
 
-    @staticmethod
-    def upcast(data: dict[str, Any]) -> dict[str, Any]:
-        """What data of this shape is in the next one. Pure; each older shape has its own."""
-        raise NotImplementedError
-
     @classmethod
     def as_current(cls, data: Any, dataschema: str) -> Any:
         """Stored data of any version in the current one. Raises Unreadable, ValidationError."""
@@ -251,9 +250,10 @@ class Fact(Part):
                 f"{cls.type} is of the schema {dataschema} there, and the newest that is known here is {cls.dataschema}: "
                 "a newer version of the ledger is needed"
             )
-        for shape in [*cls.schemas.values()][[*cls.schemas].index(dataschema) : -1]:
+        steps = [*zip(cls.schemas.values(), cls.upcasters, strict=False)]  # the last shape is the current one
+        for shape, upcast in steps[[*cls.schemas].index(dataschema) :]:
             shape.model_validate(data, context=STORED)
-            data = shape.upcast(data)
+            data = upcast(data)
         return data
 
     @property

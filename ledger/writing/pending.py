@@ -1,5 +1,6 @@
 """What waits to be recorded, each until its deadline, and the answer that its caller waits for."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from datetime import datetime
@@ -15,7 +16,7 @@ DECIDING_SHARE = 0.25
 """Of the time that a caller waits, deciding may take so much."""
 
 
-class Pending:
+class Pending(ABC):
     """What waits to be recorded, until its deadline (as ``time.monotonic`` counts).
 
     ``is_stale``: what it was decided on is no longer so. ``is_uncertain``: it may be recorded by now, as an answer was lost.
@@ -36,11 +37,13 @@ class Pending:
     states_version = False
     """Whether the caller names the version that a stream must have."""
 
+    @abstractmethod
     def done(self) -> bool:
-        raise NotImplementedError
+        """Whether its caller has been answered."""
 
+    @abstractmethod
     def set_exception(self, exception: BaseException | None) -> None:
-        raise NotImplementedError
+        """Answer its caller with an error."""
 
     def doubt(self) -> None:
         """An answer was lost: it may be recorded by now."""
