@@ -646,6 +646,20 @@ def test_a_request_that_takes_long_to_decide_keeps_nobody_waiting(
             outcome.result(20)
 
 
+def test_an_answer_that_is_swallowed_holds_up_nobody_for_ever(location: LedgerLocation, given: Given) -> None:
+    """Where the network swallows the answer of the statement that records and nobody hangs up, the caller is told by its
+    deadline that nobody knows, the next is served over a new connection, and the same again is found."""
+    given(THX)
+    named = USA | {"id": str(uuid4())}
+    with wired(location) as (wire, through), through.pool(2) as pool, Ledger(through, pool, patience_s=2) as ledger:
+        append(ledger, INDIA)
+        wire.cut(Cut(named["id"].encode(), delivered=True, swallowed=True))
+        with pytest.raises(Unavailable, match="whether it was recorded is not known"):
+            append(ledger, named)
+        append(ledger, INDUS_X)
+        assert append(ledger, named)[0].repeated
+
+
 # --- clocks
 
 
