@@ -5,6 +5,7 @@
     │   └── TooLarge     it is longer than an entry may be
     ├── Refused          it was understood, and a rule forbids it
     │   ├── IdReused     the id stands for another entry
+    │   ├── Flagged      it would be recorded and flagged, and the writer asked for it to be refused then
     │   ├── StaleVersion the stream has moved on from the version that the writer saw
     │   └── RolledBack   what it rests on was read or acknowledged in another epoch, or is gone from this one
     ├── NotFound         nothing is known under that name, there and then
@@ -62,6 +63,15 @@ class IdReused(Refused):
 
     def __init__(self, name: str) -> None:
         super().__init__("id_reused", f"{name} stands for something else that was recorded")
+
+
+class Flagged(Refused):
+    """``anomalies`` is what the event would be flagged with: of each the code, and what is odd."""
+
+    def __init__(self, subject: str, anomalies: Sequence[tuple[str, str]]) -> None:
+        odd = "; ".join(f"{code} ({detail})" for code, detail in anomalies)
+        super().__init__("flagged", f"{subject}: handled strictly, as it would be flagged: {odd}", subject)
+        self.anomalies = tuple(anomalies)
 
 
 class StaleVersion(Refused):

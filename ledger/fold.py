@@ -12,14 +12,22 @@ from typing import NamedTuple
 
 from ledger.anomalies import anomalies_of
 from ledger.recorded import Openings, Recorded
+from ledger.vocabulary.acts import account, share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
-from ledger.vocabulary.kinds.agreement import PARTICIPATION
+from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
-from ledger.vocabulary.state import AFTER_END, MAIN, Anomaly, DuplicateKey, Kind, LiveFact, State, ValidOrder, Violation
+from ledger.vocabulary.state import MAIN, Anomaly, DuplicateKey, LiveFact, State, ValidOrder
 
 ONLY_MAIN = frozenset({MAIN})
+
+RANKS = 100
+"""More than any kind has facts."""
+
+FARTHEST = -20_000_000
+"""In days: what lies further back than some 50,000 years is not told apart."""
 
 EMPTY_STATE = State()
 """The state of a lane before its first fact."""
@@ -80,9 +88,6 @@ class History:
         """The last state of a lane, whatever its day."""
         steps = self.lanes.get(lane)
         return steps[-1].state if steps else EMPTY_STATE
-
-    def violations(self) -> set[Violation]:
-        return {violation for steps in self.lanes.values() if steps for violation in steps[-1].state.violations}
 
     def anomalies(self, position: int) -> list[Anomaly]:
         """What the entry at ``position`` has been flagged with."""
@@ -152,7 +157,8 @@ class History:
         return []
 
     def _live(self, fact: Fact, first: Recorded) -> LiveFact:
-        order = (counts_from(fact, first.recorded_on), self.kind.ranks[type(fact)], first.position)
+        rank = self.kind.ranks[type(fact)] + _before_year_1(fact)
+        order = (counts_from(fact, first.recorded_on), rank, first.position)
         return LiveFact(fact, order, first.position, self.kind.lanes(fact), _duplicate_key(fact))
 
     def _replacing(self, fact: Fact, first: Recorded, by: Recorded) -> LiveFact:
@@ -243,13 +249,14 @@ class History:
 
     def _fold(self, live: LiveFact, concerned: Container[str]) -> Iterable[str]:
         """Put a fact on those of its lanes that are concerned; returns the lanes that have one more step."""
-        fact, lanes, main = live.fact, live.lanes, self._main_before(live.order)
+        lanes, main = live.lanes, self._main_before(live.order)
         is_over = main.status in self.kind.ended
+        over = main.status if is_over else None
         excused = is_over and self._reopened_same_day(live)
         states = {}
         for lane in lanes:
             if lane in concerned:
-                states[lane] = self._evolved(lane, live, excused)
+                states[lane] = self._evolved(lane, live, over, excused)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:
@@ -258,22 +265,21 @@ class History:
         elif main.status is None:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
-            states[MAIN].provenance["status"] = states[MAIN].credit
-        elif is_over and not fact.outlasts:
-            states[lanes[0]].violate(AFTER_END, f"it is {main.status}: only a correction or what reopens it can follow")
-            states[lanes[0]].flag(AnomalyCode.date_order, f"it was {main.status} by then")
+            states[MAIN].credit_status()
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
         return states
 
-    def _evolved(self, lane: str, live: LiveFact, excused: bool) -> State:
+    def _evolved(self, lane: str, live: LiveFact, over: str | None, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
         before = self.state(lane)
         state = before.before(live)
-        state.excused = excused
+        state.over, state.excused = over, excused
         (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
         if state.status != before.status:
-            state.provenance["status"] = state.credit
+            state.credit_status()
+        elif state.today.get("status") is type(live.fact):
+            state.note("status")
         return state
 
     def _at(self, lane: str, live: LiveFact) -> State:
@@ -304,7 +310,7 @@ class History:
         if len(by_duplicate_key) == 1:
             return
         earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
-        if any(one.fact.likeness == live.fact.likeness for one in earlier):
+        if not state.same_act and any(_says_the_same(one.fact, live.fact) for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 
@@ -319,3 +325,17 @@ def counts_from(fact: Fact, recorded_on: date) -> date:
     if fact.occurred:
         return min(fact.occurred.latest or recorded_on, recorded_on)
     return date.min if fact.describes else recorded_on
+
+
+def _before_year_1(fact: Fact) -> int:
+    """What sorts days before year 1, which all count from the calendar's first: negative, and less the earlier."""
+    day = fact.effective or fact.occurred
+    latest = day.bounds.latest if day and day.latest == date.min else None
+    if latest is None or latest[0] >= 1:
+        return 0
+    return max(((latest[0] - 1) * 12 + latest[1] - 1) * 31 + latest[2] - 32, FARTHEST) * RANKS
+
+
+def _says_the_same(one: Fact, other: Fact) -> bool:
+    """Whether two facts of one type and day say the same, and one source says both."""
+    return one.likeness == other.likeness and share_source(account(one, 0), account(other, 0))

@@ -8,6 +8,7 @@ what it was decided on still stands.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from secrets import token_bytes
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from eventsourcing.application import Application
@@ -18,10 +19,12 @@ from uuid6 import uuid7
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import Refused, TooLarge
+from ledger.fold import History
 from ledger.library_recorder import EntryRecorder
 from ledger.log.commitments import SALT_BYTES
 from ledger.log.entry import LineMapper
 from ledger.recorded import UNRECORDED
+from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
 from ledger.writing.decision_cache import DecisionCache
 from ledger.writing.draft import Draft
@@ -29,6 +32,14 @@ from ledger.writing.pending import Append
 from ledger.writing.writer import Backlog, Writer
 
 IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
+
+
+class Preview(NamedTuple):
+    """What an append would be answered, and each stream that it touches, as it is and as it would be."""
+
+    answers: list[Answer]
+    before: dict[Subject, History]
+    after: dict[Subject, History]
 
 
 class Ledger(Application[str]):
@@ -70,28 +81,47 @@ class Ledger(Application[str]):
             self.recorder.close()
         super().close()
 
-    def append(self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> list[Answer]:
+    def append(
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *, strict: bool = False
+    ) -> list[Answer]:
         """Record the drafts, all or none, in their order; an event recorded before is answered as the first time.
 
-        Raises Refused (with IdReused and StaleVersion), TooLarge, Unavailable. At most two round trips where nothing
-        conflicts, both shared with whoever else is writing.
+        ``strict`` refuses what would be flagged. Raises Refused (with Flagged, IdReused and StaleVersion), TooLarge,
+        Unavailable. At most two round trips where nothing conflicts, both shared with whoever else is writing.
         """
-        return self.submit(drafts, actor, idempotency_key).result()
+        return self.submit(drafts, actor, idempotency_key, strict=strict).result()
 
-    def submit(self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> Append:
+    def submit(
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *, strict: bool = False
+    ) -> Append:
         """As ``append``, with the answers to come; by then it tells the epoch, too, and its last entry."""
-        return self.writer.submit(self._request(drafts, actor, idempotency_key))
+        return self.writer.submit(self._request(drafts, actor, idempotency_key, strict=strict))
+
+    def preview(
+        self, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *, strict: bool = False
+    ) -> Preview:
+        """What ``append`` would answer, and the streams before and after; nothing is recorded.
+
+        The positions are those that the entries would have if nobody else recorded anything. Raises as ``append`` does.
+        """
+        request = self._request(drafts, actor, idempotency_key, strict=strict)
+        context = self._context(request)
+        before = {subject: context.histories[subject] for subject in sorted(request.subjects)}
+        answers = [answer for answer, _ in self.decider.decide(context, request, context.size + 1)]
+        return Preview(answers, before, {subject: context.histories[subject] for subject in before})
 
     def waiting(self) -> Backlog:
         """What waits to be recorded at this moment."""
         return self.writer.report()
 
-    def dry_run(self, drafts: Sequence[Draft], actor: Actor) -> tuple[list[Answer], Refused | TooLarge | None]:
+    def dry_run(
+        self, drafts: Sequence[Draft], actor: Actor, *, strict: bool = False
+    ) -> tuple[list[Answer], Refused | TooLarge | None]:
         """What ``append`` would answer, up to the first draft that it would refuse, and why that one.
 
         The positions are those of the future. Raises Unavailable.
         """
-        answers, request = list[Answer](), self._request(drafts, actor)
+        answers, request = list[Answer](), self._request(drafts, actor, strict=strict)
         context = self._context(request)
         try:
             for answer, _ in self.decider.each(context, request, UNRECORDED):
@@ -108,7 +138,9 @@ class Ledger(Application[str]):
         except FAILURES as error:
             raise explained(error) from None
 
-    def _request(self, drafts: Sequence[Draft], actor: Actor, key: str | None = None) -> Request:
+    def _request(
+        self, drafts: Sequence[Draft], actor: Actor, key: str | None = None, *, strict: bool = False
+    ) -> Request:
         def make_id(number: int) -> str:
             return str(uuid5(IDEMPOTENCY, f"{actor.authid}\0{key}\0{number}") if key is not None else self.new_id())
 
@@ -118,4 +150,4 @@ class Ledger(Application[str]):
         ]
         if len({given.entry_id for given in events}) < len(events):
             raise Refused("id_repeated", "two events of the request have the same id")
-        return Request(events, actor, beyond=None if key is None else make_id(len(events)))
+        return Request(events, actor, beyond=None if key is None else make_id(len(events)), strict=strict)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from ledger.fold import StateAt
-from ledger.vocabulary.kinds.agreement import PARTICIPATION
-from ledger.vocabulary.state import Kind, State
+from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.kinds.participation import PARTICIPATION
+from ledger.vocabulary.state import State
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
@@ -108,6 +109,7 @@ def document(kind: Kind, segment: Segment) -> bytes:
     shown["anomalies"] = [one._asdict() for one in state.anomalies]
     shown["disputed"] = bool(state.disputed)
     shown["disputes"] = state.disputed
+    shown["sources"] = state.sources
     shown["provenance"] = state.provenance
     return orjson.dumps(shown)
 

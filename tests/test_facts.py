@@ -45,6 +45,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "party.renamed": ("name", ""),
     "party.succeeded": ("by mode", ""),
     "party.dissolved": ("", ""),
+    "party.restored": ("", "reason"),
     "initiative.reported": ("name kind", _BRIDGE),
     "initiative.launched": ("name kind", _BRIDGE),
     "initiative.described": ("", f"name kind {_BRIDGE}"),
@@ -72,6 +73,8 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "agreement.adopted": ("", "forum place"),
     "agreement.signed": ("signatories", f"places {_PACT}"),
     "agreement.consented": ("party method", "deposited_with"),
+    "agreement.signature_withdrawn": ("party", ""),
+    "agreement.consent_withdrawn": ("party", ""),
     "agreement.provisionally_applied": ("", "party"),
     "agreement.provisional_application_ended": ("", "party"),
     "agreement.entered_into_force": ("", "party"),
@@ -103,6 +106,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "meeting.postponed": ("reason", ""),
     "meeting.moved_online": ("", ""),
     "meeting.cancelled": ("reason", ""),
+    "meeting.reinstated": ("", "reason start"),
     "meeting.held": ("", "title description participants place kind start end initiatives agreements parent"),
     "meeting.attendance_recorded": ("participants", ""),
     "meeting.topic_discussed": ("topic", "about verb emphasis"),
@@ -199,7 +203,7 @@ CODES: dict[type[StrEnum], str] = {
     codes.DisputeOutcome: "upheld rejected split",
     codes.AnomalyCode: (
         "date_order missing_predecessor dangling_reference source_conflict future_act outside_source_date "
-        "duplicate_suspect"
+        "duplicate_suspect after_end repeated_act"
     ),
 }
 

@@ -209,7 +209,7 @@ def test_two_dates_of_one_signature_stand_side_by_side(
     """Sources that put a signature on the 22nd and on the 23rd are both kept, for each party, and shown as disputed."""
     for party in ("party:usa", "party:ind"):
         _, lane = last(seeded, told[1], agreement, party)
-        assert [one["value"] for one in lane["alternatives"]["signed_on"]] == ["2024-08-22", "2024-08-23"]
+        assert [one["value"] for one in lane["alternatives"]["dates/signed"]] == ["2024-08-22", "2024-08-23"]
         assert [one["code"] for one in lane["anomalies"]] == ["source_conflict"]
         assert lane["disputed"]
 

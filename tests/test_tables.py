@@ -603,7 +603,7 @@ def feed(request: pytest.FixtureRequest, tmp_path: Path) -> Feed:
 
 
 IN_FORCE = "status = 'in_force'"
-ACCEDED = "doc::json #>> '{consent,method}' = 'accession'"
+ACCEDED = "doc::json #>> '{consents,-1,method}' = 'accession'"
 
 
 def counted(reader: Connection, which: LiteralString, known_at: int, valid_at: str) -> dict[str, int]:

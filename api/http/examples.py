@@ -194,6 +194,7 @@ _INITIATIVE: dict[str, Any] = {
             ],
             "disputed": False,
             "disputes": [],
+            "sources": ["source:example-readout"],
             "provenance": {"name": [1], "kind": [1], "areas": [1], "status": [1]},
             "unverified": {},
             "initiatives": [],

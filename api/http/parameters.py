@@ -138,6 +138,12 @@ class LogQuery(AtBasis):
     subject: Ref | None = None
 
 
+class AppendQuery(BaseModel):
+    """``dry_run`` answers as if the events were recorded, and records nothing."""
+
+    dry_run: bool = False
+
+
 class EventQuery(AtBasis):
     """``known_at`` leaves out what was recorded later: corrections, or the entry itself."""
 
@@ -199,6 +205,14 @@ def idempotency_key(header: str | None, drafts: Sequence[Draft]) -> str | None:
     if any(draft.id for draft in drafts):
         raise _bad_header("Idempotency-Key", "is for events without an id: send one or the other")
     return key
+
+
+def is_strict(prefer: Sequence[str]) -> bool:
+    """Whether ``Prefer`` asks for ``handling=strict`` (RFC 7240). Of two that say otherwise the first counts."""
+    preferences = [one.partition(";")[0].strip() for one in ",".join(prefer).split(",")]
+    named = [one.partition("=") for one in preferences]
+    handling = [value.strip().strip('"') for name, _, value in named if name.strip().lower() == "handling"]
+    return bool(handling) and handling[0].lower() == "strict"
 
 
 def held_to(drafts: Sequence[Draft], if_match: str | None, if_none_match: str | None, epoch: str) -> Sequence[Draft]:

@@ -44,6 +44,12 @@ NO_METHOD = _problem("method-not-allowed", 405, "There is no such method here", 
 REFUSED = _problem(
     "refused", 409, "A rule forbids it", "Read the stream again; correct an entry instead of repeating it."
 )
+FLAGGED = _problem(
+    "flagged",
+    409,
+    "It would be flagged",
+    "See anomalies. Mend the event, or send it without Prefer: handling=strict to have it recorded and flagged.",
+)
 STALE = _problem("stale-version", 409, "The stream has moved on", "Read it again and decide anew.")
 ROLLED_BACK = _problem(
     "rolled-back",
@@ -74,6 +80,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.Invalid: INVALID,
     errors.TooLarge: ENTRY_TOO_LARGE,
     errors.Refused: REFUSED,
+    errors.Flagged: FLAGGED,
     errors.IdReused: ID_REUSED,
     errors.StaleVersion: STALE,
     errors.RolledBack: ROLLED_BACK,
@@ -139,6 +146,8 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.Refused):
         more["rule"] = error.rule
         more["errors"] = [{"pointer": error.pointer, "detail": str(error), "code": error.rule}]
+    if isinstance(error, errors.Flagged):
+        more["anomalies"] = [{"code": code, "detail": odd} for code, odd in error.anomalies]
     if isinstance(error, errors.StaleVersion):
         more["current_version"] = error.version
         problem = PRECONDITION if {"if-match", "if-none-match"} & {*request.headers} else problem

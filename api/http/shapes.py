@@ -33,6 +33,21 @@ class Appended(BaseModel):
     events: list[AppendedEvent]
 
 
+class Previewed(BaseModel):
+    """A stream that an append touches: its state as it is today, null where there is none, and as it would be."""
+
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Preview(Appended):
+    """What an append would be answered, and what it would change. Nothing was recorded."""
+
+    dry_run: bool
+    states: list[Previewed]
+
+
 class Event(BaseModel):
     """An entry: a CloudEvents 1.0 JSON object. Other attributes of the standard may stand in it."""
 
@@ -79,6 +94,7 @@ class State(BaseModel):
     alternatives: dict[str, Any]
     anomalies: list[dict[str, Any]]
     disputed: bool
+    sources: list[str]
     provenance: dict[str, list[int]]
     unverified: dict[str, list[int]]
 

@@ -337,3 +337,5 @@ class AnomalyCode(StrEnum):
     future_act = auto()
     outside_source_date = auto()
     duplicate_suspect = auto()
+    after_end = auto()
+    repeated_act = auto()

@@ -1,25 +1,36 @@
-"""What facts add up to: the state of one lane of a stream, and the kinds of stream.
+"""What facts add up to: the state of one lane of a stream.
 
 A stream has one lane, named "", that tells its state; an agreement has one more for each party. ``evolve`` of a kind
 says what a fact does to a lane. It writes through the methods of ``State``, which keep, beside each field, the
 positions of the entries that set it, and flag what does not fit instead of failing: the real world is let in.
+
+A fact changes a state by what stands before it in valid order, never by what was recorded before it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
+from ledger.vocabulary.acts import (
+    Account,
+    Act,
+    account,
+    accurate,
+    conflicts,
+    current,
+    duplicates,
+    is_one_day,
+    item_of,
+    repeats,
+)
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.fact import Fact, Subject, references
 
 MAIN = ""
 """The lane that every stream has."""
-
-AFTER_END = "after_end"
-"""The rule that what has ended is over."""
-
 
 ValidOrder = tuple[date, int, int]
 
@@ -54,39 +65,10 @@ class LiveFact(NamedTuple):
         return self.order[2]
 
 
-class Transition(NamedTuple):
-    """One line of a lifecycle: the status that a fact leads to, and what it expects to find.
-
-    ``after`` lists the statuses it follows on (empty: any earlier one); ``once`` says that a second such act is no
-    news but a mistake; ``back`` that it may lead to an earlier status; ``restores`` that this is the one before the end,
-    where that is known.
-    """
-
-    to: str
-    after: frozenset[str] = frozenset()
-    once: bool = False
-    back: bool = False
-    restores: bool = False
-
-
-def transition(
-    to: str, after: str = "", *, once: bool = False, back: bool = False, restores: bool = False
-) -> Transition:
-    return Transition(to, frozenset(after.split()), once, back, restores)
-
-
 class Anomaly(NamedTuple):
     """Something odd that was accepted: what, and the position of the entry that shows it."""
 
     code: AnomalyCode
-    position: int
-    detail: str
-
-
-class Violation(NamedTuple):
-    """A rule that a fact breaks at its place. At an append this is a refusal; history is never refused."""
-
-    rule: str
     position: int
     detail: str
 
@@ -99,25 +81,38 @@ class State:
     fields: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
     alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
-    today: tuple[str, ...] = ()  # the fields that were set on the day of ``live``
+    today: dict[str, type[Fact]] = field(
+        default_factory=dict
+    )  # what was set on the day of ``live``, by facts of which type
     refs: dict[str, tuple[Subject, ...]] = field(default_factory=dict)  # the subjects that each field refers to
+    sources: tuple[Subject, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
-    violations: tuple[Violation, ...] = ()
     disputed: tuple[int, ...] = ()
     live: LiveFact | None = None
     credit: tuple[int, ...] = ()  # the position of ``live``, as provenance has it
     before_end: str | None = None
-    excused: bool = False
-    """Whether a fact may stand after the end, because what reopens it is of the same day."""
+    acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
+    fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
+    over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
+    excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day
+    same_act: frozenset[int] = frozenset()  # the other entries that tell of the act of ``live``
+    is_apart: bool = False  # ``live`` is an act that cannot happen again: it stands in history alone
 
     def before(self, live: LiveFact) -> "State":
         """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
         is_same_day = self.live is not None and self.live.order[0] == live.order[0]
-        return State(
+        state = State(
             self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
-            self.today if is_same_day else (), self.refs, self.anomalies, self.violations,
-            self.disputed + live.disputed, live, (live.position,), self.before_end,
+            self.today.copy() if is_same_day else {}, self.refs, self.sources, self.anomalies,
+            self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.fresh_from,
         )  # fmt: skip
+        state._cite(live.fact)
+        return state
+
+    def _cite(self, fact: Fact) -> None:
+        for citation in fact.sources:
+            if citation.source not in self.sources:
+                self.sources = tuple(sorted((*self.sources, citation.source)))
 
     @property
     def now(self) -> LiveFact:
@@ -128,10 +123,30 @@ class State:
         """The field has this value from now on."""
         self.fields[name] = value
         self.provenance[name] = self.credit
-        self.today += (name,)
+        self.today[name] = type(self.now.fact)
         found = references(value)
         if found or name in self.refs:
             self._refer(name, found)
+
+    def tell(self, name: str, value: Any) -> None:
+        """Set a field that belongs to an act, with its day: what another entry says of the same act stands beside it."""
+        if self.is_apart:
+            return
+        if self.is_told(name) or self.today.get(name) is type(self.now.fact):
+            self._beside(name, value)
+        else:
+            self.set(name, value)
+
+    def replace(self, name: str, value: Any, kept_in: str, before: Any = None) -> None:
+        """Give a field another value; the earlier one is kept in a list."""
+        if self.today.get(name) is type(self.now.fact):
+            self.note(kept_in)
+        elif self.fields.get(name) != value:
+            self.add(kept_in, before or self.fields.get(name))
+        if self.fields.get(name) == value:
+            self.note(name)
+        else:
+            self.tell(name, value)
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
@@ -139,45 +154,132 @@ class State:
         A value of a later day ends it, unless that is one of the two again.
         """
         for name, value in values.items():
-            if name in self.today and self.fields[name] != value:
-                self.dispute(name, value)
+            if name in self.today or self.is_told(name):
+                self._beside(name, value)
             else:
                 known = self.alternatives and self.alternatives.get(name)
                 if known and all(one["value"] != value for one in known):
                     self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
                 self.set(name, value)
 
+    def is_told(self, name: str) -> bool:
+        """Whether another entry that tells of the same act gives the field."""
+        return bool(self.same_act) and not self.same_act.isdisjoint(self.provenance.get(name, ()))
+
+    def _beside(self, name: str, value: Any) -> None:
+        """Another entry says the same of the field, or says otherwise; ``None`` says nothing of it."""
+        if self.fields[name] == value:
+            self.note(name)
+        elif value is None:
+            return
+        elif self.fields[name] is None:
+            self.set(name, value)
+        else:
+            self.dispute(name, value)
+
     def dispute(self, name: str, value: Any) -> None:
         """Keep both values of a field that two facts give differently."""
         mine = {"value": value, "position": self.now.position}
-        known = self.alternatives.get(name) or ({"value": self.fields[name], "position": self.provenance[name][-1]},)
+        known = self.alternatives.get(name) or tuple(
+            {"value": self.fields[name], "position": position} for position in self.provenance[name]
+        )
         both = (*known, mine)
         self.alternatives = {**self.alternatives, name: both}
-        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently")
+        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", self.provenance[name])
         self.set(name, max(both, key=lambda one: one["position"])["value"])
         self.provenance[name] = tuple(sorted(one["position"] for one in both))
 
     def add(self, name: str, item: Any) -> None:
-        """The field is a list, and this is one more of it."""
-        self.fields[name] = [*self.fields.get(name, ()), item]
-        if found := references(item):
-            self._refer(name, self.refs.get(name, ()) + found)
-        self._note_provenance(name)
+        """The field is a list, and this is one more of it, unless another entry tells of the same."""
+        act, mine = (name, to_json(_plain(item))), account(self.now.fact, self.now.position)
+        items: list[Any] = [*self.fields.get(name, ())]
+        known = self.acts.get(act)
+        at = item_of(mine, known) if known else None
+        self.enter(act, mine._replace(item=len(items) if at is None else at))
+        if at is not None:
+            items[at] = _dated(items[at], item)
+        else:
+            items.append(item)
+            if found := references(item):
+                self._refer(name, self.refs.get(name, ()) + found)
+        self.fields[name] = items
+        self.note(name)
 
     def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
         """The field is a list of things with a key: add this one, or bring the one of its key up to date."""
         items = list(self.fields.get(name, ()))
         at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
-        merged = {**(items[at] if at < len(items) else {}), **item}
+        before = items[at] if at < len(items) else {}
+        merged = {**before, **item}
         items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
+        self._compare(f"{name}/{item[key]}", before, item, self.provenance.get(name, ()))
         self.fields[name] = items
         self._refer(name, references(items))
-        self._note_provenance(name)
+        self.note(name)
+
+    def _compare(self, name: str, before: Mapping[str, Any], item: Mapping[str, Any], known: tuple[int, ...]) -> None:
+        """Two facts of one sort and day that give a thing of a list differently are a conflict."""
+        is_again = self.today.get(name) is type(self.now.fact)
+        if not is_again and name in self.alternatives:
+            self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
+        if is_again and any(before.get(k, v) != v for k, v in item.items()):
+            other = {"value": dict(before), "position": known[-1]}
+            mine = {"value": dict(item), "position": self.now.position}
+            self.alternatives = {**self.alternatives, name: (*(self.alternatives.get(name) or (other,)), mine)}
+            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", known)
+        self.today[name] = type(self.now.fact)
+
+    def enter(self, act: Act, mine: Account) -> None:
+        self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
+
+    def forget(self, is_over: Callable[[Act], bool]) -> None:
+        """What is told of these acts from now on is told of others."""
+        self.acts = {act: known for act, known in self.acts.items() if not is_over(act)}
+
+    def tell_again(self, act: Act, known: tuple[Account, ...], is_shown: bool) -> None:
+        """``live`` tells of an act that others tell of: it corroborates them, or gives another day.
+
+        ``dates`` has the act's day where it ``is_shown``: the first or the last of several such acts.
+        """
+        mine = account(self.now.fact, self.now.position)
+        others = tuple(one.position for one in known)
+        if repeats(mine, known):
+            self.is_apart = True
+            self.flag(AnomalyCode.repeated_act, f"the same source tells of {act[0]} on another day", others)
+            return
+        if duplicates(mine, known):
+            self.flag(AnomalyCode.duplicate_suspect, "another entry says the same", others)
+        self.same_act = frozenset(others)
+        self.enter(act, mine)
+        if conflicts(mine, known):
+            self.flag(AnomalyCode.source_conflict, f"another entry gives {_day_of(act)} differently", others)
+        self._date_again(act, is_shown)
+
+    def _date_again(self, act: Act, is_shown: bool) -> None:
+        """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
+        accounts = self.acts[act]
+        if not is_one_day(accounts):
+            told = tuple({"value": one.occurred, "position": one.position} for one in accounts if one.occurred)
+            self.alternatives = {**self.alternatives, _day_of(act): told}
+        self.note("dates")
+        if is_shown:
+            occurred, effective = current(accounts)
+            self._note("dates", act[0], occurred)
+            if effective and self.now.fact.effective:
+                self._note("effective", act[0], effective)
+            elif not effective and act[0] in self.fields.get("effective", {}):
+                self.fields["effective"] = {k: v for k, v in self.fields["effective"].items() if k != act[0]}
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
         self.refs = {**self.refs, name: found} if found else {k: v for k, v in self.refs.items() if k != name}
 
-    def _note_provenance(self, name: str) -> None:
+    def credit_status(self) -> None:
+        """``live`` has led to the status."""
+        self.provenance["status"] = self.credit
+        self.today["status"] = type(self.now.fact)
+
+    def note(self, name: str) -> None:
+        """``live`` says, too, what the field has."""
         known = self.provenance.get(name)
         if known is None:
             self.provenance[name] = self.credit
@@ -185,128 +287,47 @@ class State:
             self.provenance[name] = known + self.credit
 
     def date(self, name: str, *, first: bool = False) -> None:
-        """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps an earlier date."""
-        fact = self.now.fact
-        if first and self.fields.get("dates", {}).get(name):
+        """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps that of an earlier day."""
+        occurred, effective = self.now.fact.occurred, self.now.fact.effective
+        if f"dates/{name}" in self.today:  # it is told of on this day already
+            occurred = accurate(self.fields["dates"][name], occurred)
+            effective = accurate(self.fields.get("effective", {}).get(name), effective)
+        elif first and self.fields.get("dates", {}).get(name):
             return
-        self._note("dates", name, fact.occurred)
-        if fact.effective:
-            self._note("effective", name, fact.effective)
+        self.today[f"dates/{name}"] = type(self.now.fact)
+        self._note("dates", name, occurred)
+        if self.now.fact.effective:
+            self._note("effective", name, effective)
 
     def _note(self, field: str, name: str, value: Any) -> None:
         self.fields[field] = {**self.fields.get(field, {}), name: value}
-        self._note_provenance(field)
+        self.note(field)
 
-    def flag(self, code: AnomalyCode, detail: str) -> None:
-        self.anomalies = (*self.anomalies, Anomaly(code, self.now.position, detail))
+    def flag(self, code: AnomalyCode, detail: str, others: Iterable[int] = ()) -> None:
+        """Of entries that are odd together, the one that was recorded last shows it."""
+        self.anomalies = (*self.anomalies, Anomaly(code, max(self.now.position, *others, 0), detail))
 
     def flag_order(self) -> None:
-        """Two acts are in an odd order: the one that was recorded later shows it."""
-        shown_by = max(self.now.position, *self.provenance.get("status", (0,)))
-        odd = Anomaly(AnomalyCode.date_order, shown_by, f"it was {self.status} by then; the status stays")
-        self.anomalies = (*self.anomalies, odd)
-
-    def violate(self, rule: str, detail: str) -> None:
-        self.violations = (*self.violations, Violation(rule, self.now.position, detail))
+        """Two acts are in an odd order."""
+        detail = f"it was {self.status} by then; the status stays"
+        self.flag(AnomalyCode.date_order, detail, self.provenance.get("status", ()))
 
 
-def _nothing(main: State, others: list[State]) -> None:
-    pass
+def _day_of(act: Act) -> str:
+    """Where the day of an act stands in the state."""
+    name, each = act
+    return f"dates/{name}/{each}" if each else f"dates/{name}"
 
 
-def _one_lane(fact: Fact) -> tuple[str, ...]:
-    return (MAIN,)
+def _plain(item: Any) -> Any:
+    """What an item of a list says, without its day and the entry that says it."""
+    if not isinstance(item, Mapping):
+        return item
+    return {name: value for name, value in item.items() if name not in ("occurred", "position")}
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
-
-    ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
-    ``reconcile`` shows on the main lane what a fact did to the others. ``plural`` names a list of such streams; ``related``
-    are the kinds whose states belong to one of this kind, as they refer to it, in the order in which they are shown;
-    ``overdue_from`` tells from which day on a state is late without any fact, where that can be.
-    """
-
-    name: str
-    plural: str
-    facts: tuple[type[Fact], ...]
-    statuses: tuple[str, ...]
-    ended: frozenset[str]
-    lifecycle: Mapping[type[Fact], Transition]
-    fields: tuple[str, ...]
-    evolve: Callable[[State, Fact, str], None]
-    lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
-    reconcile: Callable[[State, list[State]], None] = _nothing
-    related: tuple[str, ...] = ()
-    overdue_from: Callable[[State], date | None] | None = None
-
-    @cached_property
-    def ranks(self) -> Mapping[type[Fact], int]:
-        """The place of each of its facts in the lifecycle."""
-        return {fact: rank for rank, fact in enumerate(self.facts)}
-
-    @cached_property
-    def has_parts(self) -> bool:
-        """Whether it has other lanes than the main one."""
-        return self.lanes is not _one_lane
-
-    @cached_property
-    def unstated(self) -> Mapping[str, Any]:
-        """What a state shows of which no fact has spoken."""
-        return {**dict.fromkeys(self.fields), "dates": {}}
-
-    def advance(self, state: State, fact: Fact) -> None:
-        """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
-        rule = self.lifecycle.get(type(fact))
-        if state.status is None:
-            self._open(state, fact, rule)
-        elif rule and rule.once and self._repeats(state, fact, rule):
-            state.violate("repeated_act", f"{self.name} is {state.status} already: correct that entry instead")
-        elif state.status in self.ended and not fact.outlasts:
-            if not state.excused:
-                self._refuse_after_end(state, fact, rule)
-        elif rule:
-            repeated = state.status == rule.to
-            self._move(state, rule)
-            state.date(fact.short_type, first=repeated)
-
-    def _repeats(self, state: State, fact: Fact, rule: Transition) -> bool:
-        known = fact.describes or fact.short_type in state.fields.get("dates", {})
-        return state.status == rule.to and known
-
-    def _open(self, state: State, fact: Fact, rule: Transition | None) -> None:
-        """The first fact in valid order. It need not be one that opens a stream: that one may be undated."""
-        if fact.describes and not fact.opens:
-            return
-        state.status = rule.to if rule else self.statuses[0]
-        if rule and not fact.describes:
-            state.date(fact.short_type)
-            if not fact.opens or (rule.after and state.status not in rule.after):
-                state.flag(AnomalyCode.missing_predecessor, f"nothing is known before it was {state.status}")
-
-    def _refuse_after_end(self, state: State, fact: Fact, rule: Transition | None) -> None:
-        """What happens after the end is refused at an append; a mere mention that lies there is nothing odd."""
-        state.violate(AFTER_END, f"it is {state.status}: only a correction or what reopens it can follow")
-        if rule or not fact.opens:
-            state.flag(AnomalyCode.date_order, f"it was {state.status} by then; the status stays")
-
-    def _move(self, state: State, rule: Transition) -> None:
-        rank = self.statuses.index
-        assert state.status is not None
-        if not rule.after or state.status in rule.after:
-            forward = rule.back or rank(rule.to) >= rank(state.status)
-        else:
-            forward = rank(rule.to) >= rank(state.status)
-            if forward:
-                state.flag(
-                    AnomalyCode.missing_predecessor, f"it was {state.status} and not {'/'.join(sorted(rule.after))}"
-                )
-        if forward:
-            before, state.status = state.status, rule.to
-            if rule.to in self.ended:
-                state.before_end = before
-            elif rule.restores and before in self.ended:
-                state.status = state.before_end or rule.to
-        else:
-            state.flag_order()
+def _dated(item: Any, other: Any) -> Any:
+    """An item, with the more accurate day of both."""
+    if not isinstance(item, Mapping) or "occurred" not in item:
+        return item
+    return {**item, "occurred": accurate(item["occurred"], other["occurred"])}

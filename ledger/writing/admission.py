@@ -1,11 +1,14 @@
-"""Whether a fact may be recorded: accepted, accepted and flagged, or refused by name. Pure; nothing here writes."""
+"""Whether a fact may be recorded: accepted, accepted and flagged, or refused by name. Pure; nothing here writes.
+
+Refused is only what would break the ledger itself. What the world or the sources do oddly is recorded, and flagged.
+"""
 
 from ledger.errors import Refused
 from ledger.fold import History
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
-from ledger.vocabulary.state import AFTER_END, Anomaly
+from ledger.vocabulary.state import Anomaly
 
 
 def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> tuple[History, list[Anomaly]]:
@@ -17,15 +20,8 @@ def admit(history: History, new: Recorded, openings: Openings, subject: Subject)
         _check_opening(history, fact, subject)
     after = history.copy()
     after.record(new, openings)
-    if isinstance(fact, Voided):
-        return after, after.anomalies(new.position)
     if isinstance(fact, Superseded) and not any(live.fact.opens for live in after.lives):
         raise Refused("cannot_open", f"{subject} would have no fact left that opens it", subject)
-    broken_rules = after.violations()
-    for broken in sorted(broken_rules - history.violations()) if broken_rules else ():
-        # An end may be recorded after what, undated or dated later, comes to lie behind it: that is flagged.
-        if broken.rule != AFTER_END or broken.position == new.position:
-            raise Refused(broken.rule, f"{subject}: {broken.detail}", subject)
     return after, after.anomalies(new.position)
 
 

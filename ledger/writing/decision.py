@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from ledger.errors import IdReused, LedgerError, Refused, StaleVersion, TooLarge
+from ledger.errors import Flagged, IdReused, LedgerError, Refused, StaleVersion, TooLarge
 from ledger.fold import History
 from ledger.log.commitments import Disclosure, keep_erased
 from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
@@ -55,14 +55,16 @@ class Request:
     """What one caller asks to be recorded, all or none.
 
     ``beyond`` is the id of the event that would follow if the request were longer: an idempotency key stands for one
-    request, not for one with fewer events, nor for one with more. ``ids`` are those that may stand in the log, or in
-    another request.
+    request, not for one with fewer events, nor for one with more. ``strict`` asks for what would be flagged to be refused.
+    ``ids`` are those that may stand in the log, or in another request.
     """
 
-    __slots__ = ("actor", "beyond", "events", "ids", "mentions", "subjects")
+    __slots__ = ("actor", "beyond", "events", "ids", "mentions", "strict", "subjects")
 
-    def __init__(self, events: Sequence[Given], actor: Actor, beyond: str | None = None) -> None:
-        self.events, self.actor, self.beyond = events, actor, beyond
+    def __init__(
+        self, events: Sequence[Given], actor: Actor, beyond: str | None = None, *, strict: bool = False
+    ) -> None:
+        self.events, self.actor, self.beyond, self.strict = events, actor, beyond, strict
         self.subjects = frozenset([given.draft.subject for given in events])
         self.mentions = frozenset([subject for given in events for subject in given.draft.fact.mentions])
         self.ids = self._ids(only_sought=True)
@@ -187,7 +189,11 @@ class Decider(NamedTuple):
         for number, given in enumerate(request.events):
             pointer = f"/events/{number}" if len(request.events) > 1 else ""
             try:
-                yield self._decide(context, given, request.actor, position + number)
+                decided = self._decide(context, given, request.actor, position + number)
+                if request.strict and decided[1] and decided[0].anomalies:
+                    odd = [(one.code.value, one.detail) for one in decided[0].anomalies]
+                    raise Flagged(given.draft.subject, odd)
+                yield decided
             except Refused as error:
                 error.pointer = pointer
                 raise

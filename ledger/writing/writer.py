@@ -23,6 +23,7 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.database.connection import LedgerLocation
 from ledger.database.failures import explained, is_lost
+from ledger.errors import Flagged
 from ledger.log.batch import Batch
 from ledger.log.committer import NOTIFY_EVERY_S, Committer, LastEntry, Lost, Premises, Verdict
 from ledger.log.entry import StoredLine
@@ -327,8 +328,9 @@ class Writer:
             batch.barrier |= any(new is None for _, new in append.decided)
             known = context.entries.keys() | context.unreadable.keys()
             batch.absent += [(number, one) for one in request.ids if one not in known]
-            if not append.refusal:
+            if not append.refusal or isinstance(append.refusal, Flagged):
                 batch.unknown += [(number, one) for one in request.mentions if context.openings[one] is None]
+            if not append.refusal:
                 batch.claims += [(number, *claim, context.freed.get(claim[0], "")) for claim in context.claimed]
             position += len(append.decided)
         return batch

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
-from ledger.vocabulary.state import MAIN, Kind, State
+from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.state import MAIN, State
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
 from projections.segments import Segment, document, moved
 
@@ -105,7 +106,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 5
+    version = 6
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -143,6 +144,6 @@ def _is_same(was: Segment, now: Segment) -> bool:
 def _told(state: State) -> tuple[Any, ...]:
     """All that a row is made of."""
     return (
-        state.status, state.fields, state.provenance, state.alternatives, state.anomalies, state.disputed,
+        state.status, state.fields, state.provenance, state.alternatives, state.anomalies, state.disputed, state.sources,
         [*state.fields], [*state.provenance],
     )  # fmt: skip

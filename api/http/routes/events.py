@@ -24,8 +24,9 @@ from api.http.dependencies import (
     json_body,
     next_page,
 )
+from api.http.documents import preview_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.http.parameters import EventQuery, LogQuery, held_to, idempotency_key
+from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, is_strict
 from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import NotFound
 from ledger.log.commitments import Disclosure
@@ -36,6 +37,7 @@ from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
+JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
 SMALL_BYTES = 2**14
@@ -58,7 +60,10 @@ def _body_schema() -> dict[str, Any]:
     "/events",
     status_code=201,
     responses={
-        200: {"model": shapes.Appended, "description": "Every event had been recorded before: the first answer again"},
+        200: {
+            "model": shapes.Appended | shapes.Preview,
+            "description": "Every event had been recorded before: the first answer again. Or a dry run: what would be",
+        },
         201: {"model": shapes.Appended, "content": {"application/json": {"examples": APPEND_ANSWERS}}},
         **shapes.problems(400, 403, 408, 409, 412, 413, 415, e409=REFUSED, e422=INVALID),
     },
@@ -73,7 +78,9 @@ async def append(
     request: Request,
     holder: Annotated[Holder, Depends(admin)],  # first: from others no body is taken
     body: Annotated[bytes, Depends(json_body)],
+    query: Annotated[AppendQuery, Query()],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    prefer: Annotated[list[str] | None, Header()] = None,
     if_match: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -81,27 +88,41 @@ async def append(
 
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
     Idempotency-Key, changes nothing and gets the same positions, with what is odd about the events by now. ``If-None-Match: *`` opens a stream that is not there yet.
+    With ``Prefer: handling=strict`` (RFC 7240) nothing is recorded that would be flagged.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
     key = idempotency_key(idempotency, drafts)
     drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
     actor = Actor("api_key", holder.name)
     here = app_state(request)
-    outcome = here.ledger.submit(drafts, actor, key)
+    strict = is_strict(prefer or ())
+    applied = {"Preference-Applied": "handling=strict"} if strict else {}
+    if query.dry_run:
+        preview = await run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
+        states = preview_json(preview, here.ledger.clock().date())
+        return Response(to_json(_told(preview.answers) | {"dry_run": True, "states": states}), 200, applied, JSON)
+    outcome = here.ledger.submit(drafts, actor, key, strict=strict)
     answers = await here.relay.wait(outcome)
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
-    return _appended(answers)
+    return _appended(answers, applied)
 
 
 def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 
-def _appended(answers: list[Answer]) -> Response:
-    last = max(answer.position for answer in answers)
-    repeated = all(answer.repeated for answer in answers)
+def _appended(answers: list[Answer], applied: dict[str, str]) -> Response:
+    told, repeated = _told(answers), all(answer.repeated for answer in answers)
+    headers = {"Ledger-Position": str(told["position"]), "Location": f"/v1/events/{answers[0].position}", **applied}
+    if repeated:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(to_json(told), 200 if repeated else 201, headers, JSON)
+
+
+def _told(answers: list[Answer]) -> dict[str, Any]:
+    """What became of each event, or would become of it."""
     events = [
         {
             "id": answer.id, "position": answer.position, "subject": answer.subject, "version": answer.version,
@@ -109,11 +130,7 @@ def _appended(answers: list[Answer]) -> Response:
         }
         for answer in answers
     ]  # fmt: skip
-    headers = {"Ledger-Position": str(last), "Location": f"/v1/events/{answers[0].position}"}
-    if repeated:
-        headers["Idempotency-Replayed"] = "true"
-    body = to_json({"position": last, "events": events})
-    return Response(body, 200 if repeated else 201, headers, "application/json")
+    return {"position": max(answer.position for answer in answers), "events": events}
 
 
 @router.get(

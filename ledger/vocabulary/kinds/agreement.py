@@ -22,7 +22,8 @@ from ledger.vocabulary.codes import (
 )
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AgreementRef, AnyPerson, Fact, InitiativeRef, Months, Name, Part, PartyRef, Text
-from ledger.vocabulary.state import MAIN, Kind, State, transition
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import MAIN, State
 
 
 class Term(Part):
@@ -94,9 +95,9 @@ class Adopted(_Descriptive, type="agreement.adopted", opens=True):
 
 
 class Signed(_Descriptive, type="agreement.signed", opens=True):
-    """Parties signed; later signatories sign in a fact of their own."""
+    """Parties signed; later signatories sign in a fact of their own. A source may name none of them."""
 
-    signatories: tuple[Signatory, ...] = Field(min_length=1, max_length=500)
+    signatories: tuple[Signatory, ...] = Field(max_length=500)
     places: tuple[Name, ...] = Field(default=(), max_length=20)
 
 
@@ -105,6 +106,14 @@ class Consented(_OneParty, type="agreement.consented", opens=True):
 
     method: ConsentMethod
     deposited_with: Name | None = None
+
+
+class SignatureWithdrawn(_OneParty, type="agreement.signature_withdrawn"):
+    """A signatory made clear that it does not intend to become a party."""
+
+
+class ConsentWithdrawn(_OneParty, type="agreement.consent_withdrawn"):
+    """A party took its consent back before it was in force for it."""
 
 
 class ProvisionallyApplied(_AnyParty, type="agreement.provisionally_applied", opens=True):
@@ -255,13 +264,7 @@ def lanes(fact: Fact) -> tuple[str, ...]:
 
 
 def evolve(state: State, fact: Fact, lane: str) -> None:
-    if lane == MAIN:
-        _instrument(state, fact)
-    else:
-        _party(state, fact, lane)
-
-
-def _instrument(state: State, fact: Fact) -> None:
+    """What a fact does to the instrument."""
     AGREEMENT.advance(state, fact)
     match fact:
         case _Descriptive():
@@ -269,19 +272,19 @@ def _instrument(state: State, fact: Fact) -> None:
             state.describe({k: v for k, v in told.items() if k not in ("signatories", "places", "forum", "place")})
             for name in ("places", "forum", "place"):
                 if name in told:
-                    state.set(name, told[name])
+                    state.tell(name, told[name])
         case NegotiationConcluded():
-            state.date(fact.short_type)
+            state.date(fact.short_type, first=True)
         case ProvisionallyApplied() | ProvisionalApplicationEnded():
-            state.set("provisionally_applied", isinstance(fact, ProvisionallyApplied))
+            state.tell("provisionally_applied", isinstance(fact, ProvisionallyApplied))
         case Extended() | Renewed():
-            state.set("end", fact.new_end)
+            state.tell("end", fact.new_end)
         case Amended() | Supplemented() | Upgraded() | Superseded() | Related() | Registered():
             state.add(_CHANGES[type(fact)], {**fact.own, "occurred": fact.occurred})
         case Terminated() | Suspended():
-            state.set("ground", fact.ground)
+            state.tell("ground", fact.ground)
         case Revived():
-            state.set("reason", fact.reason)
+            state.tell("reason", fact.reason)
 
 
 _CHANGES: dict[type[Fact], str] = {
@@ -294,54 +297,23 @@ _CHANGES: dict[type[Fact], str] = {
 }
 
 
-def _party(state: State, fact: Fact, lane: str) -> None:
-    PARTICIPATION.advance(state, fact)
-    match fact:
-        case Consented():
-            state.set("consent", fact.own)
-        case Signed():
-            for signatory in fact.signatories:
-                if signatory.party == lane:
-                    _sign(state, fact, signatory)
-        case Suspended() | Resumed():
-            state.set("suspended", isinstance(fact, Suspended))
-        case ProvisionallyApplied() | ProvisionalApplicationEnded():
-            state.set("provisionally_applied", isinstance(fact, ProvisionallyApplied))
-        case Reserved() | Objected() | Declared() | ReservationWithdrawn():
-            state.add(_ACTS[type(fact)], {**fact.own, "occurred": fact.occurred})
-        case WithdrawalNotified() | WithdrawalRevoked():
-            state.set("withdrawal_notified", isinstance(fact, WithdrawalNotified))
-
-
 def reconcile(main: State, others: list[State]) -> None:
     """Two dates for a party's signature are two dates for the instrument's."""
     for party in others:
-        known = party.alternatives.get("signed_on")
-        if known and known[-1]["position"] == main.now.position and "dates/signed" not in main.alternatives:
-            main.flag(AnomalyCode.source_conflict, "another entry dates a signature differently")
+        known = party.alternatives.get("dates/signed")
+        if (
+            known
+            and any(one["position"] == main.now.position for one in known)
+            and "dates/signed" not in main.alternatives
+        ):
+            detail = "another entry dates a signature differently"
+            main.flag(AnomalyCode.source_conflict, detail, [one["position"] for one in known])
             main.alternatives = {**main.alternatives, "dates/signed": known}
 
 
-def _sign(state: State, fact: Fact, signatory: Signatory) -> None:
-    """Two dates for one party's signature are a conflict of the sources, whatever the day of each."""
-    known = state.fields.get("signed_on")
-    if known and fact.occurred and known != fact.occurred:
-        state.dispute("signed_on", fact.occurred)
-    elif fact.occurred:
-        state.set("signed_on", fact.occurred)
-    state.add("signatures", signatory.model_dump(exclude_none=True) | {"occurred": fact.occurred})
-
-
-_ACTS: dict[type[Fact], str] = {
-    Reserved: "reservations",
-    ReservationWithdrawn: "reservations_withdrawn",
-    Objected: "objections",
-    Declared: "declarations",
-}
-
 _FACTS: tuple[type[Fact], ...] = (
-    Mentioned, NegotiationOpened, NegotiationConcluded, NegotiationAbandoned, Adopted, Signed, ProvisionallyApplied,
-    Consented, ProvisionalApplicationEnded, EnteredIntoForce, Reserved, ReservationWithdrawn, Objected, Declared,
+    Mentioned, NegotiationOpened, NegotiationConcluded, NegotiationAbandoned, Adopted, Signed, SignatureWithdrawn,
+    ProvisionallyApplied, Consented, ConsentWithdrawn, ProvisionalApplicationEnded, EnteredIntoForce, Reserved, ReservationWithdrawn, Objected, Declared,
     Amended, Supplemented, Extended, Renewed, Upgraded, Suspended, Resumed, WithdrawalNotified, WithdrawalRevoked,
     PartyWithdrew, Registered, Related, Terminated, Expired, Superseded, Revived, Described,
 )  # fmt: skip
@@ -357,19 +329,19 @@ AGREEMENT = Kind(
     ),
     ended=frozenset({"abandoned", "terminated", "expired", "superseded"}),
     lifecycle={
-        NegotiationOpened: transition("negotiating", "mentioned negotiating"),
+        NegotiationOpened: transition("negotiating", "mentioned negotiating", once=True),
         NegotiationAbandoned: transition("abandoned", "mentioned negotiating", once=True),
         Adopted: transition("adopted", once=True),
-        Signed: transition("signed"),
-        ProvisionallyApplied: transition("provisional"),
-        ProvisionalApplicationEnded: transition("signed", "provisional", back=True),
+        Signed: transition("signed", joint=True),
+        ProvisionallyApplied: transition("provisional", once=True),
+        ProvisionalApplicationEnded: transition("signed", "provisional", once=True, back=True),
         EnteredIntoForce: transition("in_force", once=True),
-        Suspended: transition("suspended", "in_force"),
-        Resumed: transition("in_force", "suspended", back=True),
+        Suspended: transition("suspended", "in_force", once=True),
+        Resumed: transition("in_force", "suspended", once=True, back=True),
         Terminated: transition("terminated", "in_force suspended", once=True),
         Expired: transition("expired", "in_force suspended", once=True),
-        Superseded: transition("superseded", "in_force suspended signed", once=True),
-        Revived: transition("in_force", "abandoned terminated expired superseded", back=True, restores=True),
+        Superseded: transition("superseded", "in_force suspended signed", once=True, each="by", joint=True),
+        Revived: transition("in_force", "abandoned terminated expired superseded", once=True, back=True, restores=True),
     },
     fields=(
         "title", "instrument_type", "binding", "ambit", "publicity", "parties", "initiatives", "subject_matter",
@@ -379,19 +351,3 @@ AGREEMENT = Kind(
     lanes=lanes,
     reconcile=reconcile,
 )  # fmt: skip
-
-PARTICIPATION = Kind(
-    name="participation",
-    plural="participation",
-    facts=_FACTS,
-    statuses=("named", "signatory", "bound", "in_force", "withdrawn"),
-    ended=frozenset(),
-    lifecycle={
-        Signed: transition("signatory"),
-        Consented: transition("bound", "named signatory bound withdrawn", back=True),
-        EnteredIntoForce: transition("in_force", once=True),
-        PartyWithdrew: transition("withdrawn", "bound in_force", once=True),
-    },
-    fields=(),
-    evolve=evolve,
-)

@@ -5,7 +5,8 @@ from pydantic import Field
 from ledger.vocabulary.codes import Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Text
-from ledger.vocabulary.state import Kind, State, transition
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import State
 
 
 class PartyRole(Part):
@@ -167,7 +168,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.describe(told)
         case Planned():
             for name, value in fact.own.items():
-                state.set(name, value)
+                state.tell(name, value)
         case PartyJoined():
             state.merge("parties", "party", {**fact.own, "left": None})
         case PartyLeft():
@@ -178,7 +179,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Related():
             state.add("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
-            state.set("reason", fact.reason)
+            state.tell("reason", fact.reason)
 
 
 INITIATIVE = Kind(
@@ -197,12 +198,12 @@ INITIATIVE = Kind(
         Planned: transition("identified"),
         Launched: transition("active", "reported identified active", once=True),
         Activated: transition("active", "reported identified active"),
-        Suspended: transition("suspended", "active finalising"),
-        Resumed: transition("active", "suspended", back=True),
-        Finalising: transition("finalising", "active"),
+        Suspended: transition("suspended", "active finalising", once=True),
+        Resumed: transition("active", "suspended", once=True, back=True),
+        Finalising: transition("finalising", "active", once=True),
         Closed: transition("closed", "active suspended finalising", once=True),
         Cancelled: transition("cancelled", once=True),
-        Reopened: transition("active", "closed cancelled", back=True),
+        Reopened: transition("active", "closed cancelled", once=True, back=True),
     },
     fields=("name", "short_name", "kind", "areas", "objective", "parent", "parties"),
     evolve=evolve,

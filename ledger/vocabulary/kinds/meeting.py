@@ -19,7 +19,8 @@ from ledger.vocabulary.fact import (
     Subject,
     Text,
 )
-from ledger.vocabulary.state import Kind, State, transition
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import State
 
 
 class Invitee(Part):
@@ -87,8 +88,15 @@ class Cancelled(Fact, type="meeting.cancelled"):
     reason: Text
 
 
-class Held(_Descriptive, type="meeting.held", opens=True):
-    """It took place."""
+class Reinstated(Fact, type="meeting.reinstated", outlasts=True):
+    """It is on the calendar again after it was cancelled."""
+
+    reason: Text | None = None
+    start: PartialDate | None = None
+
+
+class Held(_Descriptive, type="meeting.held", opens=True, outlasts=True):
+    """It took place, whatever was said before."""
 
     @model_validator(mode="after")
     def _can_be_told_apart(self) -> Self:
@@ -143,12 +151,12 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case TopicDiscussed() | StatementMade() | OutcomeRecorded():
             state.add(_MINUTES[type(fact)], {**fact.own, "position": state.now.position})
         case Rescheduled():
-            state.add("previous_starts", fact.previous_start or state.fields.get("start"))
-            state.set("start", fact.start)
+            state.replace("start", fact.start, "previous_starts", fact.previous_start)
         case MovedOnline():
-            state.set("mode", MeetingMode.online)
-        case Postponed() | Cancelled():
-            state.set("reason", fact.reason)
+            state.tell("mode", MeetingMode.online)
+        case Postponed() | Cancelled() | Reinstated():
+            for name, value in fact.own.items():
+                state.tell(name, value)
 
 
 _MINUTES: dict[type[Fact], str] = {
@@ -162,7 +170,7 @@ MEETING = Kind(
     plural="meetings",
     related=("meeting", "milestone"),
     facts=(
-        Proposed, Scheduled, Confirmed, Rescheduled, Postponed, MovedOnline, Cancelled, Held, AttendanceRecorded,
+        Proposed, Scheduled, Confirmed, Rescheduled, Postponed, MovedOnline, Cancelled, Reinstated, Held, AttendanceRecorded,
         TopicDiscussed, StatementMade, OutcomeRecorded, Described,
     ),
     # RFC 5545 STATUS: proposed TENTATIVE, scheduled CONFIRMED, cancelled CANCELLED; schema.org: postponed
@@ -175,7 +183,8 @@ MEETING = Kind(
         Rescheduled: transition("scheduled", "proposed scheduled postponed", back=True),
         Postponed: transition("postponed", "proposed scheduled"),
         Cancelled: transition("cancelled", "proposed scheduled postponed", once=True),
-        Held: transition("held", once=True),
+        Reinstated: transition("scheduled", "cancelled", once=True, back=True),
+        Held: transition("held", "proposed scheduled postponed held", once=True),
     },
     fields=("title", "kind", "start", "end", "place", "organisers", "participants", "initiatives", "agreements"),
     evolve=evolve,

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from ledger.vocabulary.codes import MilestoneType
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Name, SourceRef, Subject, Text
-from ledger.vocabulary.state import Kind, State, transition
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import State
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -95,7 +96,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             told = fact.own
             for name in ("due", "due_after", "share", "text", "reviewed_on", "reason"):
                 if name in told:
-                    state.set(name, told[name])
+                    state.tell(name, told[name])
         case EvidenceAdded():
             state.add("evidence", fact.source)
 
@@ -125,7 +126,7 @@ MILESTONE = Kind(
         PartiallyMet: transition("partiallyMet"),
         Met: transition("met", once=True),
         NotMet: transition("notMet", once=True),
-        Reopened: transition("scheduled", "met notMet withdrawn", back=True, restores=True),
+        Reopened: transition("scheduled", "met notMet withdrawn", once=True, back=True, restores=True),
         Withdrawn: transition("withdrawn", once=True),
     },
     fields=("title", "type", "of", "due"),

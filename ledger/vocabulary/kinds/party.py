@@ -3,8 +3,9 @@
 from pydantic import Field
 
 from ledger.vocabulary.codes import PartyKind, SuccessionMode
-from ledger.vocabulary.fact import Citation, Country, Fact, Identifier, Name, PartyRef
-from ledger.vocabulary.state import Kind, State, transition
+from ledger.vocabulary.fact import Citation, Country, Fact, Identifier, Name, PartyRef, Text
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import State
 
 
 class _Descriptive(Fact):
@@ -35,7 +36,7 @@ class Renamed(Fact, type="party.renamed"):
 
 
 class Succeeded(Fact, type="party.succeeded"):
-    """Another party took its place."""
+    """Another party took its place; where several did, each in a fact of its own."""
 
     by: PartyRef
     mode: SuccessionMode
@@ -45,28 +46,36 @@ class Dissolved(Fact, type="party.dissolved"):
     """The party ceased to exist."""
 
 
+class Restored(Fact, type="party.restored", outlasts=True):
+    """The party exists again, as a state does that left a union."""
+
+    reason: Text | None = None
+
+
 def evolve(state: State, fact: Fact, lane: str) -> None:
     PARTY.advance(state, fact)
     match fact:
         case Registered() | Described():
             state.describe(fact.own)
         case Renamed():
-            state.add("former_names", state.fields.get("name"))
-            state.set("name", fact.name)
+            state.replace("name", fact.name, "former_names")
         case Succeeded():
-            state.set("succeeded_by", fact.own)
+            state.add("succeeded_by", {**fact.own, "occurred": fact.occurred})
+        case Restored() if fact.reason:
+            state.tell("reason", fact.reason)
 
 
 PARTY = Kind(
     name="party",
     plural="parties",
-    facts=(Registered, Renamed, Succeeded, Dissolved, Described),
+    facts=(Registered, Renamed, Succeeded, Dissolved, Restored, Described),
     statuses=("registered", "succeeded", "dissolved"),
     ended=frozenset({"succeeded", "dissolved"}),
     lifecycle={
-        Registered: transition("registered", once=True),
-        Succeeded: transition("succeeded", once=True),
+        Registered: transition("registered"),
+        Succeeded: transition("succeeded", once=True, each="by", joint=True),
         Dissolved: transition("dissolved", once=True),
+        Restored: transition("registered", "succeeded dissolved", once=True, back=True),
     },
     fields=("name", "short_name", "kind", "country", "parent"),
     evolve=evolve,

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from ledger.vocabulary.codes import SourceKind
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AnyPerson, Citation, Fact, Language, MediaType, Name, Sha256, Text, Url
-from ledger.vocabulary.state import Kind, State, transition
+from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.state import State
 
 
 class _Descriptive(Fact):
@@ -55,7 +56,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Registered() | Described():
             state.describe(fact.own)
         case Retracted():
-            state.set("reason", fact.reason)
+            state.tell("reason", fact.reason)
 
 
 SOURCE = Kind(
@@ -64,7 +65,7 @@ SOURCE = Kind(
     facts=(Registered, Described, Retracted),
     statuses=("registered", "retracted"),
     ended=frozenset({"retracted"}),
-    lifecycle={Registered: transition("registered", once=True), Retracted: transition("retracted", once=True)},
+    lifecycle={Registered: transition("registered"), Retracted: transition("retracted", once=True)},
     fields=("title", "kind", "publisher", "author", "url", "published"),
     evolve=evolve,
 )

@@ -1,0 +1,189 @@
+"""The kinds of stream: their facts, their lifecycle, and the step that a fact takes in it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from ledger.vocabulary.acts import Act, account
+from ledger.vocabulary.codes import AnomalyCode
+from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.state import MAIN, State
+
+
+class Transition(NamedTuple):
+    """One line of a lifecycle: the status that a fact leads to, and what it expects to find.
+
+    ``after`` lists the statuses it follows on (empty: any earlier one); ``once`` says that it happens once, until what
+    it led to is over: whoever tells of it again tells of the same act; ``each`` names the field that tells several such
+    acts apart; ``joint`` that it goes on, act by act, and began with the first; ``back`` that it may lead to an earlier
+    status; ``restores`` that this is the one before, where that is known.
+    """
+
+    to: str
+    after: frozenset[str] = frozenset()
+    once: bool = False
+    each: str = ""
+    joint: bool = False
+    back: bool = False
+    restores: bool = False
+
+    def act(self, fact: Fact) -> Act:
+        return fact.short_type, getattr(fact, self.each) if self.each else None
+
+
+def transition(to: str, after: str = "", **more: Any) -> Transition:
+    return Transition(to, frozenset(after.split()), **more)
+
+
+def _nothing(main: State, others: list[State]) -> None:
+    pass
+
+
+def _one_lane(fact: Fact) -> tuple[str, ...]:
+    return (MAIN,)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
+
+    ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
+    ``reconcile`` shows on the main lane what a fact did to the others. ``plural`` names a list of such streams; ``related``
+    are the kinds whose states belong to one of this kind, as they refer to it, in the order in which they are shown;
+    ``overdue_from`` tells from which day on a state is late without any fact, where that can be; ``cycle_ends`` are the
+    statuses, beside those that end it, after which everything may happen again.
+    """
+
+    name: str
+    plural: str
+    facts: tuple[type[Fact], ...]
+    statuses: tuple[str, ...]
+    ended: frozenset[str]
+    lifecycle: Mapping[type[Fact], Transition]
+    fields: tuple[str, ...]
+    evolve: Callable[[State, Fact, str], None]
+    lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
+    reconcile: Callable[[State, list[State]], None] = _nothing
+    related: tuple[str, ...] = ()
+    overdue_from: Callable[[State], date | None] | None = None
+    cycle_ends: frozenset[str] = frozenset()
+
+    @cached_property
+    def ranks(self) -> Mapping[type[Fact], int]:
+        """The place of each of its facts in the lifecycle."""
+        return {fact: rank for rank, fact in enumerate(self.facts)}
+
+    @cached_property
+    def has_parts(self) -> bool:
+        """Whether it has other lanes than the main one."""
+        return self.lanes is not _one_lane
+
+    @cached_property
+    def unstated(self) -> Mapping[str, Any]:
+        """What a state shows of which no fact has spoken."""
+        return {**dict.fromkeys(self.fields), "dates": {}}
+
+    @cached_property
+    def renewed(self) -> Mapping[str, frozenset[str]]:
+        """The acts that can happen again once it has each status, as they come after it and lead back from it."""
+        return {
+            status: frozenset(
+                fact.short_type for fact, one in self.lifecycle.items() if one.back and status in one.after
+            )
+            for status in self.statuses
+        }
+
+    @cached_property
+    def leading_to(self) -> Mapping[str, frozenset[str]]:
+        """The acts that lead to each status."""
+        return {
+            status: frozenset(fact.short_type for fact, one in self.lifecycle.items() if one.to == status)
+            for status in self.statuses
+        }
+
+    @cached_property
+    def restored(self) -> frozenset[str]:
+        """The statuses before which the earlier one is remembered, as something leads back to it."""
+        return frozenset(status for one in self.lifecycle.values() if one.restores for status in one.after)
+
+    def advance(self, state: State, fact: Fact) -> None:
+        """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
+        rule = self.lifecycle.get(type(fact))
+        act = rule.act(fact) if rule and rule.once else None
+        if act and (known := state.acts.get(act)):
+            state.tell_again(act, known, is_shown=self._is_shown(state, act))
+            if rule and rule.joint:
+                state.date(fact.short_type, first=True)
+            if state.is_told("status"):
+                state.note("status")
+            return
+        if state.status is None and not state.over:
+            self._open(state, fact, rule)
+        elif state.over and not fact.outlasts and not (rule and rule.each and self._is_joined(state, fact)):
+            self._flag_after_end(state, fact, rule)
+            return
+        elif rule:
+            self._move(state, rule)
+            if not fact.describes:
+                state.date(fact.short_type, first=rule.joint)
+        if act:
+            state.enter(act, account(fact, state.now.position))
+
+    def _is_shown(self, state: State, act: Act) -> bool:
+        """Of several acts of a sort ``dates`` shows the last, but for those of which it shows the first."""
+        is_joint = any(fact.short_type == act[0] and rule.joint for fact, rule in self.lifecycle.items())
+        return not is_joint and [one for one in state.acts if one[0] == act[0]][-1] == act
+
+    def _is_joined(self, state: State, fact: Fact) -> bool:
+        """Whether it is one more act of the sort that ended the stream, such as another successor."""
+        return any(name == fact.short_type for name, _ in state.acts)
+
+    def _open(self, state: State, fact: Fact, rule: Transition | None) -> None:
+        """The first fact in valid order. It need not be one that opens a stream: that one may be undated."""
+        if fact.describes and not fact.opens:
+            return
+        state.status = rule.to if rule else self.statuses[0]
+        if rule and not fact.describes:
+            state.date(fact.short_type)
+            if not fact.opens or (rule.after and state.status not in rule.after):
+                state.flag(AnomalyCode.missing_predecessor, f"nothing is known before it was {state.status}")
+
+    def _flag_after_end(self, state: State, fact: Fact, rule: Transition | None) -> None:
+        """It stands in history and moves no status; a mere mention that lies there is nothing odd."""
+        state.status = state.status or self.statuses[0]
+        if state.excused or (fact.opens and (fact.describes or not rule)):
+            return
+        state.flag(AnomalyCode.after_end, f"it was {state.over} by then; the status stays")
+        order = self.statuses.index
+        if rule and state.over in self.statuses and order(rule.to) < order(state.over):
+            state.flag_order()
+
+    def _move(self, state: State, rule: Transition) -> None:
+        """Lead to the step's status, unless that would be a step back that it does not make."""
+        rank, before = self.statuses.index, state.status
+        assert before is not None
+        expected = not rule.after or before in rule.after
+        if not (expected and rule.back) and rank(rule.to) < rank(before):
+            state.flag_order()
+            return
+        if not expected:
+            detail = f"it was {before} and not {'/'.join(sorted(rule.after))}"
+            state.flag(AnomalyCode.missing_predecessor, detail)
+        state.status = state.before_end or rule.to if rule.restores and before in rule.after else rule.to
+        if state.status != before:
+            self._turn(state, before, state.status)
+
+    def _turn(self, state: State, before: str, now: str) -> None:
+        """Acts that led to what is over may happen again, and are others then."""
+        if now in self.restored:
+            state.before_end = before
+        if before in self.ended or before in self.cycle_ends:
+            state.acts, state.fresh_from = {}, state.now.day
+            return
+        again = self.renewed[now]
+        if self.statuses.index(now) < self.statuses.index(before):
+            again |= self.leading_to[before]
+        if again:
+            state.forget(lambda act: act[0] in again)
