@@ -1,23 +1,27 @@
-"""A table that is imported again: what is new in it is recorded, and what differs corrects what was recorded before.
+"""A table that is imported again: what is new in it is recorded; what differs corrects, if the mapping says so and why.
 
-Ids come from the mapping's name, the key columns and the fact. The same row again therefore changes nothing, and a row
-that differs from what it was under the same key corrects what was recorded for it; the log says what that is, by
-``correlationid``. What counts is how a row of the table that was imported last reads, and of several rows under one key
-the last.
+Ids come from the mapping's name, the key columns, the fact and what it says. The same row again therefore changes nothing.
+A fact that reads otherwise than in an earlier import is told; with ``corrections`` in the mapping, it corrects what was
+recorded for it, which the log says by ``correlationid``. Then what counts is the table that was imported last.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from pydantic_core import to_json
 
-from api.transfer.event_files import Line, Report, read_drafts
-from api.transfer.facts import Event, RowFact, facts_of, make_id
-from api.transfer.mapping import TableMapping
-from api.transfer.rows import Rows, read_table
+from api.transfer.event_files import Line
+from api.transfer.facts import Event, RowFact, RowFacts, column_of, facts_of, make_id
+from api.transfer.mapping import Corrections, TableMapping
+from api.transfer.report import About, CellFault, Outcome, Remark, Report
+from api.transfer.rows import Rows
+from api.transfer.told import Told
+from ledger.errors import Invalid, Refused
 from ledger.log.entry import read_line
+from ledger.vocabulary.codes import CorrectionReason
+from ledger.writing.draft import Draft, parse_json, read_draft
 
 
 @dataclass
@@ -26,9 +30,6 @@ class Imported:
 
     ids: set[str] = field(default_factory=set)
     counting: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def copy(self) -> "Imported":
-        return Imported(self.ids.copy(), {key: those.copy() for key, those in self.counting.items()})
 
     def add(self, entry_id: str, type_: str, subject: str, correlation: str, target: object) -> None:
         counting = self.counting.setdefault(correlation, {})
@@ -54,41 +55,73 @@ def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
     return found
 
 
-def read_mapped(
-    mapping: TableMapping, path: Path, earlier: Imported, last: dict[str, str], report: Report
-) -> Iterator[Line]:
-    """The events of a table, ready to be appended; what is wrong with the rest goes into the report. Raises Invalid."""
-    events = rows_to_events(mapping, read_table(mapping, path, report), report, earlier, last)
-    return read_drafts(((number, to_json(event).decode()) for number, event in events), report)
+UNSAID = Corrections(reason_code=CorrectionReason.source_corrected, reason="nobody said why: it is not recorded")
+"""Stands in a correction that is only tried, as the mapping allows none."""
+
+OTHERWISE = (
+    "it reads otherwise than in an earlier import. To correct what was recorded, say in the mapping why: "
+    "corrections = { reason_code, reason }"
+)
 
 
-def last_ids(mapping: TableMapping, rows: Rows) -> dict[str, str]:
-    """The ids of the facts of a table, by ``correlationid``: of several rows under one key, that of the last."""
-    return {fact.correlation: fact.id for fact in facts_of(mapping, rows, Report())}
+class Unread(Invalid):
+    """Events of a row that are none of the vocabulary."""
+
+    def __init__(self, remarks: list[Remark]) -> None:
+        super().__init__("; ".join(map(str, remarks)))
+        self.remarks = remarks
 
 
-def rows_to_events(
-    mapping: TableMapping,
-    rows: Rows,
-    report: Report,
-    earlier: Imported | None = None,
-    last: dict[str, str] | None = None,
-) -> Iterator[tuple[int, Event]]:
-    """Line number and event of all that must be recorded so that the facts of the rows count, and no older form of them.
+def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Report) -> Iterator[Line]:
+    """The events to be recorded for a table. What becomes of all other facts and rows goes into the report.
 
-    A row that cannot be mapped gives nothing, and its line goes into the report with what is wrong.
+    A row that cannot be read gives nothing, nor does one whose key, or one of whose facts, an earlier row tells otherwise.
     """
-    past = earlier.copy() if earlier else Imported()
-    recorded = past.ids.copy()
-    for fact in facts_of(mapping, rows, report):
-        is_last = (last or {}).get(fact.correlation, fact.id) == fact.id
-        events = _changes(mapping, past, fact) if is_last else []
-        for event in events:
-            target = event.get("data", {}).get("target")
-            past.add(event["id"], event["type"], event["subject"], fact.correlation, target)
-            yield fact.number, event
-        report.repeated += fact.id in recorded and not events
-        recorded.discard(fact.id)  # rows that hold the same fact are one repetition
+    told = Told()
+    for row in facts_of(mapping, rows, report):
+        try:
+            told.check(row)
+            lines = {one.correlation: _lines(mapping, row, one, earlier) for one in row.facts if not told.has(one)}
+        except CellFault as error:
+            report.leave_unread(row.lines, [error.remark])
+        except Unread as error:
+            report.leave_unread(row.lines, error.remarks)
+        except Refused as error:
+            report.refuse(About(row.lines[0]), Remark(", ".join(mapping.key or ()), str(error)))
+        else:
+            yield from _new(mapping, row, told.add(row), lines, report)
+
+
+def _new(
+    mapping: TableMapping, row: RowFacts, new: list[RowFact], lines: dict[str, list[Line]], report: Report
+) -> Iterator[Line]:
+    """The events for those facts of a row that are to be recorded."""
+    for fact in row.facts:
+        about, todo = About(row.lines[0], fact.event["subject"], fact.event["type"]), lines.get(fact.correlation)
+        if fact not in new or not todo:
+            report.unchanged(about, counts=fact in new)
+        elif mapping.corrections is None and any(line.outcome is Outcome.corrected for line in todo):
+            report.refuse(about, Remark(column_of(mapping.facts[fact.name], mapping, ""), OTHERWISE))
+        else:
+            yield from todo
+    if not row.facts:
+        report.unchanged(About(row.lines[0]), counts=False)
+
+
+def _lines(mapping: TableMapping, row: RowFacts, fact: RowFact, earlier: Imported) -> list[Line]:
+    """What must be recorded so that a fact counts as it reads now. Raises Unread."""
+    events = _changes(mapping, earlier, fact)
+    column = partial(column_of, mapping.facts[fact.name], mapping)
+    corrects = any(event["type"].startswith("entry.") for event in events)
+    outcome = Outcome.corrected if corrects else Outcome.recorded
+    return [Line(row.lines[0], _draft(event, column), outcome, column) for event in events]
+
+
+def _draft(event: Event, column: Callable[[str], str]) -> Draft:
+    try:
+        return read_draft(parse_json(to_json(event)))
+    except Invalid as error:
+        raise Unread([Remark(column(one.pointer), f"{one.pointer}: {one.detail}") for one in error.faults]) from None
 
 
 def _changes(mapping: TableMapping, past: Imported, fact: RowFact) -> list[Event]:
@@ -109,5 +142,5 @@ def _changes(mapping: TableMapping, past: Imported, fact: RowFact) -> list[Event
 
 
 def _correction(mapping: TableMapping, type_: str, subject: str, **data: Any) -> Event:
-    why = {"reason_code": mapping.reason_code, "reason": mapping.reason}
-    return {"type": type_, "subject": subject, "data": data | why}
+    why = mapping.corrections or UNSAID
+    return {"type": type_, "subject": subject, "data": data | why.model_dump()}
