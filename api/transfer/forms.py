@@ -19,7 +19,7 @@ LONGEST = 100
 
 def as_written(text: str) -> str:
     """The text in NFC, with plain quotes and single spaces: the same, whichever program saved the table."""
-    return " ".join(unicodedata.normalize("NFC", text).translate(TYPOGRAPHY).split())
+    return " ".join(unicodedata.normalize("NFC", text.translate(TYPOGRAPHY)).split())
 
 
 def as_key(text: str) -> str:

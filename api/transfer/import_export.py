@@ -135,6 +135,7 @@ def _import_all(ledger: Ledger, source: Source, count: int, report: Report) -> N
     with progress("import", count) as advance:
         for batch in _batches(source.lines(report)):
             _import(ledger, batch, report)
+            report.flush()
             done += len(batch)
             advance(done)
 
@@ -179,9 +180,10 @@ def _note(report: Report, line: Line, answer: Answer) -> None:
 
 
 def _flag(line: Line, anomaly: Anomaly) -> Remark:
-    """What is odd, with the columns that it comes from: those of the dates, but for a subject that nobody registered."""
-    dated = "effective" if line.draft.fact.effective else "occurred"
-    field = "/data" if anomaly.code == AnomalyCode.dangling_reference else f"/{dated}"
+    """What is odd, with the columns that it comes from: of the dates, unless nobody has registered what is referred to."""
+    fact, field = line.draft.fact, "/effective" if line.draft.fact.effective else "/occurred"
+    if anomaly.code == AnomalyCode.dangling_reference:
+        field = "/sources" if any(citation.source in anomaly.detail for citation in fact.sources) else "/data"
     return Remark(line.column(field), f"{anomaly.code}: {anomaly.detail}")
 
 

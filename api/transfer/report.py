@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.errors import Invalid
 
 MOST_FAULTS = 1_000
+MOST_PENDING = 10_000
 COLUMNS = ("line", "outcome", "subject", "type", "column", "reason")
 
 
@@ -59,7 +61,8 @@ class Report:
     """How many facts of a file were recorded, repeated, flagged and refused, and why.
 
     ``unread`` has the lines on which each row stands that cannot be read, ``header`` those before the first row; where they
-    are skipped, that is no failure. ``write`` takes the rows of the report, in the order of ``COLUMNS``.
+    are skipped, that is no failure. ``write`` takes the rows of the report, in the order of ``COLUMNS``; those that
+    ``flush`` has not written yet are ``pending``.
     """
 
     appended: int = 0
@@ -72,6 +75,7 @@ class Report:
     faults: list[tuple[int, str]] = field(default_factory=list)
     flags: list[tuple[int, str]] = field(default_factory=list)
     skips: bool = False
+    pending: list[tuple[object, ...]] = field(default_factory=list)
     write: Callable[[Sequence[object]], object] = field(default=lambda _: None)
 
     @property
@@ -115,7 +119,15 @@ class Report:
             _keep(self.flags, about, flags)
 
     def _write(self, about: About, outcome: Outcome, remark: Remark = NOTHING) -> None:
-        self.write((about.number, outcome, about.subject, about.type, *remark))
+        self.pending.append((about.number, outcome, about.subject, about.type, *remark))
+        if len(self.pending) >= MOST_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending, line by line."""
+        for row in sorted(self.pending, key=itemgetter(0)):
+            self.write(row)
+        self.pending.clear()
 
     def __str__(self) -> str:
         notes = ", ".join(f"{n} {what}" for n, what in ((self.flagged, "flagged"), (self.corrected, "corrected")) if n)
@@ -142,4 +154,8 @@ def report_to(path: Path | None) -> Iterator[Report]:
     with file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        yield Report(write=rows.writerow)
+        report = Report(write=rows.writerow)
+        try:
+            yield report
+        finally:
+            report.flush()
