@@ -226,6 +226,17 @@ def test_two_names_of_one_id_are_told(importing: Importing, one: str, other: str
     assert "of line 2, would have one id" in told
 
 
+@pytest.mark.parametrize(("one", "other"), [("A-1", "A 1"), ("Côte 1", "Cote 1")])
+def test_two_keys_of_one_id_are_told_between_imports(importing: Importing, one: str, other: str) -> None:
+    """Where an earlier table gave an id to another key, nothing is recorded; a column that is filled since is no such case."""
+    importing(f"{one},Posts,Arland,\n")
+    before = importing.entries()
+    told = importing(f"{other},Posts,Arland,\n", code=1).stderr
+    assert f"line 2: an earlier import has agreement.mentioned of agreement:{slug(one)} under another key" in told
+    assert importing.entries() == before
+    importing(f"{one},Posts,Arland,1/2/1950\n{one} b,Posts,Arland,\n")
+
+
 @given_any(st.text(min_size=1), st.text(min_size=1))
 def test_a_slug_is_made_of_the_key_form(one: str, other: str) -> None:
     """Texts of one key form have one id; where a letter is lost that is not an accent, no two share one."""

@@ -527,6 +527,35 @@ def test_the_last_table_is_what_counts(
     assert load(mapping, rows).appended == 0
 
 
+TABLES = st.lists(st.tuples(st.sampled_from("123"), st.sampled_from("xyz")), min_size=1, max_size=6)
+
+
+@given_any(TABLES, TABLES)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_row_corrects_another(
+    load: Import, reader: Connection, first: list[tuple[str, str]], second: list[tuple[str, str]]
+) -> None:
+    """Whatever stands how often under a key: in one import, and in two without ``corrections``, nothing is struck.
+
+    The first row under a key is what is recorded; each later one that reads otherwise is told, every time.
+    """
+    name = next(NAMES)
+    mapping = TableMapping.model_validate(tomllib.loads(MOVES.format(name=name))).model_copy(
+        update={"corrections": None}
+    )
+    recorded: dict[str, str] = {}
+    for version in (first, second, second):
+        rows = [row(line, No=no, of=no, title=title) for line, (no, title) in enumerate(version, 2)]
+        firsts = dict(reversed(version))
+        report = load(mapping, rows)
+        otherwise = sum(title != firsts[no] for no, title in version)
+        differ = sum(recorded.get(no, title) != title for no, title in firsts.items()) * len(BOTH)
+        assert report.refused == otherwise + differ
+        recorded = firsts | recorded
+    facts = [(f"agreement:{name}-{no}", type_, title) for no, title in recorded.items() for type_ in BOTH]
+    assert counted_in(line for line in log_of(reader) if f'"import:{name}:' in line) == sorted(facts)
+
+
 def test_without_a_key_a_row_is_itself() -> None:
     """Without a key the whole row identifies a fact, and another row is another fact."""
     free = REGISTER.model_copy(update={"key": None})

@@ -7,8 +7,8 @@ recorded for it, which the log says by ``correlationid``. Then what counts is th
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -19,24 +19,37 @@ from api.transfer.report import About, CellFault, Outcome, Remark, Report
 from api.transfer.rows import Rows
 from api.transfer.told import Told
 from ledger.errors import Invalid, Refused
-from ledger.log.entry import read_line
+from ledger.log.entry import Entry, read_line
 from ledger.vocabulary.codes import CorrectionReason
 from ledger.writing.draft import Draft, parse_json, read_draft
 
 
+class Counting(NamedTuple):
+    """A fact that an earlier import recorded, and that no later entry of an import struck."""
+
+    subject: str
+    type: str
+
+
 @dataclass
 class Imported:
-    """What earlier imports recorded: all ids, and by ``correlationid`` the ids that count, each with its subject."""
+    """What earlier imports recorded: all ids, and by ``correlationid`` the facts that count, each by its id."""
 
     ids: set[str] = field(default_factory=set)
-    counting: dict[str, dict[str, str]] = field(default_factory=dict)
+    counting: dict[str, dict[str, Counting]] = field(default_factory=dict)
 
-    def add(self, entry_id: str, type_: str, subject: str, correlation: str, target: object) -> None:
-        counting = self.counting.setdefault(correlation, {})
-        counting.pop(str(target), None)
-        if type_ != "entry.voided":
-            counting[entry_id] = subject
-        self.ids.add(entry_id)
+    def add(self, entry: Entry) -> None:
+        counting = self.counting.setdefault(entry.correlationid or "", {})
+        counting.pop(str(entry.data.get("target")), None)
+        if entry.type != "entry.voided":
+            type_ = entry.data["replacement"]["type"] if entry.type == "entry.superseded" else entry.type
+            counting[entry.id] = Counting(entry.originator_id, type_)
+        self.ids.add(entry.id)
+
+    @cached_property
+    def correlations(self) -> dict[Counting, str]:
+        """Under which ``correlationid`` a subject has a fact of a type."""
+        return {one: correlation for correlation, facts in self.counting.items() for one in facts.values()}
 
 
 def mark(mapping: TableMapping) -> str:
@@ -49,9 +62,7 @@ def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
     found, sign = Imported(), mark(mapping)
     for line in lines:
         if sign in line:
-            entry = read_line(line)
-            correlation, target = entry.correlationid or "", entry.data.get("target")
-            found.add(entry.id, entry.type, entry.originator_id, correlation, target)
+            found.add(read_line(line))
     return found
 
 
@@ -77,10 +88,11 @@ def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Re
 
     A row that cannot be read gives nothing, nor does one whose key, or one of whose facts, an earlier row tells otherwise.
     """
-    told = Told()
+    told, keyed = Told(), {name for name in mapping.facts if mapping.subject_is_key(name)}
     for row in facts_of(mapping, rows, report):
         try:
             told.check(row)
+            _check_keys([fact for fact in row.facts if fact.name in keyed], earlier)
             lines = {one.correlation: _lines(mapping, row, one, earlier) for one in row.facts if not told.has(one)}
         except CellFault as error:
             report.leave_unread(row.lines, [error.remark])
@@ -90,6 +102,16 @@ def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Re
             report.refuse(About(row.lines[0]), Remark(", ".join(mapping.key or ()), str(error)))
         else:
             yield from _new(mapping, row, told.add(row), lines, report)
+
+
+def _check_keys(facts: list[RowFact], earlier: Imported) -> None:
+    """Raises CellFault where an earlier import gave the id that is made of a row's key to another key."""
+    for fact in facts:
+        subject, type_ = fact.event["subject"], fact.event["type"]
+        if earlier.correlations.get(Counting(subject, type_), fact.correlation) != fact.correlation:
+            raise CellFault(
+                "", f"an earlier import has {type_} of {subject} under another key: two keys would have one id"
+            )
 
 
 def _new(
@@ -132,11 +154,12 @@ def _changes(mapping: TableMapping, past: Imported, fact: RowFact) -> list[Event
         latest, new_id = new_id, make_id(fact.correlation, new_id)
     stale = [one for one in counting if one != latest]
     new = [] if latest in counting else [fact.event]
-    if new and stale and counting[stale[-1]] == subject:
+    if new and stale and counting[stale[-1]].subject == subject:
         instead = {"data": {}} | {name: value for name, value in fact.event.items() if name != "subject"}
         new = [_correction(mapping, "entry.superseded", subject, target=stale.pop(), replacement=instead)]
     void = [
-        _correction(mapping, "entry.voided", counting[one], target=one) | {"id": make_id(one, new_id)} for one in stale
+        _correction(mapping, "entry.voided", counting[one].subject, target=one) | {"id": make_id(one, new_id)}
+        for one in stale
     ]
     return [{"id": new_id, "correlationid": fact.correlation, **event} for event in (*void, *new)]
 

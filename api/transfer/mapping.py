@@ -184,6 +184,14 @@ class TableMapping(MappingPart):
         made = {made: column for name, column in self.columns.items() for made in column.names(name)}
         return set().union(*(made[one].first_of if one in made else (one,) for one in columns))
 
+    def subject_is_key(self, name: str) -> bool:
+        """Whether the subject of a fact is made of the key, so that no other row can give a fact of its type to it."""
+        fact = self.facts[name]
+        twins = [one for one in self.facts.values() if (one.type, one.subject) == (fact.type, fact.subject)]
+        if not self.key or fact.key is not None or fact.for_each or len(twins) > 1:
+            return False
+        return self.origins_of(columns_of(fact.subject)) >= self.origins_of(self.key)
+
     def _named(self) -> set[str]:
         named = columns_of([self.sources, [dict(fact) for fact in self.facts.values()]])
         each = [words for fact in self.facts.values() for words in (fact.key or (), fact.when, fact.when_any)]
