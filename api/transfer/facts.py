@@ -3,8 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
+
+import orjson
 
 from api.transfer.forms import as_key, normal
 from api.transfer.mapping import FactMapping, TableMapping, columns_of
@@ -30,7 +33,7 @@ class RowFact(NamedTuple):
 
     name: str
     correlation: str
-    said: str
+    said: bytes
     id: str
     event: Event
 
@@ -87,7 +90,12 @@ def _fact(name: str, fact: FactMapping, row: TableRow) -> RowFact:
     event = _event(fact, row)
     uncited = normal({field: value for field, value in event.items() if field != "sources"})
     cited = normal({"sources": value} if (value := _own_citations(fact, row)) else {})
-    return RowFact(name, correlation, make_id(correlation, uncited), make_id(correlation, uncited | cited), event)
+    return RowFact(name, correlation, digest(uncited), make_id(correlation, uncited | cited), event)
+
+
+def digest(content: Any) -> bytes:
+    """The same for the same content, and short: an import holds one for each fact."""
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
 def make_id(correlation: str, content: Any) -> str:

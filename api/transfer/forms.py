@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -13,15 +14,20 @@ TYPOGRAPHY = str.maketrans(
 )
 """Curly quotes and hyphens as the straight ones; what has no width goes."""
 
+cached = lru_cache(maxsize=65_536)
+"""The same names stand in many rows."""
+
 WHOLE = re.compile(r"(-?\d+)\.0+", re.ASCII)
 LONGEST = 100
 
 
+@cached
 def as_written(text: str) -> str:
     """The text in NFC, with plain quotes and single spaces: the same, whichever program saved the table."""
     return " ".join(unicodedata.normalize("NFC", text.translate(TYPOGRAPHY)).split())
 
 
+@cached
 def as_key(text: str) -> str:
     """The text as it is compared in a key: without regard to case and width of letters, and 12.0 as 12."""
     folded = as_written(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
@@ -38,6 +44,7 @@ def normal(value: Any) -> Any:
     return as_written(value) if isinstance(value, str) else value
 
 
+@cached
 def slug(text: str) -> str:
     """The text as an id, made of its key form. Raises Invalid where it has neither letter nor digit.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from api.transfer.facts import Key, RowFact, RowFacts, make_id
+from api.transfer.facts import Key, RowFact, RowFacts, digest
 from api.transfer.forms import as_key
 from api.transfer.report import CellFault
 from ledger.errors import Refused
@@ -14,7 +14,7 @@ class Place(NamedTuple):
     """The line that told something first, and what it was."""
 
     line: int
-    said: str
+    said: bytes
 
 
 class Named(NamedTuple):
@@ -40,11 +40,9 @@ class Told:
         self._check_ids(row)
         own = self.rows.get(row.key)
         if own and own.said != _said(row):
-            differs = _list(dict.fromkeys(fact.name for fact in row.facts if self._tells_otherwise(fact)))
-            raise Refused(
-                "repeated_key",
-                f"line {own.line} has the same key, {_list(row.key)}, and tells otherwise{differs and ': '}{differs}",
-            )
+            names = dict.fromkeys(fact.name for fact in row.facts if self._tells_otherwise(fact))
+            differs = f"tells otherwise: {_list(names)}" if names else "tells of other facts"
+            raise Refused("repeated_key", f"line {own.line} has the same key, {_list(row.key)}, and {differs}")
         for fact in row.facts:
             if first := self._tells_otherwise(fact):
                 what = f"{fact.name} of {fact.event['subject']}"
@@ -76,9 +74,9 @@ class Told:
         ]
 
 
-def _said(row: RowFacts) -> str:
+def _said(row: RowFacts) -> bytes:
     """What a row tells as a whole, in short."""
-    return make_id("", sorted(fact.correlation + fact.said for fact in row.facts))
+    return digest(sorted(fact.correlation + fact.said.hex() for fact in row.facts))
 
 
 def _list(words: Iterable[object]) -> str:

@@ -1,6 +1,7 @@
 """What the values of a mapping come to in a row: templates filled, cells split, looked up and read as dates."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from api.transfer.dates import read_date
@@ -74,13 +75,19 @@ def _looked_up(cell: Cell, text: str) -> Any:
     return values.get(text, cell.other)
 
 
+@lru_cache
+def _places(template: str) -> tuple[re.Match[str], ...]:
+    return tuple(PLACEHOLDER.finditer(template))
+
+
 def _fill(template: str, row: TableRow) -> str | None:
     """The template with its places filled; None where one is unknown and has no ``|default``."""
-    places = list(PLACEHOLDER.finditer(template))
-    filled = {place[0]: _replaced(place, row) for place in places}
-    if None in filled.values():
-        return None
-    text = PLACEHOLDER.sub(lambda place: filled[place[0]] or "", template)
+    text, end = "", 0
+    for place in (places := _places(template)):
+        if (filled := _replaced(place, row)) is None:
+            return None
+        text, end = text + template[end : place.start()] + filled, place.end()
+    text += template[end:]
     if named := tuple(row.text(place[2]) or place[3] for place in places if place[1]):
         row.ids.add((text, named))
     return text
