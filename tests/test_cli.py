@@ -108,6 +108,19 @@ def test_import_reads_tables(command: Command, tmp_path: Path) -> None:
     assert (told[1]["occurred"], told[1]["sources"]) == ("2024-09", [{"source": "source:thx"}])
 
 
+def test_a_table_of_events_has_any_delimiter(command: Command, tmp_path: Path) -> None:
+    """The delimiter is the one under which there is a column for the type."""
+    file = tmp_path / "parties.csv"
+    for number, delimiter in enumerate(",;\t|"):
+        rows = [
+            ("type", "subject", "data.name", "data.kind"),
+            ("party.registered", f"party:a{number}", "A, B", "company"),
+        ]
+        text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+        file.write_text(text, encoding="utf-16")
+        assert "appended 1, repeated 0, refused 0" in command("import", file).stderr
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

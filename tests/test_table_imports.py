@@ -223,7 +223,20 @@ def test_two_names_of_one_id_are_told(importing: Importing, one: str, other: str
     told = importing(f"1,Posts,{one},\n2,Roads,{other},\n", code=1).stderr
     assert f"line 3: {other}, and {one} of line 2, would have one id, party:{slug(one)}\n" in told
     told = importing(f"1,Posts,{one};{other},\n", code=1).stderr
-    assert "of line 2, would have one id" in told
+    assert f"line 2: {other}, and {one} of line 2, would have one id, party:{slug(one)}\n" in told
+
+
+def test_two_names_of_one_thing_can_be_told_so(importing: Importing) -> None:
+    """What the mapping translates to one name has one id."""
+    parties = '{{ column = "Parties", split = ";", values = {{ "Cote" = "Côte" }}, other = "{{item}}", each = "party:{{slug(item)}}" }}'
+    mapping = MAPPING.partition("[facts.party]")[0] + '[facts.mentioned]\ntype = "agreement.mentioned"\n'
+    mapping += (
+        f'subject = "agreement:{{{{slug(No)}}}}"\ndata = {{{{ title = "{{{{Title}}}}", parties = {parties} }}}}\n'
+    )
+    (importing.folder / "one.toml").write_text(mapping.format(more="", corrections=""))
+    (importing.folder / "one.csv").write_text(HEADER + "1,Posts,Côte;Arland,\n2,Roads,Cote,\n")
+    importing.command("import", "--mapping", importing.folder / "one.toml", importing.folder / "one.csv")
+    assert [one["data"]["parties"] for one in importing.entries()] == [["party:cote", "party:arland"], ["party:cote"]]
 
 
 @pytest.mark.parametrize(("one", "other"), [("A-1", "A 1"), ("Côte 1", "Cote 1")])

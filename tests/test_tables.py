@@ -18,8 +18,7 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from api.transfer.corrections import Imported, imported, read_mapped
-from api.transfer.event_files import Given as GivenLine
-from api.transfer.event_files import read_drafts
+from api.transfer.event_files import RawEvent, read_drafts
 from api.transfer.facts import facts_of
 from api.transfer.mapping import Corrections, TableMapping, read_mapping
 from api.transfer.report import Report
@@ -81,9 +80,9 @@ def events_of(mapping: TableMapping, rows: Rows, report: Report) -> list[tuple[i
     return list(told.values())
 
 
-def posted(*events: Event) -> Iterator[GivenLine]:
+def posted(*events: Event) -> Iterator[RawEvent]:
     """Events as lines of a file."""
-    return (GivenLine(range(number, number + 1), json.dumps(event)) for number, event in enumerate(events, start=2))
+    return (RawEvent(range(number, number + 1), json.dumps(event)) for number, event in enumerate(events, start=2))
 
 
 def by_type(events: list[Event]) -> dict[str, Event]:

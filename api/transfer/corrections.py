@@ -17,10 +17,9 @@ from api.transfer.facts import Event, RowFact, RowFacts, column_of, facts_of, ma
 from api.transfer.mapping import Corrections, TableMapping
 from api.transfer.report import About, CellFault, Outcome, Remark, Report
 from api.transfer.rows import Rows
-from api.transfer.told import Told
+from api.transfer.table_index import TableIndex
 from ledger.errors import Invalid, Refused
 from ledger.log.entry import Entry, read_line
-from ledger.vocabulary.codes import CorrectionReason
 from ledger.writing.draft import Draft, parse_json, read_draft
 
 
@@ -66,9 +65,6 @@ def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
     return found
 
 
-UNSAID = Corrections(reason_code=CorrectionReason.source_corrected, reason="nobody said why: it is not recorded")
-"""Stands in a correction that is only tried, as the mapping allows none."""
-
 OTHERWISE = (
     "it reads otherwise than in an earlier import. To correct what was recorded, say in the mapping why: "
     "corrections = { reason_code, reason }"
@@ -88,12 +84,12 @@ def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Re
 
     A row that cannot be read gives nothing, nor does one whose key, or one of whose facts, an earlier row tells otherwise.
     """
-    told, keyed = Told(), {name for name in mapping.facts if mapping.subject_is_key(name)}
+    index, keyed = TableIndex(), {name for name in mapping.facts if mapping.subject_is_key(name)}
     for row in facts_of(mapping, rows, report):
         try:
-            told.check(row)
+            index.check(row)
             _check_keys([fact for fact in row.facts if fact.name in keyed], earlier)
-            lines = {one.correlation: _lines(mapping, row, one, earlier) for one in row.facts if not told.has(one)}
+            lines = {one.correlation: _lines(mapping, row, one, earlier) for one in row.facts if not index.has(one)}
         except CellFault as error:
             report.leave_unread(row.lines, [error.remark])
         except Unread as error:
@@ -101,7 +97,7 @@ def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Re
         except Refused as error:
             report.refuse(About(row.lines[0]), Remark(", ".join(mapping.key or ()), str(error)))
         else:
-            yield from _new(mapping, row, told.add(row), lines, report)
+            yield from _new(mapping, row, index.add(row), lines, report)
 
 
 def _check_keys(facts: list[RowFact], earlier: Imported) -> None:
@@ -110,33 +106,58 @@ def _check_keys(facts: list[RowFact], earlier: Imported) -> None:
         subject, type_ = fact.event["subject"], fact.event["type"]
         if earlier.correlations.get(Counting(subject, type_), fact.correlation) != fact.correlation:
             raise CellFault(
-                "", f"an earlier import has {type_} of {subject} under another key: two keys would have one id"
+                "",
+                f"an earlier import has {type_} of {subject} under another key, or another name of the fact: two would have one id",
             )
 
 
 def _new(
-    mapping: TableMapping, row: RowFacts, new: list[RowFact], lines: dict[str, list[Line]], report: Report
+    mapping: TableMapping, row: RowFacts, new: list[RowFact], lines: dict[str, list[Line] | None], report: Report
 ) -> Iterator[Line]:
     """The events for those facts of a row that are to be recorded."""
     for fact in row.facts:
-        about, todo = About(row.lines[0], fact.event["subject"], fact.event["type"]), lines.get(fact.correlation)
-        if fact not in new or not todo:
-            report.unchanged(about, counts=fact in new)
-        elif mapping.corrections is None and any(line.outcome is Outcome.corrected for line in todo):
+        about = About(row.lines[0], fact.event["subject"], fact.event["type"])
+        todo = lines[fact.correlation] if fact in new else []
+        if todo is None:
             report.refuse(about, Remark(column_of(mapping.facts[fact.name], mapping, ""), OTHERWISE))
+        elif not todo:
+            report.unchanged(about, counts=fact in new)
         else:
             yield from todo
     if not row.facts:
         report.unchanged(About(row.lines[0]), counts=False)
 
 
-def _lines(mapping: TableMapping, row: RowFacts, fact: RowFact, earlier: Imported) -> list[Line]:
-    """What must be recorded so that a fact counts as it reads now. Raises Unread."""
-    events = _changes(mapping, earlier, fact)
+class Versions(NamedTuple):
+    """A fact in earlier imports: its id if it counts as it reads now, the next one, and the ids that count as it read."""
+
+    current: str | None
+    next: str
+    stale: list[str]
+
+
+def _versions(past: Imported, fact: RowFact) -> Versions:
+    counting, latest, new_id = past.counting.get(fact.correlation, {}), "", fact.id
+    while new_id in past.ids:  # it was recorded before: if another form of it was since, it needs another id
+        latest, new_id = new_id, make_id(fact.correlation, new_id)
+    return Versions(latest if latest in counting else None, new_id, [one for one in counting if one != latest])
+
+
+def _lines(mapping: TableMapping, row: RowFacts, fact: RowFact, earlier: Imported) -> list[Line] | None:
+    """What must be recorded so that a fact counts as it reads now; None if that corrects, and nobody says why.
+
+    Raises Unread.
+    """
+    versions = _versions(earlier, fact)
     column = partial(column_of, mapping.facts[fact.name], mapping)
-    corrects = any(event["type"].startswith("entry.") for event in events)
-    outcome = Outcome.corrected if corrects else Outcome.recorded
-    return [Line(row.lines[0], _draft(event, column), outcome, column) for event in events]
+    if not versions.stale:
+        events, outcome = ([] if versions.current else [fact.event | {"id": versions.next}]), Outcome.recorded
+    elif mapping.corrections:
+        events, outcome = _corrected(mapping.corrections, earlier, fact, versions), Outcome.corrected
+    else:
+        return None
+    drafts = [_draft({**event, "correlationid": fact.correlation}, column) for event in events]
+    return [Line(row.lines[0], draft, outcome, column) for draft in drafts]
 
 
 def _draft(event: Event, column: Callable[[str], str]) -> Draft:
@@ -146,24 +167,20 @@ def _draft(event: Event, column: Callable[[str], str]) -> Draft:
         raise Unread([Remark(column(one.pointer), f"{one.pointer}: {one.detail}") for one in error.faults]) from None
 
 
-def _changes(mapping: TableMapping, past: Imported, fact: RowFact) -> list[Event]:
-    """What must be recorded so that the fact counts, and nothing else of the same correlation does."""
-    new_id, subject = fact.id, fact.event["subject"]
-    counting, latest = past.counting.get(fact.correlation, {}), ""
-    while new_id in past.ids:  # it was recorded before: if another form of it was since, it needs another id
-        latest, new_id = new_id, make_id(fact.correlation, new_id)
-    stale = [one for one in counting if one != latest]
-    new = [] if latest in counting else [fact.event]
-    if new and stale and counting[stale[-1]].subject == subject:
+def _corrected(why: Corrections, past: Imported, fact: RowFact, versions: Versions) -> list[Event]:
+    """The fact in the place of the last of those that count as it read; those before it, or of another stream, struck."""
+    subject, stale = fact.event["subject"], list(versions.stale)
+    counting = past.counting[fact.correlation]
+    new = [] if versions.current else [fact.event]
+    if new and counting[stale[-1]].subject == subject:
         instead = {"data": {}} | {name: value for name, value in fact.event.items() if name != "subject"}
-        new = [_correction(mapping, "entry.superseded", subject, target=stale.pop(), replacement=instead)]
-    void = [
-        _correction(mapping, "entry.voided", counting[one].subject, target=one) | {"id": make_id(one, new_id)}
+        new = [_correction(why, "entry.superseded", subject, target=stale.pop(), replacement=instead)]
+    struck = [
+        _correction(why, "entry.voided", counting[one].subject, target=one) | {"id": make_id(one, versions.next)}
         for one in stale
     ]
-    return [{"id": new_id, "correlationid": fact.correlation, **event} for event in (*void, *new)]
+    return [*struck, *({"id": versions.next, **event} for event in new)]
 
 
-def _correction(mapping: TableMapping, type_: str, subject: str, **data: Any) -> Event:
-    why = mapping.corrections or UNSAID
+def _correction(why: Corrections, type_: str, subject: str, **data: Any) -> Event:
     return {"type": type_, "subject": subject, "data": data | why.model_dump()}

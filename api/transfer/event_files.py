@@ -17,7 +17,7 @@ LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
 EXPORTED = '{"sequence":'
 
 
-class Given(NamedTuple):
+class RawEvent(NamedTuple):
     """An event as a file gives it, a text of JSON or the cells of a row by column, and the lines that it stands on."""
 
     lines: range
@@ -41,13 +41,13 @@ class Line:
         return About(self.number, self.draft.subject, self.draft.fact.type)
 
 
-def read_lines(path: Path, report: Report) -> Iterator[Given]:
+def read_lines(path: Path, report: Report) -> Iterator[RawEvent]:
     """Each event of a file: NDJSON, or by its ending CSV. Raises Invalid."""
     with opened_text(path) as file:
         yield from _csv_rows(file, report) if path.suffix.lower() == ".csv" else _json_lines(file)
 
 
-def read_drafts(events: Iterable[Given], report: Report) -> Iterator[Line]:
+def read_drafts(events: Iterable[RawEvent], report: Report) -> Iterator[Line]:
     """The events that can be read; what is wrong with the others goes into the report."""
     for lines, given in events:
         try:
@@ -58,7 +58,7 @@ def read_drafts(events: Iterable[Given], report: Report) -> Iterator[Line]:
             report.leave_unread(lines, [Remark("", str(error))])
 
 
-def _json_lines(file: TextIO) -> Iterator[Given]:
+def _json_lines(file: TextIO) -> Iterator[RawEvent]:
     for number, line in enumerate(file, start=1):
         if line.startswith(EXPORTED):
             raise Invalid(
@@ -66,10 +66,10 @@ def _json_lines(file: TextIO) -> Iterator[Given]:
                 "events that are yet to be recorded. To move a ledger, dump its database and restore it (pg_dump)"
             )
         if line.strip():
-            yield Given(range(number, number + 1), line)
+            yield RawEvent(range(number, number + 1), line)
 
 
-def _csv_rows(file: TextIO, report: Report) -> Iterator[Given]:
+def _csv_rows(file: TextIO, report: Report) -> Iterator[RawEvent]:
     records = csv_records(file, find_delimiter(file, {"type"}))
     header = next(records, None)
     columns = header.cells if header else []
@@ -82,7 +82,7 @@ def _csv_rows(file: TextIO, report: Report) -> Iterator[Given]:
     for first, last, cells in records:
         if cells:
             more: dict[str | None, str] = {None: ""} if len(cells) > len(columns) else {}
-            yield Given(range(first, last + 1), dict(zip(columns, cells, strict=False)) | more)
+            yield RawEvent(range(first, last + 1), dict(zip(columns, cells, strict=False)) | more)
 
 
 def _from_row(row: dict[str | None, str]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class RowFacts(NamedTuple):
     lines: range
     key: Key
     facts: list[RowFact]
-    ids: set[tuple[str, tuple[str, ...]]]
+    ids: dict[tuple[str, tuple[str, ...]], None]
 
 
 def facts_of(mapping: TableMapping, rows: Rows, report: Report) -> Iterator[RowFacts]:

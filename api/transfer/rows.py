@@ -101,7 +101,7 @@ class TableRow:
     mapping: TableMapping
     origins: Mapping[str, str] = field(default_factory=dict)
     as_keys: frozenset[str] = frozenset()
-    ids: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    ids: dict[tuple[str, tuple[str, ...]], None] = field(default_factory=dict)
 
     def text(self, column: str) -> str | None:
         """None where it is unknown."""

@@ -89,7 +89,7 @@ def _fill(template: str, row: TableRow) -> str | None:
         text, end = text + template[end : place.start()] + filled, place.end()
     text += template[end:]
     if named := tuple(row.text(place[2]) or place[3] for place in places if place[1]):
-        row.ids.add((text, named))
+        row.ids[text, named] = None
     return text
 
 

@@ -10,14 +10,14 @@ from api.transfer.report import CellFault
 from ledger.errors import Refused
 
 
-class Place(NamedTuple):
+class FirstTelling(NamedTuple):
     """The line that told something first, and what it was."""
 
     line: int
     said: bytes
 
 
-class Named(NamedTuple):
+class FirstNaming(NamedTuple):
     """The line that first gave a name from which an id was made, and the name."""
 
     line: int
@@ -25,12 +25,12 @@ class Named(NamedTuple):
 
 
 @dataclass
-class Told:
+class TableIndex:
     """Rows by their key, facts by their ``correlation``, and names by the id that was made of them."""
 
-    rows: dict[Key, Place] = field(default_factory=dict)
-    facts: dict[str, Place] = field(default_factory=dict)
-    ids: dict[str, Named] = field(default_factory=dict)
+    rows: dict[Key, FirstTelling] = field(default_factory=dict)
+    facts: dict[str, FirstTelling] = field(default_factory=dict)
+    ids: dict[str, FirstNaming] = field(default_factory=dict)
 
     def has(self, fact: RowFact) -> bool:
         return fact.correlation in self.facts
@@ -48,15 +48,15 @@ class Told:
                 what = f"{fact.name} of {fact.event['subject']}"
                 raise Refused("repeated_key", f"line {first.line} tells the same fact otherwise: {what}")
 
-    def _tells_otherwise(self, fact: RowFact) -> Place | None:
+    def _tells_otherwise(self, fact: RowFact) -> FirstTelling | None:
         """The place that tells the same fact otherwise."""
         first = self.facts.get(fact.correlation)
         return first if first and first.said != fact.said else None
 
     def _check_ids(self, row: RowFacts) -> None:
-        ids = dict[str, Named]()
+        ids = dict[str, FirstNaming]()
         for made, names in row.ids:
-            first = self.ids.get(made) or ids.setdefault(made, Named(row.lines[0], names))
+            first = self.ids.get(made) or ids.setdefault(made, FirstNaming(row.lines[0], names))
             if list(map(as_key, first.names)) != list(map(as_key, names)):
                 raise CellFault(
                     "", f"{_list(names)}, and {_list(first.names)} of line {first.line}, would have one id, {made}"
@@ -65,12 +65,12 @@ class Told:
     def add(self, row: RowFacts) -> list[RowFact]:
         """The facts of a row that no row has told before."""
         line = row.lines[0]
-        self.ids |= {made: Named(line, names) for made, names in row.ids if made not in self.ids}
-        self.rows.setdefault(row.key, Place(line, _said(row)))
+        self.ids |= {made: FirstNaming(line, names) for made, names in row.ids if made not in self.ids}
+        self.rows.setdefault(row.key, FirstTelling(line, _said(row)))
         return [
             fact
             for fact in row.facts
-            if self.facts.setdefault(fact.correlation, place := Place(line, fact.said)) is place
+            if self.facts.setdefault(fact.correlation, place := FirstTelling(line, fact.said)) is place
         ]
 
 
