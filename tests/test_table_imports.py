@@ -4,6 +4,7 @@ import csv
 import json
 import unicodedata
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
+from api.transfer.dates import check_formats, read_date
 from api.transfer.forms import as_key, slug
+from api.transfer.report import CellFault
 from tests.commands import Command, Run, lines_of
 from tests.examples import THX, USA, event
 
@@ -305,6 +308,34 @@ def test_years_have_bounds(importing: Importing, text: str) -> None:
     importing("8,Rails,Arland,1/1/1800\n9,Roads,Arland,31/12/2100\n", more=years)
 
 
+WIDE = {"DDMMYYYY": "%d%m%Y", "MMDDYYYY": "%m%d%Y", "YYYYMMDD": "%Y%m%d"}
+FREE = {"DD/MM/YYYY": "%d/%m/%Y", "M.D.YYYY": "%m.%d.%Y", "YYYY-MM-DD": "%Y-%m-%d", "D Mon YYYY": "%d %b %Y"}
+
+
+@given_any(st.dates(min_value=date(1000, 1, 1)), st.sampled_from([*WIDE, *FREE]))
+def test_a_date_is_read_as_it_was_written(day: date, wanted: str) -> None:
+    """A day written in a format is that day; where digits stand in a row, one digit less or more is a fault."""
+    text = day.strftime((WIDE | FREE)[wanted])
+    assert read_date(text, [wanted], "Signed") == str(day)
+    for odd in (text[1:], text[:-1], f"0{text}", f"{text}0") if wanted in WIDE else ():
+        with pytest.raises(CellFault, match="is no date as"):
+            read_date(odd, [wanted], "Signed")
+
+
+@pytest.mark.parametrize("formats", [("DMYYYY",), ("DDMYYYY",), ("MYYYY",), ("YYYYMMD",)])
+def test_digits_in_a_row_have_a_width(formats: tuple[str, ...]) -> None:
+    """A format that does not say how many digits each part has is refused."""
+    with pytest.raises(ValueError, match="nobody knows"):
+        check_formats(formats)
+
+
+@pytest.mark.parametrize("formats", [("DDMMYYYY", "MMDDYYYY"), ("DDMMYYYY", "YYYYMMDD"), ("YYYYMM", "MMYYYY")])
+def test_digits_that_read_in_two_ways_are_refused(formats: tuple[str, ...]) -> None:
+    """Two formats of as many digits in a row read the same texts, and are not tried one after the other."""
+    with pytest.raises(ValueError, match="two read the same text"):
+        check_formats(formats)
+
+
 # --- columns made of others, and conditions
 
 MADE = """
@@ -393,7 +424,7 @@ ROWS = "7,Zölle,Arland,1/2/1950\n8,Straßen,Arland,\n"
 def test_a_table_in_any_writing_is_the_same(importing: Importing, encoding: str, delimiter: str, named: str) -> None:
     """Byte order mark and delimiter are found out, other encodings are named: what is recorded is the same."""
     importing(ROWS)
-    table = (HEADER + ROWS).replace("/", "/").replace(",", delimiter).encode(encoding)
+    table = (HEADER + ROWS).replace(",", delimiter).encode(encoding)
     assert "appended 0, repeated 4, refused 0" in importing(table, more=named).stderr
 
 
