@@ -285,6 +285,11 @@ def test_a_slug_is_made_of_the_key_form(one: str, other: str) -> None:
         ('["DD/MM/YYYY", "YYYY"]', "38027.5", "a spreadsheet's count of days, which stands for 2004-02-10"),
         ('"EDTF"', "38027", "a spreadsheet's count of days, which stands for 2004-02-10"),
         ('"YYYY"', "0000", "is no date as YYYY"),
+        (
+            '"D Mon YYYY"',
+            "10 Feb 2003 a",
+            "is no date as D Mon YYYY: 'a' stands behind it; a column with a pattern takes",
+        ),
     ],
 )
 def test_digits_that_were_lost_are_not_guessed(importing: Importing, formats: str, text: str, said: str) -> None:

@@ -53,7 +53,7 @@ def read_date(text: str, formats: Sequence[str], column: str, years: Years | Non
             continue
         _check_years(found, text, column, years)
         return str(found)
-    raise CellFault(column, f"{text!r} is no date as {' or '.join(formats)}{_hint(text)}")
+    raise CellFault(column, f"{text!r} is no date as {' or '.join(formats)}{_hint(text, formats)}")
 
 
 def _check_years(found: PartialDate, text: str, column: str, years: Years | None) -> None:
@@ -62,12 +62,15 @@ def _check_years(found: PartialDate, text: str, column: str, years: Years | None
         raise CellFault(column, f"{text!r} is outside of the years {years[0]} to {years[1]}, which the mapping allows")
 
 
-def _hint(text: str) -> str:
-    """What a number of five digits may be: a cell of a spreadsheet that was not saved as a date."""
-    if not (count := DAY_COUNT.fullmatch(text)):
-        return ""
-    day = DAY_ZERO + timedelta(days=int(count[1]))
-    return f": it may be a spreadsheet's count of days, which stands for {day}; save the column as dates"
+def _hint(text: str, formats: Sequence[str]) -> str:
+    """What it may be: a cell of a spreadsheet that was not saved as a date, or a date with something behind it."""
+    if count := DAY_COUNT.fullmatch(text):
+        day = DAY_ZERO + timedelta(days=int(count[1]))
+        return f": it may be a spreadsheet's count of days, which stands for {day}; save the column as dates"
+    begun = next(filter(None, (_pattern(one).match(text) for one in formats if one != "EDTF")), None)
+    if begun and (rest := text[begun.end() :]):
+        return f": {rest.strip()!r} stands behind it; a column with a pattern takes them apart"
+    return ""
 
 
 def _iso(text: str, format_: str) -> str:
