@@ -22,7 +22,8 @@ from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from api.cli.main import COMMANDS, app
-from api.transfer.event_files import Report, read_drafts, read_lines
+from api.transfer.event_files import read_drafts, read_lines
+from api.transfer.report import Report
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import Invalid
@@ -83,7 +84,7 @@ def test_import_reports_by_line(command: Command, tmp_path: Path) -> None:
 
     refused = lines_of(tmp_path / "refused.ndjson", THX, event("party.dissolved", "party:no"), USA)
     dry = command("import", refused, "--dry-run", code=1).stderr
-    assert re.match(r"line 2: nothing is known of party:no, .*; what follows was not tried\n", dry)
+    assert re.match(r"line 2: nothing is known of party:no, .*\nappended 2, repeated 0, refused 1; nothing was", dry)
     assert {one["head"] for one in rows(command("status"))} == {0}
     told = command("import", refused, code=1).stderr
     assert "line 2: nothing is known of party:no" in told
@@ -107,6 +108,19 @@ def test_import_reads_tables(command: Command, tmp_path: Path) -> None:
     assert (told[1]["occurred"], told[1]["sources"]) == ("2024-09", [{"source": "source:thx"}])
 
 
+def test_a_table_of_events_has_any_delimiter(command: Command, tmp_path: Path) -> None:
+    """The delimiter is the one under which there is a column for the type."""
+    file = tmp_path / "parties.csv"
+    for number, delimiter in enumerate(",;\t|"):
+        rows = [
+            ("type", "subject", "data.name", "data.kind"),
+            ("party.registered", f"party:a{number}", "A, B", "company"),
+        ]
+        text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+        file.write_text(text, encoding="utf-16")
+        assert "appended 1, repeated 0, refused 0" in command("import", file).stderr
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -122,7 +136,7 @@ def test_odd_tables_are_reported(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "odd.csv"
     file.write_text(text)
     report = Report()
-    assert list(read_drafts(read_lines(file), report)) == []
+    assert list(read_drafts(read_lines(file, report), report)) == []
     [(number, fault)] = report.faults
     assert f"line {number}: {fault}".startswith(told)
 
@@ -144,10 +158,11 @@ def test_what_is_no_text_or_table_is_reported(command: Command, tmp_path: Path) 
     """A file that cannot be read is refused with one line."""
     file = tmp_path / "odd.csv"
     file.write_text("type\n" + "x" * 200_000)
-    assert command("import", file, code=1).stderr.endswith("cannot be read: field larger than field limit (131072)\n")
-    file.write_bytes(b"\xff\xfe")
-    with pytest.raises(Invalid, match="cannot be read"):
-        list(read_lines(file))
+    told = command("import", file, code=1).stderr
+    assert re.search(r"line 2: field larger than field limit \(131072\); is a quote missing .*\n$", told)
+    file.write_bytes(b"type\n\xff\n")
+    with pytest.raises(Invalid, match="cannot be read: line 2 has a byte that is not UTF-8"):
+        list(read_lines(file, Report()))
 
 
 # --- showing
@@ -528,8 +543,8 @@ def test_import_maps_tables(command: Command, tmp_path: Path) -> None:
     first = command("import", "--mapping", mapping, table)
     assert re.search(r"appended [1-9]", first.stderr)
     assert "appended 0" in command("import", "--mapping", mapping, table).stderr
-    table.write_text(table.read_text() + "14,Talks on rail,India,31 Feb 1950,,\n")
-    assert "line 4" in command("import", "--mapping", mapping, table, code=1).stderr
+    table.write_text(table.read_text() + "17,Talks on rail,India,31 Feb 1950,,\n")
+    assert "line 7" in command("import", "--mapping", mapping, table, code=1).stderr
 
 
 # --- the auditor

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from api.transfer.event_files import MOST_FAULTS, Report, count_lines, read_drafts, read_lines
+from api.transfer.event_files import read_drafts, read_lines
+from api.transfer.files import count_lines
 from api.transfer.import_export import BATCH, unload
+from api.transfer.report import MOST_FAULTS, Report
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.writing.decision import Answer
 from tests.commands import LEDGER, environment, lines_of, run
@@ -103,11 +105,11 @@ def test_all_faults_are_counted_and_some_are_kept(location: LedgerLocation, read
 
     # when
     report = Report()
-    drafts = list(read_drafts(read_lines(file), report))
+    drafts = list(read_drafts(read_lines(file, report), report))
     told = run(location, "import", file, code=1).stderr.splitlines()
 
     # then
-    assert (len(drafts), len(report.faults), report.refused) == (1, MOST_FAULTS, MOST_FAULTS + 5)
+    assert (len(drafts), len(report.faults), report.left_out) == (1, MOST_FAULTS, MOST_FAULTS + 5)
     assert told[0].startswith("line 1: ")
     assert told[-2] == f"and {MOST_FAULTS + 5 - 20} more"
     assert told[-1] == f"appended 0, repeated 0, refused {MOST_FAULTS + 5}; nothing was recorded"

@@ -10,8 +10,8 @@ import typer
 
 from api.cli.opening import opened, size_of
 from api.cli.terminal import say, show_rows
-from api.transfer.event_files import readable
-from api.transfer.import_export import CLERK, load, unload
+from api.transfer.files import readable
+from api.transfer.import_export import CLERK, Options, load, unload
 from ledger.process import undisturbed
 from ledger.service import Ledger
 from ledger.writing.decision import Answer
@@ -54,8 +54,26 @@ def import_(
         bool, typer.Option("--dry-run", help="Say what would happen; record nothing. Takes memory for all of the file.")
     ] = False,
     mapping: Annotated[Path | None, typer.Option(help="A TOML file that says what a table's columns mean.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="A CSV file to write: what became of each line, and why.", metavar="FILE")
+    ] = None,
+    skip_unreadable: Annotated[
+        Path | None,
+        typer.Option(help="Record the lines that can be read, and write the others to this file.", metavar="FILE"),
+    ] = None,
 ) -> None:
-    load(writing(dry_run=dry_run, patient=True), file, mapping, dry_run)
+    _check_outputs([file, mapping], [report, skip_unreadable])
+    options = Options(mapping, dry_run, report, skip_unreadable)
+    load(writing(dry_run=dry_run, patient=True), file, options)
+
+
+def _check_outputs(given: list[Path | None], written: list[Path | None]) -> None:
+    """Nothing that is read is written over."""
+    taken = [path.resolve() for path in given if path]
+    for path in filter(None, written):
+        if path.resolve() in taken:
+            raise typer.BadParameter(f"{path} is a file of this import already: name another one")
+        taken.append(path.resolve())
 
 
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:

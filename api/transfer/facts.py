@@ -1,39 +1,101 @@
 """The facts that the rows of a table hold: each as an event, with the ids that tell it from others."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from api.transfer.event_files import Report
-from api.transfer.mapping import FactMapping, TableMapping
-from api.transfer.rows import Rows, TableRow
-from api.transfer.values import date_of, items_of, value_of
-from ledger.errors import Invalid
+import orjson
+
+from api.transfer.forms import as_key, normal
+from api.transfer.mapping import FactMapping, TableMapping, columns_of
+from api.transfer.report import CellFault, Remark, Report
+from api.transfer.rows import Row, Rows, TableRow
+from api.transfer.values import date_of, items_of, value_of, with_columns
 
 ROWS = UUID("5d0c8b1e-64d7-5b0a-9a59-0f1f5ab0a6c3")
 Event = dict[str, Any]
 """An event as it is posted."""
 
 
-class RowFact(NamedTuple):
-    """A fact of a row. ``correlation`` is the same however the row reads; ``id`` is that of the fact as it reads now."""
+Key = tuple[str | tuple[str, str], ...]
+"""What tells a row apart: the cells of its key, or all of its cells with their columns, in the form to compare."""
 
-    number: int
+
+class RowFact(NamedTuple):
+    """A fact of a row, by the name that the mapping gives it.
+
+    ``correlation`` is the same however the row reads. ``said`` is the same for what says the same, wherever it is cited
+    from; ``id`` is that of the fact as it reads now, with those citations that do not depend on which row tells it.
+    """
+
+    name: str
     correlation: str
+    said: bytes
     id: str
     event: Event
 
 
-def facts_of(mapping: TableMapping, rows: Rows, report: Report) -> Iterator[RowFact]:
+class RowFacts(NamedTuple):
+    """What a row tells. ``key`` is what tells it apart; ``ids`` are those that were made, and of which names."""
+
+    lines: range
+    key: Key
+    facts: list[RowFact]
+    ids: dict[tuple[str, tuple[str, ...]], None]
+
+
+def facts_of(mapping: TableMapping, rows: Rows, report: Report) -> Iterator[RowFacts]:
     """The facts of all rows. A row that cannot be mapped gives none, and the report says what is wrong with it."""
-    for number, cells in rows:
+    for row in rows:
+        faults: dict[Remark, None] = {}
+        facts = _row_facts(mapping, row, faults)
+        if faults:
+            report.leave_unread(row.lines, list(faults))
+        elif facts:
+            yield facts
+
+
+def _row_facts(mapping: TableMapping, given: Row, faults: dict[Remark, None]) -> RowFacts | None:
+    """What a row tells; what is wrong with it is put with the faults."""
+    try:
+        row = with_columns(TableRow(given.cells, mapping))
+        key = _key(mapping.key, row)
+    except CellFault as error:
+        faults[error.remark] = None
+        return None
+    facts: list[RowFact] = []
+    for name, fact in mapping.facts.items():
         try:
-            facts = _facts(mapping, TableRow(cells, mapping.unknown))
-        except Invalid as error:
-            report.refuse(number, str(error))
-            continue
-        yield from (RowFact(number, correlation, make_id(correlation, event), event) for correlation, event in facts)
+            facts += _facts(name, fact, row)
+        except CellFault as error:
+            faults[error.remark] = None
+    return RowFacts(given.lines, key, facts, row.ids)
+
+
+def _facts(name: str, fact: FactMapping, row: TableRow) -> list[RowFact]:
+    """What one fact of the mapping comes to in a row: one for each item, if it is ``for_each``. Raises CellFault."""
+    known = {column for column in (*fact.when, *fact.when_any) if row.text(column) is not None}
+    if not known.issuperset(fact.when) or (fact.when_any and not known.intersection(fact.when_any)):
+        return []
+    each = fact.for_each
+    rows = [row.with_item(text, each.column) for text in items_of(each, row)] if each else [row]
+    return [_fact(name, fact, one) for one in rows]
+
+
+def _fact(name: str, fact: FactMapping, row: TableRow) -> RowFact:
+    correlation = _correlation(name, fact, row)
+    event = _event(fact, row)
+    uncited = normal({field: value for field, value in event.items() if field != "sources"})
+    cited = normal({"sources": value} if (value := _own_citations(fact, row)) else {})
+    return RowFact(name, correlation, digest(uncited), make_id(correlation, uncited | cited), event)
+
+
+def digest(content: Any) -> bytes:
+    """The same for the same content, and short: an import holds one for each fact."""
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
 def make_id(correlation: str, content: Any) -> str:
@@ -41,36 +103,59 @@ def make_id(correlation: str, content: Any) -> str:
     return str(uuid5(ROWS, correlation + json.dumps(content, sort_keys=True)))
 
 
-def _facts(mapping: TableMapping, row: TableRow) -> list[tuple[str, Event]]:
-    """The events of a row, each with its correlation. Raises Invalid with all that is wrong."""
-    facts: list[tuple[str, Event]] = []
-    faults: dict[str, None] = {}
-    for name, fact in mapping.facts.items():
-        try:
-            items = [row.with_item(text) for text in items_of(fact.for_each, row)] if fact.for_each else [row]
-            if all(row.text(column) is not None for column in fact.when):
-                facts += [(_correlation(mapping, name, fact, one), _event(mapping, fact, one)) for one in items]
-        except Invalid as error:
-            faults[str(error)] = None
-    if faults:
-        raise Invalid("; ".join(faults))
-    return facts
-
-
-def _correlation(mapping: TableMapping, name: str, fact: FactMapping, row: TableRow) -> str:
+def _correlation(name: str, fact: FactMapping, row: TableRow) -> str:
     """The same for every event that an import makes of one fact of the mapping for one key."""
-    columns = mapping.key if fact.key is None else fact.key
-    key: list[Any] = sorted(row.cells.items()) if columns is None else [row.text(column) for column in columns]
-    if None in key:
-        raise Invalid(f"a column of the key ({', '.join(columns or ())}) is unknown")
-    item = [row.cells["item"]] if fact.for_each else []
+    mapping = row.mapping
+    key = _key(mapping.key if fact.key is None else fact.key, row)
+    item = [as_key(row.cells["item"])] if fact.for_each else []
     return f"import:{mapping.name}:{uuid5(ROWS, json.dumps([mapping.name, name, key, item]))}"
 
 
-def _event(mapping: TableMapping, fact: FactMapping, row: TableRow) -> Event:
+def _key(columns: Sequence[str] | None, row: TableRow) -> Key:
+    """What tells rows apart. Raises CellFault."""
+    if columns is None:
+        return tuple(sorted((column, as_key(text)) for column, text in row.cells.items() if column != "item"))
+    return tuple(as_key(_known(column, row)) for column in columns)
+
+
+def _known(column: str, row: TableRow) -> str:
+    text = row.text(column)
+    if text is None:
+        raise CellFault(row.origin(column), "it is unknown, and is part of the key")
+    return text
+
+
+def _event(fact: FactMapping, row: TableRow) -> Event:
     event = {name: value_of(getattr(fact, name), row) for name in ("type", "subject", "modality", "note", "data")}
-    event |= {name: date_of(getattr(fact, name), row, mapping.dates) for name in ("occurred", "effective")}
-    event["sources"] = value_of(mapping.sources if fact.sources is None else fact.sources, row)
+    event |= {name: date_of(getattr(fact, name), row) for name in ("occurred", "effective")}
+    event["sources"] = value_of(_citations(fact, row.mapping), row)
     if event["subject"] is None:
-        raise Invalid(f"a column of the subject {fact.subject!r} is unknown")
+        columns = ", ".join(sorted(map(row.origin, columns_of(fact.subject))))
+        raise CellFault(columns, f"it is unknown, and the subject {fact.subject!r} is made of it")
     return {name: value for name, value in event.items() if value is not None}
+
+
+def _citations(fact: FactMapping, mapping: TableMapping) -> list[Any]:
+    return mapping.sources if fact.sources is None else fact.sources
+
+
+def _own_citations(fact: FactMapping, row: TableRow) -> Any:
+    """The citations that are the same whichever row tells the fact, and however its key is written."""
+    citations, key = _citations(fact, row.mapping), row.mapping.key
+    if fact.key is not None:
+        key = fact.key
+        citations = [one for one in citations if columns_of(one) <= {*key, "item"}]
+    return value_of(citations, replace(row, as_keys=frozenset(key or ())))
+
+
+def column_of(fact: FactMapping, mapping: TableMapping, pointer: str) -> str:
+    """The columns that the field of an event comes from, by its pointer."""
+    spec: Any = dict(fact) | {"sources": _citations(fact, mapping)}
+    for part in pointer.removeprefix("/data/replacement").split("/")[1:]:
+        if isinstance(spec, dict):
+            spec = spec.get(part, spec)
+        elif isinstance(spec, list) and part.isdecimal() and int(part) < len(spec):
+            spec = spec[int(part)]
+    columns = columns_of(spec)
+    items = {fact.for_each.column} if fact.for_each and "item" in columns else set()
+    return ", ".join(sorted(mapping.origins_of(columns - {"item"} | items)))

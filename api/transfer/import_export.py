@@ -8,19 +8,24 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import typer
 
 from api.cli.terminal import progress, say
-from api.transfer.corrections import Imported, imported, last_ids, mark, read_mapped
-from api.transfer.event_files import Line, Report, count_lines, read_drafts, read_lines, rereadable
+from api.transfer.corrections import Imported, imported, mark, read_mapped
+from api.transfer.event_files import Line, read_drafts, read_lines
+from api.transfer.files import copy_lines, count_lines, rereadable
 from api.transfer.mapping import TableMapping, read_mapping
+from api.transfer.report import Outcome, Remark, Report, report_to
 from api.transfer.rows import read_table
+from api.transfer.trial import tried
 from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
 from ledger.service import Ledger
+from ledger.vocabulary.codes import AnomalyCode
+from ledger.vocabulary.state import Anomaly
 from ledger.writing.decision import Actor, Answer
 from projections.queries import Queries
 
@@ -30,7 +35,9 @@ BATCH = 1_000
 LONG = 10_000
 """The check of a file with fewer lines is so short that it shows no progress."""
 
-SHOWN_FAULTS = 20
+SHOWN = 20
+"""How many faults, and how many flags, are shown; all are counted, and stand in the report."""
+
 OPEN_HISTORIES = 5_000
 """How many entries an import caches, each in the history of its stream: neighbouring lines concern far fewer."""
 
@@ -38,60 +45,99 @@ Lines = Callable[[Report], Iterator[Line]]
 """Reads the events of a file, each time from the beginning; what cannot be read goes into the report."""
 
 
-def load(ledger: AbstractContextManager[Ledger], file: Path, mapping: Path | None, dry_run: bool) -> None:
-    """Record the events of a file, or none if one of them cannot be read; the ledger is opened when it is needed."""
+class Options(NamedTuple):
+    """How a file is imported: ``unreadable`` is the file for the lines that cannot be read, which are then skipped."""
+
+    mapping: Path | None = None
+    dry_run: bool = False
+    report: Path | None = None
+    unreadable: Path | None = None
+
+
+class Source(NamedTuple):
+    """A file of events, or a table, and how its lines are read."""
+
+    path: Path
+    lines: Lines
+    encoding: str | None = None
+
+
+def load(ledger: AbstractContextManager[Ledger], file: Path, options: Options) -> None:
+    """Record the events of a file, or none if one cannot be read and is not to be skipped.
+
+    The ledger is opened when it is needed.
+    """
     with rereadable(file) as path:
-        if mapping:
-            meaning = read_mapping(mapping)
+        if options.mapping:
+            mapping = read_mapping(options.mapping)
             with ledger as opened:
-                last = last_ids(meaning, read_table(meaning, path, Report()))
-                lines = partial(read_mapped, meaning, path, _earlier(opened, meaning), last)
-                report = _record(opened, lines, _check(path, lines), dry_run)
+                lines = partial(_mapped, mapping, path, _earlier(opened, mapping))
+                source = Source(path, lines, mapping.encoding)
+                _record(opened, source, _check(source, options), options)
         else:
-            lines = partial(_plain, path)
-            count = _check(path, lines)
+            source = Source(path, partial(_plain, path))
+            count = _check(source, options)
             with ledger as opened:
-                report = _record(opened, lines, count, dry_run)
-    _conclude(report, "nothing was recorded: a dry run" if dry_run else "")
+                _record(opened, source, count, options)
 
 
 def _plain(path: Path, report: Report) -> Iterator[Line]:
-    return read_drafts(read_lines(path), report)
+    return read_drafts(read_lines(path, report), report)
 
 
-def _earlier(ledger: Ledger, meaning: TableMapping) -> Imported:
+def _mapped(mapping: TableMapping, path: Path, earlier: Imported, report: Report) -> Iterator[Line]:
+    return read_mapped(mapping, read_table(mapping, path, report), earlier, report)
+
+
+def _earlier(ledger: Ledger, mapping: TableMapping) -> Imported:
     """What earlier imports with this mapping recorded, read from the log."""
     with Queries(ledger.pool).connection() as connection:
-        lines = connection.cursor().stream(SQL["imported"], {"mark": mark(meaning)})
-        return imported(meaning, (body for (body,) in lines))
+        lines = connection.cursor().stream(SQL["imported"], {"mark": mark(mapping)})
+        return imported(mapping, (body for (body,) in lines))
 
 
-def _check(path: Path, lines: Lines) -> int:
-    """How many events the file holds. Ends the command if something in it cannot be read."""
-    report, count, total = Report(), 0, count_lines(path)
-    with progress("check", total) if total > LONG else nullcontext(lambda _: None) as advance:
-        for batch in _batches(lines(report)):
-            count += len(batch)
-            advance(batch[-1].number)
-        advance(total)
-    if report.refused:
-        _conclude(report, "nothing was recorded")
+def _check(source: Source, options: Options) -> int:
+    """How many events the file holds. Ends the command if something in it cannot be read, and is not to be skipped."""
+    count, total = 0, count_lines(source.path)
+    with report_to(options.report) as report:
+        with progress("check", total) if total > LONG else nullcontext(lambda _: None) as advance:
+            for batch in _batches(source.lines(report)):
+                count += len(batch)
+                advance(batch[-1].number)
+            advance(total)
+        if report.unread and not options.dry_run and not options.unreadable:
+            _conclude(report, "nothing was recorded")
     return count
 
 
-def _record(ledger: Ledger, lines: Lines, count: int, dry_run: bool) -> Report:
-    report, done = Report(), 0
-    if dry_run:
-        _try(ledger, list(lines(report)), report)
-        return report
+def _record(ledger: Ledger, source: Source, count: int, options: Options) -> None:
+    with report_to(options.report) as report:
+        if options.dry_run:
+            _try(ledger, list(source.lines(report)), report)
+        else:
+            _import_all(ledger, source, count, report)
+        remarks = [_skip(source, report, options.unreadable)] if options.unreadable else []
+        remarks += ["nothing was recorded: a dry run"] if options.dry_run else []
+        _conclude(report, "; ".join(remarks))
+
+
+def _skip(source: Source, report: Report, unreadable: Path) -> str:
+    """Write the lines that cannot be read, with the header, to a file of their own; returns what was done."""
+    report.skips = True
+    copy_lines(source.path, source.encoding, [report.header, *report.unread], unreadable)
+    return f"skipped {len(report.unread)}, written to {unreadable}"
+
+
+def _import_all(ledger: Ledger, source: Source, count: int, report: Report) -> None:
     ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
     tune_gc()
+    done = 0
     with progress("import", count) as advance:
-        for batch in _batches(lines(report)):
+        for batch in _batches(source.lines(report)):
             _import(ledger, batch, report)
+            report.flush()
             done += len(batch)
             advance(done)
-    return report
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
@@ -107,37 +153,53 @@ def _next(lines: Iterator[Line]) -> list[Line]:
 def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
     """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
     try:
-        _count(report, ledger.append([line.draft for line in lines], CLERK))
+        answers = ledger.append([line.draft for line in lines], CLERK)
     except (Refused, TooLarge) as error:
         if len(lines) == 1:
-            report.refuse(lines[0].number, str(error))
+            report.refuse(lines[0].about, Remark("", str(error)))
         else:
             for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
                 _import(ledger, half, report)
+    else:
+        for line, answer in zip(lines, answers, strict=True):
+            _note(report, line, answer)
 
 
 def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
-    """Count what an import would do, up to the first line that is refused: those after it may depend on it."""
-    answers, refusal = ledger.dry_run([line.draft for line in lines], CLERK)
-    _count(report, answers)
-    if refusal:
-        report.refuse(lines[len(answers)].number, f"{refusal}; what follows was not tried")
+    """Count what an import would do: what follows on a line that is refused is tried without it."""
+    for line, answer in zip(lines, tried(ledger, [line.draft for line in lines], CLERK), strict=True):
+        if isinstance(answer, Answer):
+            _note(report, line, answer)
+        else:
+            report.refuse(line.about, Remark("", str(answer)))
 
 
-def _count(report: Report, answers: list[Answer]) -> None:
-    report.repeated += sum(answer.repeated for answer in answers)
-    report.appended += sum(not answer.repeated for answer in answers)
-    report.flagged += sum(bool(answer.anomalies) for answer in answers)
+def _note(report: Report, line: Line, answer: Answer) -> None:
+    outcome = Outcome.unchanged if answer.repeated else line.outcome
+    report.record(line.about, outcome, [_flag(line, anomaly) for anomaly in answer.anomalies])
+
+
+def _flag(line: Line, anomaly: Anomaly) -> Remark:
+    """What is odd, with the columns that it comes from: of the dates, unless nobody has registered what is referred to."""
+    fact, field = line.draft.fact, "/effective" if line.draft.fact.effective else "/occurred"
+    if anomaly.code == AnomalyCode.dangling_reference:
+        field = "/sources" if any(citation.source in anomaly.detail for citation in fact.sources) else "/data"
+    return Remark(line.column(field), f"{anomaly.code}: {anomaly.detail}")
 
 
 def _conclude(report: Report, remark: str) -> None:
-    for number, fault in report.faults[:SHOWN_FAULTS]:
-        say(f"line {number}: {fault}")
-    if (more := report.refused - SHOWN_FAULTS) > 0:
-        say(f"and {more:,} more")
+    _show(report.faults, "", report.left_out)
+    _show(report.flags, "flagged, ", report.flagged)
     say(f"{report}{'; ' + remark if remark else ''}")
-    if report.refused:
+    if report.failed:
         raise typer.Exit(1)
+
+
+def _show(told: list[tuple[int, str]], what: str, count: int) -> None:
+    for number, text in sorted(told)[:SHOWN]:
+        say(f"line {number}: {what}{text}")
+    if (more := count - SHOWN) > 0:
+        say(f"and {more:,} more")
 
 
 def unload(connection: Connection, out: BinaryIO, after: int) -> int:

@@ -2,13 +2,14 @@
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from api.transfer.dates import check_formats
-from api.transfer.event_files import readable
+from api.transfer.dates import Years, check_formats
+from api.transfer.files import readable
 from ledger.errors import Invalid
 from ledger.vocabulary.codes import CorrectionReason
 from ledger.vocabulary.fact import COMMON, Slug, Text
@@ -18,17 +19,54 @@ PLACEHOLDER = re.compile(r"\{(slug\()?([^{}|]+?)(?(1)\))(?:\|([^{}]*))?\}")
 """A place in a template: whether it is ``slug(…)``, the column, and the text where the cell is unknown."""
 
 
+def _template(text: str) -> str:
+    """A template whose braces all enclose a column."""
+    unclosed = re.search("[{}]", PLACEHOLDER.sub("", text))
+    if unclosed or any(place[2].startswith("slug(") for place in PLACEHOLDER.finditer(text)):
+        raise ValueError(
+            f"{text!r} has a brace or bracket that is not closed: a place is {{Column}} or {{slug(Column)}}"
+        )
+    return text
+
+
 def _spec(value: Any) -> Any:
-    """A value of the mapping, with its cells read."""
+    """A value of the mapping, with its cells read and its templates checked."""
     if isinstance(value, dict) and "column" in value:
         return Cell.model_validate(value)
     if isinstance(value, dict):
         return {name: _spec(one) for name, one in value.items()}
+    if isinstance(value, str):
+        return _template(value)
     return [_spec(one) for one in value] if isinstance(value, list) else value
+
+
+def _encoding(name: str) -> str:
+    try:
+        "a".encode(name)
+    except LookupError:
+        raise ValueError(f"{name!r} is no encoding of text, such as utf-8, cp1252 or utf-16") from None
+    return name
+
+
+def _pattern(text: str) -> str:
+    try:
+        named = re.compile(text).groupindex
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+    if not named:
+        raise ValueError(f"{text!r} names no group: write what is to be split off as (?P<name>…)")
+    return text
+
+
+def _in_order(years: Years) -> Years:
+    if years[0] > years[1]:
+        raise ValueError("the first year comes after the last")
+    return years
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 Formats = Annotated[Words, AfterValidator(check_formats)]
+Template = Annotated[str, AfterValidator(_template)]
 Value = Annotated[Any, AfterValidator(_spec)]
 """What becomes of a row: a template (``"party:{slug(Party)}"``), a cell, or a list or table of such."""
 
@@ -37,32 +75,68 @@ class MappingPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Column(MappingPart):
+    """A column made of the first of others that is known: split by a pattern, cut to a length, or as it is.
+
+    Column X split by a pattern gives X.NAME for each named group; cut, it gives X, and X.rest with what is left.
+    """
+
+    first_of: Annotated[Words, Field(alias="from", min_length=1)]
+    pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    cut: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if self.pattern and self.cut:
+            raise ValueError("a column has a pattern or a cut: make another column of this one's parts")
+        return self
+
+    def names(self, name: str) -> list[str]:
+        """The columns that it gives, where it is called ``name``."""
+        if self.pattern:
+            return [f"{name}.{group}" for group in re.compile(self.pattern).groupindex]
+        return [name, f"{name}.rest"] if self.cut else [name]
+
+
 class Cell(MappingPart):
     """A column's text: split into items; read as a date, or looked up in ``values``, else in ``other``; then shaped.
 
-    ``each`` and ``other`` are values in which ``{item}`` is the text. An unknown cell gives nothing.
+    ``each`` and ``other`` are values in which ``{item}`` is the text. An unknown cell gives ``default``, else nothing.
     """
 
     column: str
     split: Annotated[str, Field(min_length=1)] | None = None
     date: Formats = ()
     values: dict[str, Value] | None = None
+    any_case: bool = False
     other: Value = None
+    default: Value = None
     each: Value = "{item}"
+
+    @model_validator(mode="after")
+    def _is_unambiguous(self) -> Self:
+        words = [word.casefold() for word in self.values or ()]
+        if self.any_case and len(set(words)) < len(words):
+            raise ValueError("two of the values differ in case alone: without any_case they are told apart")
+        return self
 
 
 class FactMapping(MappingPart):
-    """One fact of a row: given where no column of ``when`` is unknown; with ``for_each``, once for each item."""
+    """One fact of a row: given where all columns of ``when`` are known, and one of ``when_any``, if there are such.
+
+    With ``for_each`` it is given once for each item.
+    """
 
     type: str
-    subject: str
+    subject: Template
     when: Words = ()
+    when_any: Words = ()
     for_each: Cell | None = None
     key: Words | None = None
-    occurred: str | Cell | None = None
-    effective: str | Cell | None = None
-    modality: str | None = None
-    note: str | None = None
+    occurred: Template | Cell | None = None
+    effective: Template | Cell | None = None
+    modality: Template | None = None
+    note: Template | None = None
     sources: list[Value] | None = None
     data: dict[str, Value] = Field(default_factory=dict)
 
@@ -75,32 +149,62 @@ class FactMapping(MappingPart):
         return self
 
 
+class Corrections(MappingPart):
+    """That a row which reads otherwise than in an earlier import corrects what was recorded, and why."""
+
+    reason_code: CorrectionReason
+    reason: Text
+
+
 class TableMapping(MappingPart):
     """How a table is read. ``name`` and the names of the facts go into the ids, so they must not change."""
 
     name: Slug
     facts: Annotated[dict[str, FactMapping], Field(min_length=1)]
     key: Words | None = None
+    columns: dict[str, Column] = Field(default_factory=dict)
     dates: Formats = ("YYYY-MM-DD",)
+    years: Annotated[Years, AfterValidator(_in_order)] | None = None
     unknown: Words = ("", "n/a", "-", "–", "—")  # noqa: RUF001
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     sources: list[Value] = Field(default_factory=list)
-    reason_code: CorrectionReason = CorrectionReason.source_corrected
-    reason: Text = "The row reads otherwise than it did."
+    corrections: Corrections | None = None
 
-    def columns(self) -> set[str]:
-        """Every column that the mapping names."""
-        named = _columns([self.sources, [dict(fact) for fact in self.facts.values()]])
-        keys = [self.key or (), *(words for fact in self.facts.values() for words in (fact.key or (), fact.when))]
-        return named.union(*keys) - {"item"}
+    def table_columns(self) -> set[str]:
+        """Every column that the table must have."""
+        made, needed = set[str](), set[str]()
+        for name, column in self.columns.items():
+            needed |= set(column.first_of) - made
+            made.update(column.names(name))
+        return needed | (self._named() - made)
+
+    def origins_of(self, columns: Iterable[str]) -> set[str]:
+        """The columns of the table that columns come from."""
+        made = {made: column for name, column in self.columns.items() for made in column.names(name)}
+        return set().union(*(made[one].first_of if one in made else (one,) for one in columns))
+
+    def subject_is_key(self, name: str) -> bool:
+        """Whether the subject of a fact is made of the key, so that no other row can give a fact of its type to it."""
+        fact = self.facts[name]
+        twins = [one for one in self.facts.values() if (one.type, one.subject) == (fact.type, fact.subject)]
+        if not self.key or fact.key is not None or fact.for_each or len(twins) > 1:
+            return False
+        return self.origins_of(columns_of(fact.subject)) >= self.origins_of(self.key)
+
+    def _named(self) -> set[str]:
+        named = columns_of([self.sources, [dict(fact) for fact in self.facts.values()]])
+        each = [words for fact in self.facts.values() for words in (fact.key or (), fact.when, fact.when_any)]
+        return named.union(self.key or (), *each) - {"item"}
 
 
-def _columns(spec: Any) -> set[str]:
+def columns_of(spec: Any) -> set[str]:
+    """The columns that a value of the mapping is made of."""
     if isinstance(spec, str):
         return {placeholder[2] for placeholder in PLACEHOLDER.finditer(spec)}
     inner = dict(spec).values() if isinstance(spec, (dict, Cell)) else spec if isinstance(spec, (list, tuple)) else ()
     own = {spec.column} if isinstance(spec, Cell) else set()
-    return own.union(*map(_columns, inner))
+    return own.union(*map(columns_of, inner))
 
 
 def read_mapping(path: Path) -> TableMapping:

@@ -1,60 +1,84 @@
-"""The rows of a table, from CSV or JSON lines: cells by column, each row with its line number."""
+"""The rows of a table, from CSV or JSON lines: cells by column, each row with the lines that it stands on."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from pydantic_core import to_json
 
-from api.transfer.event_files import Report, readable
+from api.transfer.files import csv_records, find_delimiter, opened_text
+from api.transfer.forms import as_key, as_written
 from api.transfer.mapping import TableMapping
+from api.transfer.report import Remark, Report
 from ledger.errors import Invalid
 from ledger.writing.draft import parse_json
 
-Rows = Iterable[tuple[int, dict[str, str]]]
-"""Line number, and cells by column."""
+
+class Row(NamedTuple):
+    """The lines that a row stands on, and its cells by column."""
+
+    lines: range
+    cells: Mapping[str, str]
 
 
-def read_table(mapping: TableMapping, path: Path, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column: of JSON lines (.jsonl, .ndjson), of tabs (.tsv), else of CSV with a header.
+Rows = Iterable[Row]
+
+
+def read_table(mapping: TableMapping, path: Path, report: Report) -> Iterator[Row]:
+    """The rows of JSON lines (.jsonl, .ndjson), else of CSV with a header.
 
     Fields within fields get dotted names. A line that is no row goes into the report. Raises Invalid.
     """
-    ending = path.suffix.lower()
-    with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
-        if ending in (".jsonl", ".ndjson"):
+    with opened_text(path, mapping.encoding) as file:
+        if path.suffix.lower() in (".jsonl", ".ndjson"):
             yield from _json_rows(file, report)
         else:
-            delimiter = mapping.delimiter or ("\t" if ending == ".tsv" else ",")
-            yield from _csv_rows(csv.reader(file, delimiter=delimiter, strict=True), mapping, report)
+            yield from _csv_rows(file, mapping, report)
 
 
-def _csv_rows(rows: Any, mapping: TableMapping, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
-    header = [name.strip() for name in next(rows, [])]
-    for column in sorted(mapping.columns()):
-        if header.count(column) != 1:
-            raise Invalid(f"the table has {header.count(column) or 'no'} columns {column!r}, which the mapping names")
-    for row in rows:
-        if any(cell.strip() for cell in row[len(header) :]):
-            report.refuse(rows.line_num, "the row has more cells than the table has columns")
-        elif any(cell.strip() for cell in row):
-            yield rows.line_num, dict(zip(header, row, strict=False))
+def _csv_rows(file: TextIO, mapping: TableMapping, report: Report) -> Iterator[Row]:
+    columns = mapping.table_columns()
+    records = csv_records(file, mapping.delimiter or find_delimiter(file, columns))
+    first = next(records, None)
+    header = _header(first.cells if first else [], columns)
+    report.header = range(1, first.last + 1) if first else range(0)
+    for record in records:
+        lines = range(record.first, record.last + 1)
+        if any(cell.strip() for cell in record.cells[len(header) :]):
+            report.leave_unread(lines, [Remark("", "the row has more cells than the table has columns")])
+        elif any(cell.strip() for cell in record.cells):
+            yield Row(lines, dict(zip(header, map(_as_read, record.cells), strict=False)))
 
 
-def _json_rows(file: TextIO, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
+def _header(cells: list[str], columns: set[str]) -> list[str]:
+    """The names of the columns, as the mapping writes them. Raises Invalid with all that are missing."""
+    names = {as_written(name): name for name in columns}
+    header = [names.get(as_written(cell), cell.strip()) for cell in cells]
+    if wrong := [name for name in sorted(columns) if header.count(name) != 1]:
+        told = ", ".join(f"{header.count(name) or 'no'} column {name!r}" for name in wrong)
+        raise Invalid(f"the table has {told}, which the mapping names; its columns are {', '.join(map(repr, header))}")
+    return header
+
+
+def _as_read(cell: str) -> str:
+    return unicodedata.normalize("NFC", cell).strip()
+
+
+def _json_rows(file: TextIO, report: Report) -> Iterator[Row]:
     """Rows that leave out what is unknown: so a column that none of them has is no fault."""
     for number, line in enumerate(file, start=1):
+        lines = range(number, number + 1)
         try:
             row = parse_json(line) if line.strip() else {}
         except Invalid as error:
-            report.refuse(number, str(error))
+            report.leave_unread(lines, [Remark("", str(error))])
             continue
         if not isinstance(row, dict):
-            report.refuse(number, "the line is no JSON object")
+            report.leave_unread(lines, [Remark("", "the line is no JSON object")])
         elif row:
-            yield number, dict(_flat(row))
+            yield Row(lines, dict(_flat(row)))
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -62,20 +86,42 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         for inner, one in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _flat(one, f"{name}.{inner}" if name else str(inner))
     else:
-        yield name, "" if value is None else value if isinstance(value, str) else to_json(value).decode()
+        yield name, "" if value is None else _as_read(value if isinstance(value, str) else to_json(value).decode())
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """The cells of a row, by column."""
+    """The cells of a row, by column, as a mapping reads them.
 
-    cells: dict[str, str]
-    unknown: Sequence[str]
+    ``origins`` tells of columns that were made of others of which; ``as_keys`` are those that templates show in the form
+    in which keys are compared; ``ids`` collects the ids that were made, and of which names.
+    """
+
+    cells: Mapping[str, str]
+    mapping: TableMapping
+    origins: Mapping[str, str] = field(default_factory=dict)
+    as_keys: frozenset[str] = frozenset()
+    ids: dict[tuple[str, tuple[str, ...]], None] = field(default_factory=dict)
 
     def text(self, column: str) -> str | None:
         """None where it is unknown."""
         text = self.cells.get(column, "").strip()
-        return None if text.casefold() in self.unknown else text
+        return None if text.casefold() in self.mapping.unknown else text
 
-    def with_item(self, text: str) -> "TableRow":
-        return replace(self, cells=self.cells | {"item": text})
+    def shown(self, column: str) -> str | None:
+        """The text as a template shows it."""
+        text = self.text(column)
+        return as_key(text) if text is not None and column in self.as_keys else text
+
+    def origin(self, column: str) -> str:
+        """The column of the table that a column comes from: the one to be named to people."""
+        return self.origins.get(column, column)
+
+    def with_item(self, text: str, column: str) -> "TableRow":
+        """The row with one item of a column, as ``{item}``."""
+        return self.with_cells({"item": text}, column)
+
+    def with_cells(self, cells: Mapping[str, str], column: str) -> "TableRow":
+        """The row with more cells, which come from a column."""
+        origins = {**self.origins, **dict.fromkeys(cells, self.origin(column))}
+        return replace(self, cells={**self.cells, **cells}, origins=origins)

@@ -1,22 +1,47 @@
 """What the values of a mapping come to in a row: templates filled, cells split, looked up and read as dates."""
 
 import re
-import unicodedata
-from collections.abc import Sequence
-from hashlib import sha256
+from functools import lru_cache
 from typing import Any
 
 from api.transfer.dates import read_date
-from api.transfer.mapping import PLACEHOLDER, Cell
+from api.transfer.forms import slug
+from api.transfer.mapping import PLACEHOLDER, Cell, Column
+from api.transfer.report import CellFault
 from api.transfer.rows import TableRow
 from ledger.errors import Invalid
 
 
+def with_columns(row: TableRow) -> TableRow:
+    """The row with the columns that the mapping makes of others, in their order. Raises CellFault."""
+    for name, column in row.mapping.columns.items():
+        origin = next((one for one in column.first_of if row.text(one) is not None), column.first_of[0])
+        text = row.text(origin)
+        if text is not None:
+            row = row.with_cells(_parts(name, column, text, row.origin(origin)), origin)
+    return row
+
+
+def _parts(name: str, column: Column, text: str, origin: str) -> dict[str, str]:
+    if column.pattern:
+        if not (found := re.fullmatch(column.pattern, text)):
+            raise CellFault(origin, f"{text!r} does not fit the pattern {column.pattern}")
+        return {f"{name}.{group}": (part or "").strip() for group, part in found.groupdict().items()}
+    if column.cut and len(text) > column.cut:
+        end = text.rfind(" ", 0, column.cut + 1)
+        end = end if end > 0 else column.cut
+        return {name: text[:end].strip(), f"{name}.rest": text[end:].strip()}
+    return {name: text}
+
+
 def value_of(spec: Any, row: TableRow) -> Any:
-    """What a value of the mapping comes to in a row; None where that is unknown. Raises Invalid, naming the column."""
+    """What a value of the mapping comes to in a row; None where that is unknown. Raises CellFault."""
     if isinstance(spec, Cell):
-        items = [value for text in items_of(spec, row) if (value := _item(spec, row.with_item(text), text)) is not None]
-        return (items or None) if spec.split else next(iter(items), None)
+        items = [_item(spec, row.with_item(text, spec.column), text) for text in items_of(spec, row)]
+        known = [value for value in items if value is not None]
+        if not known:
+            return value_of(spec.default, row)
+        return known if spec.split else known[0]
     if isinstance(spec, list):
         return [value for one in spec if (value := value_of(one, row)) is not None] or None
     if isinstance(spec, dict):
@@ -28,45 +53,59 @@ def items_of(cell: Cell, row: TableRow) -> list[str]:
     """The texts that a cell holds, without those that are unknown."""
     text = row.text(cell.column)
     parts = [] if text is None else [part.strip() for part in text.split(cell.split)] if cell.split else [text]
-    return [part for part in parts if part.casefold() not in row.unknown]
+    return [part for part in parts if part.casefold() not in row.mapping.unknown]
 
 
 def _item(cell: Cell, row: TableRow, text: str) -> Any:
     if cell.date:
-        return value_of(cell.each, row.with_item(read_date(text, cell.date, cell.column)))
+        read = read_date(text, cell.date, row.origin(cell.column), row.mapping.years)
+        return value_of(cell.each, row.with_item(read, cell.column))
     if cell.values is None:
         return value_of(cell.each, row)
-    found = value_of(cell.values.get(text, cell.other), row)
+    found = value_of(_looked_up(cell, text), row)
     if found is None:
-        raise Invalid(f"column {cell.column!r}: {text!r} is none of the values of the mapping")
-    return value_of(cell.each, row.with_item(found)) if isinstance(found, str) else found
+        raise CellFault(row.origin(cell.column), f"{text!r} is none of the values of the mapping")
+    return value_of(cell.each, row.with_item(found, cell.column)) if isinstance(found, str) else found
+
+
+def _looked_up(cell: Cell, text: str) -> Any:
+    values = cell.values or {}
+    if cell.any_case:
+        values, text = {word.casefold(): value for word, value in values.items()}, text.casefold()
+    return values.get(text, cell.other)
+
+
+@lru_cache
+def _places(template: str) -> tuple[re.Match[str], ...]:
+    return tuple(PLACEHOLDER.finditer(template))
 
 
 def _fill(template: str, row: TableRow) -> str | None:
     """The template with its places filled; None where one is unknown and has no ``|default``."""
-    filled = {placeholder[0]: _replaced(placeholder, row) for placeholder in PLACEHOLDER.finditer(template)}
-    return (
-        None if None in filled.values() else PLACEHOLDER.sub(lambda placeholder: filled[placeholder[0]] or "", template)
-    )
+    text, end = "", 0
+    for place in (places := _places(template)):
+        if (filled := _replaced(place, row)) is None:
+            return None
+        text, end = text + template[end : place.start()] + filled, place.end()
+    text += template[end:]
+    if named := tuple(row.text(place[2]) or place[3] for place in places if place[1]):
+        row.ids[text, named] = None
+    return text
 
 
-def _replaced(placeholder: re.Match[str], row: TableRow) -> str | None:
-    text = row.text(placeholder[2])
-    return placeholder[3] if text is None else _slug(text, placeholder[2]) if placeholder[1] else text
+def _replaced(place: re.Match[str], row: TableRow) -> str | None:
+    text = row.shown(place[2])
+    if text is None or not place[1]:
+        return place[3] if text is None else text
+    try:
+        return slug(text)
+    except Invalid as error:
+        raise CellFault(row.origin(place[2]), str(error)) from None
 
 
-def _slug(text: str, column: str) -> str:
-    """The text as an id. Of a long one it is the beginning and a digest, as others may begin alike."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    slug = "-".join(re.findall("[a-z0-9]+", plain))
-    if not slug:
-        raise Invalid(f"column {column!r}: {text!r} has no letter from a to z to make an id of")
-    return slug if len(slug) <= 100 else f"{slug[:91]}-{sha256(text.encode()).hexdigest()[:8]}"
-
-
-def date_of(spec: str | Cell | None, row: TableRow, formats: Sequence[str]) -> Any:
+def date_of(spec: str | Cell | None, row: TableRow) -> Any:
     """A date: a cell that reads one, a template in the mapping's formats, or a constant as EDTF."""
     value = value_of(spec, row)
-    if not isinstance(spec, str) or value is None or not (placeholder := PLACEHOLDER.search(spec)):
+    if not isinstance(spec, str) or value is None or not (place := PLACEHOLDER.search(spec)):
         return value
-    return read_date(value, formats, placeholder[2])
+    return read_date(value, row.mapping.dates, row.origin(place[2]), row.mapping.years)

@@ -1,0 +1,38 @@
+"""What an import would do, tried event by event on the ledger as it is, and recorded nowhere."""
+
+from collections.abc import Iterator, Sequence
+
+from ledger.database.failures import FAILURES, explained
+from ledger.errors import Refused, TooLarge
+from ledger.recorded import UNRECORDED
+from ledger.service import Ledger
+from ledger.writing.decision import Actor, Answer, DecisionContext, Given, Request
+from ledger.writing.decision_cache import DecisionCache
+from ledger.writing.draft import Draft
+
+
+def tried(ledger: Ledger, drafts: Sequence[Draft], actor: Actor) -> Iterator[Answer | Refused | TooLarge]:
+    """What an append of each draft by itself would answer, or why it would be refused: each after those before it.
+
+    The drafts have ids. Raises Unavailable.
+    """
+    events = [Given(draft.id, draft, sought=True) for draft in drafts if draft.id]
+    context = _context(ledger, Request(events, actor))
+    for event in events:
+        try:
+            [(answer, new)] = ledger.decider.decide(context, Request([event], actor), UNRECORDED)
+        except (Refused, TooLarge) as error:
+            yield error
+            continue
+        if new:
+            context.entries[event.entry_id] = new.entry  # should a later line give it again
+        yield answer
+
+
+def _context(ledger: Ledger, request: Request) -> DecisionContext:
+    """The ledger as it is, as far as the request touches it."""
+    try:
+        with ledger.pool.connection() as connection:
+            return DecisionCache().context([request], (), ledger.clock().date(), lambda: connection)
+    except FAILURES as error:
+        raise explained(error) from None
