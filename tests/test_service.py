@@ -213,7 +213,7 @@ def test_a_writer_who_was_overtaken_decides_again(
         lambda: again(ledger, event("party.renamed", "party:ind", "2021", name="Another name")),
     )  # fmt: skip
     [answer] = outcome.result()
-    assert (answer.version, [one.code for one in answer.anomalies]) == (3, ["dangling_reference", "after_end"])
+    assert (answer.version, [one.code for one in answer.anomalies]) == (3, ["after_end", "dangling_reference"])
     assert size(reader) == 3
 
 

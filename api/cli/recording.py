@@ -61,9 +61,10 @@ def import_(
         Path | None,
         typer.Option(help="Record the lines that can be read, and write the others to this file.", metavar="FILE"),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what would be recorded and flagged.")] = False,
 ) -> None:
     _check_outputs([file, mapping], [report, skip_unreadable])
-    options = Options(mapping, dry_run, report, skip_unreadable)
+    options = Options(mapping, dry_run, report, skip_unreadable, strict)
     load(writing(dry_run=dry_run, patient=True), file, options)
 
 

@@ -46,12 +46,16 @@ Lines = Callable[[Report], Iterator[Line]]
 
 
 class Options(NamedTuple):
-    """How a file is imported: ``unreadable`` is the file for the lines that cannot be read, which are then skipped."""
+    """How a file is imported: ``unreadable`` is the file for the lines that cannot be read, which are then skipped.
+
+    ``strict`` refuses what would be flagged.
+    """
 
     mapping: Path | None = None
     dry_run: bool = False
     report: Path | None = None
     unreadable: Path | None = None
+    strict: bool = False
 
 
 class Source(NamedTuple):
@@ -113,9 +117,9 @@ def _check(source: Source, options: Options) -> int:
 def _record(ledger: Ledger, source: Source, count: int, options: Options) -> None:
     with report_to(options.report) as report:
         if options.dry_run:
-            _try(ledger, list(source.lines(report)), report)
+            _try(ledger, list(source.lines(report)), report, options.strict)
         else:
-            _import_all(ledger, source, count, report)
+            _import_all(ledger, source, count, report, options.strict)
         remarks = [_skip(source, report, options.unreadable)] if options.unreadable else []
         remarks += ["nothing was recorded: a dry run"] if options.dry_run else []
         _conclude(report, "; ".join(remarks))
@@ -128,13 +132,13 @@ def _skip(source: Source, report: Report, unreadable: Path) -> str:
     return f"skipped {len(report.unread)}, written to {unreadable}"
 
 
-def _import_all(ledger: Ledger, source: Source, count: int, report: Report) -> None:
+def _import_all(ledger: Ledger, source: Source, count: int, report: Report, strict: bool) -> None:
     ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
     tune_gc()
     done = 0
     with progress("import", count) as advance:
         for batch in _batches(source.lines(report)):
-            _import(ledger, batch, report)
+            _import(ledger, batch, report, strict)
             report.flush()
             done += len(batch)
             advance(done)
@@ -150,24 +154,25 @@ def _next(lines: Iterator[Line]) -> list[Line]:
     return list(islice(lines, BATCH))
 
 
-def _import(ledger: Ledger, lines: list[Line], report: Report) -> None:
+def _import(ledger: Ledger, lines: list[Line], report: Report, strict: bool) -> None:
     """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
     try:
-        answers = ledger.append([line.draft for line in lines], CLERK)
+        answers = ledger.append([line.draft for line in lines], CLERK, strict=strict)
     except (Refused, TooLarge) as error:
         if len(lines) == 1:
             report.refuse(lines[0].about, Remark("", str(error)))
         else:
             for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-                _import(ledger, half, report)
+                _import(ledger, half, report, strict)
     else:
         for line, answer in zip(lines, answers, strict=True):
             _note(report, line, answer)
 
 
-def _try(ledger: Ledger, lines: list[Line], report: Report) -> None:
+def _try(ledger: Ledger, lines: list[Line], report: Report, strict: bool) -> None:
     """Count what an import would do: what follows on a line that is refused is tried without it."""
-    for line, answer in zip(lines, tried(ledger, [line.draft for line in lines], CLERK), strict=True):
+    answers = tried(ledger, [line.draft for line in lines], CLERK, strict=strict)
+    for line, answer in zip(lines, answers, strict=True):
         if isinstance(answer, Answer):
             _note(report, line, answer)
         else:

@@ -11,7 +11,9 @@ from ledger.writing.decision_cache import DecisionCache
 from ledger.writing.draft import Draft
 
 
-def tried(ledger: Ledger, drafts: Sequence[Draft], actor: Actor) -> Iterator[Answer | Refused | TooLarge]:
+def tried(
+    ledger: Ledger, drafts: Sequence[Draft], actor: Actor, *, strict: bool
+) -> Iterator[Answer | Refused | TooLarge]:
     """What an append of each draft by itself would answer, or why it would be refused: each after those before it.
 
     The drafts have ids. Raises Unavailable.
@@ -20,7 +22,7 @@ def tried(ledger: Ledger, drafts: Sequence[Draft], actor: Actor) -> Iterator[Ans
     context = _context(ledger, Request(events, actor))
     for event in events:
         try:
-            [(answer, new)] = ledger.decider.decide(context, Request([event], actor), UNRECORDED)
+            [(answer, new)] = ledger.decider.decide(context, Request([event], actor, strict=strict), UNRECORDED)
         except (Refused, TooLarge) as error:
             yield error
             continue
