@@ -22,7 +22,7 @@ WORLDLY_CALLS = {
 MAX_LINES = 400
 
 LAYERS = (
-    ("ledger.errors", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
+    ("ledger.errors", "ledger.vocabulary.edtf", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
     ("ledger.vocabulary",),
     ("ledger.recorded", "ledger.settings", "ledger.process"),
     ("ledger.anomalies",),
