@@ -157,7 +157,7 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     (changed(sources=[CITED | {"locator": "\0"}]), "/sources/0/locator"), (changed(sources=[CITED] * 101), "/sources"),
     (changed(sources=[CITED | {"page": 1}]), "/sources/0/page"),
     # the fact's own fields
-    (data(name=""), "/data/name"), (data(name=None), "/data/name"), (data(name="x" * 501), "/data/name"),
+    (data(name=""), "/data/name"), (data(name=None), "/data/name"), (data(name="x" * 2_001), "/data/name"),
     (data(name="a\0b"), "/data/name"), (data(name={"en": "N"}), "/data/name"), (data(kind="club"), "/data/kind"),
     (data(areas=["space", "cooking"]), "/data/areas/1"), (data(areas="space"), "/data/areas"), (data(x=1), "/data/x"),
     (data(note="N"), "/data/note"), (data(parties=[{"party": "party:usa"}]), "/data/parties/0/role"),
@@ -178,7 +178,7 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     (of("entry.voided", "initiative:indus-x", target=3, reason_code="amended", reason="R"), "/data/reason_code"),
     (of("entry.superseded", "initiative:indus-x", replacement=None, **AS_REPLACEMENT), "/data/replacement"),
     (of("entry.superseded", "initiative:indus-x", replacement={"type": "entry.voided", "data": {}}, **AS_REPLACEMENT),
-     "/data/replacement"),
+     "/data/replacement/type"),
 ]  # fmt: skip
 
 

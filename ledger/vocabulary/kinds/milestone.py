@@ -7,10 +7,10 @@ from pydantic import Field, model_validator
 
 from ledger.vocabulary.codes import MilestoneType
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Fact, Name, SourceRef, Subject, Text
+from ledger.vocabulary.fact import Fact, Name, Number, SourceRef, Subject, Text
 from ledger.vocabulary.state import Kind, State, transition
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Number]
 
 
 class _Descriptive(Fact):
