@@ -47,7 +47,7 @@ SEARCH = Table(
 
 class Search(Projection):
     name = "search"
-    version = 1
+    version = 2
     tables = (SEARCH,)
 
     def note(self, change: Change, changes: Changes) -> None:

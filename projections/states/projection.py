@@ -105,7 +105,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 5
+    version = 6
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:

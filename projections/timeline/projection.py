@@ -41,7 +41,7 @@ TIMELINE = Table(
 
 class Timeline(Projection):
     name = "timeline"
-    version = 5
+    version = 6
     tables = (TIMELINE,)
 
     def note(self, change: Change, changes: Changes) -> None:
