@@ -287,6 +287,37 @@ def test_odd_headers_are_422(unharmed: Service, subtests: pytest.Subtests) -> No
             assert pointers_of(unharmed.client.post("/v1/events", json=changed(), headers=headers)) == [name]
 
 
+READ_ONCE = {"Authorization": ADMIN["Authorization"], "Request-Id": "a", "Content-Type": "application/json"}
+READ_ONCE_BY_APPENDS = {"Idempotency-Key": '"k"', "If-Match": '"v0"', "If-None-Match": "*"}
+
+
+def test_a_header_that_is_read_once_is_given_once(unharmed: Service, subtests: pytest.Subtests) -> None:
+    """On every route: of two values nobody can say which is meant, be they the same."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"] | {"/": {"get": {}}, "/metrics": {"get": {}}}
+    for path, method in [(path, method) for path, operations in paths.items() for method in operations]:
+        for name, value in (READ_ONCE | (READ_ONCE_BY_APPENDS if method == "post" else {})).items():
+            with subtests.test(f"{method} {path}: {name}"):
+                others = [(one, other) for one, other in READ_ONCE.items() if one != name]
+                headers = [*others, (name, value), (name.upper(), value)]
+                answer = unharmed.client.request(
+                    method, re.sub("{.*?}", "1", path), headers=headers, content=json.dumps(changed())
+                )
+                assert pointers_of(answer) == [name]
+
+
+def test_a_header_that_is_a_list_may_have_several_lines(unharmed: Service) -> None:
+    """Accept and If-None-Match are lists: line by line they mean what they mean in one, also where the answer is cached."""
+    for path in ("/v1/events", "/v1/initiatives/indus-x"):
+        tag = unharmed.get(path).headers["etag"]
+        for lines, status in ((('"x"', tag), 304), ((tag, '"x"'), 304), (('"x"', '"y"'), 200)):
+            for _ in range(2):
+                asked = unharmed.client.get(path, headers=[("If-None-Match", one) for one in lines])
+                assert asked.status_code == status, lines
+    for lines in (("application/json", "application/x-ndjson"), ("application/x-ndjson", "application/json")):
+        asked = unharmed.client.get("/v1/events", headers=[("Accept", one) for one in lines])
+        assert asked.headers["content-type"] == "application/x-ndjson"
+
+
 def test_odd_if_none_match_is_no_match(unharmed: Service, subtests: pytest.Subtests) -> None:
     """What is no tag of ours is no reason to send nothing."""
     for value in (b"", b",", b'"', b'W/"', b"\xff", b'"a", W/"b",,', b"x" * 8_000, b'W/"\x80"'):

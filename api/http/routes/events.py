@@ -1,7 +1,7 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,12 +22,13 @@ from api.http.dependencies import (
     digest_of,
     epoch_of,
     json_body,
+    listed,
     next_page,
 )
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import EventQuery, LogQuery, held_to, idempotency_key
 from api.http.response_cache import RequestContext, wants_lines
-from ledger.errors import NotFound
+from ledger.errors import IdReused, NotFound
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Fact
@@ -88,11 +89,21 @@ async def append(
     actor = Actor("api_key", holder.name)
     here = app_state(request)
     outcome = here.ledger.submit(drafts, actor, key)
-    answers = await here.relay.wait(outcome)
+    answers = await here.relay.wait(outcome) if key is None else await _under_a_key(key, here.relay.wait(outcome))
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
     return _appended(answers)
+
+
+async def _under_a_key(key: str, outcome: Awaitable[list[Answer]]) -> list[Answer]:
+    """The answers to events that have their ids from a key, which is what the client knows them by. Raises IdReused, naming it."""
+    try:
+        return await outcome
+    except IdReused:
+        reused = IdReused(f"the Idempotency-Key {key!r}")
+        reused.pointer = "Idempotency-Key"
+        raise reused from None
 
 
 def _drafts(body: bytes) -> Sequence[Draft]:
@@ -127,7 +138,7 @@ def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]
     entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
-    if wants_lines(request.headers.get("accept", "").encode("latin-1")):
+    if wants_lines(listed(request, "accept").encode("latin-1")):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"
