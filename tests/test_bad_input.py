@@ -248,6 +248,36 @@ def test_an_entry_has_at_most_65535_bytes(service: Service) -> None:
     assert len(service.get("/v1/events/2").content) == 65_535
 
 
+SATELLITE = "\U0001f6f0"
+LETTER = "\U00010348"  # four bytes
+
+
+def test_a_name_has_at_most_2000_characters(service: Service) -> None:
+    """The longest title, of letters of four bytes, is recorded, listed in order, found by a word of it, and in the timeline; the
+    schema says how long it may be, and one character more is refused."""
+    titles = [LETTER * 2_000, " ".join(["treaty"] * 285)[:2_000], SATELLITE * 2_000]
+    assert {len(title) for title in titles} <= {1_994, 2_000}
+    service.given(THX)
+    for number, title in enumerate(titles):
+        told = event("agreement.adopted", f"agreement:a{number}", "2024", title=title)
+        signed = event(
+            "agreement.signed", f"agreement:a{number}", "2024-02", title=title, signatories=[{"party": "party:usa"}]
+        )
+        renamed = event("party.registered", f"party:p{number}", name=title, short_name=title, kind="state")
+        service.given(told, signed, renamed)
+    for sort, order in (("id", titles), ("-id", titles[::-1])):
+        listed = service.get("/v1/agreements", sort=sort).json()["items"]
+        assert [one["title"] for one in listed] == order
+    assert [one["id"] for one in service.get("/v1/agreements", text=LETTER * 200).json()["items"]] == ["a0"]
+    assert [one["id"] for one in service.get("/v1/parties", text="TREATY").json()["items"]] == ["p1"]
+    assert [one["event"]["data"]["title"] for one in service.get("/v1/agreements/a0/timeline").json()["items"]] == [
+        titles[0]
+    ] * 2
+    assert pointers_of(service.post(of("agreement.adopted", "agreement:x", title=LETTER * 2_001))) == ["/data/title"]
+    schema = service.get("/v1/event-types/agreement.adopted").json()["properties"]["title"]
+    assert [one["maxLength"] for one in schema["anyOf"] if "maxLength" in one] == [2_000]
+
+
 # --- headers
 
 

@@ -316,6 +316,14 @@ def test_days_of_the_calendar(text: str, earliest: date | None, latest: date | N
     assert (PartialDate(text).earliest, PartialDate(text).latest) == (earliest, latest)
 
 
+def test_every_date_of_the_reference_is_read() -> None:
+    """docs/dates.md shows no form that is not read, and every sort of form that is."""
+    rows = re.findall(r"^\| (`.+?) \|", (Path(__file__).parents[1] / "docs" / "dates.md").read_text(), re.MULTILINE)
+    shown = [text for row in rows for text in re.findall("`([^`]+)`", row) if not text.startswith("…")]
+    assert [text for text in shown if not _is_date(text)] == []
+    assert len(shown) > 30
+
+
 def _vectors(shared: Path, name: str) -> Any:
     return json.loads((shared / "edtf" / name).read_text())
 
