@@ -244,6 +244,16 @@ def test_offsets(zone: str) -> None:
     assert PartialDate(f"2024-06-10T23:30:00{zone}").is_instant == (zone == "Z" or ":" in zone)
 
 
+def test_the_end_of_a_day_is_that_day() -> None:
+    """24:00:00 belongs to the day that it ends (ISO 8601); as a time of RFC 3339, which has none, it is refused."""
+    for zone in ("", "+05"):
+        assert bounds_of(f"2024-06-10T24:00:00{zone}") == bounds_of("2024-06-10")
+        with pytest.raises(InvalidDate):
+            bounds_of(f"2024-06-10T24:00:01{zone}")
+    with pytest.raises(InvalidDate):
+        bounds_of("2024-06-10T24:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -5,7 +5,6 @@ from it are two strict bounds, the earliest and the latest day it allows. Approx
 leave the bounds as they are: how far "about 1984" reaches is a judgement, and this ledger makes none.
 """
 
-import re
 from datetime import date
 from functools import lru_cache
 from typing import Any, Self
@@ -13,11 +12,9 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from ledger.vocabulary.edtf import Bounds, Day, InvalidDate, bounds_of
+from ledger.vocabulary.edtf import INSTANT, Bounds, Day, InvalidDate, bounds_of
 
 __all__ = ["INSTANT", "InvalidDate", "PartialDate"]
-
-INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)T[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-][0-2]\d:[0-5]\d)", re.ASCII)
 
 
 class PartialDate(str):

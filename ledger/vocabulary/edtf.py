@@ -43,6 +43,8 @@ MOMENT = re.compile(
     r"(?:Z|[+-](?P<zone_hour>\d\d)(?::(?P<zone_minute>\d\d))?)?",
     re.ASCII,
 )
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+"""A moment as RFC 3339 writes it."""
 MOST_ZEROS = 9
 SEASONS = {
     21: (3, 5), 22: (6, 8), 23: (9, 11), 24: (12, 12), 25: (3, 5), 26: (6, 8), 27: (9, 11), 28: (12, 12),
@@ -87,6 +89,8 @@ def _moment(text: str, moment: re.Match[str]) -> Bounds:
     if moment["second"] == "60":
         raise InvalidDate(f"{text!r} is in a leap second, which the ledger does not take: write second 59")
     numbers = [int(moment[name] or 0) for name in ("hour", "minute", "second", "zone_hour", "zone_minute")]
+    if numbers[:3] == [24, 0, 0] and not INSTANT.fullmatch(text):
+        numbers[0] = 0  # the end of the day, which ISO 8601 has and RFC 3339 has not
     if any(number > most for number, most in zip(numbers, (23, 59, 59, 23, 59), strict=True)):
         raise InvalidDate(f"{text!r} names a time that no clock shows")
     return _date(moment["day"])
@@ -119,7 +123,7 @@ def _is_wide(end: str) -> bool:
 
 def _set(text: str) -> Bounds:
     """One of several dates (in brackets), or all of them (in braces): from the earliest to the latest."""
-    members = [member.removeprefix(" ") if number else member for number, member in enumerate(text[1:-1].split(","))]
+    members = re.split(" *, *", text[1:-1])  # some programs write blanks there, though the standard has none
     if any(member.startswith("..") for member in members[1:]) or any(member.endswith("..") for member in members[:-1]):
         raise InvalidDate(f"{text}: a set is open before its first member or after its last, nowhere else")
     found = [_member(text, member) for member in members]
