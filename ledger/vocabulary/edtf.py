@@ -43,7 +43,7 @@ MOMENT = re.compile(
     r"(?:Z|[+-](?P<zone_hour>\d\d)(?::(?P<zone_minute>\d\d))?)?",
     re.ASCII,
 )
-INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-][0-2]\d:[0-5]\d)", re.ASCII)
 """A moment as RFC 3339 writes it."""
 MOST_ZEROS = 9
 SEASONS = {
