@@ -6,10 +6,12 @@ PYTEST_DONT_REWRITE: the modules that register these fixtures also import from h
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -38,6 +40,31 @@ def run(location: LedgerLocation, *arguments: object, stdin: str = "", code: int
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
+
+
+def on_a_terminal(location: LedgerLocation, *arguments: object, code: int = 0, columns: int = 120) -> str:
+    """What a command shows on a terminal."""
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+
+    def watch() -> None:
+        try:
+            while text := os.read(master, 65_536):
+                shown.append(text)
+        except OSError:  # the other end is closed
+            return
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    settings = environment(location, TERM="xterm", COLUMNS=str(columns))
+    done = subprocess.run(
+        [LEDGER, *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave, env=settings, timeout=100
+    )
+    os.close(slave)
+    watcher.join()
+    os.close(master)
+    assert done.returncode == code, b"".join(shown)
+    return b"".join(shown).decode()
 
 
 @pytest.fixture

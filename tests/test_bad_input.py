@@ -157,7 +157,7 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     (changed(sources=[CITED | {"locator": "\0"}]), "/sources/0/locator"), (changed(sources=[CITED] * 101), "/sources"),
     (changed(sources=[CITED | {"page": 1}]), "/sources/0/page"),
     # the fact's own fields
-    (data(name=""), "/data/name"), (data(name=None), "/data/name"), (data(name="x" * 501), "/data/name"),
+    (data(name=""), "/data/name"), (data(name=None), "/data/name"), (data(name="x" * 2_001), "/data/name"),
     (data(name="a\0b"), "/data/name"), (data(name={"en": "N"}), "/data/name"), (data(kind="club"), "/data/kind"),
     (data(areas=["space", "cooking"]), "/data/areas/1"), (data(areas="space"), "/data/areas"), (data(x=1), "/data/x"),
     (data(note="N"), "/data/note"), (data(parties=[{"party": "party:usa"}]), "/data/parties/0/role"),
@@ -178,7 +178,7 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     (of("entry.voided", "initiative:indus-x", target=3, reason_code="amended", reason="R"), "/data/reason_code"),
     (of("entry.superseded", "initiative:indus-x", replacement=None, **AS_REPLACEMENT), "/data/replacement"),
     (of("entry.superseded", "initiative:indus-x", replacement={"type": "entry.voided", "data": {}}, **AS_REPLACEMENT),
-     "/data/replacement"),
+     "/data/replacement/type"),
 ]  # fmt: skip
 
 
@@ -248,6 +248,36 @@ def test_an_entry_has_at_most_65535_bytes(service: Service) -> None:
     assert len(service.get("/v1/events/2").content) == 65_535
 
 
+SATELLITE = "\U0001f6f0"
+LETTER = "\U00010348"  # four bytes
+
+
+def test_a_name_has_at_most_2000_characters(service: Service) -> None:
+    """The longest title, of letters of four bytes, is recorded, listed in order, found by a word of it, and in the timeline; the
+    schema says how long it may be, and one character more is refused."""
+    titles = [LETTER * 2_000, " ".join(["treaty"] * 285)[:2_000], SATELLITE * 2_000]
+    assert {len(title) for title in titles} <= {1_994, 2_000}
+    service.given(THX)
+    for number, title in enumerate(titles):
+        told = event("agreement.adopted", f"agreement:a{number}", "2024", title=title)
+        signed = event(
+            "agreement.signed", f"agreement:a{number}", "2024-02", title=title, signatories=[{"party": "party:usa"}]
+        )
+        renamed = event("party.registered", f"party:p{number}", name=title, short_name=title, kind="state")
+        service.given(told, signed, renamed)
+    for sort, order in (("id", titles), ("-id", titles[::-1])):
+        listed = service.get("/v1/agreements", sort=sort).json()["items"]
+        assert [one["title"] for one in listed] == order
+    assert [one["id"] for one in service.get("/v1/agreements", text=LETTER * 200).json()["items"]] == ["a0"]
+    assert [one["id"] for one in service.get("/v1/parties", text="TREATY").json()["items"]] == ["p1"]
+    assert [one["event"]["data"]["title"] for one in service.get("/v1/agreements/a0/timeline").json()["items"]] == [
+        titles[0]
+    ] * 2
+    assert pointers_of(service.post(of("agreement.adopted", "agreement:x", title=LETTER * 2_001))) == ["/data/title"]
+    schema = service.get("/v1/event-types/agreement.adopted").json()["properties"]["title"]
+    assert [one["maxLength"] for one in schema["anyOf"] if "maxLength" in one] == [2_000]
+
+
 # --- headers
 
 
@@ -285,6 +315,37 @@ def test_odd_headers_are_422(unharmed: Service, subtests: pytest.Subtests) -> No
         with subtests.test(f"{name}: {value!r}"):
             headers = [(b"Authorization", ADMIN["Authorization"].encode()), (name.encode(), value)]
             assert pointers_of(unharmed.client.post("/v1/events", json=changed(), headers=headers)) == [name]
+
+
+READ_ONCE = {"Authorization": ADMIN["Authorization"], "Request-Id": "a", "Content-Type": "application/json"}
+READ_ONCE_BY_APPENDS = {"Idempotency-Key": '"k"', "If-Match": '"v0"', "If-None-Match": "*"}
+
+
+def test_a_header_that_is_read_once_is_given_once(unharmed: Service, subtests: pytest.Subtests) -> None:
+    """On every route: of two values nobody can say which is meant, be they the same."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"] | {"/": {"get": {}}, "/metrics": {"get": {}}}
+    for path, method in [(path, method) for path, operations in paths.items() for method in operations]:
+        for name, value in (READ_ONCE | (READ_ONCE_BY_APPENDS if method == "post" else {})).items():
+            with subtests.test(f"{method} {path}: {name}"):
+                others = [(one, other) for one, other in READ_ONCE.items() if one != name]
+                headers = [*others, (name, value), (name.upper(), value)]
+                answer = unharmed.client.request(
+                    method, re.sub("{.*?}", "1", path), headers=headers, content=json.dumps(changed())
+                )
+                assert pointers_of(answer) == [name]
+
+
+def test_a_header_that_is_a_list_may_have_several_lines(unharmed: Service) -> None:
+    """Accept and If-None-Match are lists: line by line they mean what they mean in one, also where the answer is cached."""
+    for path in ("/v1/events", "/v1/initiatives/indus-x"):
+        tag = unharmed.get(path).headers["etag"]
+        for lines, status in ((('"x"', tag), 304), ((tag, '"x"'), 304), (('"x"', '"y"'), 200)):
+            for _ in range(2):
+                asked = unharmed.client.get(path, headers=[("If-None-Match", one) for one in lines])
+                assert asked.status_code == status, lines
+    for lines in (("application/json", "application/x-ndjson"), ("application/x-ndjson", "application/json")):
+        asked = unharmed.client.get("/v1/events", headers=[("Accept", one) for one in lines])
+        assert asked.headers["content-type"] == "application/x-ndjson"
 
 
 def test_odd_if_none_match_is_no_match(unharmed: Service, subtests: pytest.Subtests) -> None:

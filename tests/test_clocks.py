@@ -176,7 +176,7 @@ def test_a_list_by_status_is_the_part_of_the_whole_list_that_has_it(service: Ser
     # given
     _tell(service, 400)
     for known_at, day in ((60, "2010-01-01"), (200, "1999-06-01"), (330, "2020-01-01"), (400, "2026-01-01")):
-        for path in ("initiatives", "agreements", "meetings", "milestones"):
+        for path in ("initiatives", "agreements", "meetings", "milestones") if sort != "due" else ("milestones",):
             at = {"known_at": known_at, "valid_at": day, "sort": sort, "limit": 1000}
             everybody = service.get(f"/v1/{path}", **at).json()["items"]
             for status in {one["status"] for one in everybody}:

@@ -333,7 +333,7 @@ def test_inference_needs_a_note(subtests: pytest.Subtests) -> None:
     for type_ in FACTS:
         with subtests.test(type_):
             example = MINIMAL[type_]
-            assert list(faults(example | {"modality": "inferred"})) == ["/data"]
+            assert list(faults(example | {"modality": "inferred"})) == ["/note"]
             assert fact_of(example | {"modality": "inferred", "note": "From the date of the photograph"}).note
             assert fact_of(example).modality == "stated"
             for modality in ("implied", "author_claim"):
@@ -396,7 +396,7 @@ def test_the_world_is_no_reason(reason: str) -> None:
 
 @pytest.mark.parametrize("code", ["XX", "in", "IND", "U", "", "I1", "ZZ", "UK", "EU"])
 def test_country_codes(code: str) -> None:
-    """A country is a code of ISO 3166-1 alpha-2 in capitals, and one that has been assigned."""
+    """A country is a code of ISO 3166-1 alpha-2 in capitals, and one that is or was assigned."""
     example = MINIMAL["party.registered"]
     assert list(faults(example | {"data": example["data"] | {"country": code}})) == ["/data/country"]
     assert fact_of(example | {"data": example["data"] | {"country": "GB"}})
@@ -404,10 +404,22 @@ def test_country_codes(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["XYZ", "usd", "US", "USDX", "", "$"])
 def test_currency_codes(code: str) -> None:
-    """A currency is a code of ISO 4217 in capitals, and one that has been assigned."""
+    """A currency is a code of ISO 4217 in capitals, and one that is or was assigned."""
     example = MINIMAL["initiative.commitment_made"]
     assert list(faults(example | {"data": example["data"] | {"currency": code}})) == ["/data/currency"]
     assert fact_of(example | {"data": example["data"] | {"currency": "INR"}})
+
+
+def test_codes_of_the_past(subtests: pytest.Subtests) -> None:
+    """A state or a currency that is no more is recorded as what it was."""
+    party, promise = MINIMAL["party.registered"], MINIMAL["initiative.commitment_made"]
+    for code in ("SU", "YU", "DD", "CS", "AN", "ZR", "BU", "TP", "RH", "HV", "YD", *codes.FORMER_COUNTRIES):
+        with subtests.test(code):
+            assert own(fact_of(party | {"data": party["data"] | {"country": code}}))["country"] == code
+    for code in ("DEM", "FRF", "ITL", "SUR", "YUM", "CSK", "DDM", "XEU", "ZWD", "HRK", "BGN", "ANG", "VEB"):
+        with subtests.test(code):
+            told = promise | {"data": promise["data"] | {"amount": "5", "currency": code}}
+            assert own(fact_of(told))["currency"] == code
 
 
 @pytest.mark.parametrize("amount", ["1e6", "1,000", "1.", ".5", "--1", "NaN", "Infinity", "+1", "1 000", "", 5, 1.5])
@@ -588,13 +600,14 @@ def test_replacements_are_facts() -> None:
         changed = example | {"replacement": example["replacement"] | changes}
         return set(faults(event("entry.superseded", "initiative:bridge", **changed)))
 
-    assert pointers(type="entry.voided") == {"/data/replacement"}
-    assert pointers(type="initiative.no_such") == {"/data/replacement"}
-    assert pointers(data={"name": "A bridge"}) == {"/data/replacement"}
-    assert pointers(data={"name": "A bridge", "kind": "x"}) == {"/data/replacement"}
-    assert pointers(sources=[]) == {"/data/replacement"}
-    assert pointers(modality="inferred") == {"/data/replacement"}
-    assert pointers(data=example["replacement"]["data"] | {"occurred": "2024"}) == {"/data/replacement"}
+    assert pointers(type="entry.voided") == {"/data/replacement/type"}
+    assert pointers(type="initiative.no_such") == {"/data/replacement/type"}
+    assert pointers(data={"name": "A bridge"}) == {"/data/replacement/data/kind"}
+    assert pointers(data={"name": "A bridge", "kind": "x"}) == {"/data/replacement/data/kind"}
+    assert pointers(sources=[]) == {"/data/replacement/sources"}
+    assert pointers(modality="inferred") == {"/data/replacement/note"}
+    assert pointers(dataschema="x") == {"/data/replacement/dataschema"}
+    assert pointers(data=example["replacement"]["data"] | {"occurred": "2024"}) == {"/data/replacement/data/occurred"}
     assert pointers(id="x") == {"/data/replacement/id"}
     assert pointers(subject="initiative:bridge") == {"/data/replacement/subject"}
     assert pointers(occurred="2024-06-31") == {"/data/replacement/occurred"}

@@ -91,6 +91,8 @@ def test_the_same_idempotency_key_answers_as_the_first_time(service: Service) ->
     for other in ([INDIA], [THX], [THX, USA, INDIA]):
         problem = problem_of(service.post(*other, Idempotency_Key='"k 1"'), 422)
         assert problem["type"] == "/problems/id-reused"
+        assert problem["detail"] == "the Idempotency-Key 'k 1' stands for something else that was recorded"
+        assert [one["pointer"] for one in problem["errors"]] == ["Idempotency-Key"]
     assert service.post(INDIA, Idempotency_Key='"k 2"').status_code == 201
     assert service.size() == 3
 

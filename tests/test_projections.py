@@ -1,12 +1,16 @@
 """Several projections beside each other: each on its own feet; and what search and the list of what is due answer."""
 
 import json
+import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
@@ -91,6 +95,51 @@ def test_words_of_two_texts_are_those_of_both(one: str, other: str) -> None:
     assert set(words_of(f"{one}\n{other}")) == {*words_of(one), *words_of(other)}
     assert all("\0" not in word for word in words_of(one))
     assert words_of("\n".join(words_of(one))) == words_of(one)
+
+
+FORMS: list[Callable[[str], str]] = [
+    *(partial(unicodedata.normalize, form) for form in ("NFC", "NFD", "NFKC", "NFKD")),
+    str.upper, str.lower, str.title, str.casefold, str.swapcase,
+    lambda text: text.replace("'", "\u2019"), lambda text: text.replace("'", "\u02bc"), lambda text: text.replace(" ", "\u00a0"),
+    lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
+    lambda text: text.replace("ff", "\ufb00").replace("fi", "\ufb01"), lambda text: text.replace("2", "\u00b2"),
+    lambda text: "\u00ad".join(text), lambda text: f"\ufeff{text}",
+]  # fmt: skip
+"""Ways in which two programs write one text: forms of Unicode, case, curly apostrophes, no-break spaces, full width, ligatures,
+superscripts, soft hyphens, byte order marks."""
+WRITTEN = st.tuples(st.sampled_from(FORMS), st.sampled_from(FORMS))
+LETTER = st.characters(exclude_categories=("Cs", "Cc", "Cn", "Co"))
+TEXT = st.text(st.sampled_from("éßſİıŁœﬁ²Å한がक़ηΐǆ'2 f") | LETTER, min_size=1, max_size=12)
+
+
+@given_any(TEXT, WRITTEN, WRITTEN)
+@settings(deadline=None, max_examples=500)
+def test_one_text_has_the_same_words_however_it_is_written(text: str, one: Any, other: Any) -> None:
+    """Two forms of a text, one upon the other, are compared as the same: what differs is case, accent, or Unicode's business."""
+    assert words_of(one[0](one[1](text))) == words_of(other[0](other[1](text))) == words_of(text)
+
+
+WORDS = st.text(st.sampled_from("abfi2éßŁœÅ한がηžđ'"), min_size=1, max_size=8).filter(words_of)
+
+
+@given_any(WORDS, WRITTEN, WRITTEN, st.sampled_from(["name", "short_name", "note"]))
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.generate]
+)
+def test_what_was_recorded_in_one_form_is_found_in_any_other(
+    service: Service, word: str, one: Any, other: Any, field: str
+) -> None:
+    """A list narrowed by a word, in whatever form, shows what was recorded in another form; the record keeps its bytes."""
+    number = service.size()
+    written, asked = one[0](one[1](word)), other[0](other[1](word))
+    told = {"name": "N", "kind": "other"} | {field: written}
+    service.given(event("party.registered", f"party:p{number}", **told))
+    service.given(event("party.registered", f"party:q{number}", name="zzz", kind="other"))
+    listed = found(service, asked, "parties", limit=1000)
+    assert f"p{number}" in listed
+    assert f"q{number}" not in listed
+    stored = service.get(f"/v1/events/{number + 1}").json()["data"]
+    assert stored[field] == written
 
 
 @pytest.mark.parametrize("text", ["\U0001d400lpha", "Acme\u2122", "\u21165", "5 \u3392"])

@@ -163,7 +163,7 @@ def test_appends_are_held_to_the_current_version(newest: Service) -> None:
     """An older shape is refused with a pointer, also as a replacement, and nobody but the ledger says which one it is."""
     size = newest.size()
     assert "/data/act" in pointers_of(newest.post(said(20, act="noted")))
-    assert pointers_of(newest.post(corrected(21, 6, act="noted"))) == ["/data/replacement"]
+    assert "/data/replacement/data/act" in pointers_of(newest.post(corrected(21, 6, act="noted")))
     posing = corrected(22, 6, verb="noted")
     for version in (1, 3):
         posing["data"]["replacement"]["dataschema"] = f"{DATASCHEMA}/{version}"

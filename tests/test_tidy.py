@@ -22,7 +22,7 @@ WORLDLY_CALLS = {
 MAX_LINES = 400
 
 LAYERS = (
-    ("ledger.errors", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
+    ("ledger.errors", "ledger.vocabulary.edtf", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
     ("ledger.vocabulary",),
     ("ledger.recorded", "ledger.settings", "ledger.process"),
     ("ledger.anomalies",),
@@ -34,7 +34,14 @@ LAYERS = (
     ("ledger.library_recorder",),
     ("ledger.service",),
     ("projections",),
-    ("api.http.problems", "api.http.shapes", "api.http.auth", "api.http.parameters", "api.http.lookup"),
+    (
+        "api.http.problems",
+        "api.http.shapes",
+        "api.http.auth",
+        "api.http.times",
+        "api.http.parameters",
+        "api.http.lookup",
+    ),
     ("api.http", "api.transfer", "api.cli.terminal"),
     ("api.app",),
     ("api.cli",),

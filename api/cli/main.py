@@ -129,7 +129,7 @@ def _of_the_database(error: Exception) -> str:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    from api.cli.terminal import err
+    from api.cli.terminal import say
 
-    err.print(f"ledger: {text}", style="red")
+    say(f"ledger: {text}", "red")
     sys.exit(code)

@@ -74,7 +74,7 @@ def _asked(known_at: str | None, valid_at: str | None, name: str = "--known-at")
     try:
         return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked(name)
     except ValidationError as error:
-        if error.errors()[0]["loc"][0] == "valid_at":
-            raise typer.BadParameter(f"--valid-at {valid_at!r}: give a day, such as 2024-09-25") from None
-        example = "a position, such as 42, or a time, such as 2026-06-01T00:00:00Z"
-        raise typer.BadParameter(f"{name} {known_at!r}: give {example}") from None
+        first = error.errors()[0]
+        option = "--valid-at" if first["loc"][0] == "valid_at" else name
+        said = first["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{option} {first['input']!r}: {said}") from None

@@ -5,7 +5,7 @@ from time import sleep
 
 from pydantic_core import to_json
 
-from api.cli.terminal import out, write
+from api.cli.terminal import out, tell, write
 from ledger.log.entry import Entry, read_line
 from ledger.process import undisturbed
 from ledger.recorded import Recorded
@@ -67,10 +67,10 @@ def _show(replayed: Replayed) -> None:
             ).decode()
         )
         return
-    out.print(head, style="bold")
+    tell(head, "bold")
     for change in replayed.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        out.print(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
+        tell(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
 
 
 def _brief(value: object) -> str:

@@ -6,20 +6,32 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 # Texts come from the log and from files: what looks like markup in them is shown as it is.
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160)) if chr(number) not in "\t\n"}
 PLAIN_EVERY_S = 1.0
 
 
-def say(text: str) -> None:
+def visible(text: str) -> str:
+    """A text that does nothing to the terminal: its control characters as they are written in code."""
+    return text.translate(CONTROLS)
+
+
+def say(text: str, style: str | None = None) -> None:
     """Write a remark to stderr."""
-    err.print(text)
+    err.print(visible(text), style=style)
+
+
+def tell(text: str, style: str | None = None) -> None:
+    """Write a line of data to a terminal."""
+    out.print(visible(text), style=style)
 
 
 def write(text: str) -> None:
@@ -38,13 +50,13 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         return
     table = Table(*columns, box=None, header_style="bold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else visible(str(cell)) for cell in row))
     out.print(table)
 
 
 def show_json(text: str) -> None:
     if out.is_terminal:
-        out.print_json(text)
+        out.print(JSONHighlighter()(visible(to_json(from_json(text), indent=2).decode())))
     else:
         write(text)
 
@@ -71,8 +83,8 @@ def progress(title: str, total: int | None, begun: int = 0) -> Iterator[Callable
 
 def _bar() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), console=err,
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False), TimeRemainingColumn(), console=err,
     )  # fmt: skip
 
 

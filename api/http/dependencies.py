@@ -2,7 +2,7 @@
 
 from asyncio import get_running_loop
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -29,6 +29,11 @@ from projections.queries import Queries
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
+TWICE = "it is given more than once"
+FEW_PATHS = 3
+SINGLE = {name.lower().encode(): name for name in ("Authorization", "Content-Type", "Request-Id")}
+SINGLE_OF_APPENDS = SINGLE | {name.lower().encode(): name for name in ("Idempotency-Key", "If-Match", "If-None-Match")}
+"""Headers of which one value is read, by what they are called on the wire."""
 MEANWHILE_S = 0.1
 """A key that was looked up longer ago than this is looked up again, once the body is there."""
 
@@ -88,12 +93,14 @@ TheQueries = Annotated[Queries, Depends(reader)]
 
 
 class Strict(APIRoute):
-    """Parameters that the reference does not name, or that are given twice, are refused: none is silently ignored."""
+    """Parameters that the reference does not name, and parameters and headers that are given twice but are read once, are
+    refused: none is silently ignored."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def check_and_handle(request: Request) -> Response:
+            _check_headers(request)
             if request.scope["query_string"]:
                 _check_query(request, self.path)
             return await handle(request)
@@ -101,15 +108,51 @@ class Strict(APIRoute):
         return check_and_handle
 
 
+def _check_headers(request: Request) -> None:
+    """Raises Invalid."""
+    names = [name for name, _ in request.scope["headers"]]
+    if len(names) > len({*names}):
+        single = SINGLE if request.method == "GET" else SINGLE_OF_APPENDS
+        _refuse([Fault(single[name], TWICE, "repeated") for name in single if names.count(name) > 1])
+
+
 def _check_query(request: Request, path: str) -> None:
     """Raises Invalid."""
-    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
-    known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+    known, method = parameters_of(request), request.method.lower()
     given = Counter(name for name, _ in request.query_params.multi_items())
-    faults = [Fault(name, "there is no such parameter here", "extra_forbidden") for name in given if name not in known]
-    faults += [Fault(name, "it is given more than once", "repeated") for name in given if given[name] > 1]
+    unknown = [name for name in given if (path, method, name) not in known]
+    faults = [
+        Fault(name, f"there is no such parameter here{_elsewhere(known, name)}", "extra_forbidden") for name in unknown
+    ]
+    _refuse(faults + [Fault(name, TWICE, "repeated") for name in given if given[name] > 1])
+
+
+def parameters_of(request: Request) -> list[tuple[str, str, str]]:
+    """Path, method and name of every parameter of a query that the reference names."""
+    return [
+        (path, method, one["name"])
+        for path, operations in request.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    ]
+
+
+def _elsewhere(known: Sequence[tuple[str, str, str]], name: str) -> str:
+    """Where it would be one, if that is a matter of few paths."""
+    paths = [path for path, _, other in known if other == name]
+    return f": it is one of {' and '.join(paths)}" if 0 < len(paths) <= FEW_PATHS else ""
+
+
+def _refuse(faults: Sequence[Fault]) -> None:
+    """Raises Invalid, if there are any."""
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+
+
+def listed(request: Request, name: str) -> str:
+    """A header that is a list, which may be given line by line (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getlist(name))
 
 
 class Patient(Strict):
@@ -185,11 +228,7 @@ def answer(
         context.cached = CachedResponse(
             context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body
         )
-    return (
-        Response(status_code=304, headers=headers)
-        if etag_matches(tag, request.headers.get("if-none-match", ""))
-        else whole
-    )
+    return Response(status_code=304, headers=headers) if etag_matches(tag, listed(request, "if-none-match")) else whole
 
 
 def digest_of(*said: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from asyncio import CancelledError, get_running_loop, timeout_at
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import count
 from secrets import token_hex
@@ -75,6 +76,14 @@ class Answer:
         message["headers"] = headers
 
 
+def _joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """The headers by name; what is given line by line is one list (RFC 9110, section 5.3)."""
+    headers: Headers = dict(given)
+    if len(headers) < len(given):
+        return {name: b", ".join(value for other, value in given if other == name) for name in headers}
+    return headers
+
+
 class Middleware:
     """Each request has an id, the caller's own where that is sound; each answer tells the epoch of the ledger that it
     rests on, or else the last that was heard of; HEAD is GET without a body; and an answer that was given before, and is
@@ -94,7 +103,7 @@ class Middleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers: Headers = dict(reversed(scope["headers"]))  # where one is given twice, the first counts
+        headers = _joined(scope["headers"])
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 

@@ -5,7 +5,8 @@ from functools import reduce
 from itertools import combinations, product
 from typing import NamedTuple
 
-from ledger.vocabulary.dates import Bounds, Day, PartialDate
+from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.edtf import Bounds, Day
 from ledger.vocabulary.fact import Fact
 
 Act = tuple[str, object]

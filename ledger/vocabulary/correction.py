@@ -3,10 +3,11 @@
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, Modality
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import COMMON, STORED, Citation, Fact, Name, Part, SourceRef, Text
+from ledger.vocabulary.fact import COMMON, STORED, Citation, Fact, Name, Part, SourceRef, Text, fault_at
 from ledger.vocabulary.kinds import agreement, initiative, meeting, milestone, party, source
 
 WORLD: dict[str, type[Fact]] = {
@@ -48,19 +49,23 @@ class Replacement(Part):
     @classmethod
     def _is_a_fact(cls, value: Any, handler: Any, info: ValidationInfo) -> Self:
         read: Self = handler(value)
-        if read.type not in WORLD:
-            raise ValueError(f"{read.type!r} is no type of fact that could stand in an entry's place")
-        if clash := sorted(COMMON & read.data.keys()):
-            raise ValueError(f"{', '.join(clash)} stands beside data, not in it")
-        if read.dataschema and info.context != STORED:
-            raise ValueError("dataschema is for the ledger to say: leave it out")
+        read._check_fields(info.context)
         try:
             fact = read._current(info.context)
         except ValidationError as error:
-            raise ValueError("; ".join(_said(one) for one in error.errors())) from None
+            raise _in_a_replacement(error) from None
         told = {name: getattr(fact, name) for name in COMMON}
         written = fact.dataschema if len(fact.schemas) > 1 else None
         return read.model_copy(update=told | {"data": fact.own, "dataschema": written})
+
+    def _check_fields(self, context: Any) -> None:
+        """Raises ValidationError, at the field."""
+        if self.type not in WORLD:
+            raise fault_at(("type",), f"{self.type!r} is no type of fact that could stand in an entry's place")
+        if clash := sorted(COMMON & self.data.keys()):
+            raise fault_at(("data", clash[0]), f"{clash[0]} stands beside data, not in it", "misplaced")
+        if self.dataschema and context != STORED:
+            raise fault_at(("dataschema",), "dataschema is for the ledger to say: leave it out")
 
     def _current(self, context: Any) -> Fact:
         """The fact as it was given, or as it was stored in a version of its time."""
@@ -73,8 +78,15 @@ class Replacement(Part):
         return self._current(STORED)
 
 
-def _said(error: Any) -> str:
-    return f"{'/'.join(str(part) for part in error['loc']) or 'data'}: {error['msg']}"
+def _in_a_replacement(error: ValidationError) -> ValidationError:
+    """The same faults, where the fact's fields stand in a replacement: its own in ``data``."""
+    return ValidationError.from_exception_data("", [_placed(one) for one in error.errors()])
+
+
+def _placed(error: ErrorDetails) -> InitErrorDetails:
+    loc = error["loc"] if error["loc"] and error["loc"][0] in COMMON else ("data", *error["loc"])
+    said = PydanticCustomError(error["type"], "{said}", {**error.get("ctx", {}), "said": error["msg"]})
+    return {"type": said, "loc": loc, "input": error["input"]}
 
 
 class Correction(Fact):

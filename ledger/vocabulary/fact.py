@@ -8,49 +8,63 @@ from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, ClassVar, Self, TypeAlias, TypeVar, get_args
 
 from iso3166 import countries_by_alpha2
-from iso4217 import Currency
+from iso_4217 import Currency
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema, to_json
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
 from ledger.errors import Unreadable
-from ledger.vocabulary.codes import Modality
+from ledger.vocabulary.codes import FORMER_COUNTRIES, Modality
 from ledger.vocabulary.dates import PartialDate
 
 T = TypeVar("T")
 
 PRINTABLE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 SLUG = r"[a-z0-9][a-z0-9-]{0,99}"
-CURRENCIES = frozenset(currency.code for currency in Currency)
+COUNTRIES = frozenset(countries_by_alpha2) | FORMER_COUNTRIES.keys()
+CURRENCIES = frozenset(currency.name for currency in Currency)
+"""Those in use, and those that were withdrawn: both lists of ISO 4217."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=rf"^{PRINTABLE}*$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=rf"^{PRINTABLE}*$")]
 Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG}$")]
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
 Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,10})?$")]
-Months = Annotated[int, Field(ge=1, le=12_000)]
+
+
+def _is_no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean_for_number", "this is a number, neither true nor false")
+    return value
+
+
+Number = BeforeValidator(_is_no_boolean)
+"""For fields of numbers, as pydantic would take true for 1. Numerals are numbers: the cells of a table have no others."""
+Months = Annotated[int, Field(ge=1, le=12_000), Number]
 
 
 def _country(code: str) -> str:
-    if code not in countries_by_alpha2:
-        raise ValueError(f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US")
+    if code not in COUNTRIES:
+        raise ValueError(f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US, and none of its past")
     return code
 
 
 def _currency(code: str) -> str:
     if code not in CURRENCIES:
-        raise ValueError(f"{code!r} is no currency code of ISO 4217, such as INR or USD")
+        raise ValueError(f"{code!r} is no currency code of ISO 4217, such as INR or USD, and none of its past")
     return code
 
 
@@ -122,6 +136,12 @@ class Person(str):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         text = core_schema.str_schema(min_length=1, max_length=500, pattern=rf"^{PRINTABLE}*$")
         return core_schema.no_info_after_validator_function(cls, text)
+
+
+def fault_at(where: tuple[int | str, ...], why: str, code: str = "value_error", **context: Any) -> ValidationError:
+    """What a validator of the whole raises where one field of it is wrong: pydantic adds where the whole stands."""
+    said = PydanticCustomError(code, "{why}", context | {"why": why})
+    return ValidationError.from_exception_data("", [{"type": said, "loc": where, "input": None}])
 
 
 NOT_NOTED: set[str] = set()
@@ -239,7 +259,7 @@ class Fact(Part):
     @model_validator(mode="after")
     def _inference_is_explained(self) -> Self:
         if self.modality is Modality.inferred and not self.note:
-            raise ValueError("an inferred fact needs a note that says what it is inferred from")
+            raise fault_at(("note",), "an inferred fact needs a note that says what it is inferred from")
         return self
 
     @classmethod

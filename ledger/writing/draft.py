@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, get_args
 
+from jiter import from_json
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
 from ledger.errors import Fault, Invalid
 from ledger.vocabulary.correction import EntryId, FactType
@@ -25,8 +26,10 @@ from ledger.vocabulary.fact import (
     Url,
 )
 from ledger.vocabulary.registry import FACTS
+from ledger.writing.repeated import escaped, repeated_fields
 
 MAX_EVENTS = 1_000
+MAX_FAULTS = 100
 
 Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 """A CloudEvents attribute from outside: one line of visible characters."""
@@ -63,12 +66,28 @@ class Draft(NamedTuple):
 
 
 def parse_json(body: bytes | str) -> Any:
-    """The JSON value that a body holds. Raises Invalid, saying where it stops making sense."""
+    """The JSON value that a body holds. Raises Invalid, saying where it stops making sense, or says a field twice."""
     try:
-        return from_json(body, allow_inf_nan=False)
+        raw = body.encode() if isinstance(body, str) else body
+        return from_json(raw, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        detail = f"the body is no JSON: {error}"
-        raise Invalid(detail, [Fault("", detail, "json")]) from None
+        raise _no_json(body, error) from None
+
+
+def _no_json(body: bytes | str, error: ValueError) -> Invalid:
+    """What is malformed is that first of all, wherever else it repeats itself."""
+    if str(error).startswith("Detected duplicate key"):
+        text = body.decode() if isinstance(body, bytes) else body
+        try:
+            from_json(text.encode(), allow_inf_nan=False)
+        except ValueError as malformed:
+            error = malformed
+        else:
+            detail = "the field stands there more than once: leave out all but one"
+            faults = [Fault(pointer, detail, "repeated_field") for pointer in repeated_fields(text)]
+            return Invalid(f"{faults[0].pointer}: {detail}", faults[:MAX_FAULTS])
+    detail = f"the body is no JSON: {error}"
+    return Invalid(detail, [Fault("", detail, "json")])
 
 
 def read_body(value: Any) -> list[Draft]:
@@ -91,7 +110,7 @@ def _read_all(events: Sequence[Any]) -> list[Draft]:
         except Invalid as error:
             faults += error.at(f"/events/{number}").faults
     if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
     return drafts
 
 
@@ -126,17 +145,23 @@ def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
 
 
 def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:
-    faults = [_fault(error, own_prefix) for error in errors]
-    return Invalid(f"{faults[0].pointer or '/'}: {faults[0].detail}", faults)
+    faults = [_fault(error, own_prefix) for error in errors if not _follows(error, errors)]
+    return Invalid(f"{faults[0].pointer or 'the event itself'}: {faults[0].detail}", faults)
+
+
+def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """A list of which no item can be read is told as too short, too: that is no fault of its own."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(loc == one["loc"][: len(loc)] != one["loc"] for one in errors)
 
 
 def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
     unknown = error["type"] == "extra_forbidden"  # then the last part is a name that the writer chose
-    *path, last = error["loc"] or ("",)
+    path, last = error["loc"][:-1], error["loc"][-1:]
     parts = [str(part) for part in path if not _is_branch(part)]
-    parts += [str(last)] if last != "" and (unknown or not _is_branch(last)) else []
+    parts += [str(part) for part in last if unknown or not _is_branch(part)]
     inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
-    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    pointer = "".join(f"/{escaped(part)}" for part in parts)
     return Fault(inside + pointer, _detail(error), error["type"])
 
 

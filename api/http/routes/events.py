@@ -1,9 +1,9 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -22,13 +22,14 @@ from api.http.dependencies import (
     digest_of,
     epoch_of,
     json_body,
+    listed,
     next_page,
 )
 from api.http.documents import preview_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, is_strict
 from api.http.response_cache import RequestContext, wants_lines
-from ledger.errors import NotFound
+from ledger.errors import IdReused, NotFound
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Fact
@@ -40,6 +41,7 @@ router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
+T = TypeVar("T")
 SMALL_BYTES = 2**14
 """What is read at once. A larger body takes so long that others are served meanwhile."""
 
@@ -98,15 +100,27 @@ async def append(
     strict = is_strict(prefer or ())
     applied = {"Preference-Applied": "handling=strict"} if strict else {}
     if query.dry_run:
-        preview = await run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
+        previewed = run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
+        preview = await previewed if key is None else await _under_a_key(key, previewed)
         states = preview_json(preview, here.ledger.clock().date())
         return Response(to_json(_told(preview.answers) | {"dry_run": True, "states": states}), 200, applied, JSON)
     outcome = here.ledger.submit(drafts, actor, key, strict=strict)
-    answers = await here.relay.wait(outcome)
+    waiting = here.relay.wait(outcome)
+    answers = await waiting if key is None else await _under_a_key(key, waiting)
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
     return _appended(answers, applied)
+
+
+async def _under_a_key(key: str, outcome: Awaitable[T]) -> T:
+    """The answer to events that have their ids from a key, which is what the client knows them by. Raises IdReused, naming it."""
+    try:
+        return await outcome
+    except IdReused:
+        reused = IdReused(f"the Idempotency-Key {key!r}")
+        reused.pointer = "Idempotency-Key"
+        raise reused from None
 
 
 def _drafts(body: bytes) -> Sequence[Draft]:
@@ -144,7 +158,7 @@ def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]
     entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
-    if wants_lines(request.headers.get("accept", "").encode("latin-1")):
+    if wants_lines(listed(request, "accept").encode("latin-1")):
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"

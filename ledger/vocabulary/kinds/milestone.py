@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 
 from ledger.vocabulary.codes import MilestoneType
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Fact, Name, SourceRef, Subject, Text
+from ledger.vocabulary.fact import Fact, Name, Number, SourceRef, Subject, Text
 from ledger.vocabulary.kind import Kind, transition
 from ledger.vocabulary.state import State
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Number]
 
 
 class _Descriptive(Fact):
