@@ -202,7 +202,7 @@ class History:
         lanes = self._concerned(changed, order)
         cut = self._fold_from(order, lanes)
         if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
-            cut |= self._fold_from(order, self.lanes.keys() - lanes)
+            cut = self._fold_from(order, {*self.lanes}) | cut  # what was there before, of lanes folded twice
         return {lane: one for lane, one in cut.items() if one.old or len(self.lanes[lane]) > one.start}
 
     def _end_moved(self, main: Refolded) -> bool:
@@ -266,6 +266,7 @@ class History:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
             states[MAIN].credit_status()
+            states[MAIN].sources = main.sources  # what they say is told of the party
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
         return states

@@ -71,7 +71,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "agreement.negotiation_concluded": ("", ""),
     "agreement.negotiation_abandoned": ("", ""),
     "agreement.adopted": ("", "forum place"),
-    "agreement.signed": ("signatories", f"places {_PACT}"),
+    "agreement.signed": ("", f"signatories places {_PACT}"),
     "agreement.consented": ("party method", "deposited_with"),
     "agreement.signature_withdrawn": ("party", ""),
     "agreement.consent_withdrawn": ("party", ""),

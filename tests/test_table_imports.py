@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import unicodedata
 from collections import Counter
 from datetime import date
@@ -596,7 +597,7 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
     for option in ("--report", "--skip-unreadable"):
         for name in ("table.csv", "mapping.toml"):
             told = importing("7,Posts,Arland,\n", option, str(importing.folder / name), code=2).stderr
-            assert "is a file of this import already" in told
+            assert "is a file of this import already" in " ".join(re.sub("[│╭╰╮╯─]", " ", told).split())
             assert (importing.folder / "table.csv").read_text() == HEADER + "7,Posts,Arland,\n"
     told = importing("7,Posts,Arland,\n", "--report", str(importing.folder / "no" / "report.csv"), code=1).stderr
     assert "report.csv cannot be written: No such file or directory" in told

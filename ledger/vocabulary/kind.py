@@ -116,6 +116,8 @@ class Kind:
             state.tell_again(act, known, is_shown=self._is_shown(state, act))
             if rule and rule.joint:
                 state.date(fact.short_type, first=True)
+            elif not state.is_apart:
+                state.note("dates")
             if state.is_told("status"):
                 state.note("status")
             return
@@ -164,7 +166,7 @@ class Kind:
         """Lead to the step's status, unless that would be a step back that it does not make."""
         rank, before = self.statuses.index, state.status
         assert before is not None
-        expected = not rule.after or before in rule.after
+        expected = not rule.after or before in rule.after or before == rule.to
         if not (expected and rule.back) and rank(rule.to) < rank(before):
             state.flag_order()
             return

@@ -27,6 +27,7 @@ from ledger.vocabulary.acts import (
     repeats,
 )
 from ledger.vocabulary.codes import AnomalyCode
+from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject, references
 
 MAIN = ""
@@ -142,7 +143,8 @@ class State:
         if self.today.get(name) is type(self.now.fact):
             self.note(kept_in)
         elif self.fields.get(name) != value:
-            self.add(kept_in, before or self.fields.get(name))
+            self.fields[kept_in] = [*self.fields.get(kept_in, ()), before or self.fields.get(name)]
+            self.note(kept_in)
         if self.fields.get(name) == value:
             self.note(name)
         else:
@@ -153,7 +155,7 @@ class State:
 
         A value of a later day ends it, unless that is one of the two again.
         """
-        for name, value in values.items():
+        for name, value in values.items() if not self.is_apart else ():
             if name in self.today or self.is_told(name):
                 self._beside(name, value)
             else:
@@ -261,14 +263,10 @@ class State:
         if not is_one_day(accounts):
             told = tuple({"value": one.occurred, "position": one.position} for one in accounts if one.occurred)
             self.alternatives = {**self.alternatives, _day_of(act): told}
-        self.note("dates")
         if is_shown:
             occurred, effective = current(accounts)
             self._note("dates", act[0], occurred)
-            if effective and self.now.fact.effective:
-                self._note("effective", act[0], effective)
-            elif not effective and act[0] in self.fields.get("effective", {}):
-                self.fields["effective"] = {k: v for k, v in self.fields["effective"].items() if k != act[0]}
+            self._take_effect(act[0], effective)
 
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
         self.refs = {**self.refs, name: found} if found else {k: v for k, v in self.refs.items() if k != name}
@@ -296,8 +294,15 @@ class State:
             return
         self.today[f"dates/{name}"] = type(self.now.fact)
         self._note("dates", name, occurred)
-        if self.now.fact.effective:
-            self._note("effective", name, effective)
+        self._take_effect(name, effective)
+
+    def _take_effect(self, name: str, day: PartialDate | None) -> None:
+        """Keep when an act took effect, or that it is not told apart from when it took place."""
+        known = self.fields.get("effective", {})
+        if day and self.now.fact.effective:
+            self._note("effective", name, day)
+        elif not day and name in known:
+            self.fields["effective"] = {other: one for other, one in known.items() if other != name}
 
     def _note(self, field: str, name: str, value: Any) -> None:
         self.fields[field] = {**self.fields.get(field, {}), name: value}

@@ -97,7 +97,7 @@ class Adopted(_Descriptive, type="agreement.adopted", opens=True):
 class Signed(_Descriptive, type="agreement.signed", opens=True):
     """Parties signed; later signatories sign in a fact of their own. A source may name none of them."""
 
-    signatories: tuple[Signatory, ...] = Field(max_length=500)
+    signatories: tuple[Signatory, ...] = Field(default=(), max_length=500)
     places: tuple[Name, ...] = Field(default=(), max_length=20)
 
 

@@ -32,6 +32,7 @@ from ledger.vocabulary.state import State
 def evolve(state: State, fact: Fact, lane: str) -> None:
     """What a fact does to a party's part."""
     if isinstance(fact, Consented) and fact.method is NOTICE:
+        state.status = state.status or PARTICIPATION.statuses[0]
         state.tell("provisionally_applied", True)
         return
     PARTICIPATION.advance(state, fact)

@@ -1,0 +1,360 @@
+"""Acts as sources tell them: told twice, told differently, undone and done again, told after the end; strictly, and tried."""
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from tests.examples import event
+from tests.minimal import MINIMAL, Stream, given
+from tests.service import ADMIN, Service, problem_of
+
+pytest_plugins = ["tests.service"]
+
+OTHER = {"sources": [{"source": "source:doc"}]}
+THIRD = {"sources": [{"source": "source:third"}]}
+PACT = "agreement:pact"
+
+
+def act(type_: str, occurred: str | None = None, **data: Any) -> dict[str, Any]:
+    """A fact with what its type needs at least, and ``data``."""
+    told = MINIMAL[type_] | {"data": MINIMAL[type_]["data"] | data}
+    return {name: value for name, value in told.items() if name != "occurred"} | (
+        {"occurred": occurred} if occurred else {}
+    )
+
+
+def codes(stream: Stream, told: dict[str, Any]) -> list[str]:
+    return [one.code.value for one in stream.append(told) if one.code.value != "dangling_reference"]
+
+
+# --- one act, several sources
+
+ONCE = [
+    "source.retracted", "party.dissolved", "initiative.launched", "initiative.closed", "initiative.cancelled",
+    "initiative.suspended", "agreement.negotiation_opened", "agreement.adopted", "agreement.entered_into_force",
+    "agreement.terminated", "agreement.expired", "agreement.superseded", "agreement.negotiation_abandoned",
+    "meeting.held", "meeting.cancelled", "milestone.met", "milestone.not_met", "milestone.withdrawn", "party.succeeded",
+]  # fmt: skip
+OPENING = {
+    "source": "source.registered", "party": "party.registered", "initiative": "initiative.reported",
+    "agreement": "agreement.mentioned", "meeting": "meeting.proposed", "milestone": "milestone.reported",
+}  # fmt: skip
+
+
+def told_once(type_: str, day: str = "2012-05-02") -> Stream:
+    opening = MINIMAL[OPENING[type_.partition(".")[0]]] | {"occurred": "2005"}
+    return given(opening, act(type_, day))
+
+
+@pytest.mark.parametrize("type_", ONCE)
+def test_another_source_for_the_same_act(type_: str) -> None:
+    """Where the days leave room, it corroborates: nothing is odd, both are named, and the nearer day is shown."""
+    name = type_.partition(".")[2]
+    for day in ("2012-05-02", "2012-05", "2012", "../2012-05-02", "2012-05-01/2012-05-03", None):
+        stream = told_once(type_)
+        before = stream.status()
+        assert codes(stream, act(type_, day) | OTHER) == []
+        state = stream.shown()
+        assert state["status"] == before
+        assert state["dates"][name] == "2012-05-02"
+        assert "source:doc" in state["sources"]
+        assert sorted(state["provenance"]["status"]) == [102, 103]
+        assert state["alternatives"] == {}
+
+
+@pytest.mark.parametrize("type_", ONCE)
+def test_another_source_with_another_day(type_: str) -> None:
+    """Both days stand, flagged; the one that was recorded last is current, also where it is the earlier one."""
+    name = type_.partition(".")[2]
+    for day in ("2010-01-01", "2014-01-01"):
+        stream = told_once(type_)
+        assert "source_conflict" in codes(stream, act(type_, day) | OTHER)
+        state = stream.shown()
+        several = f"dates/{name}/{act(type_)['data']['by']}" if "by" in act(type_)["data"] else f"dates/{name}"
+        assert {one["value"] for one in state["alternatives"][several]} == {"2012-05-02", day}
+        if several == f"dates/{name}":
+            assert state["dates"][name] == day
+
+
+@pytest.mark.parametrize("type_", ONCE)
+def test_the_same_source_again(type_: str) -> None:
+    """It says the same twice, or it tells of another act; neither changes what is shown."""
+    name = type_.partition(".")[2]
+    for day, code in (
+        ("2012-05-02", "duplicate_suspect"),
+        ("2012", "duplicate_suspect"),
+        ("2014-01-01", "repeated_act"),
+    ):
+        stream = told_once(type_)
+        assert codes(stream, act(type_, day)) == [code]
+        assert stream.shown()["dates"][name] == "2012-05-02"
+        assert stream.shown()["alternatives"] == {}
+
+
+def test_sources_that_differ_in_a_field_of_an_act() -> None:
+    """They tell of one act: what they give differently stands side by side, and what one leaves open the other fills."""
+    stream = given(act("agreement.mentioned", "2005"), act("agreement.suspended", "2012-05-02"))
+    assert stream.shown()["ground"] is None
+    assert codes(stream, act("agreement.suspended", "2012-05", ground="breach") | OTHER) == []
+    assert stream.shown()["ground"] == "breach"
+    assert codes(stream, act("agreement.suspended", "2012-05-02", ground="consent") | THIRD) == ["source_conflict"]
+    assert {one["value"] for one in stream.shown()["alternatives"]["ground"]} == {"breach", "consent"}
+    assert stream.shown()["ground"] == "consent"
+
+
+def test_an_item_of_a_list_is_told_once() -> None:
+    """Amendments, topics and claims that several sources tell are one item, which all of them set."""
+    for opening, told, field in (
+        ("agreement.mentioned", act("agreement.amended", "2012-05", text="Article 3"), "amendments"),
+        ("meeting.held", act("meeting.topic_discussed"), "topics"),
+        ("initiative.reported", act("initiative.claim_recorded", "2012", text="Nearly done"), "claims"),
+    ):
+        stream = given(act(opening, "2005"), told)
+        assert codes(stream, told | OTHER) == []
+        state = stream.shown()
+        assert len(state[field]) == 1
+        assert state["provenance"][field] == [102, 103]
+
+
+def test_amendments_of_other_days_are_others() -> None:
+    """The same words about another day are another amendment."""
+    stream = given(
+        act("agreement.mentioned", "2005"), act("agreement.amended", "2012"), act("agreement.amended", "2014")
+    )
+    assert [one["occurred"] for one in stream.shown()["amendments"]] == ["2012", "2014"]
+
+
+def test_several_successors() -> None:
+    """A state that splits has several successors, an agreement several that take its place: each is one act."""
+    stream = given(act("party.registered", "1950"), act("party.succeeded", "1993-01-01", by="party:usa", mode="split"))
+    assert codes(stream, act("party.succeeded", "1993-01-01", by="party:ind", mode="split")) == []
+    assert codes(stream, act("party.succeeded", "1994-05-01", by="party:acme", mode="split")) == []
+    assert codes(stream, act("party.succeeded", "1994", by="party:acme", mode="split") | OTHER) == []
+    state = stream.shown()
+    assert [one["by"] for one in state["succeeded_by"]] == ["party:usa", "party:ind", "party:acme"]
+    assert (state["status"], state["dates"]["succeeded"]) == ("succeeded", "1993-01-01")
+    replaced = given(act("agreement.signed", "1990"), act("agreement.superseded", "1995", by="agreement:other"))
+    assert codes(replaced, act("agreement.superseded", "1995", by="agreement:framework")) == []
+    assert len(replaced.shown()["superseded_by"]) == 2
+
+
+# --- what belongs together
+
+
+def test_a_consent_keeps_its_day_method_and_depositary() -> None:
+    """The last consent in valid order is current, as one item; another source fills what it leaves open."""
+    stream = given(
+        act("agreement.mentioned", "1960"),
+        act("agreement.consented", "1999-03-01", method="succession", deposited_with="A depositary"),
+        act("agreement.consented", "1970-05-02", method="accession"),
+    )
+    lane = stream.shown(lane="party:ind")
+    assert [(one["method"], one["occurred"]) for one in lane["consents"]] == [
+        ("accession", "1970-05-02"), ("succession", "1999-03-01"),
+    ]  # fmt: skip
+    assert lane["dates"]["consented"] == "1999-03-01"
+    assert codes(stream, act("agreement.consented", "1970", method="accession", deposited_with="Another") | OTHER) == []
+    lane = stream.shown(lane="party:ind")
+    assert lane["consents"][0]["deposited_with"] == "Another"
+    assert lane["consents"][0]["occurred"] == "1970-05-02"
+    assert lane["dates"]["consented"] == "1999-03-01"
+
+
+def test_a_notice_of_provisional_application_is_no_consent() -> None:
+    """The party applies the agreement provisionally, and is not bound."""
+    stream = given(act("agreement.mentioned", "1960"))
+    stream.append(act("agreement.consented", "1970-05-02", method="provisional_application_notice"))
+    lane = stream.shown(lane="party:ind")
+    assert (lane["status"], lane["provisionally_applied"]) == ("named", True)
+    assert "consents" not in lane
+
+
+def test_what_was_withdrawn() -> None:
+    """A consent or a signature that was withdrawn leaves the party where it stood before."""
+    signed = act("agreement.signed", "1970", signatories=[{"party": "party:ind"}])
+    stream = given(signed, act("agreement.consented", "1971"), act("agreement.consent_withdrawn", "1972"))
+    days = ("1971-12-31", "1972-12-31", "1974-12-31", "1976-12-31")
+    stream.append(act("agreement.signature_withdrawn", "1974", party="party:ind"))
+    stream.append(act("agreement.consented", "1976", method="accession"))
+    assert [stream.status(day, "party:ind") for day in days] == ["bound", "signatory", "named", "bound"]
+    assert stream.shown(lane="party:ind")["consents"][0]["withdrawn"] == "1972"
+
+
+def test_an_agreement_signed_by_whom_is_not_said() -> None:
+    """A source that names no signatory tells of the signature all the same."""
+    stream = given(act("agreement.signed", "1970", signatories=[]))
+    assert stream.status("1971-01-01") == "signed"
+
+
+# --- cycles, in every order of recording
+
+MEMBER = [
+    act("agreement.entered_into_force", "1946-11-04", party="party:ind"),
+    act("agreement.withdrawal_notified", "1983-12-28"),
+    act("agreement.party_withdrew", "1984-12-31"),
+    act("agreement.consented", "2003-10-01"),
+    act("agreement.entered_into_force", "2003-10-02", party="party:ind"),
+]
+CLOSED = [
+    act("initiative.launched", "2000-01-01"),
+    act("initiative.closed", "2005-01-01", reason="Done"),
+    act("initiative.reopened", "2006-01-01"),
+    act("initiative.closed", "2010-01-01", reason="Done again"),
+]
+CALLED_OFF = [
+    act("meeting.scheduled", "2018-05-10", start="2018-06-12"),
+    act("meeting.cancelled", "2018-05-24"),
+    act("meeting.reinstated", "2018-06-01", start="2018-06-12"),
+    act("meeting.held", "2018-06-12"),
+]
+MET = [
+    act("milestone.scheduled", "2018-01-01"),
+    act("milestone.met", "2019-01-01"),
+    act("milestone.reopened", "2020-01-01"),
+    act("milestone.met", "2021-01-01"),
+]
+UNION = [
+    act("party.succeeded", "1958-02-22"), act("party.restored", "1961-09-28"),
+    act("party.renamed", "1961-09-28", name="Isle Republic"), act("party.dissolved", "1990-01-01"),
+]  # fmt: skip
+CYCLES = {
+    "agreement": (
+        MEMBER,
+        "party:ind",
+        [("1950-01-01", "in_force"), ("1990-01-01", "withdrawn"), ("2004-01-01", "in_force")],
+    ),
+    "initiative": (CLOSED, "", [("2005-06-01", "closed"), ("2007-01-01", "active"), ("2011-01-01", "closed")]),
+    "meeting": (CALLED_OFF, "", [("2018-05-25", "cancelled"), ("2018-06-02", "scheduled"), ("2018-06-12", "held")]),
+    "milestone": (MET, "", [("2019-06-01", "met"), ("2020-06-01", "scheduled"), ("2021-06-01", "met")]),
+    "party": (UNION, "", [("1960-01-01", "succeeded"), ("1970-01-01", "registered"), ("1990-01-01", "dissolved")]),
+}
+
+
+@pytest.mark.parametrize("kind", CYCLES)
+def test_cycles_in_every_order_of_recording(kind: str) -> None:
+    """Who withdrew may come back, what closed may go on and close again: in whatever order it was recorded, and unflagged."""
+    facts, lane, expected = CYCLES[kind]
+    for order in permutations(facts):
+        stream = given(MINIMAL[OPENING[kind]] | {"occurred": "1940"}, *order)
+        assert [stream.status(day, lane) for day, _ in expected] == [status for _, status in expected]
+        odd = {one["code"] for one in stream.shown(lane=lane)["anomalies"]} - {"dangling_reference"}
+        assert odd <= ({"missing_predecessor"} if kind == "agreement" else set())
+
+
+def test_a_notice_ends_with_the_membership() -> None:
+    """A notice of withdrawal runs until the party withdrew or took it back; one taken back in time never runs."""
+    for order in permutations(MEMBER):
+        stream = given(act("agreement.mentioned", "1940"), *order)
+        assert stream.shown("1984-01-01", "party:ind")["withdrawal_notified"] is True
+        assert stream.shown(lane="party:ind")["withdrawal_notified"] is False
+    notified = act("agreement.withdrawal_notified", "2016-11-10") | {"effective": "2017-11-10"}
+    revoked = act("agreement.withdrawal_revoked", "2017-02-10")
+    for facts in ((notified, revoked), (revoked, notified)):
+        stream = given(act("agreement.entered_into_force", "2002-09-01", party="party:ind"), *facts)
+        assert stream.shown(lane="party:ind")["withdrawal_notified"] is False
+        stream.append(act("agreement.withdrawal_notified", "2020-01-01"))
+        assert stream.shown(lane="party:ind")["withdrawal_notified"] is True
+
+
+def test_a_meeting_that_was_called_off_took_place() -> None:
+    """Whoever tells that it was held outweighs who told that it would not be; that nobody reinstated it is flagged."""
+    for order in permutations([CALLED_OFF[0], CALLED_OFF[1], CALLED_OFF[3]]):
+        stream = given(act("meeting.proposed", "2017"), *order)
+        assert stream.status() == "held"
+        assert "missing_predecessor" in stream.codes()
+
+
+def test_before_the_common_era() -> None:
+    """Acts of years before the first keep their order, though all count from the calendar's first day."""
+    stream = given(act("agreement.adopted", "-1258"), act("agreement.entered_into_force", "-1257-05"))
+    assert stream.status() == "in_force"
+    assert stream.codes() == []
+    early = given(act("agreement.adopted", "-1258"))
+    assert "date_order" in codes(early, act("agreement.terminated", "-1268"))
+
+
+# --- strictly, and tried
+
+
+def test_what_would_be_flagged_can_be_refused(service: Service) -> None:
+    """With ``Prefer: handling=strict`` nothing is recorded that would be flagged, and the flags are told."""
+    # given
+    told = event(
+        "milestone.reported", "milestone:roof", "2020", title="The roof", sources=[{"source": "source:nobody"}]
+    )
+    for prefer in ("handling=strict", 'respond-async, Handling="strict"; x=1', "handling=strict, handling=lenient"):
+        # when
+        answer = service.client.post("/v1/events", json=told, headers=ADMIN | {"Prefer": prefer})
+        # then
+        problem = problem_of(answer, 409)
+        assert (problem["type"], problem["rule"]) == ("/problems/flagged", "flagged")
+        assert [one["code"] for one in problem["anomalies"]] == ["dangling_reference"]
+    assert service.get("/v1/events").json()["events"] == []
+    for prefer in ("handling=lenient", "return=minimal", "handling=lenient, handling=strict", "handlings=strict"):
+        answer = service.client.post("/v1/events", json=told, headers=ADMIN | {"Prefer": prefer})
+        assert answer.status_code in (200, 201) or "duplicate" in answer.text
+        assert "Preference-Applied" not in answer.headers
+
+
+def test_what_is_plain_is_recorded_strictly(service: Service) -> None:
+    """What nothing is odd about is recorded; a request is refused as a whole, at the event that would be flagged."""
+    source = event("source.registered", "source:thx", sources=[], title="A report", kind="other")
+    roof = event("milestone.reported", "milestone:roof", "2020", title="The roof")
+    strict = ADMIN | {"Prefer": "handling=strict"}
+    answer = service.client.post("/v1/events", json={"events": [source, roof]}, headers=strict)
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (201, "handling=strict")
+    late = [event("milestone.met", "milestone:roof", "2021"), event("milestone.met", "milestone:roof", "2023")]
+    problem = problem_of(service.client.post("/v1/events", json={"events": late}, headers=strict), 409)
+    assert problem["errors"][0]["pointer"] == "/events/1"
+    assert len(service.get("/v1/events").json()["events"]) == 2
+
+
+def test_a_dry_run_says_what_would_be(service: Service) -> None:
+    """The answer is the one that the append gets then, the states are those that it leaves; and nothing is recorded."""
+    # given
+    service.given(
+        event("source.registered", "source:thx", sources=[], title="A report", kind="other"),
+        event("agreement.mentioned", PACT, "2019", title="A pact"),
+    )
+    signed = event("agreement.signed", PACT, "2020", signatories=[{"party": "party:usa"}, {"party": "party:ind"}])
+    # when
+    tried = service.client.post("/v1/events?dry_run=true", json=signed, headers=ADMIN)
+    # then
+    assert len(service.get("/v1/events").json()["events"]) == 2
+    done = service.client.post("/v1/events", json=signed, headers=ADMIN)
+    assert (tried.status_code, done.status_code) == (200, 201)
+    assert tried.json()["dry_run"] is True
+    assert _nameless(tried.json()["events"]) == _nameless(done.json()["events"])
+    [state] = tried.json()["states"]
+    service.follower.step()
+    now = service.get("/v1/agreements/pact").json()
+    assert (state["before"]["status"], state["after"]["status"]) == ("mentioned", "signed")
+    for name in state["after"].keys() - {"participation"}:
+        assert state["after"][name] == now[name], name
+    assert [one["status"] for one in state["after"]["participation"]] == ["signatory", "signatory"]
+
+
+def test_a_dry_run_is_refused_as_the_append_would_be(service: Service) -> None:
+    """With the same problem document, strictly too; and a repeated event gets its first answer."""
+    resumed = event("initiative.resumed", "initiative:nothing", "2020")
+    problems = [
+        problem_of(service.client.post(f"/v1/events{query}", json=resumed, headers=ADMIN), 409)
+        for query in ("", "?dry_run=true")
+    ]
+    assert len({one["detail"] for one in problems}) == 1
+    odd = event("milestone.reported", "milestone:roof", "2020", title="The roof", sources=[{"source": "source:nobody"}])
+    strict = ADMIN | {"Prefer": "handling=strict"}
+    assert (
+        problem_of(service.client.post("/v1/events?dry_run=true", json=odd, headers=strict), 409)["rule"] == "flagged"
+    )
+    key = ADMIN | {"Idempotency-Key": "once"}
+    first = service.client.post("/v1/events", json=odd, headers=key).json()
+    again = service.client.post("/v1/events?dry_run=true", json=odd, headers=key).json()
+    assert again["events"] == first["events"]
+    other = service.client.post("/v1/events?dry_run=true", json=odd | {"occurred": "2021"}, headers=key)
+    assert problem_of(other, 422)["type"] == "/problems/id-reused"
+
+
+def _nameless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in one.items() if name != "id"} for one in events]
