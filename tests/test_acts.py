@@ -257,6 +257,16 @@ def test_a_notice_ends_with_the_membership() -> None:
         assert stream.shown(lane="party:ind")["withdrawal_notified"] is True
 
 
+def test_a_conflict_ends_with_the_cycle() -> None:
+    """Two days for one closing are no alternatives of a later closing's day."""
+    stream = given(*CLOSED[:2], act("initiative.closed", "2005-03-01") | OTHER)
+    assert set(stream.shown()["alternatives"]) == {"dates/closed", "reason"}
+    for told in CLOSED[2:]:
+        stream.append(told)
+    assert set(stream.shown()["alternatives"]) <= {"reason"}
+    assert stream.shown()["dates"]["closed"] == "2010-01-01"
+
+
 def test_a_meeting_that_was_called_off_took_place() -> None:
     """Whoever tells that it was held outweighs who told that it would not be; that nobody reinstated it is flagged."""
     for order in permutations([CALLED_OFF[0], CALLED_OFF[1], CALLED_OFF[3]]):

@@ -155,7 +155,7 @@ VARIED: dict[str, list[dict[str, Any]]] = {
 }
 """What facts of some types say, one way or another; the others always say the same."""
 
-ALL_KINDS = ["initiative", "agreement", "agreement", "agreement", "meeting", "milestone", "party"]
+ALL_KINDS = ["initiative", "agreement", "agreement", "agreement", "meeting", "milestone", "party", "source"]
 
 
 @st.composite

@@ -82,9 +82,7 @@ class State:
     fields: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
     alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
-    today: dict[str, type[Fact]] = field(
-        default_factory=dict
-    )  # what was set on the day of ``live``, by facts of which type
+    today: dict[str, type[Fact]] = field(default_factory=dict)  # what was set on this day, by facts of which type
     refs: dict[str, tuple[Subject, ...]] = field(default_factory=dict)  # the subjects that each field refers to
     sources: tuple[Subject, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
@@ -159,10 +157,14 @@ class State:
             if name in self.today or self.is_told(name):
                 self._beside(name, value)
             else:
-                known = self.alternatives and self.alternatives.get(name)
-                if known and all(one["value"] != value for one in known):
-                    self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
+                if all(one["value"] != value for one in self.alternatives.get(name, ())):
+                    self._settle(name)
                 self.set(name, value)
+
+    def _settle(self, name: str) -> None:
+        """What comes now ends a conflict, if there was one."""
+        if name in self.alternatives:
+            self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
 
     def is_told(self, name: str) -> bool:
         """Whether another entry that tells of the same act gives the field."""
@@ -181,15 +183,14 @@ class State:
 
     def dispute(self, name: str, value: Any) -> None:
         """Keep both values of a field that two facts give differently."""
-        mine = {"value": value, "position": self.now.position}
-        known = self.alternatives.get(name) or tuple(
-            {"value": self.fields[name], "position": position} for position in self.provenance[name]
-        )
-        both = (*known, mine)
+        told, current = self.provenance[name], self.fields[name]
+        said_by = told[-1] if isinstance(current, list) else max(told)  # who added last, or who said it last
+        known = self.alternatives.get(name) or ({"value": current, "position": said_by},)
+        both = (*known, {"value": value, "position": self.now.position})
         self.alternatives = {**self.alternatives, name: both}
-        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", self.provenance[name])
+        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", told)
         self.set(name, max(both, key=lambda one: one["position"])["value"])
-        self.provenance[name] = tuple(sorted(one["position"] for one in both))
+        self.provenance[name] = tuple(sorted({*told, self.now.position}))
 
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it, unless another entry tells of the same."""
@@ -222,9 +223,9 @@ class State:
     def _compare(self, name: str, before: Mapping[str, Any], item: Mapping[str, Any], known: tuple[int, ...]) -> None:
         """Two facts of one sort and day that give a thing of a list differently are a conflict."""
         is_again = self.today.get(name) is type(self.now.fact)
-        if not is_again and name in self.alternatives:
-            self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
-        if is_again and any(before.get(k, v) != v for k, v in item.items()):
+        if not is_again:
+            self._settle(name)
+        elif any(before.get(k, v) != v for k, v in item.items()):
             other = {"value": dict(before), "position": known[-1]}
             mine = {"value": dict(item), "position": self.now.position}
             self.alternatives = {**self.alternatives, name: (*(self.alternatives.get(name) or (other,)), mine)}
@@ -232,6 +233,7 @@ class State:
         self.today[name] = type(self.now.fact)
 
     def enter(self, act: Act, mine: Account) -> None:
+        """Keep who tells of an act, and when it is said to have been."""
         self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
 
     def forget(self, is_over: Callable[[Act], bool]) -> None:
@@ -292,6 +294,8 @@ class State:
             effective = accurate(self.fields.get("effective", {}).get(name), effective)
         elif first and self.fields.get("dates", {}).get(name):
             return
+        else:
+            self._settle(f"dates/{name}")
         self.today[f"dates/{name}"] = type(self.now.fact)
         self._note("dates", name, occurred)
         self._take_effect(name, effective)
