@@ -601,3 +601,18 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
             assert (importing.folder / "table.csv").read_text() == HEADER + "7,Posts,Arland,\n"
     told = importing("7,Posts,Arland,\n", "--report", str(importing.folder / "no" / "report.csv"), code=1).stderr
     assert "report.csv cannot be written: No such file or directory" in told
+
+
+def test_strictly(importing: Importing) -> None:
+    """With --strict what would be flagged is refused, told by its line, in dry run and run; all else is recorded."""
+    table = "7,Posts,Arland,05/06/1955\n8,Mails,Arland,05/06/2955\n"
+    for option in ("--dry-run", "--strict"):
+        # when
+        told = importing(table, "--strict", option, code=1).stderr
+        # then
+        assert "line 3: " in told
+        assert "handled strictly" in told
+        assert "future_act" in told
+        assert "line 2" not in told
+    assert importing.types("agreement:7") == ["agreement.mentioned", "agreement.signed"]
+    assert importing.types("agreement:8") == ["agreement.mentioned"]
