@@ -124,7 +124,13 @@ class DuePage(BaseModel):
 
 
 class ChangeShape(BaseModel):
-    """A field that reads otherwise, and the entries responsible."""
+    """A field that reads otherwise, and the entries between the two points that are responsible for it.
+
+    Between positions these are entries recorded after the earlier one and up to the later one, corrections included; between
+    days, facts that count from a day after the earlier one and up to the later one. Responsible are those that set the new
+    value, and corrections that struck an entry which had set the old one; else those at which the field came to read
+    otherwise. Only what becomes overdue as days pass names the entry that set the due date, which may lie before.
+    """
 
     subject: str
     field: str
@@ -134,7 +140,11 @@ class ChangeShape(BaseModel):
 
 
 class Diff(BaseModel):
-    """What changed between two bases; ``from`` and ``to`` are those, as in every answer."""
+    """What changed between two bases; ``from`` and ``to`` are those, as in every answer.
+
+    A value that is null or empty, or a flag that is down without an entry that took it down, says nothing: from one of these
+    to another is no change.
+    """
 
     model_config = ConfigDict(extra="allow")
 
