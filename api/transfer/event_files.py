@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
-from ledger.errors import Invalid
+from ledger.errors import Invalid, in_words
 from ledger.writing.draft import Draft, parse_json, read_draft
 
 LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
@@ -57,8 +57,10 @@ def readable(path: Path) -> Iterator[None]:
     """Raises Invalid where the block cannot read the file, or it holds no text or table."""
     try:
         yield
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Invalid(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from None
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {in_words(error).removeprefix(f'{path}: ')}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Invalid(f"{path} cannot be read: {error}") from None
 
 
 @contextmanager
