@@ -24,6 +24,7 @@ from api.http.dependencies import AppState, Strict
 from api.http.examples import READS
 from api.http.lookup import CoalescedLookup, RollbackWatch
 from api.http.middleware import Middleware
+from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import due, events, health, states
@@ -134,7 +135,7 @@ def listen(settings: Settings) -> socket.socket:
 def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
     """How the service is served, by one process or several."""
     # A line for each request would take a third of the time; who wants one has it from the proxy in front.
-    return uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
+    return uvicorn.Config(app, http=BoundedProtocol, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
 
 
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:

@@ -246,13 +246,17 @@ class AppendsHealth(BaseModel):
 
 class Health(BaseModel):
     """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
-    nobody has projected anything, and ``why`` says what to do.
+    nobody has projected anything. ``why`` says what to do where no process follows; it is null where one does, and will
+    catch up. ``followed``: whether a process does, null on a server that only reads. ``behind_since``: when the first entry
+    was recorded that some projection does not show.
 
     ``clock``: the last entry lies ahead of the server's clock, so entries to come do, too, until the clock has come there.
     """
 
     status: str
     why: str | None
+    followed: bool | None
+    behind_since: datetime | None
     head: int
     epoch: EpochHealth
     clock: Clock | None
