@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from errno import EADDRINUSE
 from functools import cache, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -23,12 +24,13 @@ from api.http.dependencies import AppState, Strict
 from api.http.examples import READS
 from api.http.lookup import CoalescedLookup, RollbackWatch
 from api.http.middleware import Middleware
+from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import due, events, health, states
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.migrations import check_schema
-from ledger.errors import Unavailable
+from ledger.errors import Unavailable, in_words
 from ledger.process import tune_gc
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
@@ -123,8 +125,8 @@ def listen(settings: Settings) -> socket.socket:
     try:
         listener = socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
-        why = str(error.strerror).partition(" (")[0]
-        raise Unavailable(f"cannot serve at {settings.host}, port {settings.port}: {why}") from None
+        advice = "; set LEDGER_PORT to another (0 takes any that is free)" if error.errno == EADDRINUSE else ""
+        raise Unavailable(f"cannot serve at {settings.host}, port {settings.port}: {in_words(error)}{advice}") from None
     # asyncio sets this only where it made the socket itself; without it every answer waits 40 ms for an ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
@@ -133,7 +135,7 @@ def listen(settings: Settings) -> socket.socket:
 def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
     """How the service is served, by one process or several."""
     # A line for each request would take a third of the time; who wants one has it from the proxy in front.
-    return uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
+    return uvicorn.Config(app, http=BoundedProtocol, access_log=False, timeout_graceful_shutdown=GRACE_S, **more)
 
 
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:

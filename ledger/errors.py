@@ -22,6 +22,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+def in_words(error: OSError) -> str:
+    """What the system has refused, for people: with which file, and why. Its number is left out."""
+    why = (error.strerror or "the system refuses").partition(" (")[0]
+    why = why[:1].lower() + why[1:]
+    return f"{error.filename}: {why}" if error.filename else why
+
+
 class Fault(NamedTuple):
     """One thing that is wrong in the input: where (a JSON pointer), what, and a code for programs."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from datetime import datetime
 from threading import Event
 from time import monotonic
 
@@ -12,9 +13,9 @@ from ledger.database.failures import FAILURES, explained
 from ledger.errors import Unavailable
 from ledger.process import tune_gc
 from projections.projection import Projection
-from projections.rebuild import Running, only, rebuild, versions_of
+from projections.rebuild import Running, lock_of, only, rebuild, versions_of
 from projections.registry import PROJECTIONS
-from projections.runner import Follower, Outdated, read_progress, tables_in
+from projections.runner import SQL, Follower, Outdated, read_progress, tables_in
 
 POLL_S = 0.5
 ROLE = f"follow {versions_of(PROJECTIONS)}"
@@ -42,6 +43,18 @@ def follow(location: LedgerLocation, stop: Event) -> None:
         except Exception:
             log.exception("the follower failed and tries again")
             stop.wait(POLL_S)
+
+
+def is_followed(connection: Connection, location: LedgerLocation) -> bool | None:
+    """Whether a process keeps the projections up to date; None on a server that only reads, where that is not to be seen."""
+    row = connection.execute(SQL["followed"], {"name": lock_of(ROLE, location)}).fetchone()
+    return row[0] if row else None
+
+
+def unseen_since(connection: Connection, shown: int) -> datetime | None:
+    """Since when there is an entry that the first ``shown`` do not hold; None where there is none."""
+    row = connection.execute(SQL["unseen_since"], {"shown": shown}).fetchone()
+    return row[0] if row else None
 
 
 def catch_up(location: LedgerLocation) -> None:

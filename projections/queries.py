@@ -113,13 +113,24 @@ class Queries:
 
     @contextmanager
     def at(self, asked: Asked, *names: str) -> Iterator[tuple[Connection, Basis]]:
-        """A connection, and the basis that is meant, of reads from these projections (the states, if none is named). Raises Behind for what may come, NotYet, Invalid, RolledBack."""
-        names = names or ("states",)
-        with self._checked(partial(check_projected, asked, names), WATERMARKS) as (connection, watermarks):
-            known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
-            check_seen(known_at, names, watermarks)
-            valid_at = min(asked.valid_at or datetime.now(UTC).date(), LAST_DAY)
-            yield connection, Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
+        """As ``at_each``, for one basis."""
+        with self.at_each([asked], *names) as (connection, [basis]):
+            yield connection, basis
+
+    @contextmanager
+    def at_each(self, sides: Sequence[Asked], *names: str) -> Iterator[tuple[Connection, list[Basis]]]:
+        """A connection, and each basis that is meant, of reads from these projections (the states, if none is named).
+
+        Raises Behind for what may come, NotYet, Invalid, RolledBack.
+        """
+        names, today = names or ("states",), datetime.now(UTC).date()
+
+        def check(watermarks: Watermarks) -> None:
+            for asked in sides:
+                check_projected(asked, names, watermarks)
+
+        with self._checked(check, WATERMARKS) as (connection, watermarks):
+            yield connection, [_basis(connection, asked, names, watermarks, today) for asked in sides]
 
     @contextmanager
     def _checked(
@@ -145,31 +156,7 @@ class Queries:
     def find(self, subject: Subject, asked: Asked) -> tuple[StateView | None, Basis]:
         """As ``whole``, with None where nothing is known."""
         with self.at(asked) as (connection, basis):
-            given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
-            kinds = list(KINDS[subject.kind].related)
-            with connection.pipeline():
-                state = connection.execute(SQL["state"], given)
-                query = SQL["related"].format(held=SQL["held"])
-                related = connection.execute(query, given | {"kinds": kinds}) if kinds else None
-                retracted = connection.execute(SQL["retracted"], given)
-            row, others = state.fetchone(), related.fetchall() if related else []
-            if row is None:
-                return None, basis
-            shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
-            first, *rest = self._verified(connection, shown, dict(retracted))
-        grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
-        for (kind, *_), one in zip(others, rest, strict=True):
-            grouped[kind].append(one)
-        return StateView(first, grouped), basis
-
-    def states(self, subjects: Sequence[str], asked: Asked) -> list[StateRow]:
-        """The states of streams by themselves: of those that are known, there and then."""
-        with self.at(asked) as (connection, basis):
-            given = {"subjects": subjects, "known_at": basis.known_at, "valid_at": basis.valid_at}
-            with connection.pipeline():
-                found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
-                retracted = connection.execute(SQL["retracted"], given)
-            return self._verified(connection, [StateRow(*row) for row in found], dict(retracted))
+            return find_state(connection, subject, basis), basis
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
@@ -183,7 +170,7 @@ class Queries:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = self._verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = _verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -193,17 +180,6 @@ class Queries:
         with self.connection() as connection:
             row = connection.execute(query, given | {"known_at": basis.known_at, "valid_at": basis.valid_at}).fetchone()
         return int(row[0]) if row else 0
-
-    def _verified(self, connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
-        """The states with what is unverified in them."""
-        if not retracted:
-            return shown
-        provenance = [from_json(one.doc)["provenance"] for one in shown]
-        positions = {position for one in provenance for found in one.values() for position in found}
-        weak = _unverified(connection, positions, retracted)
-        return [
-            one._replace(unverified=_unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)
-        ]
 
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
@@ -276,10 +252,58 @@ def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, .
     return connection.execute(SQL["event"], given).fetchone()
 
 
+def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateView | None:
+    """A stream's state with what belongs to it; None where nothing is known."""
+    given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
+    kinds = list(KINDS[subject.kind].related)
+    with connection.pipeline():
+        state = connection.execute(SQL["state"], given)
+        query = SQL["related"].format(held=SQL["held"])
+        related = connection.execute(query, given | {"kinds": kinds}) if kinds else None
+        retracted = connection.execute(SQL["retracted"], given)
+    row, others = state.fetchone(), related.fetchall() if related else []
+    if row is None:
+        return None
+    shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
+    first, *rest = _verified(connection, shown, dict(retracted))
+    grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
+    for (kind, *_), one in zip(others, rest, strict=True):
+        grouped[kind].append(one)
+    return StateView(first, grouped)
+
+
+def find_states(connection: Connection, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
+    """The states of streams by themselves: of those that are known."""
+    given = {"subjects": subjects, "known_at": basis.known_at, "valid_at": basis.valid_at}
+    with connection.pipeline():
+        found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
+        retracted = connection.execute(SQL["retracted"], given)
+    return _verified(connection, [StateRow(*row) for row in found], dict(retracted))
+
+
+def _verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
+    """The states with what is unverified in them."""
+    if not retracted:
+        return shown
+    provenance = [from_json(one.doc)["provenance"] for one in shown]
+    positions = {position for one in provenance for found in one.values() for position in found}
+    weak = _unverified(connection, positions, retracted)
+    return [
+        one._replace(unverified=_unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)
+    ]
+
+
 def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
     row = connection.execute(query, {"epoch": None, "position": 0, "entry_id": None, "recorded_at": None}).fetchone()
     assert row is not None
     return Watermarks(*row)
+
+
+def _basis(connection: Connection, asked: Asked, names: Collection[str], watermarks: Watermarks, today: date) -> Basis:
+    known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
+    check_seen(known_at, names, watermarks)
+    valid_at = min(asked.valid_at or today, LAST_DAY)
+    return Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
 
 
 def _known_at(connection: Connection, asked: Asked, last: int) -> int:

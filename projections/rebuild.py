@@ -91,13 +91,18 @@ def rebuild(
         return _finish(connection, location, projections, report)
 
 
+def lock_of(role: str, location: LedgerLocation) -> str:
+    """The name of the lock that who does this for the ledger holds."""
+    return f"{role} {location.schema}"
+
+
 @contextmanager
 def only(role: str, location: LedgerLocation, connection: Connection) -> Iterator[bool]:
     """Whether nobody else does this for the ledger. The lock goes with the connection, whatever becomes of us.
 
     The server takes a moment to notice that a connection is closed: who is done gives the lock back.
     """
-    name = f"{role} {location.schema}"
+    name = lock_of(role, location)
     row = connection.execute("select pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
     alone = row is not None and bool(row[0])
     try:

@@ -45,7 +45,7 @@ def _changes(
 ) -> list[Change]:
     before = _documents(history, subject)
     _record(history, recorded, openings)
-    return changes(before, _documents(history, subject))
+    return [one._replace(entries=(recorded.position,)) for one in changes(before, _documents(history, subject))]
 
 
 def _record(history: History, recorded: Recorded, openings: Mapping[Subject, Opening]) -> None:

@@ -58,6 +58,24 @@ update projections
        error_position = case when name = any(%(stopped)s::text[]) then %(error_position)s::bigint end
  where name = any(%(names)s)
 
+-- name: followed
+-- Whether a process holds the lock of those who follow, by the name of the lock; null where that is not to be seen, as on a
+-- standby.
+select case when not current_setting('transaction_read_only')::boolean
+            then exists (
+                select from pg_locks
+                 where locktype = 'advisory' and granted and objsubid = 1
+                   and database = (select oid from pg_database where datname = current_database())
+                   and (classid::bigint << 32 | objid::bigint) = hashtext(%(name)s)::bigint
+            )
+       end
+
+-- name: unseen_since
+-- When was the first entry recorded that this many entries leave out?
+select recorded_at
+  from entries
+ where position = %(shown)s::bigint + 1
+
 -- name: size
 select size
   from head

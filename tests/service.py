@@ -16,7 +16,7 @@ from httpx2 import Response
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from api.app import build, listen
+from api.app import build, listen, server_config
 from ledger.database.connection import LedgerLocation
 from ledger.settings import Settings
 from projections.runner import Follower
@@ -98,7 +98,7 @@ def pointers_of(response: Response, status: int = 422) -> list[str]:
 def listening(service: Service) -> Iterator[tuple[str, int]]:
     """The same service on a port of this machine, as real clients find it."""
     settings = service.client.app.app_state.settings  # type: ignore[attr-defined]
-    server = uvicorn.Server(uvicorn.Config(build(settings, service.location), log_level="critical"))
+    server = uvicorn.Server(server_config(build(settings, service.location), log_level="critical"))
     with listen(Settings(port=0)) as listener:
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

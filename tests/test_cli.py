@@ -30,6 +30,7 @@ from projections.registry import PROJECTIONS
 from tests.commands import LEDGER, Command, environment, lines_of, on_a_terminal, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request
+from tests.test_tidy import ROOT
 
 pytest_plugins = ["tests.commands", "tests.service"]
 
@@ -267,29 +268,101 @@ def test_migrate_makes_a_ledger(server: Embedded) -> None:
         assert done.returncode == code, done.stderr
         return done.stderr
 
-    assert run("status", code=4) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
-    told = run("migrate", code=4, owner_dsn=server.location.dsn)
+    assert run("status", code=1) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
+    told = run("migrate", code=1, owner_dsn=server.location.dsn)
     assert re.fullmatch("ledger: permission denied .*: set LEDGER_OWNER_DSN to a role that may create .*\n", told)
     assert run("migrate").startswith("ran 0001_entries.sql")
     assert run("migrate") == "nothing to do: the schema is up to date\n"
     run("status")
 
 
-def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
-    """A database that cannot be reached, a wrong setting, a port that is taken: one line each, and exit code 4."""
+def test_what_is_not_there_is_1(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
+    """A database that cannot be reached, a wrong setting, a port that is taken: one line each, and exit code 1."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     for arguments in (["migrate"], ["append", "-"]):
-        told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
+        told = command(*arguments, stdin=json.dumps(THX), code=1, LEDGER_DSN=nowhere).stderr
         assert told.startswith("ledger: the database cannot be reached")
-    told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
+    told = run(location, "status", code=1, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
     assert told.count("\n") == 1
     assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA"))
-    assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
+    assert command("serve", code=1, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
     blocked = tmp_path / "file"
     blocked.write_text("")
     odd = environment(LEDGER_DATA=str(blocked / "data"))
     done = subprocess.run([LEDGER, "status"], capture_output=True, text=True, env=odd, timeout=100)
-    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+NEEDED = {
+    "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+}  # fmt: skip
+"""Arguments without which a command is misused."""
+
+
+def test_every_command_keeps_to_the_exit_codes_of_the_readme(
+    command: Command, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """Of any command, one that fails is 1, and its last line says why; a misused one is 2. Only an audit ends with 3."""
+    nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
+    for place in COMMANDS:
+        module, name = place.split(".")
+        words = [*(["keys"] if module == "keys" else []), name.removesuffix("_")]
+        broken = {
+            "LEDGER_DSN": nowhere,
+            "LEDGER_HOST": "203.0.113.1" if name == "demo" else "127.0.0.1",
+            "LEDGER_PORT": "0",
+        }
+        with subtests.test(command=" ".join(words)):
+            failed = command(*words, *NEEDED.get(name, []), stdin=json.dumps(THX), code=1, **broken)
+            assert re.fullmatch(r"ledger: [^\[]+", failed.stderr.splitlines()[-1]), failed.stderr
+            assert "no such option" in command(*words, "--no-such-option", code=2, **broken).stderr.lower()
+    table = dict(re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M))
+    assert [*table] == ["0", "1", "2", "3"]
+    sources = {path.name: path.read_text() for path in (ROOT / "api" / "cli").glob("*.py")}
+    assert {name for name, text in sources.items() if "Exit(3)" in text} == {"operating.py"}
+
+
+def test_what_the_system_refuses_is_a_sentence(command: Command, tmp_path: Path) -> None:
+    """It says with which file, and why, and no number of the system's."""
+    missing, folder = tmp_path / "none.json", tmp_path
+    told = [command(*words, code=1).stderr for words in (["append", missing], ["import", missing], ["append", folder])]
+    assert told[0] == told[1] == f"ledger: {missing} cannot be read: no such file or directory\n"
+    assert told[2] == f"ledger: {folder} cannot be read: is a directory\n"
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = subprocess.run(
+        [LEDGER, "migrate"],
+        capture_output=True,
+        text=True,
+        env=environment(LEDGER_DATA=str(blocked / "data")),
+        timeout=100,
+    )
+    why = f"the embedded server does not start: {blocked / 'data'}: not a directory"
+    assert (done.returncode, done.stderr) == (1, f"ledger: {why}\n")
+
+
+def test_a_schema_that_is_not_there_is_not_begun_by_chance(tmp_path: Path) -> None:
+    """A mistyped LEDGER_SCHEMA is refused with the names of the ledgers that are there, by all but the commands that may
+    begin one; these say that they do."""
+    data = tmp_path / "data"
+
+    def run(schema: str, *arguments: str, code: int = 0) -> str:
+        settings = environment(LEDGER_DATA=str(data), LEDGER_SCHEMA=schema)
+        done = subprocess.run(
+            [LEDGER, *arguments], input=json.dumps(THX), capture_output=True, text=True, env=settings, timeout=100
+        )
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    assert f"a new ledger 'first' begins in {data}" in run("first", "append", "-")
+    for arguments in (["status"], ["keys", "list"], ["rebuild"], ["import", "-", "--dry-run"], ["doctor"]):
+        told = run("frist", *arguments, code=1)
+        assert told == (
+            f"ledger: there is no ledger 'frist' in {data}; it holds first: set LEDGER_SCHEMA to one of these; "
+            "`ledger migrate` begins a new one\n"
+        )
+    assert f"a new ledger 'second' begins in {data} beside first" in run("second", "migrate")
+    assert "begins" not in run("second", "append", "-")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -317,9 +390,12 @@ def test_commands_bring_their_own_server(tmp_path: Path) -> None:
 
     for reading in (["show", "party:usa"], ["export"], ["audit"], ["status"]):
         advice = "set LEDGER_DATA to where it is, or LEDGER_DSN to its server; `ledger migrate` begins a new one\n"
-        run(*reading, code=4, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+        run(*reading, code=1, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
     assert not (tmp_path / "data").exists()
-    said = f"a new ledger begins in {tmp_path / 'data'}\n"
+    (tmp_path / "data" / "postgres").mkdir(parents=True)
+    for reading in (["show", "party:usa"], ["keys", "create", "me"], ["rebuild"]):
+        run(*reading, code=1, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+    said = f"a new ledger 'ledger' begins in {tmp_path / 'data'}\n"
     run("append", "-", stdin=json.dumps({"events": [THX, USA]}), said=said)
     assert json.loads(run("show", "party:usa"))["name"] == "United States"
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
@@ -447,7 +523,7 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLoc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize(("module", "arguments"), [("typer", []), ("psycopg", ["status"])])
+@pytest.mark.parametrize(("module", "arguments"), [("typing", []), ("typer", []), ("psycopg", ["status"])])
 def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
     number: int, module: str, arguments: list[str]
 ) -> None:

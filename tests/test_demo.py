@@ -159,14 +159,15 @@ def test_the_demo_outlives_its_server_and_the_next_one_a_kill(data: Path) -> Non
 
 
 def test_a_port_that_is_taken_is_one_clear_line(data: Path) -> None:
-    """Nothing is started where nothing could be served."""
+    """Nothing is started where nothing could be served, and it is told what to set."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
             [LEDGER, "demo"], env=settings(data, port), capture_output=True, text=True, timeout=PATIENCE_S
         )
-    assert done.returncode == 4
-    assert done.stderr == f"ledger: cannot serve at 127.0.0.1, port {port}: Address already in use\n"
+    assert done.returncode == 1
+    advice = "set LEDGER_PORT to another (0 takes any that is free)"
+    assert done.stderr == f"ledger: cannot serve at 127.0.0.1, port {port}: address already in use; {advice}\n"
     assert not data.exists()
 
 

@@ -11,6 +11,8 @@ from api.cli.doctor import Diagnosis, examine
 from ledger.database.connection import LedgerLocation
 from ledger.log.epoch import current, renew
 from ledger.settings import Timeouts
+from tests.standby import wait_until
+from tests.test_follow import following
 
 TOLERANCE_S = 5
 
@@ -21,9 +23,17 @@ def found(location: LedgerLocation, clock: Callable[[], datetime] = lambda: date
 
 
 def test_a_sound_place_is_found_sound(location: LedgerLocation) -> None:
-    """Where nothing is wrong, nothing but the projections, which nobody has built yet, is remarked on."""
+    """Where nothing is wrong, nothing but the projections, which nobody has built yet or follows, is remarked on."""
     wrong = {name for name, one in found(location).items() if one.verdict != "ok"}
-    assert wrong <= {"projections", "data_checksums"}
+    assert wrong <= {"projections", "follower", "data_checksums"}
+
+
+def test_that_no_process_follows_is_told(location: LedgerLocation) -> None:
+    """Also where one did before; while one does, that is said."""
+    assert found(location)["follower"].verdict == "warn"
+    with following(location):
+        wait_until(lambda: found(location)["follower"] == Diagnosis("ok", "follower", "a process follows"))
+    assert found(location)["follower"].finding.startswith("no process follows")
 
 
 @pytest.mark.parametrize(("ahead_s", "verdict"), [(-60, "warn"), (-3, "ok"), (0, "ok"), (3, "ok"), (60, "warn")])

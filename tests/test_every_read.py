@@ -1,7 +1,7 @@
 """Every read of every subject: of the whole seed, of ledgers that are generated, and of facts that say all they may."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import combinations, pairwise
 from random import Random
@@ -25,6 +25,7 @@ from projections.diff import said
 from projections.queries import SORTS
 from projections.replay import Replayed, story
 from tests.commands import Command, rows
+from tests.differences import FIRST_DAY, Log, check_days, check_positions
 from tests.generator import SEED, Event, Generator
 from tests.minimal import DIGEST, FULL, SUBJECTS, entry_id, opener
 from tests.service import ADMIN, Service, running
@@ -34,7 +35,6 @@ pytest_plugins = ["tests.commands", "tests.service"]
 FEW = 6
 """So many positions or days of a subject are held each against each; of more, neighbours, and the first and the last."""
 
-FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-30"
 RUNS_OF_NUMBERS = (1, 2, 3)
 
 
@@ -81,7 +81,6 @@ def _correction(event: Event, number: int) -> Event:
     return {"type": type_, "subject": event["subject"], "sources": [], "data": {"target": event["id"], **why}}
 
 
-Change = dict[str, Any]
 LEDGERS = {"seed": of_the_seed, "every_type": of_every_type} | {f"generated_{n}": generated(n) for n in RUNS_OF_NUMBERS}
 
 
@@ -136,17 +135,9 @@ def ask(told: Service, template: str, subject: Subject, **params: Any) -> Any:
     return response.json()
 
 
-def diffs(
-    told: Service, subject: Subject, clock: str, points: Iterable[Any]
-) -> Iterator[tuple[Any, Any, list[Change]]]:
-    """What changed between points of one clock. There is an answer where something was known at one of the two."""
-    ordered = sorted(set(points))
-    known = {point: ask(told, "/{id}", subject, **{clock: point}) is not None for point in ordered}
-    few = len(ordered) <= FEW
-    for start, end in combinations(ordered, 2) if few else [*pairwise(ordered), (ordered[0], ordered[-1])]:
-        answer = ask(told, "/{id}/diff", subject, **{"from": start, "to": end})
-        assert (answer is not None) == (known[start] or known[end]), (subject, start, end)
-        yield start, end, answer["changes"] if answer else []
+def pairs(points: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    """Each point with each, where they are few; else neighbours, and the first and the last."""
+    return combinations(points, 2) if len(points) <= FEW else [*pairwise(points), (points[0], points[-1])]
 
 
 def story_of(told: Service) -> list[Replayed]:
@@ -173,10 +164,14 @@ def stated(states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What is stated of each. Whether something is overdue depends on the day, and a story is of no day."""
     follows = ("provenance", "unknown", "overdue")
     known = {
-        subject: {name: told for name, one in state.items() if (told := said(one)) is not None and name not in follows}
+        subject: {name: one for name, one in state.items() if name not in follows and not is_nothing(name, one)}
         for subject, state in states.items()
     }
     return {subject: state for subject, state in known.items() if state}
+
+
+def is_nothing(name: str, value: Any) -> bool:
+    return said(value) is None or (name == "disputed" and not value)
 
 
 # --- the promises
@@ -189,29 +184,32 @@ def test_the_story_is_told_to_its_end(told: Service) -> None:
     steps = story_of(told)
     # then
     assert [step.entry.position for step in steps] == list(range(1, told.size() + 1))
-    for change in (change for step in steps for change in step.changes):
+    for step, change in ((step, change) for step in steps for change in step.changes):
         state = shown.setdefault(change.subject, {})
-        assert said(state.get(change.field)) == said(change.old) != said(change.new)
+        was = state.get(change.field)
+        assert was == change.old or (is_nothing(change.field, was) and is_nothing(change.field, change.old))
+        assert change.old != change.new
+        assert change.entries == (step.entry.position,)
         state[change.field] = change.new
     assert stated(shown) == stated(rows_of(told))
 
 
 def test_what_changed_between_its_positions_is_told(told: Service) -> None:
-    """Of every subject, between the positions of its history, from before the first one to the last of the ledger."""
+    """Of every subject, between the positions of its history, from before the first one to the last of the ledger, a diff
+    tells each field that reads otherwise and none else, with entries that were recorded between: those responsible."""
+    log = Log(told)
     for subject in subjects(told):
-        history = ask(told, "/{id}/history", subject)["items"]
-        positions = [0, *(int(one["event"]["sequence"]) for one in history), told.size()]
-        for _, end, changes in diffs(told, subject, "known_at", positions):
-            assert all(1 <= position <= end for one in changes for position in one["entries"])
+        for start, end in pairs(log.positions(subject)):
+            check_positions(log, subject, start, end)
 
 
 def test_what_changed_between_its_days_is_told(told: Service) -> None:
-    """Of every subject, between the days from which its facts count, from before the first one to the end of time."""
+    """The same between the days from which its facts count, from before the first one to the end of time, with the facts
+    that count from a day between."""
+    log = Log(told)
     for subject in subjects(told):
-        timeline = ask(told, "/{id}/timeline", subject, valid_at=LAST_DAY, limit=1_000) or {"items": []}
-        days = [FIRST_DAY, *(one["day"] for one in timeline["items"]), LAST_DAY]
-        for _, _, changes in diffs(told, subject, "valid_at", days):
-            assert all(said(one["old"]) != said(one["new"]) for one in changes)
+        for start, end in pairs(log.days(subject)):
+            check_days(log, subject, start, end)
 
 
 def test_every_route_answers(told: Service) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from time import sleep
+from datetime import datetime
+from time import monotonic, sleep
 
 import pytest
 from psycopg import sql
@@ -13,9 +14,11 @@ from ledger.database.embedded import Embedded
 from ledger.writing.writer import Backlog
 from projections.registry import PROJECTIONS
 from tests.examples import THX, USA
-from tests.service import Service, pointers_of
+from tests.service import Service, pointers_of, running
+from tests.standby import Server, wait_until
+from tests.test_follow import following
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.service", "tests.standby"]
 
 
 @contextmanager
@@ -69,6 +72,22 @@ def test_health_tells_that_nobody_follows(service: Service) -> None:
     service.follower.create()
     service.follower.step()
     assert (service.get("/v1/health").json()["status"], service.get("/v1/health").json()["why"]) == ("ok", None)
+
+
+def test_health_tells_that_no_process_follows_any_more(service: Service) -> None:
+    """behind, since when, and what to do. While a process follows, nothing is to be done, and ``why`` is null."""
+    service.given(THX)
+    service.post(USA)
+    told = service.get("/v1/health").json()
+    assert (told["status"], told["followed"]) == ("behind", False)
+    assert told["why"].startswith("no process follows")
+    recorded = service.get("/v1/events/2").json()["recordedtime"]
+    assert datetime.fromisoformat(told["behind_since"]) == datetime.fromisoformat(recorded)
+    with following(service.location):
+        wait_until(lambda: service.get("/v1/health").json()["status"] == "ok")
+        told = service.get("/v1/health").json()
+    assert (told["followed"], told["why"], told["behind_since"]) == (True, None, None)
+    assert service.get("/v1/health").json()["followed"] is False
 
 
 def test_health_tells_that_appends_wait_since_when_and_on_whom(server: Embedded, service: Service) -> None:
@@ -133,6 +152,24 @@ def test_health_tells_that_the_last_entry_lies_ahead_of_the_clock(server: Embedd
 
 
 # --- ready
+
+
+def test_whoever_watches_is_answered_while_the_database_stands_still(primary: Server) -> None:
+    """A server that is there and says nothing: /v1/ready says not ready, and why; no probe waits longer than 3 s."""
+    with running(primary.location()) as service:
+        service.given(THX)
+        primary.freeze()
+        try:
+            for path in ("/v1/ready", "/v1/ready", "/metrics", "/v1/health"):
+                asked = monotonic()
+                told = service.get(path)
+                assert (told.status_code, monotonic() - asked < 3) == (503, True), path
+                if path == "/v1/ready":
+                    assert told.json()["ready"] is False
+                    assert "database" in told.json()["reads"]["why"]
+        finally:
+            primary.thaw()
+        wait_until(lambda: service.get("/v1/ready").status_code == 200)
 
 
 def test_ready_is_whether_reads_and_appends_would_be_answered(service: Service) -> None:

@@ -3,18 +3,20 @@
 import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Event
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
 from api.http import dependencies as app_state
 from api.http import lookup as porter
+from api.http import protocol
 from api.http.lookup import LOOK_S, CoalescedLookup, LookedUp
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.settings import USUAL, Timeouts
@@ -175,3 +177,38 @@ def test_a_read_that_is_never_answered_ends(service: Service) -> None:
         assert not lost.done()
         assert problem_of(lost.result(timeout=20), 503)["type"] == "/problems/unavailable"
         assert behind.get("/v1/initiatives", status="reported").status_code == 200
+
+
+WHOLE = b"GET /v1/event-types HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("before", [b"", WHOLE])
+@pytest.mark.parametrize("begun", [b"", b"GET /v1/ready HTTP/1.1\r\nHost: a\r\n"])
+def test_a_head_that_never_ends_ends_the_connection(
+    service: Service, monkeypatch: pytest.MonkeyPatch, before: bytes, begun: bytes
+) -> None:
+    """Whoever sends nothing, or headers one by one without end, is hung up on, also after a request that was answered."""
+    monkeypatch.setattr(protocol, "HEAD_S", 0.5)
+    with listening(service) as address, socket.create_connection(address, timeout=0.1) as connection:
+        connection.sendall(before + begun)
+        ends = monotonic() + 10
+        closed = False
+        while not closed and monotonic() < ends:
+            with suppress(TimeoutError):
+                closed = connection.recv(65_536) == b""
+            with suppress(OSError):
+                connection.sendall(b"X-More: 1\r\n" if begun else b"")
+        assert closed
+
+
+def test_a_head_that_is_there_is_not_hurried(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that takes longer than a head may is given all the same."""
+    monkeypatch.setattr(protocol, "HEAD_S", 0.5)
+    service.given(THX)
+    with listening(service) as address:
+        assert ask(address, "/v1/initiatives?min_position=1")[0] == 200
+        assert ask(address, "/v1/initiatives?known_at=2")[0] == 422
+        waited = monotonic()
+        service.post(USA)
+        assert ask(address, "/v1/initiatives?min_position=2")[0] == 503
+        assert monotonic() - waited > 0.5

@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 from psycopg.errors import InsufficientPrivilege
 
-from api.cli.opening import opened
+from api.cli.opening import opened, own_server
 from api.cli.terminal import say, show_rows
 from ledger.database.connection import LedgerLocation
-from ledger.database.embedded import embedded
 from ledger.database.migrations import migrate
 from ledger.errors import Misconfigured
 from ledger.log.epoch import current, renew
@@ -20,7 +19,7 @@ LONGEST_REASON = 500
 def migrate_() -> None:
     settings = read_settings()
     if settings.dsn is None:
-        with embedded(settings.data, settings.schema_, settings.timeouts):
+        with own_server(settings, may_begin=True):
             say("the embedded server is up to date")
         return
     owner_dsn = (settings.owner_dsn or settings.dsn).get_secret_value()

@@ -5,10 +5,11 @@ from threading import Event, Thread
 
 import seeds
 from api.app import build, listen, serve_on
+from api.cli.opening import own_server
 from api.cli.terminal import say
 from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
 from ledger.database.connection import LedgerLocation
-from ledger.database.embedded import Embedded, embedded
+from ledger.database.embedded import Embedded
 from ledger.errors import LedgerError, NotFound
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
@@ -27,7 +28,7 @@ def demo() -> None:
     stop = Event()
     if settings.dsn:
         say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")
-    with listen(settings) as listener, embedded(settings.data, settings.schema_, settings.timeouts) as server:
+    with listen(settings) as listener, own_server(settings, may_begin=True) as server:
         key = _admin_key(server.location, settings)
         load_seed(server.location, settings.name)
         threads = [

@@ -15,6 +15,7 @@ from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured
 from ledger.log.clocks import read_clocks
 from ledger.log.epoch import current, epochs
+from projections.follow import is_followed
 from projections.registry import PROJECTIONS
 from projections.runner import read_progress
 
@@ -36,7 +37,7 @@ def doctor() -> None:
         findings = examine(connection, at.location, at.settings.clock_tolerance)
     show_rows(("", "check", "finding"), findings)
     if any(one.verdict == "fail" for one in findings):
-        raise typer.Exit(4)
+        raise typer.Exit(1)
 
 
 def examine(
@@ -57,6 +58,7 @@ def examine(
     ]
     if schema.verdict == "ok":
         found += [*_clocks(connection, tolerance_s, clock), _epoch(connection), _projections(connection)]
+        found += _follower(connection, location)
     return found
 
 
@@ -145,3 +147,16 @@ def _projections(connection: Connection) -> Diagnosis:
     position = min([one.position for one in known.values()])
     lag = size_of(connection) - position
     return Diagnosis("ok" if lag == 0 else "warn", "projections", f"at position {position}, {lag} behind the log")
+
+
+def _follower(connection: Connection, location: LedgerLocation) -> Iterator[Diagnosis]:
+    """Without one the service goes on showing what it showed. On a standby it is not to be seen whether there is one."""
+    followed = is_followed(connection, location)
+    if followed is False:
+        yield Diagnosis(
+            "warn",
+            "follower",
+            "no process follows: the service shows nothing that is recorded from now on; run `ledger follow`",
+        )
+    elif followed:
+        yield Diagnosis("ok", "follower", "a process follows")

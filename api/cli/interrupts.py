@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module that knows these takes longer to load than a key takes to press
+    from types import FrameType
+    from typing import NoReturn
 
 USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
 
@@ -23,9 +26,9 @@ def leave_in_order() -> None:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _raise)
 
 
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
+def _exit(number: int, frame: "FrameType | None") -> "NoReturn":
     os._exit(128 + number)
 
 
-def _raise(number: int, frame: FrameType | None) -> NoReturn:
+def _raise(number: int, frame: "FrameType | None") -> "NoReturn":
     sys.exit(128 + number)

@@ -1,13 +1,12 @@
 """The command line.
 
-Exit codes: 0 done, 1 refused or not found, 2 usage, 3 integrity broken, 4 not available or not set up.
+Exit codes: 0 done, 1 refused or failed, 2 misuse of the command line, 3 an audit has found something.
 Ended by a signal: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 import io
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -18,7 +17,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from api.cli.interrupts import leave_at_once, leave_in_order
-from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unreadable
+from ledger.errors import LedgerError, in_words
 
 COMMANDS = {
     "demo.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
@@ -103,17 +102,15 @@ def main() -> NoReturn:
             sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
-        _fail(str(error), 4)
     except LedgerError as error:
-        _fail(str(error), 1)
+        _fail(str(error))
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except (OSError, subprocess.SubprocessError) as error:
-        _fail(str(error), 4)
+    except OSError as error:
+        _fail(in_words(error))
     except Exception as error:
-        _fail(_of_the_database(error), 4)
+        _fail(_of_the_database(error))
     sys.exit(0)
 
 
@@ -128,8 +125,8 @@ def _of_the_database(error: Exception) -> str:
     return str(explained(error))
 
 
-def _fail(text: str, code: int) -> NoReturn:
+def _fail(text: str) -> NoReturn:
     from api.cli.terminal import say
 
     say(f"ledger: {text}", "red")
-    sys.exit(code)
+    sys.exit(1)

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from api.cli.terminal import say
 from ledger.database.connection import Connection, LedgerLocation, is_read_only
-from ledger.database.embedded import embedded
+from ledger.database.embedded import Embedded, embedded, is_there
 from ledger.database.failures import READ_ONLY
 from ledger.database.migrations import check_schema
 from ledger.errors import Misconfigured, Unavailable
 from ledger.settings import Settings, read_settings
+
+BEGIN = "`ledger migrate` begins a new one"
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,14 @@ class Opened:
 
 
 @contextmanager
-def opened(*, to_change: bool = False, to_serve: bool = False) -> Iterator[Opened]:
+def opened(*, to_change: bool = False, may_begin: bool = False) -> Iterator[Opened]:
     """The ledger that the settings name; the embedded server is started for it if it does not run.
 
-    Raises Misconfigured, and Unavailable where it is ``to_change`` and the server takes no changes.
+    Where that server holds no such ledger, a command that ``may_begin`` one does, and says so; any other is refused. Raises Misconfigured, and Unavailable where it is ``to_change`` and the server takes no changes.
     """
     settings = read_settings()
     if settings.dsn is None:
-        _look_for(settings.data.expanduser().resolve(), may_begin=to_change or to_serve)
-        with embedded(settings.data, settings.schema_, settings.timeouts) as server:
+        with own_server(settings, may_begin=may_begin) as server:
             yield Opened(settings, server.location)
         return
     location = LedgerLocation.from_settings(settings)
@@ -42,16 +42,25 @@ def opened(*, to_change: bool = False, to_serve: bool = False) -> Iterator[Opene
     yield Opened(settings, location)
 
 
-def _look_for(data: Path, *, may_begin: bool) -> None:
-    """Raises Misconfigured where the folder holds no ledger and the command may not begin one."""
-    if (data / "postgres").exists():
-        return
-    if not may_begin:
+@contextmanager
+def own_server(settings: Settings, *, may_begin: bool) -> Iterator[Embedded]:
+    """The embedded server with the ledger of the settings. Raises Misconfigured, and Unavailable where it does not start."""
+    data, schema = settings.data.expanduser().resolve(), settings.schema_
+    if not may_begin and not is_there(data):
         raise Misconfigured(
-            f"there is no ledger in {data}: set LEDGER_DATA to where it is, or LEDGER_DSN to its server; "
-            "`ledger migrate` begins a new one"
+            f"there is no ledger in {data}: set LEDGER_DATA to where it is, or LEDGER_DSN to its server; {BEGIN}"
         )
-    say(f"a new ledger begins in {data}")
+
+    def check(server: Embedded) -> None:
+        known = server.ledgers()
+        if schema not in known and not may_begin:
+            there = f"it holds {', '.join(known)}: set LEDGER_SCHEMA to one of these" if known else "it holds none"
+            raise Misconfigured(f"there is no ledger {schema!r} in {data}; {there}; {BEGIN}")
+        if schema not in known:
+            say(f"a new ledger {schema!r} begins in {data}{' beside ' + ', '.join(known) if known else ''}")
+
+    with embedded(data, schema, settings.timeouts, check) as server:
+        yield server
 
 
 def size_of(connection: Connection) -> int:

@@ -24,7 +24,7 @@ TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input."
 def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]:
     """The ledger, opened to record in it. One that is ``patient`` sets no limit on statements."""
     with (
-        opened(to_change=not dry_run) as at,
+        opened(to_change=not dry_run, may_begin=not dry_run) as at,
         at.location.pool(2, patient=patient) as pool,
         Ledger(at.location, pool, at.settings.name) as ledger,
     ):

@@ -12,7 +12,7 @@ def serve() -> None:
     settings = read_settings()
     if settings.workers > 1:
         from_environment()  # an error of the set-up is reported here once, not by every process
-    with listen(settings) as listener, opened(to_serve=True) as at:
+    with listen(settings) as listener, opened(may_begin=True) as at:
         if settings.admin_key:  # and so is an admin key that is refused
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())

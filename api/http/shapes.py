@@ -140,7 +140,13 @@ class DuePage(BaseModel):
 
 
 class ChangeShape(BaseModel):
-    """A field that reads otherwise, and the entries responsible."""
+    """A field that reads otherwise, and the entries between the two points that are responsible for it.
+
+    Between positions these are entries recorded after the earlier one and up to the later one, corrections included; between
+    days, facts that count from a day after the earlier one and up to the later one. Responsible are those that set the new
+    value, and corrections that struck an entry which had set the old one; else those at which the field came to read
+    otherwise. Only what becomes overdue as days pass names the entry that set the due date, which may lie before.
+    """
 
     subject: str
     field: str
@@ -150,7 +156,11 @@ class ChangeShape(BaseModel):
 
 
 class Diff(BaseModel):
-    """What changed between two bases; ``from`` and ``to`` are those, as in every answer."""
+    """What changed between two bases; ``from`` and ``to`` are those, as in every answer.
+
+    A value that is null or empty, or a flag that is down without an entry that took it down, says nothing: from one of these
+    to another is no change.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -252,13 +262,17 @@ class AppendsHealth(BaseModel):
 
 class Health(BaseModel):
     """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
-    nobody has projected anything, and ``why`` says what to do.
+    nobody has projected anything. ``why`` says what to do where no process follows; it is null where one does, and will
+    catch up. ``followed``: whether a process does, null on a server that only reads. ``behind_since``: when the first entry
+    was recorded that some projection does not show.
 
     ``clock``: the last entry lies ahead of the server's clock, so entries to come do, too, until the clock has come there.
     """
 
     status: str
     why: str | None
+    followed: bool | None
+    behind_since: datetime | None
     head: int
     epoch: EpochHealth
     clock: Clock | None

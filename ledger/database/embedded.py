@@ -1,7 +1,7 @@
 """The embedded server: PostgreSQL from a wheel, started and stopped with whoever uses it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from logging import CRITICAL, getLogger
 from pathlib import Path
@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.migrations import migrate
-from ledger.errors import Misconfigured, Unavailable
+from ledger.errors import Misconfigured, Unavailable, in_words
 from ledger.settings import USUAL, Timeouts
 
 with catch_warnings():
@@ -37,13 +37,15 @@ class Embedded:
             raise Misconfigured(
                 f"the embedded server takes no path with a space or a quote ({directory}): set LEDGER_DATA"
             )
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
-            _forget_dead_handles(directory / HANDLES)
         try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            with PostgresServer._lock:  # the wheel's own: others may be starting on the same files
+                _forget_dead_handles(directory / HANDLES)
             self.server: PostgresServer = get_server(directory)
-        except (OSError, SubprocessError) as error:
-            raise Unavailable(f"the embedded server does not start ({error}): see {directory / 'log'}") from None
+        except OSError as error:
+            raise Unavailable(f"the embedded server does not start: {in_words(error)}") from None
+        except SubprocessError:
+            raise Unavailable(f"the embedded server does not start: see {directory / 'log'}") from None
         socket = str(self.server.get_postmaster_info().socket_dir)
         self.owner_dsn = make_conninfo("", host=socket, user="postgres", dbname="ledger")
         self.location = LedgerLocation(
@@ -61,8 +63,16 @@ class Embedded:
         try:
             with PostgresServer._lock:
                 self.server.ensure_postgres_running()
-        except Exception as error:
-            raise Unavailable(f"the embedded server does not start: {error}") from None
+        except OSError as error:
+            raise Unavailable(f"the embedded server does not start: {in_words(error)}") from None
+        except Exception:
+            raise Unavailable(f"the embedded server does not start: see {self.server.log}") from None
+
+    def ledgers(self) -> list[str]:
+        """The schemas that hold a ledger."""
+        with Connection.connect(self.owner_dsn, autocommit=True) as owner:
+            query = "select nspname from pg_namespace where to_regclass(format('%I.head', nspname)) is not null"
+            return sorted([name for (name,) in owner.execute(query)])
 
     def stop(self) -> None:
         self.server.cleanup()
@@ -75,11 +85,19 @@ def _forget_dead_handles(handles: Path) -> None:
         handles.write_text(json.dumps(alive))
 
 
+def is_there(data: Path) -> bool:
+    """Whether the embedded server has files there: a folder alone, or an empty one, is none of its."""
+    return (data.expanduser().resolve() / "postgres" / "PG_VERSION").exists()
+
+
 @contextmanager
-def embedded(data: Path, schema: str, timeouts: Timeouts = USUAL) -> Iterator[Embedded]:
-    """The embedded server, migrated, for as long as the block runs."""
+def embedded(
+    data: Path, schema: str, timeouts: Timeouts = USUAL, check: Callable[[Embedded], None] = lambda server: None
+) -> Iterator[Embedded]:
+    """The embedded server, migrated once ``check`` has let it pass, for as long as the block runs."""
     server = Embedded(data, schema, timeouts)
     try:
+        check(server)
         migrate(server.owner_dsn, server.location)
         yield server
     finally:

@@ -2,7 +2,10 @@
 appends wait, since when and on whom. It is asked over the readers' connections, so it answers while appends do not."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request
@@ -16,15 +19,20 @@ from pydantic_core import to_json
 from api.http import shapes
 from api.http.dependencies import AppState, Strict, app_state
 from ledger.database.connection import Connection, is_read_only, sql_blocks
+from ledger.database.failures import FAILURES, explained
 from ledger.database.migrations import check_schema
-from ledger.errors import Misconfigured
+from ledger.errors import Misconfigured, Unavailable
 from ledger.log.clocks import Clocks, read_clocks
 from ledger.writing.writer import Backlog
+from projections.follow import is_followed, unseen_since
 from projections.registry import PROJECTIONS
 from projections.runner import Progress, read_progress
 
 SQL = sql_blocks("api.http.routes", "health.sql")
 UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
+ABANDONED = "no process follows, and reads do not show what was recorded last: run `ledger follow`"
+PROBE_S = 2.5
+"""So long at most the database is asked: who watches the service is answered in time, whatever has become of it."""
 STUCK_S = 5.0
 """An append that has waited this long will not be answered in time."""
 
@@ -43,6 +51,21 @@ class Log(NamedTuple):
     epochs: int
 
 
+@contextmanager
+def probing(here: AppState) -> Iterator[Connection]:
+    """A connection that answers within PROBE_S. Raises Unavailable where it does not, or there is none."""
+    deadline = monotonic() + PROBE_S
+    try:
+        with here.reads.pool.connection(timeout=PROBE_S) as connection:
+            connection.deadline = deadline
+            try:
+                yield connection
+            finally:
+                connection.deadline = inf
+    except FAILURES as error:
+        raise explained(error) from None
+
+
 def look(connection: Connection, here: AppState) -> tuple[Log, dict[str, Progress], Clocks]:
     """The log, how far the projections are, and the clocks. Raises Unavailable."""
     row = connection.execute(SQL["log"]).fetchone()
@@ -59,9 +82,11 @@ def health(request: Request) -> Response:
     """``ok``, ``behind``, ``degraded`` where nothing is projected at all, ``clock`` where the last entry lies ahead of the
     server's clock, or ``stopped`` with the entry that stops a projection (503)."""
     here = app_state(request)
-    with here.reads.connection() as connection:
+    with probing(here) as connection:
         log, known, clocks = look(connection, here)
         appends = _appends(connection, here.ledger.waiting())
+        followed = is_followed(connection, here.location)
+        since = unseen_since(connection, min(one.position for one in _known(known)))
     is_ahead = clocks.is_ahead(clocks.last)
     status = _status(log, known, is_ahead=is_ahead)
     projections = [
@@ -75,7 +100,7 @@ def health(request: Request) -> Response:
         "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
     }  # fmt: skip
     body = {
-        "status": status, "why": UNFOLLOWED if status == "degraded" else None, "head": log.size, "epoch": epoch,
+        "status": status, "why": _why(status, followed), "followed": followed, "behind_since": since, "head": log.size, "epoch": epoch,
         "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": projections,
     }  # fmt: skip
     request.scope["context"].epoch = log.epoch
@@ -97,6 +122,13 @@ def _status(log: Log, known: Mapping[str, Progress], *, is_ahead: bool) -> str:
     return "ok" if all(one.position == log.size for one in _known(known)) else "behind"
 
 
+def _why(status: str, followed: bool | None) -> str | None:
+    """What is to be done; nothing where a process follows, and will catch up."""
+    if status == "degraded":
+        return UNFOLLOWED
+    return ABANDONED if status == "behind" and followed is False else None
+
+
 def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
     waits = connection.execute(SQL["waits"], {"pid": told.backend_pid}).fetchall() if told.appends else []
     return {
@@ -113,8 +145,11 @@ def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
 def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
     """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""
     here = app_state(request)
-    with here.reads.connection() as connection:
-        whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
+    try:
+        with probing(here) as connection:
+            whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
+    except Unavailable as error:
+        whys = {"reads": str(error), "appends": str(error)}
     is_ready = not any(why for name, why in whys.items() if what in (None, name))
     told = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in whys.items()}
     body = to_json({"ready": is_ready, **told})
@@ -164,7 +199,7 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         waiting = self.here.ledger.waiting()
-        with self.here.reads.connection() as connection:
+        with probing(self.here) as connection:
             log, known, clocks = look(connection, self.here)
         for name, about, value in (
             ("ledger_head_position", "Entries in the log", log.size),

@@ -1,7 +1,6 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -19,8 +18,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
-from projections.diff import changes
-from projections.queries import Queries, StateRow, StateView
+from projections.diff_queries import diff
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
@@ -89,35 +87,16 @@ def _routes(kind: str) -> APIRouter:
         return answer(request, body.encode(), basis.known_at, digest_of(items), pinned=asked.pinned)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
-    def diff(request: Request, reads: TheQueries, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
+    def changed(request: Request, reads: TheQueries, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
         """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
         sides = query.sides()
-        (before, first), (after, last) = (reads.find(Subject(f"{kind}:{id}"), asked) for asked in sides)
-        if not before and not after:
-            raise NotFound(f"nothing is known of {kind}:{id}, neither there nor here")
-        found = [change._asdict() for change in changes(*_documents(reads, sides, (before, after)))]
+        changes, first, last = diff(reads, Subject(f"{kind}:{id}"), sides)
+        found = [change._asdict() for change in changes]
         body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
         pinned = all(asked.pinned for asked in sides)
         return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
 
     return router
-
-
-def _documents(
-    reads: Queries, sides: Sequence[Asked], found: Sequence[StateView | None]
-) -> Iterator[dict[str, dict[str, Any]]]:
-    """The documents of both sides, by subject; what belongs to it on one side alone may be known on the other."""
-    shown = [whole.shown if whole else [] for whole in found]
-    subjects = {one.subject for side in shown for one in side}
-    for asked, side in zip(sides, shown, strict=True):
-        others = reads.states(sorted(subjects - {one.subject for one in side}), asked)
-        yield {f"{one.subject} {one.lane}".strip(): _document(one) for one in [*side, *others]}
-
-
-def _document(shown: StateRow) -> dict[str, Any]:
-    doc: dict[str, Any] = json.loads(shown.doc) | {"unverified": shown.unverified}
-    doc["provenance"]["unverified"] = [position for by in shown.unverified.values() for position in by]
-    return doc
 
 
 def _timeline_item(day: date, line: str, weak: set[int]) -> str:

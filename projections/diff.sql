@@ -1,0 +1,76 @@
+-- name: struck
+-- By which corrections between two positions were these entries struck, and those that took their place?
+with recursive struck (entry, by) as (
+    select target.position, correction.position
+      from entries as target
+      join entries as correction on correction.stream = target.stream
+     where target.position = any(%(gone)s)
+       and correction.type in ('entry.voided', 'entry.superseded')
+       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+       and correction.position > %(since)s and correction.position <= %(upto)s
+    union
+    select target.position, correction.position
+      from struck
+      join entries as target on target.position = struck.by
+      join entries as correction on correction.stream = target.stream
+     where correction.type in ('entry.voided', 'entry.superseded')
+       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+       and correction.position > %(since)s and correction.position <= %(upto)s
+)
+select entry, by
+  from struck
+
+-- name: facts
+-- The facts of some streams that count from a day after one and up to another, as known at a position.
+select subject, position, day
+  from timeline
+ where subject = any(%(streams)s)
+   and known_from <= %(known_at)s and known_to > %(known_at)s
+   and day > %(since)s and day <= %(upto)s
+
+-- name: steps_known
+-- Some fields of states on a day, wherever what was known of them changed between two positions: at which entry, and what
+-- they say from there on.
+select changed.subject, changed.lane, turn.position, told.fields
+  from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane),
+       lateral (
+           select distinct turned.position
+             from states,
+                  lateral (values (known_from), (known_to)) as turned (position)
+            where states.subject = changed.subject
+              and states.lane = changed.lane
+              and states.valid_from <= %(valid_at)s
+              and turned.position > %(since)s and turned.position <= %(upto)s
+       ) as turn
+  left join lateral (
+           select doc
+             from states
+            where states.subject = changed.subject
+              and states.lane = changed.lane
+              and states.valid_from <= %(valid_at)s
+              and states.known_from <= turn.position and states.known_to > turn.position
+            order by states.valid_from desc
+            limit 1
+       ) as held on true
+  left join lateral (
+           select json_object_agg(key, value) as fields
+             from json_each(held.doc::json)
+            where key = any(%(fields)s)
+       ) as told on true
+ order by turn.position
+
+-- name: steps_valid
+-- Some fields of states as known at a position, on each day between two on which another state begins to hold.
+select changed.subject, changed.lane, states.valid_from, told.fields
+  from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane)
+  join states
+    on states.subject = changed.subject
+   and states.lane = changed.lane
+   and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
+   and states.valid_from > %(since)s and states.valid_from <= %(upto)s,
+       lateral (
+           select json_object_agg(key, value) as fields
+             from json_each(states.doc::json)
+            where key = any(%(fields)s)
+       ) as told
+ order by states.valid_from

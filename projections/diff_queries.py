@@ -1,0 +1,122 @@
+"""What changed in a stream, and in all that belongs to it, between two bases; and which entries between are responsible."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import date
+from typing import Any
+
+from ledger.database.connection import Connection, sql_blocks
+from ledger.errors import NotFound
+from ledger.vocabulary.fact import Subject
+from projections.basis import Asked, Basis
+from projections.diff import Between, Change, Step, changes, explained, gone, stepped, stream_of, supports
+from projections.queries import Queries, StateRow, find_state, find_states
+
+SQL = sql_blocks("projections", "diff.sql")
+
+Documents = dict[str, dict[str, Any]]
+"""The states on one side: of streams, and of the parties' parts in agreements."""
+
+Steps = Callable[[Sequence[Change]], Mapping[str, Sequence[Step]]]
+"""Looks up the way from the earlier point to the later one, for the states and fields of these changes."""
+
+
+def diff(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> tuple[list[Change], Basis, Basis]:
+    """The changes from one side to the other, and both bases, which differ in one clock. Raises NotFound.
+
+    It takes a fixed number of round trips. All is read in one transaction, so that no rebuild puts other rows between.
+    """
+    days_pass = sides[0].known_at == sides[1].known_at
+    with reads.at_each(sides, *(["states", "timeline"] if days_pass else [])) as (connection, bases):
+        early, late = sorted(bases, key=lambda basis: (basis.known_at, basis.valid_at))
+        with connection.transaction():
+            before, after = _documents(connection, subject, (early, late))
+            found = _explained(connection, before, after, early, late) if early != late else []
+    if not before and not after:
+        raise NotFound(f"nothing is known of {subject}, neither there nor here")
+    if [early, late] != bases:
+        found = [change._replace(old=change.new, new=change.old) for change in found]
+    return found, bases[0], bases[1]
+
+
+def _documents(connection: Connection, subject: Subject, bases: Sequence[Basis]) -> tuple[Documents, Documents]:
+    """The documents of both sides; what belongs to the subject on one side alone may be known on the other."""
+    whole = [find_state(connection, subject, basis) for basis in bases]
+    shown = [found.shown if found else [] for found in whole]
+    subjects = {one.subject for side in shown for one in side}
+    before, after = (
+        _by_name([*side, *find_states(connection, sorted(subjects - {one.subject for one in side}), basis)])
+        for side, basis in zip(shown, bases, strict=True)
+    )
+    return before, after
+
+
+def _by_name(shown: Sequence[StateRow]) -> Documents:
+    return {_name(one.subject, one.lane): json.loads(one.doc) | {"unverified": one.unverified} for one in shown}
+
+
+def _name(subject: str, lane: str) -> str:
+    return f"{subject} {lane}".strip()
+
+
+def _explained(connection: Connection, before: Documents, after: Documents, early: Basis, late: Basis) -> list[Change]:
+    """The changes with the entries responsible. The way between the points is looked up where provenance does not tell."""
+    found = [(one, before.get(one.subject, {}), after.get(one.subject, {})) for one in changes(before, after)]
+    streams = sorted({stream_of(change.subject) for change, _, _ in found})
+    if early.known_at == late.known_at:
+        between, steps = _between_days(connection, streams, early, late)
+    else:
+        left = gone(one for told in found for one in supports(*told))
+        between, steps = _between_positions(connection, streams, left, early, late)
+    told = [explained(change, old, new, between) for change, old, new in found]
+    way = steps([change for change in told if not change.entries])
+    return [one if one.entries else stepped(one, before.get(one.subject, {}), way[one.subject]) for one in told]
+
+
+def _between_positions(
+    connection: Connection, streams: Sequence[str], left: Set[int], early: Basis, late: Basis
+) -> tuple[Between, Steps]:
+    """What was recorded between two positions, as it bears on one day. Entries that are ``left`` may have been struck."""
+    given = {"since": early.known_at, "upto": late.known_at, "valid_at": late.valid_at}
+    struck = dict(connection.execute(SQL["struck"], given | {"gone": list(left)}).fetchall()) if left else {}
+    recorded = range(early.known_at + 1, late.known_at + 1)
+
+    def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
+        rows = connection.execute(SQL["steps_known"], given | _wanted(rest)) if rest else ()
+        return _by_state((_name(subject, lane), Step((position,), doc or {})) for subject, lane, position, doc in rows)
+
+    return Between(dict.fromkeys(streams, recorded), struck), steps
+
+
+def _between_days(connection: Connection, streams: Sequence[str], early: Basis, late: Basis) -> tuple[Between, Steps]:
+    """The facts that count from a day between two, as known at one position."""
+    given = {"since": early.valid_at, "upto": late.valid_at, "known_at": late.known_at}
+    facts: dict[tuple[str, date], list[int]] = defaultdict(list)
+    positions: dict[str, set[int]] = {stream: set() for stream in streams}
+    for stream, position, day in connection.execute(SQL["facts"], given | {"streams": streams}):
+        facts[stream, day].append(position)
+        positions[stream].add(position)
+
+    def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
+        rows = connection.execute(SQL["steps_valid"], given | _wanted(rest)) if rest else ()
+        return _by_state((_name(subject, lane), Step(facts[subject, day], doc)) for subject, lane, day, doc in rows)
+
+    return Between(positions, days_pass=True), steps
+
+
+def _wanted(rest: Sequence[Change]) -> dict[str, Any]:
+    """The states and the parts of their documents that are looked at."""
+    names = [name.partition(" ") for name in sorted({change.subject for change in rest})]
+    return {
+        "subjects": [subject for subject, _, _ in names],
+        "lanes": [lane for _, _, lane in names],
+        "fields": sorted({change.field for change in rest} | {"provenance", "disputes"}),
+    }
+
+
+def _by_state(rows: Any) -> Mapping[str, Sequence[Step]]:
+    found: dict[str, list[Step]] = defaultdict(list)
+    for name, step in rows:
+        found[name].append(step)
+    return found
