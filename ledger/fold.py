@@ -222,10 +222,17 @@ class History:
         if not self.kind.has_parts:
             return ONLY_MAIN
         lanes = {lane for live in changed for lane in live.lanes}
+        if self._shows_on_main(lanes, order):
+            lanes.add(MAIN)
         opened = next((step.order for step in self.lanes.get(MAIN, ()) if step.state.status), None)
         if opened is None or order <= opened or any(self._reopens(one) for one in changed):
             return {MAIN, *lanes, *self.lanes}
         return lanes
+
+    def _shows_on_main(self, lanes: Set[str], order: ValidOrder) -> bool:
+        """Whether facts from a place on put what becomes of these lanes on the main lane too, as signatures do."""
+        later = self.lives[bisect_left(self.lives, order, key=_valid_order) :]
+        return any(len(one.lanes) > 1 and not lanes.isdisjoint(one.lanes) for one in later)
 
     def _phases(self, steps: Sequence[StateAt]) -> list[tuple[ValidOrder | None, str | None]]:
         """What of the main lane bears on the others: from where to where it is over, and how it ended."""
@@ -251,12 +258,11 @@ class History:
         """Put a fact on those of its lanes that are concerned; returns the lanes that have one more step."""
         lanes, main = live.lanes, self._main_before(live.order)
         is_over = main.status in self.kind.ended
-        over = main.status if is_over else None
         excused = is_over and self._reopened_same_day(live)
         states = {}
         for lane in lanes:
             if lane in concerned:
-                states[lane] = self._evolved(lane, live, over, excused)
+                states[lane] = self._evolved(lane, live, main, excused)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
         if MAIN in lanes:
@@ -271,11 +277,12 @@ class History:
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
         return states
 
-    def _evolved(self, lane: str, live: LiveFact, over: str | None, excused: bool) -> State:
+    def _evolved(self, lane: str, live: LiveFact, main: State, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
         before = self.state(lane)
         state = before.before(live)
-        state.over, state.excused = over, excused
+        if main.status in self.kind.ended:
+            state.over, state.over_by, state.excused = main.status, main.provenance["status"], excused
         (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
         if state.status != before.status:
             state.credit_status()

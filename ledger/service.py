@@ -18,12 +18,11 @@ from uuid6 import uuid7
 
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.failures import FAILURES, explained
-from ledger.errors import Refused, TooLarge
+from ledger.errors import Refused
 from ledger.fold import History
 from ledger.library_recorder import EntryRecorder
 from ledger.log.commitments import SALT_BYTES
 from ledger.log.entry import LineMapper
-from ledger.recorded import UNRECORDED
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
 from ledger.writing.decision_cache import DecisionCache
@@ -105,7 +104,7 @@ class Ledger(Application[str]):
         The positions are those that the entries would have if nobody else recorded anything. Raises as ``append`` does.
         """
         request = self._request(drafts, actor, idempotency_key, strict=strict)
-        context = self._context(request)
+        context = self.context(request)
         before = {subject: context.histories[subject] for subject in sorted(request.subjects)}
         answers = [answer for answer, _ in self.decider.decide(context, request, context.size + 1)]
         return Preview(answers, before, {subject: context.histories[subject] for subject in before})
@@ -114,23 +113,7 @@ class Ledger(Application[str]):
         """What waits to be recorded at this moment."""
         return self.writer.report()
 
-    def dry_run(
-        self, drafts: Sequence[Draft], actor: Actor, *, strict: bool = False
-    ) -> tuple[list[Answer], Refused | TooLarge | None]:
-        """What ``append`` would answer, up to the first draft that it would refuse, and why that one.
-
-        The positions are those of the future. Raises Unavailable.
-        """
-        answers, request = list[Answer](), self._request(drafts, actor, strict=strict)
-        context = self._context(request)
-        try:
-            for answer, _ in self.decider.each(context, request, UNRECORDED):
-                answers.append(answer)
-        except (Refused, TooLarge) as error:
-            return answers, error
-        return answers, None
-
-    def _context(self, request: Request) -> DecisionContext:
+    def context(self, request: Request) -> DecisionContext:
         """What a request is decided on, all of it read now."""
         try:
             with self.pool.connection() as connection:

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import date, datetime, timedelta, timezone
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from ledger.vocabulary.dates import InvalidDate, PartialDate
-from ledger.vocabulary.edtf import Bounds, Day, bounds_of
+from ledger.vocabulary.edtf import Bounds, Day, _years, bounds_of
 
 FEW = settings(deadline=None, max_examples=60)
 DAYS = st.dates(date(1, 1, 1), date(9999, 12, 31))
@@ -393,3 +393,13 @@ def _is_date(text: str) -> bool:
     except InvalidDate:
         return False
     return True
+
+
+def test_masks_take_no_longer_than_they_are() -> None:
+    """A text of a hundred characters looks at few years, however many it leaves open."""
+    for text in ("{" + ",".join(["XXXX-XX-XX?", "XXXX-XX-XX~"] * 5) + "}", "XXXX-12-31", "-XXXX-02-29"):
+        assert bounds_of(text).earliest is not None
+    with pytest.raises(InvalidDate, match="no such day"):
+        bounds_of("XXXX-02-30")
+    looked = [*islice(_years("XXXX"), 2), *islice(_years("XXXX", -1), 2), *islice(_years("-XXXX"), 2)]
+    assert looked == [0, 1, 9999, 9998, -9999, -9998]

@@ -87,6 +87,7 @@ def _settled(shown: dict[str, Any], said: dict[int, str]) -> dict[str, Any]:
     shown["alternatives"] = {
         path: sorted({_text(one["value"]) for one in both}) for path, both in shown["alternatives"].items()
     }
+    shown["provenance"].pop("effective", None)  # it keeps who told of an effect that is shown no more
     shown["anomalies"] = sorted({one["code"] for one in shown["anomalies"]})
     shown["provenance"] = {
         name: sorted({said[position] for position in known}) for name, known in shown["provenance"].items()

@@ -749,3 +749,16 @@ def test_nothing_is_known_on_either_side_of_a_diff(service: Service) -> None:
     """A stream that is not there has no changes, and is not found."""
     service.given(THX)
     problem_of(service.get("/v1/initiatives/unheard-of/diff?from=0"), 404)
+
+
+def test_a_mistyped_code_is_no_empty_list(service: Service) -> None:
+    """A status, kind or area that a list cannot have is refused with those that it can; it would read as if there were none."""
+    for path in ("agreements?status=inforce", "meetings?kind=foo", "initiatives?area=foo", "parties?status=met"):
+        problem = problem_of(service.get(f"/v1/{path}"), 422)
+        assert problem["errors"][0]["pointer"] == path.partition("?")[2].partition("=")[0]
+    assert "in_force" in problem_of(service.get("/v1/agreements?status=inforce"), 422)["detail"]
+    for kind in KINDS.values():
+        for status in kind.statuses:
+            assert service.get(f"/v1/{kind.plural}?status={status}").status_code == 200
+        for category in kind.categories:
+            assert service.get(f"/v1/{kind.plural}?kind={category}").status_code == 200

@@ -273,18 +273,16 @@ def test_a_repeated_fact_about_a_person_is_flagged(given: Given) -> None:
 def test_the_answer_of_a_dry_run_is_the_answer(ledger: Ledger, reader: Connection) -> None:
     """A dry run says what an append would answer, refuses what it would refuse, and records nothing."""
     drafts = read_body({"events": [THX, SIGNED]})
-    dry, refusal = ledger.dry_run(drafts, CLERK)
-    assert refusal is None
+    dry = ledger.preview(drafts, CLERK).answers
     assert size(reader) == 0
     wet = ledger.append(drafts, CLERK)
     assert [(one.subject, one.version, [a.code for a in one.anomalies]) for one in dry] == [
         (one.subject, one.version, [a.code for a in one.anomalies]) for one in wet
     ]
     unknown = event("agreement.suspended", "agreement:unknown", "2024")
-    dry, refusal = ledger.dry_run(read_body({"events": [INDIA, unknown, USA]}), CLERK)
-    assert [answer.subject for answer in dry] == ["party:ind"]
-    assert isinstance(refusal, Refused)
-    assert refusal.pointer == "/events/1"
+    with pytest.raises(Refused) as refused:
+        ledger.preview(read_body({"events": [INDIA, unknown, USA]}), CLERK)
+    assert refused.value.pointer == "/events/1"
 
 
 # --- sources
@@ -467,7 +465,7 @@ def test_readers_who_hold_all_connections_stop_no_writer(location: LedgerLocatio
         pool.timeout = 0.2
         assert again(ledger, THX)[0].position == 1
         with pytest.raises(Unavailable):
-            ledger.dry_run(read_body(INDIA), CLERK)
+            ledger.preview(read_body(INDIA), CLERK)
 
 
 def test_after_closing_a_writer_is_told_so(location: LedgerLocation, pool: Pool) -> None:

@@ -603,6 +603,34 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
     assert "report.csv cannot be written: No such file or directory" in told
 
 
+def test_a_row_that_was_cut_short(importing: Importing) -> None:
+    """A row with fewer cells than there are columns cannot be read: the file may have been cut off in it."""
+    told = importing("7,Posts,Arland,05/06/1955\n8,Mails,Ar", code=1).stderr
+    assert "line 3: the row has 3 cells, and the table 4 columns: is the file cut short?" in told
+    assert importing.entries() == []
+
+
+def test_a_workbook_is_told_as_that(importing: Importing) -> None:
+    """A file that is no text is told as what it is, with what to do; no encoding would help."""
+    told = importing(b"PK\x03\x04\x14\x00", code=1).stderr
+    assert "save the sheet as CSV in UTF-8" in told
+
+
+def test_unknown_words_in_any_letters(importing: Importing) -> None:
+    """What stands for an unknown cell is compared without regard to case, however the mapping writes it."""
+    importing("7,Posts,Arland,INDEFINITE\n", more='unknown = ["", "Indefinite"]')
+    assert importing.types("agreement:7") == ["agreement.mentioned"]
+
+
+def test_a_hard_link_is_the_same_file(importing: Importing) -> None:
+    """A report is not written over the table under another of its names."""
+    importing("7,Posts,Arland,05/06/1955\n")
+    other = importing.folder / "other.csv"
+    other.hardlink_to(importing.folder / "table.csv")
+    importing("7,Posts,Arland,05/06/1955\n", "--report", str(other), code=2)
+    assert other.read_text().startswith(HEADER)
+
+
 def test_strictly(importing: Importing) -> None:
     """With --strict what would be flagged is refused, told by its line, in dry run and run; all else is recorded."""
     table = "7,Posts,Arland,05/06/1955\n8,Mails,Arland,05/06/2955\n"

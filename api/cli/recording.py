@@ -70,11 +70,18 @@ def import_(
 
 def _check_outputs(given: list[Path | None], written: list[Path | None]) -> None:
     """Nothing that is read is written over."""
-    taken = [path.resolve() for path in given if path]
+    taken = [path for path in given if path]
     for path in filter(None, written):
-        if path.resolve() in taken:
+        if any(_is_same(path, other) for other in taken):
             raise typer.BadParameter(f"{path} is a file of this import already: name another one")
-        taken.append(path.resolve())
+        taken.append(path)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether both are one file, by whatever name."""
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:

@@ -6,13 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from api.http.times import Day, End, Moment
 from ledger.errors import Fault, Invalid, RolledBack
+from ledger.vocabulary.codes import Area
 from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
+from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.registry import KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
 from projections.queries import Filters
@@ -21,6 +33,7 @@ MAX_PAGE = 1_000
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 BARE = re.compile(r"[!#-~][!-~]*")
 IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')
+PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 MAX_KEY = 255
 
 
@@ -98,7 +111,7 @@ class ListQuery(Paged):
 
     status: Code | None = None
     kind: Code | None = None
-    area: Code | None = None
+    area: Area | None = None
     party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
     ref: Ref | None = None
     text: Search | None = None
@@ -123,8 +136,28 @@ class MilestoneQuery(ListQuery):
         return replace(super().filters(), due_before=self.due_before, overdue=self.overdue)
 
 
-LIST_QUERIES: dict[str, type[ListQuery]] = {"milestone": MilestoneQuery}
-"""How the lists of a kind are asked, where they have more than the others."""
+def _list_query(kind: Kind) -> type[ListQuery]:
+    """How the list of a kind is asked: with its own statuses and codes."""
+    base = MilestoneQuery if kind.overdue_from else ListQuery
+    status: Any = Annotated[Code | None, _one_of(kind.statuses, kind)]
+    category: Any = Annotated[Code | None, _one_of(kind.categories, kind)]
+    narrowed = create_model(base.__name__, __base__=base, status=(status, None), kind=(category, None))
+    return cast("type[ListQuery]", narrowed)
+
+
+def _one_of(codes: Sequence[str], kind: Kind) -> Any:
+    """A mistyped code finds nothing, and would read as if there were nothing."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in codes:
+            raise ValueError(f"{value!r} is no such code of {kind.plural}: they have {', '.join(codes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+LIST_QUERIES: dict[str, type[ListQuery]] = {kind.name: _list_query(kind) for kind in KINDS.values()}
+"""How the list of each kind is asked."""
 
 
 class DueQuery(Paged):
@@ -213,7 +246,7 @@ def idempotency_key(header: str | None, drafts: Sequence[Draft]) -> str | None:
 
 def is_strict(prefer: Sequence[str]) -> bool:
     """Whether ``Prefer`` asks for ``handling=strict`` (RFC 7240). Of two that say otherwise the first counts."""
-    preferences = [one.partition(";")[0].strip() for one in ",".join(prefer).split(",")]
+    preferences = [one.partition(";")[0].strip() for one in PREFERENCE.findall(",".join(prefer))]
     named = [one.partition("=") for one in preferences]
     handling = [value.strip().strip('"') for name, _, value in named if name.strip().lower() == "handling"]
     return bool(handling) and handling[0].lower() == "strict"

@@ -90,6 +90,8 @@ def _encoding(path: Path, named: str | None) -> str:
         head = file.read(4)
     if found := next((name for mark, name in MARKS.items() if head.startswith(mark)), named):
         return found
+    if head == b"PK\x03\x04":
+        raise Invalid(f"{path} is no text but a workbook, or another zip file: save the sheet as CSV in UTF-8")
     if b"\0" in head[:2]:
         raise Invalid(
             f"{path} cannot be read: it looks like UTF-16 without a byte order mark. Save it as UTF-8, or name its encoding "

@@ -156,6 +156,11 @@ class Corrections(MappingPart):
     reason: Text
 
 
+def _caseless(words: tuple[str, ...]) -> tuple[str, ...]:
+    """As cells are compared with them: in whatever letters."""
+    return tuple(word.casefold() for word in words)
+
+
 class TableMapping(MappingPart):
     """How a table is read. ``name`` and the names of the facts go into the ids, so they must not change."""
 
@@ -165,7 +170,7 @@ class TableMapping(MappingPart):
     columns: dict[str, Column] = Field(default_factory=dict)
     dates: Formats = ("YYYY-MM-DD",)
     years: Annotated[Years, AfterValidator(_in_order)] | None = None
-    unknown: Words = ("", "n/a", "-", "–", "—")  # noqa: RUF001
+    unknown: Annotated[Words, AfterValidator(_caseless)] = ("", "n/a", "-", "–", "—")  # noqa: RUF001
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     sources: list[Value] = Field(default_factory=list)

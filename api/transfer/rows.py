@@ -48,6 +48,9 @@ def _csv_rows(file: TextIO, mapping: TableMapping, report: Report) -> Iterator[R
         lines = range(record.first, record.last + 1)
         if any(cell.strip() for cell in record.cells[len(header) :]):
             report.leave_unread(lines, [Remark("", "the row has more cells than the table has columns")])
+        elif len(record.cells) < len(header) and any(cell.strip() for cell in record.cells):
+            few = f"the row has {len(record.cells)} cells, and the table {len(header)} columns: is the file cut short?"
+            report.leave_unread(lines, [Remark("", few)])
         elif any(cell.strip() for cell in record.cells):
             yield Row(lines, dict(zip(header, map(_as_read, record.cells), strict=False)))
 

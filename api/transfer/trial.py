@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from ledger.database.failures import FAILURES, explained
 from ledger.errors import Refused, TooLarge
 from ledger.recorded import UNRECORDED
 from ledger.service import Ledger
-from ledger.writing.decision import Actor, Answer, DecisionContext, Given, Request
-from ledger.writing.decision_cache import DecisionCache
+from ledger.writing.decision import Actor, Answer, Given, Request
 from ledger.writing.draft import Draft
 
 
@@ -19,7 +17,7 @@ def tried(
     The drafts have ids. Raises Unavailable.
     """
     events = [Given(draft.id, draft, sought=True) for draft in drafts if draft.id]
-    context = _context(ledger, Request(events, actor))
+    context = ledger.context(Request(events, actor))
     for event in events:
         try:
             [(answer, new)] = ledger.decider.decide(context, Request([event], actor, strict=strict), UNRECORDED)
@@ -29,12 +27,3 @@ def tried(
         if new:
             context.entries[event.entry_id] = new.entry  # should a later line give it again
         yield answer
-
-
-def _context(ledger: Ledger, request: Request) -> DecisionContext:
-    """The ledger as it is, as far as the request touches it."""
-    try:
-        with ledger.pool.connection() as connection:
-            return DecisionCache().context([request], (), ledger.clock().date(), lambda: connection)
-    except FAILURES as error:
-        raise explained(error) from None

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from functools import reduce
-from itertools import combinations, product
+from itertools import product
+from operator import attrgetter
 from typing import NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -16,29 +17,29 @@ UNDATED = Bounds(None, None)
 
 
 class Account(NamedTuple):
-    """What one entry says of an act: when it took place or effect, and which sources say so."""
+    """What one entry says of an act: when it took place or effect, and which sources say so.
+
+    ``days`` are those that it gives, where it gives none any day; ``item`` is which item of a list tells of the act.
+    """
 
     position: int
     occurred: PartialDate | None
     effective: PartialDate | None
     sources: frozenset[str]
-    item: int = 0  # of the list that tells of such acts: which one it is
-
-    @property
-    def days(self) -> list[Bounds]:
-        """The days that it gives; without any, each day is one of them."""
-        return [day.bounds for day in (self.occurred, self.effective) if day] or [UNDATED]
+    days: tuple[Bounds, ...]
+    item: int = 0
 
 
 def account(fact: Fact, position: int) -> Account:
     sources = frozenset([citation.source for citation in fact.sources])
-    return Account(position, fact.occurred, fact.effective, sources)
+    days = tuple([day.bounds for day in (fact.occurred, fact.effective) if day]) or (UNDATED,)
+    return Account(position, fact.occurred, fact.effective, sources, days)
 
 
 def item_of(mine: Account, known: Sequence[Account]) -> int | None:
-    """The item of a list that tells of the same act as ``mine``, if there is one."""
-    items = {one.item: [other for other in known if other.item == one.item] for one in known}
-    return next((item for item, others in items.items() if is_one_day([mine, *others])), None)
+    """The item of a list that tells of the same act as ``mine``, if there is one: the first of which all accounts agree."""
+    others = {one.item for one in known if not compatible(mine, one)}
+    return min((one.item for one in known if one.item not in others), default=None)
 
 
 def repeats(mine: Account, known: Sequence[Account]) -> bool:
@@ -75,25 +76,20 @@ def share_source(one: Account, other: Account) -> bool:
     return not one.sources.isdisjoint(other.sources) or one.sources == other.sources
 
 
-def is_one_day(accounts: Sequence[Account]) -> bool:
-    """Whether the days of all leave room for one act."""
-    return all(compatible(one, other) for one, other in combinations(accounts, 2))
-
-
-def current(accounts: Sequence[Account]) -> tuple[PartialDate | None, PartialDate | None]:
-    """When an act took place and took effect, of all that is said: as accurately as it is told; where the accounts differ,
+def current(accounts: Sequence[Account], *, differ: bool) -> tuple[PartialDate | None, PartialDate | None]:
+    """When an act took place and took effect, of all that is said: as accurately as it is told; where the accounts ``differ``,
     as the one says that was recorded last.
     """
-    if is_one_day(accounts):
-        occurred = reduce(accurate, [one.occurred for one in accounts])
-        return occurred, reduce(accurate, [one.effective for one in accounts])
-    last = max(one for one in accounts if one.occurred or one.effective)
-    return last.occurred, last.effective
+    if differ:
+        last = max([one for one in accounts if one.occurred or one.effective], key=attrgetter("position"))
+        return last.occurred, last.effective
+    occurred = reduce(accurate, [one.occurred for one in accounts])
+    return occurred, reduce(accurate, [one.effective for one in accounts])
 
 
 def accurate(one: PartialDate | None, other: PartialDate | None) -> PartialDate | None:
     """Of two dates of one act the one that leaves less open; where neither does, always the same one of them."""
-    if one is None or other is None:
+    if one is None or other is None or one == other:
         return one or other
     return min(one, other, key=lambda day: (_span(day), day))
 

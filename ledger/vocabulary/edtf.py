@@ -6,10 +6,12 @@ lies in the calendar year that it is named with, and an unspecified hemisphere i
 
 import calendar
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
+LEAP_YEAR = 2000
 Day = tuple[int, int, int]
 """Year, month, day in the proleptic Gregorian calendar; year 0 is 1 BC, as in ISO 8601."""
 
@@ -162,22 +164,30 @@ def _significant(text: str, year: int, digits: int) -> tuple[int, int]:
 
 def _by_digits(text: str, year: str, month: str, day: str) -> Bounds:
     """A date of which digits may be unspecified: the first and the last real day that it allows."""
-    years = _years(year)
-    first = next((days[0] for y in years if (days := _days(y, month, day))), None)
-    last = next((days[-1] for y in reversed(years) if (days := _days(y, month, day))), None)
+    if not _days(True, month, day):  # a leap year has all days of the others
+        raise InvalidDate(f"{text!r}: the calendar has no such day")
+    first = next(((y, *days[0]) for y in _years(year) if (days := _days(calendar.isleap(y), month, day))), None)
+    last = next(((y, *days[-1]) for y in _years(year, -1) if (days := _days(calendar.isleap(y), month, day))), None)
     if first is None or last is None:
         raise InvalidDate(f"{text!r}: the calendar has no such day")
     return Bounds(first, last)
 
 
-def _years(digits: str) -> list[int]:
-    choices = [range(10) if digit == "X" else (int(digit),) for digit in digits.lstrip("-")]
-    years = sorted(int("".join(map(str, chosen))) for chosen in product(*choices))
-    return [-year for year in reversed(years) if year] if digits.startswith("-") else years
+def _years(digits: str, step: int = 1) -> Iterator[int]:
+    """The years that digits allow, one by one: from the first, or with -1 from the last."""
+    sign = -1 if digits.startswith("-") else 1
+    choices = [range(10)[:: sign * step] if digit == "X" else (int(digit),) for digit in digits.lstrip("-")]
+    for chosen in product(*choices):
+        year = int("".join(map(str, chosen)))
+        if year or sign > 0:
+            yield sign * year
 
 
-def _days(year: int, month: str, day: str) -> list[Day]:
-    return [(year, m, d) for m in _numbers(month, 12) for d in _numbers(day, _days_in(year, m))]
+@lru_cache(maxsize=1_000)
+def _days(is_leap: bool, month: str, day: str) -> list[tuple[int, int]]:
+    """The days that digits allow in a leap year, or in another."""
+    year = LEAP_YEAR if is_leap else LEAP_YEAR + 1
+    return [(m, d) for m in _numbers(month, 12) for d in _numbers(day, _days_in(year, m))]
 
 
 @lru_cache(maxsize=1_000)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ledger.vocabulary.acts import Act, account
 from ledger.vocabulary.codes import AnomalyCode
@@ -35,6 +36,10 @@ class Transition(NamedTuple):
 
 def transition(to: str, after: str = "", **more: Any) -> Transition:
     return Transition(to, frozenset(after.split()), **more)
+
+
+def _is_code(sort: Any) -> bool:
+    return isinstance(sort, type) and issubclass(sort, StrEnum)
 
 
 def _nothing(main: State, others: list[State]) -> None:
@@ -74,6 +79,16 @@ class Kind:
     def ranks(self) -> Mapping[type[Fact], int]:
         """The place of each of its facts in the lifecycle."""
         return {fact: rank for rank, fact in enumerate(self.facts)}
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The codes of what its facts call kind, type or instrument_type."""
+        opening = [fact for fact in self.facts if fact.opens]
+        fields = [fact.model_fields.get(name) for fact in opening for name in ("kind", "type_", "instrument_type")]
+        codes = [
+            found for one in fields if one for found in (one.annotation, *get_args(one.annotation)) if _is_code(found)
+        ]
+        return tuple(dict.fromkeys(str(code) for sort in codes for code in sort))
 
     @cached_property
     def has_parts(self) -> bool:
@@ -157,7 +172,8 @@ class Kind:
         state.status = state.status or self.statuses[0]
         if state.excused or (fact.opens and (fact.describes or not rule)):
             return
-        state.flag(AnomalyCode.after_end, f"it was {state.over} by then; the status stays")
+        detail = f"{state.told} comes after it was {state.over}; the status stays"
+        state.flag(AnomalyCode.after_end, detail, state.over_by)
         order = self.statuses.index
         if rule and state.over in self.statuses and order(rule.to) < order(state.over):
             state.flag_order()
@@ -172,7 +188,7 @@ class Kind:
             return
         if not expected:
             detail = f"it was {before} and not {'/'.join(sorted(rule.after))}"
-            state.flag(AnomalyCode.missing_predecessor, detail)
+            state.flag(AnomalyCode.missing_predecessor, detail, state.provenance.get("status", ()))
         state.status = state.before_end or rule.to if rule.restores and before in rule.after else rule.to
         if state.status != before:
             self._turn(state, before, state.status)

@@ -4,7 +4,8 @@ A stream has one lane, named "", that tells its state; an agreement has one more
 says what a fact does to a lane. It writes through the methods of ``State``, which keep, beside each field, the
 positions of the entries that set it, and flag what does not fit instead of failing: the real world is let in.
 
-A fact changes a state by what stands before it in valid order, never by what was recorded before it.
+A fact changes a state by what stands before it in valid order, never by what was recorded before it; but of two values
+that conflict the one that was recorded later is current.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +23,6 @@ from ledger.vocabulary.acts import (
     conflicts,
     current,
     duplicates,
-    is_one_day,
     item_of,
     repeats,
 )
@@ -93,6 +93,7 @@ class State:
     acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
     fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
     over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
+    over_by: tuple[int, ...] = ()  # the entries that tell of the end
     excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day
     same_act: frozenset[int] = frozenset()  # the other entries that tell of the act of ``live``
     is_apart: bool = False  # ``live`` is an act that cannot happen again: it stands in history alone
@@ -138,13 +139,16 @@ class State:
 
     def replace(self, name: str, value: Any, kept_in: str, before: Any = None) -> None:
         """Give a field another value; the earlier one is kept in a list."""
-        if self.today.get(name) is type(self.now.fact):
+        current, kept = self.fields.get(name), self.fields.get(kept_in, ())
+        is_again = self.today.get(name) is type(self.now.fact)
+        former = before if is_again else before or current
+        if former is not None and former != value and (not is_again or former not in kept):
+            self.fields[kept_in] = [*kept, former]
+        if kept_in in self.fields:
             self.note(kept_in)
-        elif self.fields.get(name) != value:
-            self.fields[kept_in] = [*self.fields.get(kept_in, ()), before or self.fields.get(name)]
-            self.note(kept_in)
-        if self.fields.get(name) == value:
+        if current == value:
             self.note(name)
+            self.today[name] = type(self.now.fact)
         else:
             self.tell(name, value)
 
@@ -172,7 +176,7 @@ class State:
 
     def _beside(self, name: str, value: Any) -> None:
         """Another entry says the same of the field, or says otherwise; ``None`` says nothing of it."""
-        if self.fields[name] == value:
+        if self.fields[name] == value and name not in self.alternatives:
             self.note(name)
         elif value is None:
             return
@@ -186,9 +190,12 @@ class State:
         told, current = self.provenance[name], self.fields[name]
         said_by = told[-1] if isinstance(current, list) else max(told)  # who added last, or who said it last
         known = self.alternatives.get(name) or ({"value": current, "position": said_by},)
-        both = (*known, {"value": value, "position": self.now.position})
+        same = max((one["position"] for one in known if one["value"] == value), default=0)
+        mine = {"value": value, "position": max(same, self.now.position)}
+        both = (*(one for one in known if one["value"] != value), mine)
         self.alternatives = {**self.alternatives, name: both}
-        self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", told)
+        if not same:
+            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", told)
         self.set(name, max(both, key=lambda one: one["position"])["value"])
         self.provenance[name] = tuple(sorted({*told, self.now.position}))
 
@@ -259,14 +266,20 @@ class State:
             self.flag(AnomalyCode.source_conflict, f"another entry gives {_day_of(act)} differently", others)
         self._date_again(act, is_shown)
 
+    def differ(self, act: Act) -> bool:
+        """Whether those who tell of an act, ``live`` the last of them, give different days."""
+        *known, mine = self.acts[act]
+        split = {one["position"] for one in self.alternatives.get(_day_of(act), ())}
+        return conflicts(mine, known) or any(one.position in split for one in known)
+
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
         accounts = self.acts[act]
-        if not is_one_day(accounts):
+        if differ := self.differ(act):
             told = tuple({"value": one.occurred, "position": one.position} for one in accounts if one.occurred)
             self.alternatives = {**self.alternatives, _day_of(act): told}
         if is_shown:
-            occurred, effective = current(accounts)
+            occurred, effective = current(accounts, differ=differ)
             self._note("dates", act[0], occurred)
             self._take_effect(act[0], effective)
 
@@ -307,10 +320,18 @@ class State:
             self._note("effective", name, day)
         elif not day and name in known:
             self.fields["effective"] = {other: one for other, one in known.items() if other != name}
+            if len(known) == 1:
+                del self.fields["effective"], self.provenance["effective"]
 
     def _note(self, field: str, name: str, value: Any) -> None:
         self.fields[field] = {**self.fields.get(field, {}), name: value}
         self.note(field)
+
+    @property
+    def told(self) -> str:
+        """``live`` in words: what happened, and when."""
+        fact = self.now.fact
+        return f"{fact.short_type} ({fact.occurred or fact.effective or 'undated'})"
 
     def flag(self, code: AnomalyCode, detail: str, others: Iterable[int] = ()) -> None:
         """Of entries that are odd together, the one that was recorded last shows it."""
@@ -318,7 +339,7 @@ class State:
 
     def flag_order(self) -> None:
         """Two acts are in an odd order."""
-        detail = f"it was {self.status} by then; the status stays"
+        detail = f"{self.told} comes after it was {self.status}; the status stays"
         self.flag(AnomalyCode.date_order, detail, self.provenance.get("status", ()))
 
 

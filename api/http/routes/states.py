@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
 from api.http.documents import array_json, basis_json, whole_json
-from api.http.parameters import LIST_QUERIES, AtBasis, Count, DiffQuery, ListQuery, Paged, Ref, next_cursor, resume
+from api.http.parameters import LIST_QUERIES, AtBasis, Count, DiffQuery, Paged, Ref, next_cursor, resume
 from ledger.errors import NotFound
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import SLUG, Subject
@@ -44,7 +44,7 @@ def _routes(kind: str) -> APIRouter:
     """The reads of one kind of stream. They are the same for every kind."""
     router = APIRouter(prefix=f"/v1/{KINDS[kind].plural}", tags=[KINDS[kind].plural], route_class=Patient)
     found: dict[str, Any] = {"responses": shapes.problems(404, 409)}
-    narrowed: Any = LIST_QUERIES.get(kind, ListQuery)
+    narrowed: Any = LIST_QUERIES[kind]
 
     @router.get("", response_model=shapes.StatePage, responses=shapes.problems(409), operation_id=f"list_{kind}")
     def list_states(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:

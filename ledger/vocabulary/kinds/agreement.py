@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ledger.vocabulary.acts import account
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
@@ -265,6 +266,8 @@ def lanes(fact: Fact) -> tuple[str, ...]:
 
 def evolve(state: State, fact: Fact, lane: str) -> None:
     """What a fact does to the instrument."""
+    if isinstance(fact, Signed) and not fact.signatories:
+        _sign_unnamed(state, fact)
     AGREEMENT.advance(state, fact)
     match fact:
         case _Descriptive():
@@ -285,6 +288,15 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.tell("ground", fact.ground)
         case Revived():
             state.tell("reason", fact.reason)
+
+
+def _sign_unnamed(state: State, fact: Signed) -> None:
+    """A signature of whom is not said is one act, whoever tells of it; parties' signatures are told apart by party."""
+    act = (fact.short_type, None)
+    if known := state.acts.get(act):
+        state.tell_again(act, known, is_shown=False)
+    else:
+        state.enter(act, account(fact, state.now.position))
 
 
 _CHANGES: dict[type[Fact], str] = {

@@ -1,8 +1,11 @@
 """Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
 
+from typing import Any
+
 from pydantic import Field
 
-from ledger.vocabulary.codes import Area, InitiativeKind, InitiativeRelation, Role, Strength
+from ledger.vocabulary.acts import account
+from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Text
 from ledger.vocabulary.kind import Kind, transition
@@ -174,12 +177,34 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case PartyLeft():
             state.merge("parties", "party", {"party": fact.party, "left": fact.occurred or "undated"})
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
-            status = {"status": fact.short_type.removeprefix("commitment_")}
-            state.merge("commitments", "commitment", {**fact.own, **status})
+            _commit(state, fact)
         case Related():
             state.add("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
             state.tell("reason", fact.reason)
+
+
+def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentFulfilled | CommitmentWithdrawn) -> None:
+    """A commitment is kept or taken back once, and then over until it is made again."""
+    act = (fact.short_type, fact.commitment)
+    known: dict[str, Any] = next(
+        (one for one in state.fields.get("commitments", ()) if one["commitment"] == fact.commitment), {}
+    )
+    over = known.get("status") in ("fulfilled", "withdrawn")
+    if over and isinstance(fact, CommitmentMade):  # it is made again: what was told of the earlier one is over
+        state.forget(lambda one: one[1] == fact.commitment)
+    told = state.acts.get(act, ()) if not isinstance(fact, CommitmentRevised) else ()
+    if told:
+        state.tell_again(act, told, is_shown=False)
+    elif over and not isinstance(fact, CommitmentMade):
+        state.is_apart = True
+        detail = f"{state.told} comes after the commitment {fact.commitment} was {known['status']}"
+        state.flag(AnomalyCode.after_end, detail, state.provenance["commitments"])
+    else:
+        state.enter(act, account(fact, state.now.position))
+    if not state.is_apart:
+        status = known["status"] if told else fact.short_type.removeprefix("commitment_")
+        state.merge("commitments", "commitment", {**fact.own, "status": status})
 
 
 INITIATIVE = Kind(
@@ -197,7 +222,7 @@ INITIATIVE = Kind(
     lifecycle={
         Planned: transition("identified"),
         Launched: transition("active", "reported identified active", once=True),
-        Activated: transition("active", "reported identified active"),
+        Activated: transition("active", "reported identified active", once=True),
         Suspended: transition("suspended", "active finalising", once=True),
         Resumed: transition("active", "suspended", once=True, back=True),
         Finalising: transition("finalising", "active", once=True),

@@ -70,8 +70,10 @@ def _consent(state: State, fact: Consented) -> None:
     """Method, depositary and day of one consent stay together; the last one in valid order is current."""
     if state.is_apart:
         return
-    accounts = state.acts.get(("consented", fact.method), ())
-    occurred, effective = current(accounts) if accounts else (fact.occurred, fact.effective)
+    act = ("consented", fact.method)
+    occurred, effective = fact.occurred, fact.effective
+    if act in state.acts:
+        occurred, effective = current(state.acts[act], differ=state.differ(act))
     mine = {**fact.own, "occurred": occurred, "effective": effective}
     consents = list(state.fields.get("consents", ()))
     at = len(consents)
