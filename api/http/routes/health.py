@@ -21,7 +21,7 @@ from api.http.dependencies import AppState, Strict, app_state
 from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import FAILURES, explained
 from ledger.database.migrations import check_schema
-from ledger.errors import Misconfigured, Unavailable
+from ledger.errors import Misconfigured
 from ledger.log.clocks import Clocks, read_clocks
 from ledger.writing.writer import Backlog
 from projections.follow import is_followed, unseen_since
@@ -145,11 +145,8 @@ def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
 def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
     """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""
     here = app_state(request)
-    try:
-        with probing(here) as connection:
-            whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
-    except Unavailable as error:
-        whys = {"reads": str(error), "appends": str(error)}
+    with probing(here) as connection:
+        whys = {"reads": _no_reads(connection), "appends": _no_appends(connection, here)}
     is_ready = not any(why for name, why in whys.items() if what in (None, name))
     told = {name: {"ok": False, "why": why} if why else {"ok": True} for name, why in whys.items()}
     body = to_json({"ready": is_ready, **told})
