@@ -600,7 +600,7 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
             assert "is a file of this import already" in " ".join(re.sub("[│╭╰╮╯─]", " ", told).split())
             assert (importing.folder / "table.csv").read_text() == HEADER + "7,Posts,Arland,\n"
     told = importing("7,Posts,Arland,\n", "--report", str(importing.folder / "no" / "report.csv"), code=1).stderr
-    assert "report.csv cannot be written: No such file or directory" in told
+    assert "report.csv cannot be written: no such file or directory" in told
 
 
 def test_a_row_that_was_cut_short(importing: Importing) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, TextIO
 
 from api.transfer.forms import as_written
-from ledger.errors import Invalid
+from ledger.errors import Invalid, in_words
 
 CHUNK = 1 << 20
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -35,7 +35,7 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}") from None
+        raise Invalid(f"{path} cannot be read: {in_words(error).removeprefix(f'{path}: ')}") from None
 
 
 @contextmanager

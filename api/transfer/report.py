@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.errors import Invalid
+from ledger.errors import Invalid, in_words
 
 MOST_FAULTS = 1_000
 MOST_PENDING = 10_000
@@ -150,7 +150,7 @@ def report_to(path: Path | None) -> Iterator[Report]:
     try:
         file = path.open("w", encoding="utf-8", newline="")
     except OSError as error:
-        raise Invalid(f"{path} cannot be written: {error.strerror}") from None
+        raise Invalid(f"{path} cannot be written: {in_words(error).removeprefix(f'{path}: ')}") from None
     with file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)

@@ -25,9 +25,9 @@ from api.http.dependencies import (
     listed,
     next_page,
 )
-from api.http.documents import preview_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, is_strict
+from api.http.previews import preview_json
 from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import IdReused, NotFound
 from ledger.log.commitments import Disclosure
