@@ -199,7 +199,7 @@ def test_an_end_that_is_recorded_late_bears_on_what_parties_did_after_it() -> No
     # when
     built = history("agreement", recorded([adopted, consented, superseded]))
     # then
-    assert AnomalyCode.after_end in [one.code for one in built.anomalies(2)]
+    assert AnomalyCode.after_end in [one.code for one in built.anomalies(3)]
 
 
 @given_any(dated_facts())

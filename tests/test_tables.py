@@ -314,13 +314,13 @@ def test_fields_within_fields_have_dotted_names(tmp_path: Path) -> None:
 
 
 def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
-    """A row with too many cells and a line that is no JSON are reported by number, and the others are read."""
-    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2\n")
+    """A row with too many or too few cells and a line that is no JSON are reported by number, and the others are read."""
+    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2,\n3\n")
     (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2}\n[]\n')
     report = Report()
-    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [row(3, what="2")]
+    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [row(3, what="2", when="")]
     assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [row(2, what="2")]
-    assert [number for number, _ in report.faults] == [2, 1, 3]
+    assert [number for number, _ in report.faults] == [2, 4, 1, 3]
 
 
 @pytest.mark.parametrize(
