@@ -282,7 +282,7 @@ def test_a_wrong_mapping_is_told_by_file_and_key(tmp_path: Path, was: str, becom
 def test_a_missing_mapping_or_table(tmp_path: Path) -> None:
     """A file that is not there is one clear sentence."""
     for read in (read_mapping, lambda path: list(read_table(REGISTER, path, Report()))):
-        with pytest.raises(Invalid, match="cannot be read: No such file"):
+        with pytest.raises(Invalid, match="cannot be read: no such file"):
             read(tmp_path / "none.csv")
 
 
