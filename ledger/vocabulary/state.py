@@ -215,14 +215,18 @@ class State:
         self.fields[name] = items
         self.note(name)
 
-    def merge(self, name: str, key: str, item: Mapping[str, Any]) -> None:
-        """The field is a list of things with a key: add this one, or bring the one of its key up to date."""
+    def merge(self, name: str, key: str, item: Mapping[str, Any], *, compared: bool = False) -> None:
+        """The field is a list of things with a key: add this one, or bring the one of its key up to date.
+
+        Where they are ``compared``, two facts of one sort and day that give one differently are a conflict.
+        """
         items = list(self.fields.get(name, ()))
         at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
         before = items[at] if at < len(items) else {}
         merged = {**before, **item}
         items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
-        self._compare(f"{name}/{item[key]}", before, item, self.provenance.get(name, ()))
+        if compared:
+            self._compare(f"{name}/{item[key]}", before, item, self.provenance.get(name, ()))
         self.fields[name] = items
         self._refer(name, references(items))
         self.note(name)

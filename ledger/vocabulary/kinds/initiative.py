@@ -204,7 +204,7 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         state.enter(act, account(fact, state.now.position))
     if not state.is_apart:
         status = known["status"] if told else fact.short_type.removeprefix("commitment_")
-        state.merge("commitments", "commitment", {**fact.own, "status": status})
+        state.merge("commitments", "commitment", {**fact.own, "status": status}, compared=True)
 
 
 INITIATIVE = Kind(
