@@ -235,10 +235,11 @@ class History:
         return any(len(one.lanes) > 1 and not lanes.isdisjoint(one.lanes) for one in later)
 
     def _phases(self, steps: Sequence[StateAt]) -> list[tuple[ValidOrder | None, str | None]]:
-        """What of the main lane bears on the others: from where to where it is over, and how it ended."""
+        """What of the main lane bears on the others: from where to where it is over, how it ended, and who says so."""
         phases: list[tuple[ValidOrder | None, str | None]] = [(None, None)]
         for order, state in steps:
-            phases.append((order, state.status if state.status in self.kind.ended else None))
+            over = state.status in self.kind.ended
+            phases.append((order, f"{state.status} {state.provenance['status']}" if over else None))
         return [one for before, one in pairwise(phases) if one[1] != before[1]]
 
     def _fold_from(self, order: ValidOrder, lanes: Set[str]) -> dict[str, Refolded]:
