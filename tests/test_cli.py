@@ -268,29 +268,29 @@ def test_migrate_makes_a_ledger(server: Embedded) -> None:
         assert done.returncode == code, done.stderr
         return done.stderr
 
-    assert run("status", code=1) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
-    told = run("migrate", code=1, owner_dsn=server.location.dsn)
+    assert run("status", code=4) == "ledger: the database holds no ledger in schema 'fresh': run `ledger migrate`\n"
+    told = run("migrate", code=4, owner_dsn=server.location.dsn)
     assert re.fullmatch("ledger: permission denied .*: set LEDGER_OWNER_DSN to a role that may create .*\n", told)
     assert run("migrate").startswith("ran 0001_entries.sql")
     assert run("migrate") == "nothing to do: the schema is up to date\n"
     run("status")
 
 
-def test_what_is_not_there_is_1(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
-    """A database that cannot be reached, a wrong setting, a port that is taken: one line each, and exit code 1."""
+def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
+    """A database that cannot be reached, a wrong setting, a port that is taken: one line each, and exit code 4."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     for arguments in (["migrate"], ["append", "-"]):
-        told = command(*arguments, stdin=json.dumps(THX), code=1, LEDGER_DSN=nowhere).stderr
+        told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
         assert told.startswith("ledger: the database cannot be reached")
-    told = run(location, "status", code=1, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
+    told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
     assert told.count("\n") == 1
     assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA"))
-    assert command("serve", code=1, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
+    assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
     blocked = tmp_path / "file"
     blocked.write_text("")
     odd = environment(LEDGER_DATA=str(blocked / "data"))
     done = subprocess.run([LEDGER, "status"], capture_output=True, text=True, env=odd, timeout=100)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
 
 
 NEEDED = {
@@ -302,7 +302,7 @@ NEEDED = {
 def test_every_command_keeps_to_the_exit_codes_of_the_readme(
     command: Command, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    """Of any command, one that fails is 1, and its last line says why; a misused one is 2. Only an audit ends with 3."""
+    """Of any command, one that finds no database is 4, and its last line says why; a misused one is 2. Only an audit ends with 3."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     for place in COMMANDS:
         module, name = place.split(".")
@@ -313,11 +313,11 @@ def test_every_command_keeps_to_the_exit_codes_of_the_readme(
             "LEDGER_PORT": "0",
         }
         with subtests.test(command=" ".join(words)):
-            failed = command(*words, *NEEDED.get(name, []), stdin=json.dumps(THX), code=1, **broken)
+            failed = command(*words, *NEEDED.get(name, []), stdin=json.dumps(THX), code=4, **broken)
             assert re.fullmatch(r"ledger: [^\[]+", failed.stderr.splitlines()[-1]), failed.stderr
             assert "no such option" in command(*words, "--no-such-option", code=2, **broken).stderr.lower()
     table = dict(re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M))
-    assert [*table] == ["0", "1", "2", "3"]
+    assert [*table] == ["0", "1", "2", "3", "4"]
     sources = {path.name: path.read_text() for path in (ROOT / "api" / "cli").glob("*.py")}
     assert {name for name, text in sources.items() if "Exit(3)" in text} == {"operating.py"}
 
@@ -338,7 +338,7 @@ def test_what_the_system_refuses_is_a_sentence(command: Command, tmp_path: Path)
         timeout=100,
     )
     why = f"the embedded server does not start: {blocked / 'data'}: not a directory"
-    assert (done.returncode, done.stderr) == (1, f"ledger: {why}\n")
+    assert (done.returncode, done.stderr) == (4, f"ledger: {why}\n")
 
 
 def test_a_schema_that_is_not_there_is_not_begun_by_chance(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_a_schema_that_is_not_there_is_not_begun_by_chance(tmp_path: Path) -> No
 
     assert f"a new ledger 'first' begins in {data}" in run("first", "append", "-")
     for arguments in (["status"], ["keys", "list"], ["rebuild"], ["import", "-", "--dry-run"], ["doctor"]):
-        told = run("frist", *arguments, code=1)
+        told = run("frist", *arguments, code=4)
         assert told == (
             f"ledger: there is no ledger 'frist' in {data}; it holds first: set LEDGER_SCHEMA to one of these; "
             "`ledger migrate` begins a new one\n"
@@ -390,11 +390,11 @@ def test_commands_bring_their_own_server(tmp_path: Path) -> None:
 
     for reading in (["show", "party:usa"], ["export"], ["audit"], ["status"]):
         advice = "set LEDGER_DATA to where it is, or LEDGER_DSN to its server; `ledger migrate` begins a new one\n"
-        run(*reading, code=1, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+        run(*reading, code=4, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
     assert not (tmp_path / "data").exists()
     (tmp_path / "data" / "postgres").mkdir(parents=True)
     for reading in (["show", "party:usa"], ["keys", "create", "me"], ["rebuild"]):
-        run(*reading, code=1, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
+        run(*reading, code=4, said=f"ledger: there is no ledger in {tmp_path / 'data'}: {advice}")
     said = f"a new ledger 'ledger' begins in {tmp_path / 'data'}\n"
     run("append", "-", stdin=json.dumps({"events": [THX, USA]}), said=said)
     assert json.loads(run("show", "party:usa"))["name"] == "United States"

@@ -165,7 +165,7 @@ def test_a_port_that_is_taken_is_one_clear_line(data: Path) -> None:
         done = subprocess.run(
             [LEDGER, "demo"], env=settings(data, port), capture_output=True, text=True, timeout=PATIENCE_S
         )
-    assert done.returncode == 1
+    assert done.returncode == 4
     advice = "set LEDGER_PORT to another (0 takes any that is free)"
     assert done.stderr == f"ledger: cannot serve at 127.0.0.1, port {port}: address already in use; {advice}\n"
     assert not data.exists()

@@ -86,7 +86,7 @@ def test_an_audit_says_what_it_did_not_look_at(command: Command) -> None:
 )  # fmt: skip
 def test_what_would_write_says_why_it_does_not(arguments: list[str], command: Command) -> None:
     """One sentence and exit 1, before anything else is done."""
-    told = command(*arguments, stdin=json.dumps(NEW), code=1).stderr
+    told = command(*arguments, stdin=json.dumps(NEW), code=4).stderr
     assert told.startswith(READ_ONLY)
     assert told.count("\n") == 1
 

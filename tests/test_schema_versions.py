@@ -200,7 +200,7 @@ def test_a_newer_version_is_never_guessed(
         for one in found:
             assert f"{TYPE} is of the schema {DATASCHEMA}/" in one["finding"]
             assert f"the newest that is known here is {DATASCHEMA}/{version}" in one["finding"]
-        assert f"entry {unknown[0]} cannot be projected" in command("rebuild", code=1).stderr
+        assert f"entry {unknown[0]} cannot be projected" in command("rebuild", code=4).stderr
         with running(location) as service:
             assert service.get(f"/v1/events/{unknown[0]}").status_code == 200
             problem = problem_of(service.post(event("meeting.cancelled", TALKS, reason="No quorum")), 503)

@@ -109,20 +109,20 @@ ENVELOPED = ["a type of the future", "a fact of another kind"]
 
 
 @pytest.mark.parametrize("kind", ["an empty list", "no subject", *ENVELOPED])
-def test_a_command_that_must_read_it_ends_with_1(told: Service, owner: Connection, command: Command, kind: str) -> None:
+def test_a_command_that_must_read_it_ends_with_4(told: Service, owner: Connection, command: Command, kind: str) -> None:
     """A replay tells all that comes before it, then one line; so does a rebuild, and a history where it can tell none."""
     spoil(owner, kind, SPOILT)
-    replayed = command("replay", code=1)
+    replayed = command("replay", code=4)
     assert replayed.stdout.count("\n") == SPOILT - 1
     assert replayed.stderr.startswith("ledger: ")
     assert replayed.stderr.count("\n") == 1
-    assert "entry 5 cannot be projected" in command("rebuild", code=1).stderr
+    assert "entry 5 cannot be projected" in command("rebuild", code=4).stderr
     entries = 3 if kind in ENVELOPED else 0
-    assert len(rows(command("history", "initiative:indus-x", code=0 if entries else 1))) == entries
+    assert len(rows(command("history", "initiative:indus-x", code=0 if entries else 4))) == entries
 
 
 def test_an_audit_goes_on_where_no_rebuild_can(told: Service, owner: Connection, command: Command) -> None:
-    """Rows of an older version that cannot be built anew do not keep the auditor from the log: exit 3, not 1."""
+    """Rows of an older version that cannot be built anew do not keep the auditor from the log: exit 3, not 4."""
     spoil(owner, "nothing", SPOILT)
     owner.execute("update projections set version = version - 1")
     assert {one["position"] for one in rows(command("audit", code=3))} == {0, SPOILT}

@@ -37,7 +37,7 @@ def doctor() -> None:
         findings = examine(connection, at.location, at.settings.clock_tolerance)
     show_rows(("", "check", "finding"), findings)
     if any(one.verdict == "fail" for one in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(4)
 
 
 def examine(

@@ -1,6 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 refused or failed, 2 misuse of the command line, 3 an audit has found something.
+Exit codes: 0 done, 1 refused or not found, 2 misuse of the command line, 3 an audit has found something, 4 not available or not
+set up.
 Ended by a signal: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
@@ -17,7 +18,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from api.cli.interrupts import leave_at_once, leave_in_order
-from ledger.errors import LedgerError, in_words
+from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unreadable, in_words
 
 COMMANDS = {
     "demo.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
@@ -102,15 +103,17 @@ def main() -> NoReturn:
             sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
+        _fail(str(error), 4)
     except LedgerError as error:
-        _fail(str(error))
+        _fail(str(error), 1)
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        _fail(in_words(error))
+        _fail(in_words(error), 4)
     except Exception as error:
-        _fail(_of_the_database(error))
+        _fail(_of_the_database(error), 4)
     sys.exit(0)
 
 
@@ -125,8 +128,8 @@ def _of_the_database(error: Exception) -> str:
     return str(explained(error))
 
 
-def _fail(text: str) -> NoReturn:
+def _fail(text: str, code: int) -> NoReturn:
     from api.cli.terminal import say
 
     say(f"ledger: {text}", "red")
-    sys.exit(1)
+    sys.exit(code)

@@ -118,29 +118,26 @@ def _check_headers(request: Request) -> None:
 
 def _check_query(request: Request, path: str) -> None:
     """Raises Invalid."""
-    known, method = parameters_of(request), request.method.lower()
+    known = parameters_of(request, path, request.method)
     given = Counter(name for name, _ in request.query_params.multi_items())
-    unknown = [name for name in given if (path, method, name) not in known]
     faults = [
-        Fault(name, f"there is no such parameter here{_elsewhere(known, name)}", "extra_forbidden") for name in unknown
+        Fault(name, f"there is no such parameter here{_elsewhere(request, name)}", "extra_forbidden")
+        for name in given
+        if name not in known
     ]
     _refuse(faults + [Fault(name, TWICE, "repeated") for name in given if given[name] > 1])
 
 
-def parameters_of(request: Request) -> list[tuple[str, str, str]]:
-    """Path, method and name of every parameter of a query that the reference names."""
-    return [
-        (path, method, one["name"])
-        for path, operations in request.app.openapi()["paths"].items()
-        for method, operation in operations.items()
-        for one in operation.get("parameters", ())
-        if one["in"] == "query"
-    ]
+def parameters_of(request: Request, path: str, method: str) -> set[str]:
+    """The parameters of a query that the reference names."""
+    operation = request.app.openapi()["paths"].get(path, {}).get(method.lower(), {})
+    return {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
 
 
-def _elsewhere(known: Sequence[tuple[str, str, str]], name: str) -> str:
+def _elsewhere(request: Request, name: str) -> str:
     """Where it would be one, if that is a matter of few paths."""
-    paths = [path for path, _, other in known if other == name]
+    known = request.app.openapi()["paths"].items()
+    paths = [path for path, methods in known for method in methods if name in parameters_of(request, path, method)]
     return f": it is one of {' and '.join(paths)}" if 0 < len(paths) <= FEW_PATHS else ""
 
 

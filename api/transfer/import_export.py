@@ -58,7 +58,7 @@ class Options(NamedTuple):
     strict: bool = False
 
 
-class Source(NamedTuple):
+class Input(NamedTuple):
     """A file of events, or a table, and how its lines are read."""
 
     path: Path
@@ -76,10 +76,10 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, options: Options) -
             mapping = read_mapping(options.mapping)
             with ledger as opened:
                 lines = partial(_mapped, mapping, path, _earlier(opened, mapping))
-                source = Source(path, lines, mapping.encoding)
+                source = Input(path, lines, mapping.encoding)
                 _record(opened, source, _check(source, options), options)
         else:
-            source = Source(path, partial(_plain, path))
+            source = Input(path, partial(_plain, path))
             count = _check(source, options)
             with ledger as opened:
                 _record(opened, source, count, options)
@@ -100,7 +100,7 @@ def _earlier(ledger: Ledger, mapping: TableMapping) -> Imported:
         return imported(mapping, (body for (body,) in lines))
 
 
-def _check(source: Source, options: Options) -> int:
+def _check(source: Input, options: Options) -> int:
     """How many events the file holds. Ends the command if something in it cannot be read, and is not to be skipped."""
     count, total = 0, count_lines(source.path)
     with report_to(options.report) as report:
@@ -114,7 +114,7 @@ def _check(source: Source, options: Options) -> int:
     return count
 
 
-def _record(ledger: Ledger, source: Source, count: int, options: Options) -> None:
+def _record(ledger: Ledger, source: Input, count: int, options: Options) -> None:
     with report_to(options.report) as report:
         if options.dry_run:
             _try(ledger, list(source.lines(report)), report, options.strict)
@@ -125,14 +125,14 @@ def _record(ledger: Ledger, source: Source, count: int, options: Options) -> Non
         _conclude(report, "; ".join(remarks))
 
 
-def _skip(source: Source, report: Report, unreadable: Path) -> str:
+def _skip(source: Input, report: Report, unreadable: Path) -> str:
     """Write the lines that cannot be read, with the header, to a file of their own; returns what was done."""
     report.skips = True
     copy_lines(source.path, source.encoding, [report.header, *report.unread], unreadable)
     return f"skipped {len(report.unread)}, written to {unreadable}"
 
 
-def _import_all(ledger: Ledger, source: Source, count: int, report: Report, strict: bool) -> None:
+def _import_all(ledger: Ledger, source: Input, count: int, report: Report, strict: bool) -> None:
     ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
     tune_gc()
     done = 0

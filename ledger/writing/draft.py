@@ -26,7 +26,7 @@ from ledger.vocabulary.fact import (
     Url,
 )
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.repeated import escaped, repeated_fields
+from ledger.writing.json_fields import escaped, repeated_fields
 
 MAX_EVENTS = 1_000
 MAX_FAULTS = 100
