@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ledger.anomalies import anomalies_of
 from ledger.recorded import Openings, Recorded
-from ledger.vocabulary.acts import account, share_source
+from ledger.vocabulary.acts import Account, share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
@@ -31,6 +31,10 @@ FARTHEST = -20_000_000
 
 EMPTY_STATE = State()
 """The state of a lane before its first fact."""
+
+
+Phase = tuple[ValidOrder | None, tuple[str | None, tuple[int, ...]] | None]
+"""From where the main lane is over, in which status and by which entries; or from where it goes on."""
 
 
 class StateAt(NamedTuple):
@@ -234,12 +238,12 @@ class History:
         later = self.lives[bisect_left(self.lives, order, key=_valid_order) :]
         return any(len(one.lanes) > 1 and not lanes.isdisjoint(one.lanes) for one in later)
 
-    def _phases(self, steps: Sequence[StateAt]) -> list[tuple[ValidOrder | None, str | None]]:
+    def _phases(self, steps: Sequence[StateAt]) -> list[Phase]:
         """What of the main lane bears on the others: from where to where it is over, how it ended, and who says so."""
-        phases: list[tuple[ValidOrder | None, str | None]] = [(None, None)]
+        phases: list[Phase] = [(None, None)]
         for order, state in steps:
             over = state.status in self.kind.ended
-            phases.append((order, f"{state.status} {state.provenance['status']}" if over else None))
+            phases.append((order, (state.status, state.provenance["status"]) if over else None))
         return [one for before, one in pairwise(phases) if one[1] != before[1]]
 
     def _fold_from(self, order: ValidOrder, lanes: Set[str]) -> dict[str, Refolded]:
@@ -347,4 +351,4 @@ def _before_year_1(fact: Fact) -> int:
 
 def _says_the_same(one: Fact, other: Fact) -> bool:
     """Whether two facts of one type and day say the same, and one source says both."""
-    return one.likeness == other.likeness and share_source(account(one, 0), account(other, 0))
+    return one.likeness == other.likeness and share_source(Account(0, one), Account(0, other))

@@ -13,27 +13,13 @@ from ledger.vocabulary.fact import Fact
 Act = tuple[str, object]
 """The act that facts tell of: what happened, and what tells it from another of its sort, such as the successor's name."""
 
-UNDATED = Bounds(None, None)
-
 
 class Account(NamedTuple):
-    """What one entry says of an act: when it took place or effect, and which sources say so.
-
-    ``days`` are those that it gives, where it gives none any day; ``item`` is which item of a list tells of the act.
-    """
+    """What one entry says of an act: the fact that tells of it, and which item of a list that is."""
 
     position: int
-    occurred: PartialDate | None
-    effective: PartialDate | None
-    sources: frozenset[str]
-    days: tuple[Bounds, ...]
+    fact: Fact
     item: int = 0
-
-
-def account(fact: Fact, position: int) -> Account:
-    sources = frozenset([citation.source for citation in fact.sources])
-    days = tuple([day.bounds for day in (fact.occurred, fact.effective) if day]) or (UNDATED,)
-    return Account(position, fact.occurred, fact.effective, sources, days)
 
 
 def item_of(mine: Account, known: Sequence[Account]) -> int | None:
@@ -44,7 +30,7 @@ def item_of(mine: Account, known: Sequence[Account]) -> int | None:
 
 def repeats(mine: Account, known: Sequence[Account]) -> bool:
     """Whether a source that tells of the act already gives another day for it: it speaks of another act."""
-    return any(share_source(mine, one) and not compatible(mine, one) for one in known)
+    return any(not compatible(mine, one) and share_source(mine, one) for one in known)
 
 
 def duplicates(mine: Account, known: Sequence[Account]) -> bool:
@@ -58,8 +44,9 @@ def conflicts(mine: Account, known: Sequence[Account]) -> bool:
 
 
 def compatible(one: Account, other: Account) -> bool:
-    """Whether the days of both leave room for one act."""
-    return any(overlap(*days) for days in product(one.days, other.days))
+    """Whether the days of both leave room for one act: whoever gives none leaves room for any."""
+    mine, theirs = one.fact.days, other.fact.days
+    return not mine or not theirs or any(overlap(*days) for days in product(mine, theirs))
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
@@ -73,7 +60,8 @@ def _reaches(last: Day | None, first: Day | None) -> bool:
 
 def share_source(one: Account, other: Account) -> bool:
     """Whether one source says both. What cites none is our own word, each time."""
-    return not one.sources.isdisjoint(other.sources) or one.sources == other.sources
+    mine, theirs = one.fact.cited, other.fact.cited
+    return not mine.isdisjoint(theirs) or mine == theirs
 
 
 def current(accounts: Sequence[Account], *, differ: bool) -> tuple[PartialDate | None, PartialDate | None]:
@@ -81,10 +69,10 @@ def current(accounts: Sequence[Account], *, differ: bool) -> tuple[PartialDate |
     as the one says that was recorded last.
     """
     if differ:
-        last = max([one for one in accounts if one.occurred or one.effective], key=attrgetter("position"))
-        return last.occurred, last.effective
-    occurred = reduce(accurate, [one.occurred for one in accounts])
-    return occurred, reduce(accurate, [one.effective for one in accounts])
+        last = max([one for one in accounts if one.fact.days], key=attrgetter("position"))
+        return last.fact.occurred, last.fact.effective
+    occurred = reduce(accurate, [one.fact.occurred for one in accounts])
+    return occurred, reduce(accurate, [one.fact.effective for one in accounts])
 
 
 def accurate(one: PartialDate | None, other: PartialDate | None) -> PartialDate | None:

@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 from ledger.errors import Unreadable
 from ledger.vocabulary.codes import FORMER_COUNTRIES, Modality
 from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.edtf import Bounds
 
 T = TypeVar("T")
 
@@ -290,6 +291,16 @@ class Fact(Part):
     def likeness(self) -> bytes:
         """Equal for two facts of one type and date that say the same, whoever says it, and of whichever persons."""
         return to_json(_impersonal(self.own))
+
+    @cached_property
+    def cited(self) -> frozenset[str]:
+        """The sources that say so."""
+        return frozenset([citation.source for citation in self.sources])
+
+    @cached_property
+    def days(self) -> tuple[Bounds, ...]:
+        """The days that it gives: when it happened, and when it took effect."""
+        return tuple([day.bounds for day in (self.occurred, self.effective) if day])
 
     @cached_property
     def mentions(self) -> frozenset[Subject]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
-from ledger.vocabulary.acts import Act, account
+from ledger.vocabulary.acts import Account, Act
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.state import MAIN, State
@@ -36,6 +36,18 @@ class Transition(NamedTuple):
 
 def transition(to: str, after: str = "", **more: Any) -> Transition:
     return Transition(to, frozenset(after.split()), **more)
+
+
+def _tell_again(state: State, fact: Fact, rule: Transition, act: Act, known: tuple[Account, ...]) -> None:
+    """The act is known: another entry tells of it. Of several of a sort ``dates`` shows the last, of joint ones the first."""
+    is_shown = not rule.joint and [one for one in state.acts if one[0] == act[0]][-1] == act
+    state.tell_again(act, known, is_shown=is_shown)
+    if rule.joint:
+        state.date(fact.short_type, first=True)
+    elif not state.is_apart:
+        state.note("dates")
+    if state.is_told("status"):
+        state.note("status")
 
 
 def _is_code(sort: Any) -> bool:
@@ -123,18 +135,12 @@ class Kind:
         """The statuses before which the earlier one is remembered, as something leads back to it."""
         return frozenset(status for one in self.lifecycle.values() if one.restores for status in one.after)
 
-    def advance(self, state: State, fact: Fact) -> None:
-        """Take the lifecycle's step, if the fact is one. The status never goes back unless the step says so."""
-        rule = self.lifecycle.get(type(fact))
+    def advance(self, state: State, fact: Fact, *, is_act: bool = True) -> None:
+        """Take the lifecycle's step, if the fact ``is_act`` of it. The status never goes back unless the step says so."""
+        rule = self.lifecycle.get(type(fact)) if is_act else None
         act = rule.act(fact) if rule and rule.once else None
-        if act and (known := state.acts.get(act)):
-            state.tell_again(act, known, is_shown=self._is_shown(state, act))
-            if rule and rule.joint:
-                state.date(fact.short_type, first=True)
-            elif not state.is_apart:
-                state.note("dates")
-            if state.is_told("status"):
-                state.note("status")
+        if rule and act and (known := state.acts.get(act)):
+            _tell_again(state, fact, rule, act, known)
             return
         if state.status is None and not state.over:
             self._open(state, fact, rule)
@@ -146,12 +152,7 @@ class Kind:
             if not fact.describes:
                 state.date(fact.short_type, first=rule.joint)
         if act:
-            state.enter(act, account(fact, state.now.position))
-
-    def _is_shown(self, state: State, act: Act) -> bool:
-        """Of several acts of a sort ``dates`` shows the last, but for those of which it shows the first."""
-        is_joint = any(fact.short_type == act[0] and rule.joint for fact, rule in self.lifecycle.items())
-        return not is_joint and [one for one in state.acts if one[0] == act[0]][-1] == act
+            state.enter(act)
 
     def _is_joined(self, state: State, fact: Fact) -> bool:
         """Whether it is one more act of the sort that ended the stream, such as another successor."""

@@ -18,7 +18,6 @@ from pydantic_core import to_json
 from ledger.vocabulary.acts import (
     Account,
     Act,
-    account,
     accurate,
     conflicts,
     current,
@@ -201,11 +200,11 @@ class State:
 
     def add(self, name: str, item: Any) -> None:
         """The field is a list, and this is one more of it, unless another entry tells of the same."""
-        act, mine = (name, to_json(_plain(item))), account(self.now.fact, self.now.position)
+        act = (name, to_json(_plain(item)))
         items: list[Any] = [*self.fields.get(name, ())]
         known = self.acts.get(act)
-        at = item_of(mine, known) if known else None
-        self.enter(act, mine._replace(item=len(items) if at is None else at))
+        at = item_of(self.account, known) if known else None
+        self.enter(act, len(items) if at is None else at)
         if at is not None:
             items[at] = _dated(items[at], item)
         else:
@@ -243,9 +242,14 @@ class State:
             self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", known)
         self.today[name] = type(self.now.fact)
 
-    def enter(self, act: Act, mine: Account) -> None:
-        """Keep who tells of an act, and when it is said to have been."""
-        self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
+    @property
+    def account(self) -> Account:
+        """What ``live`` says of an act."""
+        return Account(self.now.position, self.now.fact)
+
+    def enter(self, act: Act, item: int = 0) -> None:
+        """Keep that ``live`` tells of an act, and in which item of a list."""
+        self.acts = {**self.acts, act: (*self.acts.get(act, ()), self.account._replace(item=item))}
 
     def forget(self, is_over: Callable[[Act], bool]) -> None:
         """What is told of these acts from now on is told of others."""
@@ -256,8 +260,7 @@ class State:
 
         ``dates`` has the act's day where it ``is_shown``: the first or the last of several such acts.
         """
-        mine = account(self.now.fact, self.now.position)
-        others = tuple(one.position for one in known)
+        mine, others = self.account, tuple(one.position for one in known)
         if repeats(mine, known):
             self.is_apart = True
             self.flag(AnomalyCode.repeated_act, f"the same source tells of {act[0]} on another day", others)
@@ -265,7 +268,7 @@ class State:
         if duplicates(mine, known):
             self.flag(AnomalyCode.duplicate_suspect, "another entry says the same", others)
         self.same_act = frozenset(others)
-        self.enter(act, mine)
+        self.enter(act)
         if conflicts(mine, known):
             self.flag(AnomalyCode.source_conflict, f"another entry gives {_day_of(act)} differently", others)
         self._date_again(act, is_shown)
@@ -280,7 +283,9 @@ class State:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
         accounts = self.acts[act]
         if differ := self.differ(act):
-            told = tuple({"value": one.occurred, "position": one.position} for one in accounts if one.occurred)
+            told = tuple(
+                {"value": one.fact.occurred, "position": one.position} for one in accounts if one.fact.occurred
+            )
             self.alternatives = {**self.alternatives, _day_of(act): told}
         if is_shown:
             occurred, effective = current(accounts, differ=differ)

@@ -9,7 +9,6 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ledger.vocabulary.acts import account
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
@@ -296,7 +295,7 @@ def _sign_unnamed(state: State, fact: Signed) -> None:
     if known := state.acts.get(act):
         state.tell_again(act, known, is_shown=False)
     else:
-        state.enter(act, account(fact, state.now.position))
+        state.enter(act)
 
 
 _CHANGES: dict[type[Fact], str] = {

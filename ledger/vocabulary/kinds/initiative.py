@@ -4,7 +4,6 @@ from typing import Any
 
 from pydantic import Field
 
-from ledger.vocabulary.acts import account
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Text
@@ -201,7 +200,7 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         detail = f"{state.told} comes after the commitment {fact.commitment} was {known['status']}"
         state.flag(AnomalyCode.after_end, detail, state.provenance["commitments"])
     else:
-        state.enter(act, account(fact, state.now.position))
+        state.enter(act)
     if not state.is_apart:
         status = known["status"] if told else fact.short_type.removeprefix("commitment_")
         state.merge("commitments", "commitment", {**fact.own, "status": status}, compared=True)

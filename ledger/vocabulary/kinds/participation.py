@@ -31,12 +31,11 @@ from ledger.vocabulary.state import State
 
 def evolve(state: State, fact: Fact, lane: str) -> None:
     """What a fact does to a party's part."""
-    if isinstance(fact, Consented) and fact.method is NOTICE:
-        state.status = state.status or PARTICIPATION.statuses[0]
-        state.tell("provisionally_applied", True)
-        return
-    PARTICIPATION.advance(state, fact)
+    is_notice = isinstance(fact, Consented) and fact.method is NOTICE
+    PARTICIPATION.advance(state, fact, is_act=not is_notice)
     match fact:
+        case Consented() if is_notice:
+            state.tell("provisionally_applied", True)
         case Consented():
             _consent(state, fact)
         case Signed():
