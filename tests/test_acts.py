@@ -312,6 +312,32 @@ def test_commitments_are_kept_once() -> None:
     assert stream.shown()["commitments"][0]["status"] == "withdrawn"
 
 
+def test_a_party_leaves_once() -> None:
+    """Until it joins again, whoever tells that a party left tells of one leaving: with the nearest day, or with several."""
+    left = act("initiative.party_left", "2012")
+    stream = given(act("initiative.reported", "2005"), act("initiative.party_joined", "2006"), left)
+    assert codes(stream, act("initiative.party_left", "2012-05-02") | OTHER) == []
+    assert stream.shown()["parties"][0]["left"] == "2012-05-02"
+    assert codes(stream, act("initiative.party_left", "2014-05-02") | THIRD) == ["source_conflict"]
+    assert stream.shown()["parties"][0]["left"] == "2014-05-02"
+    assert len(stream.shown()["alternatives"]["dates/party_left/party:usa"]) == 3
+    assert codes(stream, act("initiative.party_left", "2015-05-02")) == ["repeated_act"]
+    assert stream.shown()["parties"][0]["left"] == "2014-05-02"
+    assert codes(stream, act("initiative.party_joined", "2016-05-02")) == []
+    assert "left" not in stream.shown()["parties"][0]
+    assert codes(stream, act("initiative.party_left", "2017-05-02")) == []
+    assert stream.shown()["parties"][0]["left"] == "2017-05-02"
+
+
+def test_a_consent_is_withdrawn_once() -> None:
+    """Of all who tell that a consent was taken back, the nearest day is shown; another day of the same source counts nothing."""
+    stream = given(act("agreement.signed", "2005"), act("agreement.consented", "2006"))
+    assert codes(stream, act("agreement.consent_withdrawn", "2012-05-02")) == []
+    assert codes(stream, act("agreement.consent_withdrawn", "2012") | OTHER) == []
+    assert codes(stream, act("agreement.consent_withdrawn", "2014")) == ["repeated_act"]
+    assert stream.shown(lane="party:ind")["consents"][0]["withdrawn"] == "2012-05-02"
+
+
 def test_an_end_that_is_told_late_is_what_is_flagged() -> None:
     """Of an act and an end before it, the one that was recorded last is flagged: so both ways can be refused."""
     amended, ended = act("agreement.amended", "2020"), act("agreement.terminated", "2019")

@@ -72,9 +72,15 @@ def _settled(shown: dict[str, Any], said: dict[int, str]) -> dict[str, Any]:
         if name == "dates":
             act, _, each = rest.partition("/")
             shown["dates"].pop(act, None)
+            if act == "consent_withdrawn":
+                for one in shown.get("consents", ()):
+                    one.pop("withdrawn", None)
             for one in shown.get("consents", ()):
                 if one["method"] == each:
                     one["occurred"] = one["effective"] = "one of them"
+            for one in shown.get("parties") or () if act == "party_left" else ():
+                if one["party"] == each:
+                    one["left"] = "one of them"
             shown.pop("effective", None)
             shown["provenance"].pop("effective", None)
         elif rest:
@@ -148,6 +154,8 @@ VARIED: dict[str, list[dict[str, Any]]] = {
     "agreement.superseded": [{"by": "agreement:other"}, {"by": "agreement:new"}],
     "agreement.amended": [{"text": "Article 3"}, {"by": "agreement:other"}],
     "party.succeeded": [{"by": by, "mode": "split"} for by in ("party:acme", "party:west")],
+    "initiative.party_joined": [{"party": party, "role": "participant"} for party in ("party:ind", "party:usa")],
+    "initiative.party_left": [{"party": party} for party in ("party:ind", "party:usa")],
     "initiative.closed": [{"reason": "Done"}, {"reason": "Over"}],
     "initiative.commitment_made": [{"commitment": "steel", "strength": one} for one in ("pledge", "firm")],
     "initiative.objective_stated": [{"text": "To cross"}, {"text": "To trade"}],

@@ -134,7 +134,7 @@ def test_what_was_recorded_in_one_form_is_found_in_any_other(
     written, asked = one[0](one[1](word)), other[0](other[1](word))
     told = {"name": "N", "kind": "other"} | {field: written}
     service.given(event("party.registered", f"party:p{number}", **told))
-    service.given(event("party.registered", f"party:q{number}", name="zzz", kind="other"))
+    service.given(event("party.registered", f"party:q{number}", name="qqq", kind="other"))
     listed = found(service, asked, "parties", limit=1000)
     assert f"p{number}" in listed
     assert f"q{number}" not in listed

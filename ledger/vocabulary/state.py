@@ -279,16 +279,21 @@ class State:
         split = {one["position"] for one in self.alternatives.get(_day_of(act), ())}
         return conflicts(mine, known) or any(one.position in split for one in known)
 
+    def days(self, act: Act) -> tuple[PartialDate | None, PartialDate | None]:
+        """When the act of ``live`` took place and took effect, of all that is told of it."""
+        if told := self.acts.get(act):
+            return current(told, differ=self.differ(act))
+        return self.now.fact.occurred, self.now.fact.effective
+
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
-        accounts = self.acts[act]
-        if differ := self.differ(act):
+        if self.differ(act):
             told = tuple(
-                {"value": one.fact.occurred, "position": one.position} for one in accounts if one.fact.occurred
+                {"value": one.fact.occurred, "position": one.position} for one in self.acts[act] if one.fact.occurred
             )
             self.alternatives = {**self.alternatives, _day_of(act): told}
         if is_shown:
-            occurred, effective = current(accounts, differ=differ)
+            occurred, effective = self.days(act)
             self._note("dates", act[0], occurred)
             self._take_effect(act[0], effective)
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from pydantic import Field
 
+from ledger.vocabulary.acts import Act
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Text
+from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Subject, Text
 from ledger.vocabulary.kind import Kind, transition
 from ledger.vocabulary.state import State
 
@@ -172,15 +173,32 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             for name, value in fact.own.items():
                 state.tell(name, value)
         case PartyJoined():
+            state.forget(lambda one: one == _leaving(fact.party))
             state.merge("parties", "party", {**fact.own, "left": None})
         case PartyLeft():
-            state.merge("parties", "party", {"party": fact.party, "left": fact.occurred or "undated"})
+            _leave(state, fact)
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
             _commit(state, fact)
         case Related():
             state.add("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
             state.tell("reason", fact.reason)
+
+
+def _leaving(party: Subject) -> Act:
+    return "party_left", party
+
+
+def _leave(state: State, fact: PartyLeft) -> None:
+    """A party leaves once, until it joins again."""
+    act = _leaving(fact.party)
+    if told := state.acts.get(act):
+        state.tell_again(act, told, is_shown=False)
+    else:
+        state.enter(act)
+    if not state.is_apart:
+        occurred, _ = state.days(act)
+        state.merge("parties", "party", {"party": fact.party, "left": occurred or "undated"})
 
 
 def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentFulfilled | CommitmentWithdrawn) -> None:

@@ -3,7 +3,9 @@
 Each party has a lane of its own beside the instrument's, and can go through all of it again: who withdrew may come back.
 """
 
-from ledger.vocabulary.acts import current
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ledger.vocabulary.codes import ConsentMethod
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.kind import Kind, transition
@@ -42,10 +44,8 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             for signatory in fact.signatories:
                 if signatory.party == lane:
                     state.add("signatures", signatory.model_dump(exclude_none=True) | {"occurred": fact.occurred})
-        case ConsentWithdrawn() if consents := state.fields.get("consents"):
-            withdrawn = {**consents[-1], "withdrawn": fact.occurred or "undated"}
-            state.fields["consents"] = [*consents[:-1], withdrawn]
-            state.note("consents")
+        case ConsentWithdrawn():
+            _withdraw_consent(state)
         case Suspended() | Resumed():
             state.tell("suspended", isinstance(fact, Suspended))
         case ProvisionallyApplied() | ProvisionalApplicationEnded():
@@ -69,24 +69,35 @@ def _consent(state: State, fact: Consented) -> None:
     """Method, depositary and day of one consent stay together; the last one in valid order is current."""
     if state.is_apart:
         return
-    act = ("consented", fact.method)
-    occurred, effective = fact.occurred, fact.effective
-    if act in state.acts:
-        occurred, effective = current(state.acts[act], differ=state.differ(act))
-    mine = {**fact.own, "occurred": occurred, "effective": effective}
+    occurred, effective = state.days(("consented", fact.method))
+    days = {"occurred": occurred, "effective": effective}
     consents = list(state.fields.get("consents", ()))
-    at = len(consents)
     if state.same_act:
         at = max(i for i, one in enumerate(consents) if one["method"] == fact.method)
         is_last = state.now.position > max(state.same_act)
-        mine = (
-            {**consents[at], **mine}
-            if is_last
-            else {**mine, **consents[at], "occurred": occurred, "effective": effective}
-        )
-    consents[at:] = [mine, *consents[at + 1 :]]
+        consents[at] = ({**consents[at], **fact.own} if is_last else {**fact.own, **consents[at]}) | days
+    else:
+        consents.insert(_place(state, consents, fact.method), fact.own | days)
     state.fields["consents"] = consents
     state.note("consents")
+
+
+def _place(state: State, consents: Sequence[Mapping[str, Any]], method: ConsentMethod) -> int:
+    """Consents of one day stand in the order of their methods, whichever was recorded first."""
+    state.today[f"consents/{method}"] = Consented
+    at = len(consents)
+    while at and f"consents/{consents[at - 1]['method']}" in state.today and consents[at - 1]["method"] > method:
+        at -= 1
+    return at
+
+
+def _withdraw_consent(state: State) -> None:
+    """The last consent is one that was taken back."""
+    consents = state.fields.get("consents")
+    if consents and not state.is_apart:
+        occurred, _ = state.days(("consent_withdrawn", None))
+        state.fields["consents"] = [*consents[:-1], {**consents[-1], "withdrawn": occurred or "undated"}]
+        state.note("consents")
 
 
 def _runs(state: State, fact: WithdrawalNotified) -> bool:
