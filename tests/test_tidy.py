@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
-    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch",
+    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch", "ledger.proofs",
     "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.changes",
     "projections.projection", "projections.registry", "projections.search.words",
 )  # fmt: skip
@@ -24,6 +24,8 @@ MAX_LINES = 400
 LAYERS = (
     ("ledger.errors", "ledger.vocabulary.edtf", "ledger.vocabulary.dates", "ledger.vocabulary.codes"),
     ("ledger.vocabulary",),
+    ("ledger.proofs.merkle", "ledger.proofs.tiles"),
+    ("ledger.proofs",),
     ("ledger.recorded", "ledger.settings", "ledger.process"),
     ("ledger.anomalies",),
     ("ledger.fold",),
