@@ -27,7 +27,7 @@ from api.http.middleware import Middleware
 from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import due, events, health, states
+from api.http.routes import due, events, health, log, states
 from ledger.database.connection import LedgerLocation, Pool
 from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable, in_words
@@ -60,7 +60,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
-    for router in (events.router, *states.routers, due.router, health.router):
+    for router in (events.router, *states.routers, due.router, log.log, log.router, health.router):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]

@@ -303,7 +303,8 @@ def _basis(connection: Connection, asked: Asked, names: Collection[str], waterma
     known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
     check_seen(known_at, names, watermarks)
     valid_at = min(asked.valid_at or today, LAST_DAY)
-    return Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
+    recorded_at = _recorded_at(connection, known_at, watermarks)
+    return Basis(known_at, recorded_at, valid_at, watermarks.covering(known_at))
 
 
 def _known_at(connection: Connection, asked: Asked, last: int) -> int:

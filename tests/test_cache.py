@@ -190,7 +190,7 @@ WATERMARKS = Watermarks(size=9, last_id="9", last_at=NOON, epoch="e1", goes_on=T
 
 
 def cached(body: bytes = b"{}", *, pinned: bool = False) -> CachedResponse:
-    return CachedResponse(WATERMARKS, TODAY, pinned, 'W/"tag"', [], body)
+    return CachedResponse(WATERMARKS, TODAY, pinned, 'W/"tag"', [], body, 5)
 
 
 TODAY = LAST_DAY

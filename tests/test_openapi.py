@@ -110,6 +110,8 @@ def test_every_read_takes_the_basis(service: Service) -> None:
     for path, methods in told["paths"].items():
         if path.startswith("/v1/event-types") or path in ("/v1/health", "/v1/ready"):
             continue
+        if "log" in methods["get"]["tags"]:  # signed trees are what they are, whatever is known when
+            continue
         assert methods["get"]["security"] == [{"key": []}]
         assert {one["name"] for one in methods["get"]["parameters"]} >= {"known_at", "valid_at", "min_position"}, path
     assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"

@@ -7,6 +7,7 @@ from threading import Event
 import typer
 
 from api.cli.opening import opened, size_of
+from api.cli.signing import signing
 from api.cli.terminal import progress, say, show_rows
 from ledger.database.connection import is_read_only
 from ledger.database.failures import READ_ONLY
@@ -24,7 +25,7 @@ def follow() -> None:
     stop = Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
-    with opened(to_change=True) as at:
+    with opened(to_change=True) as at, signing(at.location, at.settings, stop):
         following.follow(at.location, stop)
 
 

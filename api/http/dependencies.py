@@ -223,7 +223,7 @@ def answer(
     context: RequestContext = request.scope["context"]
     if cached and context.looked_up:
         context.cached = CachedResponse(
-            context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body
+            context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body, position
         )
     return Response(status_code=304, headers=headers) if etag_matches(tag, listed(request, "if-none-match")) else whole
 

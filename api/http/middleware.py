@@ -120,7 +120,10 @@ class Middleware:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        asked, context = cache_key(scope, headers.get(b"accept", b"")), scope["context"]
+        asked, context = (
+            cache_key(scope, headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")),
+            scope["context"],
+        )
         cached = self.app_state.cache.get(asked)
         if (
             cached

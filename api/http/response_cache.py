@@ -20,6 +20,9 @@ OVERHEAD_BYTES = 1_000
 
 LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
+GZIP = re.compile(rb"(^|,)\s*gzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))(;|,|$)", re.IGNORECASE)
+BUNDLES = "/log/tile/entries/"
+"""What is sent compressed to those who take that."""
 ABOUT_THE_BODY = (b"content-length", b"content-type")
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -29,7 +32,8 @@ class CachedResponse(NamedTuple):
 
     If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
     that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
-    gone, and with the epoch and the server, as a backup may have been restored.
+    gone, and with the epoch and the server, as a backup may have been restored; and with the first checkpoint that covers its
+    position.
     """
 
     watermarks: Watermarks
@@ -38,11 +42,13 @@ class CachedResponse(NamedTuple):
     tag: str
     headers: RawHeaders
     body: bytes
+    position: int
 
     def is_fresh(self, looked_up: LookedUp) -> bool:
         now, then = looked_up.watermarks, self.watermarks
         if self.pinned:
-            return (now.built, now.epoch, now.server) == (then.built, then.epoch, then.server)
+            is_told = then.covering(self.position) or not now.covering(self.position)
+            return bool(is_told) and (now.built, now.epoch, now.server) == (then.built, then.epoch, then.server)
         return now == then and looked_up.today == self.today
 
     async def send(self, send: Send, known: str) -> None:
@@ -100,10 +106,15 @@ def _size(cached: CachedResponse) -> int:
     return len(cached.body) + OVERHEAD_BYTES
 
 
-def cache_key(scope: Scope, accept: bytes) -> Hashable:
-    """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
-    return scope["path"], scope["query_string"], wants_lines(accept)
+def cache_key(scope: Scope, accept: bytes, encoding: bytes) -> Hashable:
+    """All that an answer depends on beside the ledger: path, query, and the form that can be chosen."""
+    path = scope["path"]
+    return path, scope["query_string"], wants_gzip(encoding) if path.startswith(BUNDLES) else wants_lines(accept)
 
 
 def wants_lines(accept: bytes) -> bool:
     return LINES.search(accept) is not None
+
+
+def wants_gzip(encoding: bytes) -> bool:
+    return GZIP.search(encoding) is not None

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from ledger.vocabulary.codes import Modality
@@ -24,6 +24,7 @@ class AppendedEvent(BaseModel):
     subject: str
     version: int
     anomalies: list[Anomaly]
+    proof: str | None = None
 
 
 class Appended(BaseModel):
@@ -73,12 +74,44 @@ class EventPage(BaseModel):
     next: str | None
 
 
+class CheckpointShape(BaseModel):
+    """A signed tree: how many entries it holds, and its root (base64)."""
+
+    size: int
+    root: str
+
+
 class BasisShape(BaseModel):
-    """What the answer rests on."""
+    """What the answer rests on. ``checkpoint`` is a signed tree that holds all of it, once there is one."""
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    checkpoint: CheckpointShape | None
+
+
+class PublishedCheckpoint(CheckpointShape):
+    """A checkpoint, when it was signed, and the signed note, with what witnesses say of it (c2sp.org/tlog-checkpoint)."""
+
+    signed_at: datetime
+    note: str
+
+
+class CheckpointPage(BaseModel):
+    """Checkpoints, the smaller trees first; ``next`` is where to go on after, null at the end."""
+
+    checkpoints: list[PublishedCheckpoint]
+    next: int | None
+
+
+class Consistency(BaseModel):
+    """That one tree begins with another: the proof of RFC 6962, in base64."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: CheckpointShape = Field(alias="from")
+    to: CheckpointShape
+    hashes: list[str]
 
 
 class State(BaseModel):
@@ -260,6 +293,23 @@ class AppendsHealth(BaseModel):
     on: list[Blocking]
 
 
+class WitnessHealth(BaseModel):
+    """The largest tree that a witness has cosigned."""
+
+    name: str
+    size: int
+    cosigned_at: datetime
+
+
+class SignedHealth(BaseModel):
+    """The last tree that was signed, and who has cosigned which."""
+
+    origin: str
+    size: int
+    signed_at: datetime
+    witnesses: list[WitnessHealth]
+
+
 class Health(BaseModel):
     """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
     nobody has projected anything. ``why`` says what to do where no process follows; it is null where one does, and will
@@ -278,6 +328,7 @@ class Health(BaseModel):
     clock: Clock | None
     appends: AppendsHealth
     projections: list[ProjectionHealth]
+    signed: SignedHealth | None
 
 
 class Answered(BaseModel):
