@@ -87,8 +87,10 @@ class Settings(BaseSettings):
     """The file with the keys that sign the log; who has it signs, and keeps the anchor beside it."""
     origin: Origin | None = None
     """The log's name on its checkpoints, for the key that is made."""
-    checkpoint_interval_s: Annotated[float, Field(ge=0.05, le=86_400)] = 1.0
-    """At most so often the tree is signed."""
+    checkpoint_interval: Annotated[float, Field(ge=0.05, le=86_400)] = 1.0
+    """In seconds: at most so often the tree is signed."""
+    key: SecretStr | None = None
+    """An API key, with which `ledger verify` reads a service whose reads are not public."""
     clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How many seconds the server's clock and ours may be apart."""
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "keys.create": "Create a key and print it, this once.",
     "keys.list_": "List the keys by name, each with its role and times.",
     "keys.revoke": "Revoke a key, from now on.",
+    "verify.verify": "Check a log from the outside: every entry and tile against what was signed. Needs no database, and trusts nobody but the key.",
     "log.init": "Make the keys that sign the log, in the file that LEDGER_LOG_KEY names.",
     "log.key": "Show the public keys of the log, for those who verify.",
     "log.rotate": "Make a new pair of keys that signs beside the old one; with --retire let the newest sign alone.",

@@ -27,7 +27,7 @@ def signing(location: LedgerLocation, settings: Settings, stop: Event) -> Iterat
         why.append(reason)
         stop.set()
 
-    thread = Thread(target=sign, args=(location, key, settings.checkpoint_interval_s, stop, note), name="signer")
+    thread = Thread(target=sign, args=(location, key, settings.checkpoint_interval, stop, note), name="signer")
     thread.start()
     try:
         yield

@@ -62,6 +62,14 @@ select distinct on (witness)
  where origin = %(origin)s
  order by witness, size desc
 
+-- name: roots
+-- What was signed of the present log, size by size.
+select size,
+       root
+  from checkpoints
+ where origin = (select origin from checkpoints order by signed_at desc limit 1)
+ order by size
+
 -- name: published
 -- Checkpoints as they are published: with what witnesses say of them.
 select checkpoints.origin,

@@ -85,9 +85,9 @@ class Anchor:
 
 def replace_file(path: Path, text: str) -> None:
     """The whole new file or the old one, whatever happens; once this returns the new one is on the disk."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
             file.flush()
