@@ -20,7 +20,6 @@ from ledger.log.entry import read_line
 from ledger.settings import Settings
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
-from ledger.writing.decision_cache import read_disclosures
 from projections.diff import said
 from projections.queries import SORTS
 from projections.replay import Replayed, story
@@ -143,10 +142,8 @@ def pairs(points: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
 def story_of(told: Service) -> list[Replayed]:
     with told.location.connect() as connection:
         lines = connection.execute("select body::text from entries order by position").fetchall()
-        entries = [read_line(line) for (line,) in lines]
-        opened = read_disclosures(connection, [entry.id for entry in entries])
-    names = {entry: {one.pointer: one.value for one in those} for entry, those in opened.items()}
-    return list(story((entry, entry.recorded(names.get(entry.id))) for entry in entries))
+    entries = [read_line(line) for (line,) in lines]
+    return list(story((entry, entry.recorded()) for entry in entries))
 
 
 def rows_of(told: Service) -> dict[str, dict[str, Any]]:

@@ -384,7 +384,7 @@ def test_a_registration_whose_document_another_source_holds_by_now_is_answered_a
 # --- persons, and what stays out
 
 
-def test_a_person_is_named_in_disclosures_and_states_alone(
+def test_a_person_is_named_in_disclosures_alone(
     given: Given, follower: Follower, location: LedgerLocation, server: Embedded, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A name stands in no entry, no index, no log of ours and none of the server's: only where it can be erased."""
@@ -421,7 +421,7 @@ def test_a_person_is_named_in_disclosures_and_states_alone(
             )
             if found
         }
-    assert holding == {"disclosures.value", "states.doc"}
+    assert holding == {"disclosures.value"}
 
 
 def server_owner(server: Embedded, location: LedgerLocation) -> Connection:

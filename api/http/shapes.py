@@ -81,6 +81,22 @@ class BasisShape(BaseModel):
     valid_at: date
 
 
+class PersonShape(BaseModel):
+    """A natural person, wherever one stands in a state or a change: the commitment in the log, the entry and the pointer where
+    it stands there, and one of the rest.
+
+    ``name``: for keys of the role auditor or admin, and for everybody where names are public. ``withheld``: there may be a
+    name, which this reader may not see. ``missing``: the name is gone, and nothing tells why.
+    """
+
+    commitment: str
+    entry: str
+    pointer: str
+    name: str | None = None
+    withheld: bool | None = None
+    missing: bool | None = None
+
+
 class State(BaseModel):
     """A stream's state. Each kind has fields of its own beside these."""
 
@@ -111,11 +127,12 @@ class StatePage(BaseModel):
 
 
 class TimelineItem(BaseModel):
-    """A fact, and the day that it counts from."""
+    """A fact, the day that it counts from, and whom it names."""
 
     day: date
     event: Event
     unverified: bool
+    persons: list[PersonShape] = []
 
 
 class TimelinePage(BaseModel):
@@ -169,7 +186,7 @@ class Diff(BaseModel):
 
 
 class HistoryItem(BaseModel):
-    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why.
+    """An entry, whether it was struck, what was recorded about it (by what, by whom, when and why), and whom it names.
 
     It is unverified where every source that it cites was retracted.
     """
@@ -178,6 +195,7 @@ class HistoryItem(BaseModel):
     struck: bool
     unverified: bool
     corrections: list[dict[str, Any]]
+    persons: list[PersonShape] = []
 
 
 class History(BaseModel):

@@ -24,10 +24,11 @@ from api.http.dependencies import (
     json_body,
     listed,
     next_page,
+    with_persons,
 )
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, is_strict
-from api.http.previews import preview_json
+from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import IdReused, NotFound
 from ledger.log.commitments import Disclosure
@@ -103,7 +104,9 @@ async def append(
         previewed = run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
         preview = await previewed if key is None else await _under_a_key(key, previewed)
         states = preview_json(preview, here.ledger.clock().date())
-        return Response(to_json(_told(preview.answers) | {"dry_run": True, "states": states}), 200, applied, JSON)
+        plain = to_json(_told(preview.answers) | {"dry_run": True, "states": states})
+        shown, _ = await run_in_threadpool(with_persons, request, plain, given_in(preview))
+        return Response(shown, 200, applied, JSON)
     outcome = here.ledger.submit(drafts, actor, key, strict=strict)
     waiting = here.relay.wait(outcome)
     answers = await waiting if key is None else await _under_a_key(key, waiting)

@@ -1,0 +1,91 @@
+"""Who is named: rows and lines hold commitments alone, and what may be told of each person is put in when it is shown.
+
+Names stand in ``disclosures`` and nowhere else: so none is left in a row, in what is remembered, or in a rebuild once it was
+erased there. Where a person stands, an answer has the commitment, the entry and the pointer of it, and one of these:
+
+- ``name``, for who may see names;
+- ``withheld``, for who may not;
+- ``missing``, where the name is gone and nothing tells why: the audit names it.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+
+from ledger.database.connection import Connection, sql_blocks
+from ledger.log.commitments import unseal
+from ledger.log.entry import read_line
+
+SQL = sql_blocks("projections", "people.sql")
+BEGINS = '{"commitment":"'
+PERSON = re.compile(
+    r'(?P<sealed>\{"commitment":"[\w-]{43}","entry":"(?P<entry>[0-9a-f-]{36})","pointer":(?P<pointer>"(?:[^"\\]|\\.)*"))'
+    r'(?:,"name":"(?:[^"\\]|\\.)*")?\}',
+    re.ASCII,
+)
+"""A person in a document, and a name, where rows of an older version hold one. No text in a document can look like it, as
+its quotes are escaped there."""
+
+
+class Place(NamedTuple):
+    """Where a person is named: in which entry, and at which JSON pointer."""
+
+    entry_id: str
+    pointer: str
+
+
+Told = Mapping[Place, Mapping[str, Any]]
+"""What may be told of each person."""
+WITHHELD = {"withheld": True}
+MISSING = {"missing": True}
+
+
+def places(text: str) -> set[Place]:
+    """Where the persons in a document are named."""
+    return {_place(found) for found in PERSON.finditer(text)} if BEGINS in text else set()
+
+
+def show(text: str, told: Told) -> str:
+    """The document with what may be told of each person in it; of whom nothing is known, nothing is."""
+    return PERSON.sub(lambda found: _shown(found, told.get(_place(found), {})), text) if BEGINS in text else text
+
+
+def _place(found: re.Match[str]) -> Place:
+    return Place(found["entry"], from_json(found["pointer"]))
+
+
+def _shown(found: re.Match[str], told: Mapping[str, Any]) -> str:
+    return f"{found['sealed']},{to_json(told).decode()[1:]}" if told else f"{found['sealed']}}}"
+
+
+def tell(connection: Connection, wanted: Collection[Place]) -> Told:
+    """What is told of the persons at these places to who may see their names."""
+    rows = connection.execute(SQL["names"], _given(wanted))
+    known = {Place(str(entry_id), pointer): {"name": name} for entry_id, pointer, name in rows}
+    return dict.fromkeys(wanted, MISSING) | known
+
+
+def _given(wanted: Iterable[Place]) -> dict[str, Any]:
+    places = list(wanted)
+    return {"entry_ids": [UUID(one.entry_id) for one in places], "pointers": [one.pointer for one in places]}
+
+
+def persons_in(line: str) -> list[dict[str, str]]:
+    """The persons that a stored line names, as a document shows them. Raises Unreadable."""
+    if BEGINS not in line:
+        return []
+    entry = read_line(line)
+    return list(_sealed(unseal(entry.data, entry.id)))
+
+
+def _sealed(data: Any) -> Iterator[dict[str, str]]:
+    if isinstance(data, dict):
+        if data.keys() == {"commitment", "entry", "pointer"}:
+            yield data
+        else:
+            yield from (person for value in data.values() for person in _sealed(value))
+    elif isinstance(data, list):
+        yield from (person for value in data for person in _sealed(value))
