@@ -58,7 +58,7 @@ class Watermarks(NamedTuple):
 
     ``last_id`` and ``last_at`` tell the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
     still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
-    standby: it may be behind another.
+    standby: it may be behind another. ``erasures`` is raised whenever names of persons go: what was shown before is void.
     """
 
     size: int
@@ -68,6 +68,7 @@ class Watermarks(NamedTuple):
     goes_on: bool
     epochs: list[str] | None
     server: datetime
+    erasures: int
     positions: dict[str, int] | None = None
     recorded_at: datetime | None = None
     built: int | None = None

@@ -5,21 +5,24 @@ erased there. Where a person stands, an answer has the commitment, the entry and
 
 - ``name``, for who may see names;
 - ``withheld``, for who may not;
+- ``erased``, with the ground and the entry that tells so, for everybody;
 - ``missing``, where the name is gone and nothing tells why: the audit names it.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
 from ledger.database.connection import Connection, sql_blocks
-from ledger.log.commitments import unseal
+from ledger.log.commitments import sealed_in, unseal
 from ledger.log.entry import read_line
+from projections.search.words import words_of
 
 SQL = sql_blocks("projections", "people.sql")
+BATCH = 5_000
 BEGINS = '{"commitment":"'
 PERSON = re.compile(
     r'(?P<sealed>\{"commitment":"[\w-]{43}","entry":"(?P<entry>[0-9a-f-]{36})","pointer":(?P<pointer>"(?:[^"\\]|\\.)*"))'
@@ -61,16 +64,19 @@ def _shown(found: re.Match[str], told: Mapping[str, Any]) -> str:
     return f"{found['sealed']},{to_json(told).decode()[1:]}" if told else f"{found['sealed']}}}"
 
 
-def tell(connection: Connection, wanted: Collection[Place]) -> Told:
-    """What is told of the persons at these places to who may see their names."""
-    rows = connection.execute(SQL["names"], _given(wanted))
-    known = {Place(str(entry_id), pointer): {"name": name} for entry_id, pointer, name in rows}
-    return dict.fromkeys(wanted, MISSING) | known
+def tell(connection: Connection, wanted: Collection[Place], *, names: bool) -> Told:
+    """What is told of the persons at these places; ``names`` is whether the reader may see them."""
+    ordered = [*wanted]
+    entry_ids, pointers = [UUID(one.entry_id) for one in ordered], [one.pointer for one in ordered]
+    rows = connection.execute(SQL["told"], {"entry_ids": entry_ids, "pointers": pointers, "names": names})
+    otherwise = MISSING if names else WITHHELD
+    return {Place(str(entry_id), pointer): _told(*known) or otherwise for entry_id, pointer, *known in rows}
 
 
-def _given(wanted: Iterable[Place]) -> dict[str, Any]:
-    places = list(wanted)
-    return {"entry_ids": [UUID(one.entry_id) for one in places], "pointers": [one.pointer for one in places]}
+def _told(name: str | None, erased_by: int | None, ground: str | None) -> dict[str, Any]:
+    if erased_by is not None:
+        return {"erased": {"position": erased_by, "ground": ground}}
+    return {} if name is None else {"name": name}
 
 
 def persons_in(line: str) -> list[dict[str, str]]:
@@ -78,14 +84,17 @@ def persons_in(line: str) -> list[dict[str, str]]:
     if BEGINS not in line:
         return []
     entry = read_line(line)
-    return list(_sealed(unseal(entry.data, entry.id)))
+    return list(sealed_in(unseal(entry.data, entry.id)))
 
 
-def _sealed(data: Any) -> Iterator[dict[str, str]]:
-    if isinstance(data, dict):
-        if data.keys() == {"commitment", "entry", "pointer"}:
-            yield data
-        else:
-            yield from (person for value in data.values() for person in _sealed(value))
-    elif isinstance(data, list):
-        yield from (person for value in data for person in _sealed(value))
+def held_of(connection: Connection, name: str) -> Iterator[tuple[int, str, str, str, str]]:
+    """Position, stream and type of each entry that names somebody with all these words, where in it, and the name.
+
+    Compared without regard to case, accents and forms of Unicode. All that is held is read, a batch at a time.
+    """
+    words = {*words_of(name)}
+    with connection.transaction(), connection.cursor(name="held") as cursor:
+        cursor.itersize = BATCH
+        for row in cursor.execute(SQL["held"]):
+            if words and words <= {*words_of(row[-1])}:
+                yield row

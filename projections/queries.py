@@ -190,11 +190,11 @@ class Queries:
             return set(_unverified(connection, positions, retracted)) if retracted else set()
 
     def tell(self, wanted: Collection[Place], *, names: bool) -> Told:
-        """What may be told of persons; a round trip where the reader may see ``names``."""
-        if not (wanted and names):
+        """What may be told of persons; a round trip where the reader may see ``names``, or some were erased."""
+        if not wanted or not (names or self.watermarks is None or self.watermarks.erasures):
             return dict.fromkeys(wanted, WITHHELD)
         with self.connection() as connection:
-            return tell(connection, wanted)
+            return tell(connection, wanted, names=names)
 
     def with_names(self, text: str) -> str:
         """A document with the names of the persons in it."""
@@ -383,7 +383,7 @@ def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
             position = target if isinstance(target, int) else positions.get(str(target)) or 0
             why = {
                 name: entry.data[name]
-                for name in ("reason_code", "reason", "text", "ground", "outcome")
+                for name in ("reason_code", "reason", "text", "pointer", "ground", "outcome")
                 if name in entry.data
             }
             by = {

@@ -26,7 +26,7 @@ from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.differences import FIRST_DAY, Log, check_days, check_positions
 from tests.generator import SEED, Event, Generator
-from tests.minimal import DIGEST, FULL, SUBJECTS, entry_id, opener
+from tests.minimal import DIGEST, FULL, entry_id, opener, subject_of
 from tests.service import ADMIN, Service, running
 
 pytest_plugins = ["tests.commands", "tests.service"]
@@ -48,7 +48,7 @@ def of_every_type() -> list[Event]:
     """A stream for each type of fact: opened, and then told all that the type may say."""
     told: list[Event] = []
     for number, (type_, full) in enumerate(FULL.items()):
-        kind = SUBJECTS[type_.partition(".")[0]].partition(":")[0]
+        kind = subject_of(type_).partition(":")[0]
         subject = f"{kind}:{type_.replace('.', '-').replace('_', '-')}"
         first = {"subject": subject, "id": entry_id(number)}
         before = [FULL["entry.disputed"]] if type_ == "entry.dispute_resolved" else []

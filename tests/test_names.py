@@ -7,6 +7,7 @@ import pytest
 
 from api.http.auth import Role, create_key
 from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of, running
@@ -148,9 +149,10 @@ def test_what_looks_like_a_person_is_none(service: Service) -> None:
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_a_name_that_is_gone_is_told_to_be_missing(peopled: Service, reader: Connection) -> None:
+def test_a_name_that_is_gone_is_told_to_be_missing(peopled: Service, server: Embedded) -> None:
     """Where nothing tells why a name is gone, who may see names is told that it is missing."""
-    reader.execute("delete from disclosures where pointer = %s", [POINTER])
+    with LedgerLocation(server.owner_dsn, peopled.location.schema).connect() as owner:
+        owner.execute("delete from disclosures where pointer = %s", [POINTER])
     told = persons(peopled.get("/v1/meetings/talks?min_position=1", ADMIN).json())
     assert [(one.get("name"), one.get("missing")) for one in told] == [(None, True), (OTHER, None)]
 

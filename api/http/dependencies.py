@@ -84,6 +84,7 @@ async def admit(here: AppState, authorization: str | None, context: RequestConte
         raise context.failure
     try:
         context.looked_up = context.looked_up or await here.readers.look_up(authorization)
+        here.cache.forget_names(context.looked_up.watermarks.erasures)
     except Unavailable as error:
         context.failure = error
         raise
@@ -254,7 +255,8 @@ def with_persons(request: Request, body: bytes, known: Told = NOBODY) -> tuple[b
         return body, ""
     text, context = body.decode(), request.scope["context"]
     wanted = places(text)
-    told = app_state(request).reads.tell(wanted - known.keys(), names=context.sees_names)
+    reads = Queries(app_state(request).reads.pool, context.looked_up.watermarks)
+    told = reads.tell(wanted - known.keys(), names=context.sees_names)
     said = sorted((*place, to_json(one).decode()) for place, one in told.items())
     return show(text, {**told, **known}).encode(), to_json(said).decode() if said else ""
 

@@ -30,8 +30,8 @@ class CachedResponse(NamedTuple):
     ``sees_names`` is whether it is for those who see names of persons, or for those who do not; None where it names nobody.
 
     If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
-    that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
-    gone, and with the epoch and the server, as a backup may have been restored.
+    that is pinned to a position and a day moves only with the tables, when names of persons go, and with the epoch and the
+    server, as a backup may have been restored.
     """
 
     watermarks: Watermarks
@@ -45,7 +45,12 @@ class CachedResponse(NamedTuple):
     def is_fresh(self, looked_up: LookedUp) -> bool:
         now, then = looked_up.watermarks, self.watermarks
         if self.pinned:
-            return (now.built, now.epoch, now.server) == (then.built, then.epoch, then.server)
+            return (now.built, now.epoch, now.server, now.erasures) == (
+                then.built,
+                then.epoch,
+                then.server,
+                then.erasures,
+            )
         return now == then and looked_up.today == self.today
 
     async def send(self, send: Send, known: str) -> None:
@@ -81,8 +86,15 @@ class Cache:
     """Answers by what was asked, up to so many bytes; what was not asked for the longest goes first."""
 
     def __init__(self, size_bytes: int = SIZE_BYTES) -> None:
-        self.free = size_bytes
+        self.size = self.free = size_bytes
         self.answers: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+        self.erasures = 0
+
+    def forget_names(self, erasures: int) -> None:
+        """Names of persons have gone since the answers were made, if ``erasures`` is another number: keep none of them."""
+        if erasures != self.erasures:
+            self.erasures, self.free = erasures, self.size
+            self.answers.clear()
 
     def holds(self, asked: Hashable) -> bool:
         """Whether there is an answer, whomever it is for."""

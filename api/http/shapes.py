@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from ledger.vocabulary.codes import Modality
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.draft import Envelope
+from ledger.writing.draft import Envelope, Erasure
 
 
 class Anomaly(BaseModel):
@@ -81,12 +81,19 @@ class BasisShape(BaseModel):
     valid_at: date
 
 
+class ErasedShape(BaseModel):
+    """The entry that tells of an erasure, and the ground."""
+
+    position: int
+    ground: str
+
+
 class PersonShape(BaseModel):
     """A natural person, wherever one stands in a state or a change: the commitment in the log, the entry and the pointer where
     it stands there, and one of the rest.
 
     ``name``: for keys of the role auditor or admin, and for everybody where names are public. ``withheld``: there may be a
-    name, which this reader may not see. ``missing``: the name is gone, and nothing tells why.
+    name, which this reader may not see. ``erased``: it is gone for good, at every ``known_at``. ``missing``: the name is gone, and nothing tells why.
     """
 
     commitment: str
@@ -94,6 +101,7 @@ class PersonShape(BaseModel):
     pointer: str
     name: str | None = None
     withheld: bool | None = None
+    erased: ErasedShape | None = None
     missing: bool | None = None
 
 
@@ -328,9 +336,9 @@ def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict
 
 
 def components() -> dict[str, Any]:
-    """The schemas of what the framework does not read or write itself: the event to append, and problem documents."""
+    """The schemas of what the framework does not read or write itself: the event to append, the name to erase, and problem documents."""
     _, schemas = models_json_schema(
-        [(Envelope, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
+        [(Envelope, "validation"), (Erasure, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
     )
     defined: dict[str, Any] = schemas["$defs"]
     defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}

@@ -7,7 +7,7 @@ order and proofs as they are.
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
@@ -83,3 +83,14 @@ def unseal(data: Any, entry_id: str, pointer: str = "/data") -> Any:
     if isinstance(data, list):
         return [unseal(value, entry_id, f"{pointer}/{i}") for i, value in enumerate(data)]
     return data
+
+
+def sealed_in(data: Any) -> Iterator[dict[str, str]]:
+    """Each person in what ``unseal`` gives, or in the fields of a fact that was read from the log."""
+    if isinstance(data, dict):
+        if data.keys() == {"commitment", "entry", "pointer"}:
+            yield data
+        else:
+            yield from (person for value in data.values() for person in sealed_in(value))
+    elif isinstance(data, (list, tuple)):
+        yield from (person for value in data for person in sealed_in(value))

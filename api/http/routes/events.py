@@ -107,13 +107,21 @@ async def append(
         plain = to_json(_told(preview.answers) | {"dry_run": True, "states": states})
         shown, _ = await run_in_threadpool(with_persons, request, plain, given_in(preview))
         return Response(shown, 200, applied, JSON)
+    return appended(await record(request, drafts, actor, key, strict=strict), applied)
+
+
+async def record(
+    request: Request, drafts: Sequence[Draft], actor: Actor, key: str | None, *, strict: bool = False
+) -> list[Answer]:
+    """Record the drafts, all or none. Raises as ``Ledger.append`` does."""
+    here = app_state(request)
     outcome = here.ledger.submit(drafts, actor, key, strict=strict)
     waiting = here.relay.wait(outcome)
     answers = await waiting if key is None else await _under_a_key(key, waiting)
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
-    return _appended(answers, applied)
+    return answers
 
 
 async def _under_a_key(key: str, outcome: Awaitable[T]) -> T:
@@ -130,7 +138,8 @@ def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 
-def _appended(answers: list[Answer], applied: dict[str, str]) -> Response:
+def appended(answers: list[Answer], applied: dict[str, str]) -> Response:
+    """What became of the events of a request."""
     told, repeated = _told(answers), all(answer.repeated for answer in answers)
     headers = {"Ledger-Position": str(told["position"]), "Location": f"/v1/events/{answers[0].position}", **applied}
     if repeated:
