@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     admin_key: AdminKey | None = None
     public_reads: bool = False
+    public_names: bool = False
+    """Whether everybody who may read sees the names of persons, and not auditors and admins alone."""
     lock_timeout_s: Seconds = USUAL.lock_s
     statement_timeout_s: Seconds = USUAL.statement_s
     idle_in_transaction_timeout_s: Seconds = USUAL.idle_in_transaction_s

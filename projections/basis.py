@@ -62,8 +62,8 @@ class Watermarks(NamedTuple):
 
     ``last_id`` and ``last_at`` tell the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
     still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
-    standby: it may be behind another. ``checkpoint`` is the last one that was signed: its size, its root in base64, and how many
-    witnesses have cosigned it.
+    standby: it may be behind another. ``erasures`` is raised whenever names of persons go: what was shown before is void.
+    ``checkpoint`` is the last one that was signed: its size, its root in base64, and how many witnesses have cosigned it.
     """
 
     size: int
@@ -73,6 +73,7 @@ class Watermarks(NamedTuple):
     goes_on: bool
     epochs: list[str] | None
     server: datetime
+    erasures: int
     checkpoint: dict[str, Any] | None = None
     positions: dict[str, int] | None = None
     recorded_at: datetime | None = None
@@ -81,6 +82,11 @@ class Watermarks(NamedTuple):
     @property
     def reads_only(self) -> bool:
         return self.epochs is not None
+
+    @property
+    def ground(self) -> tuple[object, ...]:
+        """What an answer rests on that is pinned to a position and a day."""
+        return self.built, self.epoch, self.server, self.erasures
 
     def covering(self, position: int) -> dict[str, Any] | None:
         """The checkpoint, if its tree holds the entries up to a position."""

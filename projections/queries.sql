@@ -15,8 +15,8 @@ select {log}
 
 -- name: log_columns
 -- How long it is, which its last entry is, and in which epoch it is; whether it goes on from what was last seen of it;
--- which epochs it knows where it only reads, as a standby does (else null); of which run the server is; and the last
--- checkpoint that was signed, with how many have cosigned it.
+-- which epochs it knows where it only reads, as a standby does (else null); of which run the server is; how often names of
+-- persons have gone; and the last checkpoint that was signed, with how many have cosigned it.
 head.size,
        (select entry_id::text from entries where position = head.size) as last_id,
        (select recorded_at from entries where position = head.size) as last_at,
@@ -34,6 +34,7 @@ head.size,
             then array(select epochs.epoch from epochs)
        end as epochs,
        pg_postmaster_start_time() as server,
+       head.erasures,
        (
            select json_build_object(
                       'size', size,

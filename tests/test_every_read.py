@@ -21,14 +21,13 @@ from ledger.proofs.tiles import bundles_between, tiles_between
 from ledger.settings import Settings
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
-from ledger.writing.decision_cache import read_disclosures
 from projections.diff import said
 from projections.queries import SORTS
 from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.differences import FIRST_DAY, Log, check_days, check_positions
 from tests.generator import SEED, Event, Generator
-from tests.minimal import DIGEST, FULL, SUBJECTS, entry_id, opener
+from tests.minimal import DIGEST, FULL, entry_id, opener, subject_of
 from tests.service import ADMIN, Service, running
 from tests.signing import signed_once
 
@@ -51,7 +50,7 @@ def of_every_type() -> list[Event]:
     """A stream for each type of fact: opened, and then told all that the type may say."""
     told: list[Event] = []
     for number, (type_, full) in enumerate(FULL.items()):
-        kind = SUBJECTS[type_.partition(".")[0]].partition(":")[0]
+        kind = subject_of(type_).partition(":")[0]
         subject = f"{kind}:{type_.replace('.', '-').replace('_', '-')}"
         first = {"subject": subject, "id": entry_id(number)}
         before = [FULL["entry.disputed"]] if type_ == "entry.dispute_resolved" else []
@@ -148,10 +147,8 @@ def pairs(points: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
 def story_of(told: Service) -> list[Replayed]:
     with told.location.connect() as connection:
         lines = connection.execute("select body::text from entries order by position").fetchall()
-        entries = [read_line(line) for (line,) in lines]
-        opened = read_disclosures(connection, [entry.id for entry in entries])
-    names = {entry: {one.pointer: one.value for one in those} for entry, those in opened.items()}
-    return list(story((entry, entry.recorded(names.get(entry.id))) for entry in entries))
+    entries = [read_line(line) for (line,) in lines]
+    return list(story((entry, entry.recorded()) for entry in entries))
 
 
 def rows_of(told: Service) -> dict[str, dict[str, Any]]:

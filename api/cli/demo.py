@@ -47,7 +47,7 @@ def _run(settings: Settings, listener: socket, server: Embedded) -> None:
         thread.start()
     try:
         _welcome(settings, listener.getsockname()[1], key)
-        serve_on(build(_public(settings), server.location), listener, log_level="warning")
+        serve_on(build(_open(settings), server.location), listener, log_level="warning")
     finally:
         stop.set()
         for thread in threads:
@@ -91,10 +91,11 @@ def _with_key(settings: Settings) -> Settings:
     return settings.model_copy(update={"log_key": key})
 
 
-def _public(settings: Settings) -> Settings:
-    """The settings, with reads that need no key unless LEDGER_PUBLIC_READS is set."""
-    is_set = "public_reads" in settings.model_fields_set
-    return settings if is_set else settings.model_copy(update={"public_reads": True})
+def _open(settings: Settings) -> Settings:
+    """The settings, with reads that need no key, and names that everybody sees, unless the environment says otherwise: the
+    people of the seed are officials in public documents."""
+    opened = {name: True for name in ("public_reads", "public_names") if name not in settings.model_fields_set}
+    return settings.model_copy(update=opened)
 
 
 def _welcome(settings: Settings, port: int, key: str) -> None:

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from ledger.vocabulary.codes import Modality
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.draft import Envelope
+from ledger.writing.draft import Envelope, Erasure
 
 
 class Anomaly(BaseModel):
@@ -114,6 +114,30 @@ class Consistency(BaseModel):
     hashes: list[str]
 
 
+class ErasedShape(BaseModel):
+    """The entry that tells of an erasure, and the ground."""
+
+    position: int
+    ground: str
+
+
+class PersonShape(BaseModel):
+    """A natural person, wherever one stands in a state or a change: the commitment in the log, the entry and the pointer where
+    it stands there, and one of the rest.
+
+    ``name``: for keys of the role auditor or admin, and for everybody where names are public. ``withheld``: there may be a
+    name, which this reader may not see. ``erased``: it is gone for good, at every ``known_at``. ``missing``: the name is gone, and nothing tells why.
+    """
+
+    commitment: str
+    entry: str
+    pointer: str
+    name: str | None = None
+    withheld: bool | None = None
+    erased: ErasedShape | None = None
+    missing: bool | None = None
+
+
 class State(BaseModel):
     """A stream's state. Each kind has fields of its own beside these."""
 
@@ -144,11 +168,12 @@ class StatePage(BaseModel):
 
 
 class TimelineItem(BaseModel):
-    """A fact, and the day that it counts from."""
+    """A fact, the day that it counts from, and whom it names."""
 
     day: date
     event: Event
     unverified: bool
+    persons: list[PersonShape] = []
 
 
 class TimelinePage(BaseModel):
@@ -202,7 +227,7 @@ class Diff(BaseModel):
 
 
 class HistoryItem(BaseModel):
-    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why.
+    """An entry, whether it was struck, what was recorded about it (by what, by whom, when and why), and whom it names.
 
     It is unverified where every source that it cites was retracted.
     """
@@ -211,6 +236,7 @@ class HistoryItem(BaseModel):
     struck: bool
     unverified: bool
     corrections: list[dict[str, Any]]
+    persons: list[PersonShape] = []
 
 
 class History(BaseModel):
@@ -361,9 +387,9 @@ def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict
 
 
 def components() -> dict[str, Any]:
-    """The schemas of what the framework does not read or write itself: the event to append, and problem documents."""
+    """The schemas of what the framework does not read or write itself: the event to append, the name to erase, and problem documents."""
     _, schemas = models_json_schema(
-        [(Envelope, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
+        [(Envelope, "validation"), (Erasure, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
     )
     defined: dict[str, Any] = schemas["$defs"]
     defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}

@@ -27,10 +27,11 @@ from api.http.dependencies import (
     json_body,
     listed,
     next_page,
+    with_persons,
 )
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
-from api.http.previews import preview_json
+from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
 from ledger.errors import IdReused, LedgerError, NotFound
 from ledger.log.commitments import Disclosure
@@ -109,16 +110,26 @@ async def append(
         previewed = run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
         preview = await previewed if key is None else await _under_a_key(key, previewed)
         states = preview_json(preview, here.ledger.clock().date())
-        told = _told(preview.answers) | {"dry_run": True, "states": states}
-        return Response(to_json(told), 200, preferred._replace(wait_s=0).applied, JSON)
+        plain = to_json(_told(preview.answers) | {"dry_run": True, "states": states})
+        shown, _ = await run_in_threadpool(with_persons, request, plain, given_in(preview))
+        return Response(shown, 200, preferred._replace(wait_s=0).applied, JSON)
+    answers = await record(request, drafts, actor, key, strict=strict)
+    proofs = await _signed(here, [one.position for one in answers], preferred.wait_s)
+    return appended(answers, (preferred if proofs else preferred._replace(wait_s=0)).applied, proofs)
+
+
+async def record(
+    request: Request, drafts: Sequence[Draft], actor: Actor, key: str | None, *, strict: bool = False
+) -> list[Answer]:
+    """Record the drafts, all or none. Raises as ``Ledger.append`` does."""
+    here = app_state(request)
     outcome = here.ledger.submit(drafts, actor, key, strict=strict)
     waiting = here.relay.wait(outcome)
     answers = await waiting if key is None else await _under_a_key(key, waiting)
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
-    proofs = await _signed(here, [one.position for one in answers], preferred.wait_s)
-    return _appended(answers, (preferred if proofs else preferred._replace(wait_s=0)).applied, proofs)
+    return answers
 
 
 async def _signed(here: AppState, positions: Sequence[int], wait_s: int) -> list[str]:
@@ -148,7 +159,8 @@ def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 
-def _appended(answers: list[Answer], applied: dict[str, str], proofs: Sequence[str] = ()) -> Response:
+def appended(answers: list[Answer], applied: dict[str, str], proofs: Sequence[str] = ()) -> Response:
+    """What became of the events of a request."""
     told, repeated = _told(answers), all(answer.repeated for answer in answers)
     for one, proof in zip(told["events"], proofs, strict=False):
         one["proof"] = proof
