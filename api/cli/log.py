@@ -8,10 +8,13 @@ import typer
 from api.cli.opening import opened
 from api.cli.signing import ensure_key
 from api.cli.terminal import progress, say, write
+from api.cli.verify import api_key
 from api.transfer.tiles import export_tiles
+from api.transfer.verifying import copy_of
 from ledger.errors import Misconfigured, Refused
 from ledger.settings import read_settings
-from projections.tree.keys import LogKeys
+from projections.tree import recovery as recovering
+from projections.tree.keys import Anchor, LogKeys
 
 
 def _key_file() -> Path:
@@ -57,6 +60,28 @@ def export(directory: Path) -> None:
     with opened() as at, at.location.pool(1) as pool, progress("export", None) as advance:
         size, written = export_tiles(pool, directory, advance)
     say(f"{directory} holds the log up to {size:,} entries: {written:,} files written")
+
+
+def recover(
+    tiles: Annotated[str, typer.Argument(help="A copy of the log: a directory of tiles, or the address of one.")],
+) -> None:
+    path = _key_file()
+    keys = LogKeys.read(path)
+    checkpoint, note, bundle = copy_of(tiles, [one.verifier for one in keys.keys], api_key())
+    anchored = Anchor(path).read(keys.keys)
+    if anchored and anchored[0].size > checkpoint.size:
+        raise Refused(
+            "copy_behind", f"{tiles} holds {checkpoint.size:,} entries, and {anchored[0].size:,} were signed: find a newer copy"
+        )  # fmt: skip
+    with opened(to_change=True) as at:
+        with progress("recover", checkpoint.size) as advance:
+            done = recovering.recover(at.location, checkpoint, bundle, advance)
+        Anchor(path).write(note)
+    say(
+        f"{done.entries:,} entries came back, and the log is what was signed; it goes on once the process that signs is started"
+    )
+    if done.names:
+        say(f"{done.names:,} names of persons are in no tile, and are lost: they are marked as that")
 
 
 def _show(keys: LogKeys) -> None:

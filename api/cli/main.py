@@ -45,6 +45,7 @@ COMMANDS = {
     "log.init": "Make the keys that sign the log, in the file that LEDGER_LOG_KEY names.",
     "log.key": "Show the public keys of the log, for those who verify.",
     "log.rotate": "Make a new pair of keys that signs beside the old one; with --retire let the newest sign alone.",
+    "log.recover": "Bring back entries that were signed and that the database lacks, byte for byte, from a copy of the tiles.",
     "log.export": "Write checkpoint, tiles and entries to a directory that any web server can serve as it is.",
 }
 """Each command by the module and the function that do it, with its help: listing them loads none of them."""

@@ -12,7 +12,7 @@ from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
 from ledger.proofs.merkle import leaf_hash
 from ledger.proofs.notes import BadNote, Note, VerifierKey
-from ledger.proofs.tiles import WIDTH, Tile, split
+from ledger.proofs.tiles import WIDTH, Tile, split, unbundle
 from ledger.proofs.verifier import (
     Altered,
     Contradiction,
@@ -25,6 +25,7 @@ from ledger.proofs.verifier import (
     verify_log,
 )
 from projections.tree.check import Leaves
+from projections.tree.recovery import Bundle
 
 TIMEOUT_S = 30
 MAX_FILE_BYTES = 2**25
@@ -155,6 +156,18 @@ def leaves_of(where: str, given: Sequence[VerifierKey], api_key: str | None) -> 
     read = from_service(log_address(where), api_key) if "://" in where else from_directory(path)
     checkpoint, _ = verify(read, given, lambda size: None)
     return lambda index, width: split(read(f"tile/{Tile(0, index, width).path}")), checkpoint.size
+
+
+def copy_of(where: str, keys: Sequence[VerifierKey], api_key: str | None) -> tuple[Checkpoint, Note, Bundle]:
+    """A copy of the log that is wholly verified against these keys: what was signed, and its entries. Raises NotAsSigned."""
+    read = from_service(log_address(where), api_key) if "://" in where else from_directory(Path(where))
+    try:
+        note = Note.read(read("checkpoint"))
+        checkpoint = check_note(note, keys)
+        verify_log(read, checkpoint)
+    except (BadNote, Altered) as error:
+        raise NotAsSigned(str(error)) from None
+    return checkpoint, note, lambda index, width: unbundle(read(f"tile/{Tile(None, index, width).path}"))
 
 
 def log_address(address: str) -> str:

@@ -38,7 +38,7 @@ select array(
 -- name: give
 -- All that the service may do: add and read, and never change. The migrations gave it once; a dump may have lost it.
 grant usage on schema {schema} to {service};
-grant select, insert on entries, epochs, checkpoints, cosignatures, log_keys to {service};
+grant select, insert on entries, epochs, checkpoints, cosignatures, log_keys, lost_disclosures to {service};
 grant select, update (size, recorded_at, epoch, stopped_at, stopped_reason) on head to {service};
 grant select, insert on disclosures to {service};
 grant select on erasures to {service};

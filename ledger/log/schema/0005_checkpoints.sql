@@ -25,6 +25,13 @@ create table cosignatures (
     foreign key (origin, size) references checkpoints (origin, size)
 );
 
+-- Names that went with a database: their entries came back from a copy of the tiles, which holds none.
+create table lost_disclosures (
+    entry_id uuid not null references entries (entry_id),
+    pointer  text not null,
+    primary key (entry_id, pointer)
+);
+
 -- The public keys that have signed, in text.
 create table log_keys (
     vkey     text        primary key,
@@ -60,5 +67,5 @@ alter table head
     add column stopped_reason text,
     add constraint head_is_stopped check (size <= stopped_at);
 
-grant select, insert on checkpoints, cosignatures, log_keys to {service};
+grant select, insert on checkpoints, cosignatures, log_keys, lost_disclosures to {service};
 grant update (stopped_at, stopped_reason) on head to {service};
