@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
 from projections.tree.keys import LogKeys
 from projections.tree.signer import Signer
 
@@ -36,6 +37,34 @@ def sign(location: LedgerLocation, key: Path) -> Iterator[Sign]:
     yield make
     for one in opened:
         one.close()
+
+
+GUARDS = {
+    "entries": ["entries_are_never_changed", "versions_follow", "erased_names_go"],
+    "checkpoints": ["checkpoints_are_never_changed"],
+    "disclosures": ["erased_names_stay_away"],
+}
+"""What guards the tables, so that it is there again once they were tampered with."""
+
+
+@pytest.fixture
+def superuser(server: Embedded, location: LedgerLocation) -> Iterator[Connection]:
+    """Who may do everything to the database, triggers or not."""
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(f"set search_path to {location.schema}, {location.projections}".encode())
+        yield owner
+
+
+def tamper(superuser: Connection, *statements: str) -> None:
+    """Change what is recorded behind the ledger's back."""
+    with superuser.transaction():
+        for table in GUARDS:
+            superuser.execute(f"alter table {table} disable trigger all".encode())
+        for one in statements:
+            superuser.execute(one.encode())
+        for table, guards in GUARDS.items():
+            for guard in guards:
+                superuser.execute(f"alter table {table} enable always trigger {guard}".encode())
 
 
 def signed_once(location: LedgerLocation, folder: Path) -> Any:

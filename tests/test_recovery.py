@@ -1,6 +1,5 @@
 """A log that was put back: nobody signs it, nobody appends to it, and what was signed comes back byte for byte from a copy of the tiles."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -10,13 +9,12 @@ import pytest
 
 from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
-from ledger.database.embedded import Embedded
 from projections.tree.keys import Anchor, LogKeys
 from projections.tree.signer import sign as sign_on
 from tests.commands import Command
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import Service, problem_of
-from tests.signing import Sign
+from tests.signing import Sign, tamper
 from tests.standby import wait_until
 from tests.test_names import TALKS
 
@@ -25,13 +23,6 @@ pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
 
 def claims(number: int) -> list[dict[str, Any]]:
     return [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(number)]
-
-
-@pytest.fixture
-def superuser(server: Embedded, service: Service) -> Iterator[Connection]:
-    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
-        owner.execute(f"set search_path to {service.location.schema}".encode())
-        yield owner
 
 
 @pytest.fixture
@@ -53,21 +44,13 @@ def tiles(signed: Service, tmp_path: Path) -> Path:
 
 def put_back(superuser: Connection, size: int) -> None:
     """As a backup has it that was taken at this size."""
-    with superuser.transaction():
-        for table in ("entries", "checkpoints", "disclosures"):
-            superuser.execute(f"alter table {table} disable trigger all".encode())
-        superuser.execute(
-            "delete from disclosures using entries where position > %s and entries.entry_id = disclosures.entry_id",
-            [size],
-        )
-        superuser.execute("delete from entries where position > %s", [size])
-        superuser.execute("delete from checkpoints where size > %s", [size])
-        superuser.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
-        for table, trigger in (
-            ("entries", "entries_are_never_changed"), ("entries", "versions_follow"), ("entries", "erased_names_go"),
-            ("checkpoints", "checkpoints_are_never_changed"), ("disclosures", "erased_names_stay_away"),
-        ):  # fmt: skip
-            superuser.execute(f"alter table {table} enable always trigger {trigger}".encode())
+    tamper(
+        superuser,
+        f"delete from disclosures using entries where position > {size} and entries.entry_id = disclosures.entry_id",
+        f"delete from entries where position > {size}",
+        f"delete from checkpoints where size > {size}",
+        f"update head set size = {size}, recorded_at = (select max(recorded_at) from entries)",
+    )
 
 
 def export(command: Command) -> str:

@@ -1,6 +1,6 @@
 """The signer: what it signs is what is stored, it never contradicts itself, and it stops where the log was put back or altered."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger.database.connection import Connection, LedgerLocation
-from ledger.database.embedded import Embedded
+from ledger.database.connection import Connection
 from ledger.errors import Misconfigured, NotAsSigned, Unavailable
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.merkle import leaf_hash, root_of_hashes
@@ -17,7 +16,7 @@ from ledger.proofs.notes import Note, verified
 from ledger.service import Ledger
 from projections.tree.keys import Anchor, LogKeys
 from tests.examples import USA, event
-from tests.signing import Sign
+from tests.signing import Sign, tamper
 
 pytest_plugins = ["tests.signing"]
 
@@ -31,14 +30,6 @@ def claims(number: int) -> list[dict[str, Any]]:
 OPENED = event("initiative.reported", "initiative:a", name="A programme", kind="challenge")
 
 
-@pytest.fixture
-def superuser(server: Embedded, location: LedgerLocation) -> Iterator[Connection]:
-    """Who may do everything to the database, triggers or not."""
-    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
-        owner.execute(f"set search_path to {location.schema}, {location.projections}".encode())
-        yield owner
-
-
 def published(connection: Connection) -> list[tuple[Checkpoint, Note]]:
     rows = connection.execute("select origin, size, root, note from checkpoints order by size").fetchall()
     return [(Checkpoint(*row[:3]), Note.read(row[3])) for row in rows]
@@ -47,16 +38,6 @@ def published(connection: Connection) -> list[tuple[Checkpoint, Note]]:
 def leaves(connection: Connection) -> list[bytes]:
     rows = connection.execute("select body::text from entries order by position").fetchall()
     return [leaf_hash(line.encode()) for (line,) in rows]
-
-
-def tamper(superuser: Connection, *statements: str) -> None:
-    """Change what is recorded behind the ledger's back."""
-    with superuser.transaction():
-        superuser.execute("alter table entries disable trigger all")
-        for one in statements:
-            superuser.execute(one.encode())
-        superuser.execute("alter table entries enable always trigger entries_are_never_changed")
-        superuser.execute("alter table entries enable always trigger versions_follow")
 
 
 def test_what_is_stored_is_what_is_signed(given: Given, sign: Sign, reader: Connection, key: Path) -> None:

@@ -1,7 +1,7 @@
 """`ledger verify`: whoever has the key, and a checkpoint from earlier, finds each alteration, and needs nobody's word for it."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +10,6 @@ import pytest
 
 from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
-from ledger.database.embedded import Embedded
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.merkle import leaf_hash, root_of_hashes
 from ledger.proofs.notes import Note, signed
@@ -19,7 +18,7 @@ from projections.tree.keys import LogKeys
 from tests.commands import Command
 from tests.examples import USA, event
 from tests.service import Service, listening
-from tests.signing import ORIGIN, Sign
+from tests.signing import ORIGIN, Sign, tamper
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
 
@@ -59,15 +58,6 @@ def verify(command: Command, key: Path, tmp_path: Path) -> Verify:
         return command("verify", where, *given, *more, code=code, XDG_STATE_HOME=str(tmp_path / "state"))
 
     return run
-
-
-@pytest.fixture
-def superuser(server: Embedded, signed_ledger: Service) -> Iterator[Connection]:
-    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
-        owner.execute(
-            f"set search_path to {signed_ledger.location.schema}, {signed_ledger.location.projections}".encode()
-        )
-        yield owner
 
 
 def test_a_sound_log_is_verified(signed_ledger: Service, tiles: Path, verify: Verify) -> None:
@@ -120,11 +110,7 @@ def test_what_is_altered_in_the_database_is_named(
     how: list[str], position: int, signed_ledger: Service, superuser: Connection, verify: Verify
 ) -> None:
     """Whoever is the database's superuser, with triggers off: the entry is named by its position, as the service serves it."""
-    superuser.execute("alter table entries disable trigger all")
-    for one in how:
-        superuser.execute(one.encode())
-    for trigger in ("entries_are_never_changed", "versions_follow"):
-        superuser.execute(f"alter table entries enable always trigger {trigger}".encode())
+    tamper(superuser, *how)
     with listening(signed_ledger) as (host, port):
         told = verify(f"http://{host}:{port}", code=3).stderr
     assert f"entry {position}:" in told
