@@ -64,7 +64,7 @@ class Witnesses:
         """``last`` is, by the name of a witness, the last checkpoint that it has cosigned. Raises Misconfigured."""
         self.attendants = [_Attendant(one, log, last.get(one.name), self.close) for one in witnesses if one.url]
         for one in self.attendants:
-            one.start()
+            one.thread.start()
 
     def offer(self, note: Note) -> None:
         """Offer a checkpoint, and wait for nothing. It has the signatures of the log alone."""
@@ -86,14 +86,13 @@ class Witnesses:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
         for one in self.attendants:
-            one.join(LEAVE_S)
+            one.thread.join(LEAVE_S)
 
 
-class _Attendant(Thread):
+class _Attendant:
     """Attends to one witness."""
 
     def __init__(self, witness: Witness, log: Log, last: Note | None, close_all: Callable[[], None]) -> None:
-        super().__init__(daemon=True, name=f"witness {witness.name}")
         assert witness.url
         self.witness, self.ledger, self.close_all = witness, log, close_all
         self.post = Post(witness.url)
@@ -101,6 +100,7 @@ class _Attendant(Thread):
         self.changed = Condition()
         self.newest: Note | None = None
         self.failures, self.next_attempt, self.is_closed = 0, 0.0, False
+        self.thread = Thread(target=self._run, daemon=True, name=f"witness {witness.name}")
 
     def offer(self, note: Note) -> None:
         with self.changed:
@@ -116,7 +116,7 @@ class _Attendant(Thread):
     def told(self) -> Standing:
         return self.standing._replace(next_attempt_s=max(self.next_attempt - monotonic(), 0.0))
 
-    def run(self) -> None:
+    def _run(self) -> None:
         while (note := self._next()) is not None:
             try:
                 self._take(note, self._outcome(note))

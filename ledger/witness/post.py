@@ -118,4 +118,6 @@ def _split(url: str) -> SplitResult:
 def _why(error: Exception) -> str:
     if isinstance(error, NoAnswer):
         return str(error)
-    return in_words(error) if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return in_words(error)
+    return " ".join(f"not HTTP ({type(error).__name__}) {error}".split())[:200]
