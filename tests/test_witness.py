@@ -552,6 +552,24 @@ def test_a_contradiction_stops_it_all_and_is_evidence(witness: Served, tmp_path:
     assert any(str(known) in path.read_text() for path in evidence.iterdir())
 
 
+def test_that_a_witness_has_forgotten_is_told(
+    witness: Served, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It contradicts nothing, and cosigns; that its memory was put back, and it might cosign a fork, is for people to know."""
+    tree, up, older = Tree(), witness.witnesses[0], (witness.folder / STATE).read_bytes()
+    kept = Kept(tree, tmp_path)
+    with Witnesses([up], kept.log, {}) as witnesses:
+        witnesses.offer(tree.checkpoint(20))
+        wait_until(lambda: kept.cosigned == [(20, up.name)])
+        assert "forgotten" not in caplog.text
+        witness.stop()
+        (witness.folder / STATE).write_bytes(older)
+        witness.start()
+        witnesses.offer(tree.checkpoint(21))
+        wait_until(lambda: kept.cosigned[1:] == [(21, up.name)])
+    assert "had cosigned 20 entries and knew of 0 alone: it has forgotten" in caplog.text
+
+
 def test_another_process_of_ours_contradicts_nothing(witness: Served, tmp_path: Path) -> None:
     """A witness that has cosigned a longer tree which we published ourselves is asked again, and not accused."""
     tree, up = Tree(), witness.witnesses[0]

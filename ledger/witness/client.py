@@ -16,10 +16,11 @@ ProofFor = Callable[[int, int], Sequence[bytes]]
 
 @dataclass(frozen=True)
 class Cosigned:
-    """The witness has cosigned: its line, verified, and when (seconds since 1970)."""
+    """The witness has cosigned: its line, verified, and when (seconds since 1970); ``old_size`` is what it had cosigned before."""
 
     signature: Signature
     time: int
+    old_size: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def judged(witness: Witness, note: Note, size: int, old_size: int, answer: Answe
     """What an answer means, to a checkpoint of this size that was submitted from the old size."""
     try:
         if answer.status == 200:
-            return _cosigned(witness, note, answer)
+            return _cosigned(witness, note, old_size, answer)
         named = _size_in(answer)
     except BadNote as error:
         return Unwilling(f"not as a witness answers: {error}")
@@ -105,13 +106,13 @@ def judged(witness: Witness, note: Note, size: int, old_size: int, answer: Answe
     return Unwilling(f"it answers {answer.words}")
 
 
-def _cosigned(witness: Witness, note: Note, answer: Answer) -> Outcome:
+def _cosigned(witness: Witness, note: Note, old_size: int, answer: Answer) -> Outcome:
     """Lines of other keys are passed over. Raises BadNote where a line of the witness's key is wrong."""
     lines = [one for one in read_lines(answer.body) if witness.key.matches(one)]
     times = [witness.key.verify(note.text, one.signature) for one in lines]
     if not lines or not all(times):
         return Unwilling("its answer has no cosignature of its key with a time")
-    return Cosigned(lines[-1], times[-1])
+    return Cosigned(lines[-1], times[-1], old_size)
 
 
 def _shown(post: Post, origin: str) -> Note | None:

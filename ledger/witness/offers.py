@@ -150,6 +150,11 @@ class _Attendant:
             self._keep(note, outcome)
 
     def _keep(self, note: Note, cosigned: Cosigned) -> None:
+        if cosigned.old_size < self.standing.size:
+            log.error(
+                "the witness %s had cosigned %d entries and knew of %d alone: it has forgotten what it saw, and is no witness of what "
+                "was before; tell those who run it", self.witness.name, self.standing.size, cosigned.old_size,
+            )  # fmt: skip
         self.ledger.keep(Checkpoint.read(note.text).size, self.witness, cosigned.signature.line, cosigned.time)
         if self.failures:
             log.warning("the witness %s cosigns again", self.witness.name)
