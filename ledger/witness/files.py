@@ -20,4 +20,4 @@ def write_new(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be written: {in_words(error)}") from None
+        raise Misconfigured(f"cannot write {in_words(error)}") from None
