@@ -27,10 +27,11 @@ from api.http.middleware import Middleware
 from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import due, events, health, states
-from ledger.database.connection import LedgerLocation, Pool
+from api.http.routes import due, erasures, events, health, log, states
+from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable, in_words
+from ledger.log.epoch import erase_again
 from ledger.process import tune_gc
 from ledger.service import Ledger
 from ledger.settings import Settings, read_settings
@@ -60,7 +61,9 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
-    for router in (events.router, *states.routers, due.router, health.router):
+    for router in (
+        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
+    ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
@@ -82,6 +85,8 @@ def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI
         with location.pool(POOL_SIZE) as pool:
             with pool.connection() as connection:
                 check_schema(connection, location)
+                if not is_read_only(connection):
+                    erase_again(connection)  # a backup that was restored may hold the names
                 if settings.admin_key:
                     ensure_admin_key(connection, settings.admin_key.get_secret_value())
             rollbacks = RollbackWatch(location)

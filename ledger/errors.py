@@ -13,6 +13,7 @@
     ├── NotYet           the projections have not seen what the reader asks to see
     ├── Unreadable       an entry is there that this version of the code does not know what to make of
     ├── Unavailable      the database cannot do it now, or the outcome is not known; try again with the same ids
+    ├── NotAsSigned      the log is not what was signed: it was put back, or altered
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
 HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
@@ -131,6 +132,10 @@ class Unavailable(LedgerError):
     def __init__(self, detail: str, cause: str = "") -> None:
         super().__init__(f"{detail}: {cause}" if cause else detail)
         self.detail, self.cause = detail, cause
+
+
+class NotAsSigned(LedgerError):
+    """It says how the log differs, and what to do."""
 
 
 class Misconfigured(LedgerError):

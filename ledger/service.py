@@ -21,7 +21,7 @@ from ledger.database.failures import FAILURES, explained
 from ledger.errors import Refused
 from ledger.fold import History
 from ledger.library_recorder import EntryRecorder
-from ledger.log.commitments import SALT_BYTES
+from ledger.log.commitments import SALT_BYTES, Disclosure
 from ledger.log.entry import LineMapper
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
@@ -34,11 +34,15 @@ IDEMPOTENCY = UUID("6f0b1d5e-7f0c-5a67-9d43-2a9c1f6f5f0e")
 
 
 class Preview(NamedTuple):
-    """What an append would be answered, and each stream that it touches, as it is and as it would be."""
+    """What an append would be answered, and each stream that it touches, as it is and as it would be.
+
+    ``disclosures`` are what would be kept beside the entries, by entry.
+    """
 
     answers: list[Answer]
     before: dict[Subject, History]
     after: dict[Subject, History]
+    disclosures: dict[str, tuple[Disclosure, ...]]
 
 
 class Ledger(Application[str]):
@@ -106,8 +110,10 @@ class Ledger(Application[str]):
         request = self._request(drafts, actor, idempotency_key, strict=strict)
         context = self.context(request)
         before = {subject: context.histories[subject] for subject in sorted(request.subjects)}
-        answers = [answer for answer, _ in self.decider.decide(context, request, context.size + 1)]
-        return Preview(answers, before, {subject: context.histories[subject] for subject in before})
+        decided = self.decider.decide(context, request, context.size + 1)
+        disclosures = {new.entry.id: new.entry.disclosures for _, new in decided if new}
+        after = {subject: context.histories[subject] for subject in before}
+        return Preview([answer for answer, _ in decided], before, after, disclosures)
 
     def waiting(self) -> Backlog:
         """What waits to be recorded at this moment."""

@@ -32,6 +32,9 @@ SchemaName = Annotated[
 LedgerName = Annotated[
     str, _made_of("[a-z0-9][a-z0-9-]{0,99}", "give up to 100 small letters, digits and dashes, and begin with no dash")
 ]
+Origin = Annotated[
+    str, _made_of("[^\\s+]{1,200}", "give a name such as ledger.example.org/partnerships, without spaces or plus signs")
+]
 AdminKey = Annotated[
     SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")
 ]
@@ -75,11 +78,21 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     admin_key: AdminKey | None = None
     public_reads: bool = False
+    public_names: bool = False
+    """Whether everybody who may read sees the names of persons, and not auditors and admins alone."""
     lock_timeout_s: Seconds = USUAL.lock_s
     statement_timeout_s: Seconds = USUAL.statement_s
     idle_in_transaction_timeout_s: Seconds = USUAL.idle_in_transaction_s
     append_deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
     """When an append is answered that its outcome is not known, whatever the database does."""
+    log_key: Path | None = None
+    """The file with the keys that sign the log; who has it signs, and keeps the anchor beside it."""
+    origin: Origin | None = None
+    """The log's name on its checkpoints, for the key that is made."""
+    checkpoint_interval: Annotated[float, Field(ge=0.05, le=86_400)] = 1.0
+    """In seconds: at most so often the tree is signed."""
+    key: SecretStr | None = None
+    """An API key, with which `ledger verify` reads a service whose reads are not public."""
     clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How many seconds the server's clock and ours may be apart."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import sql
 
@@ -17,10 +17,12 @@ from ledger.process import undisturbed
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
 from ledger.writing.admission import check_correction
+from projections.finding import Finding
 from projections.projection import Table
 from projections.rebuild import Builder
 from projections.registry import PROJECTIONS
 from projections.runner import Progress, Stop, read_progress, tables_in
+from projections.tree.check import Leaves, check_tree
 
 SQL = sql_blocks("projections", "audit.sql")
 BATCH = 5_000
@@ -28,30 +30,31 @@ LAST_STREAM = "~"
 """After every stream there is."""
 
 SCRATCH = "pg_temp"
-
-
-class Finding(NamedTuple):
-    """Something that does not hold, and the position in the log where it shows; 0 where no entry is to blame."""
-
-    position: int
-    what: str
+MEND = ": run `ledger rebuild`"
+LEAVE = " (do not rebuild it: the entries themselves are not what was signed)"
 
 
 def audit(
-    location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0
-) -> Iterator[Finding]:
+    location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0,
+    elsewhere: Leaves | None = None, size_elsewhere: int = 0,
+) -> Iterator[Finding]:  # fmt: skip
     """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
-    the server's clock by ``tolerance_s``.
+    the server's clock by ``tolerance_s``; ``elsewhere`` are the leaves of a copy of the log, up to ``size_elsewhere``.
+
+    It begins with the bytes of the entries: as long as these are not what was signed, nobody is told to rebuild from them.
 
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
     """
     with location.connect(patient=True) as connection:
+        altered = list(check_tree(connection, elsewhere, size_elsewhere))
+        yield from altered
         yield from check_log(connection, report, tolerance_s)
         yield from check_streams(connection)
     with location.connect(SCRATCH, patient=True) as connection:
         if not is_read_only(connection):  # then there are no temporary tables either
-            yield from check_rows(connection, location)
+            for one in check_rows(connection, location):
+                yield one._replace(what=one.what.replace(MEND, LEAVE)) if altered else one
 
 
 def check_log(connection: Connection, report: Callable[[int], None], tolerance_s: float) -> Iterator[Finding]:
@@ -195,11 +198,11 @@ def _check_progress(
     there = tables_in(connection, location.projections)
     for one in PROJECTIONS if there else ():
         for name in [table.name for table in one.tables if table.name not in there]:
-            yield Finding(0, f"the table {name} is gone: run `ledger rebuild`")
+            yield Finding(0, f"the table {name} is gone{MEND}")
         if one.name not in live:
-            yield Finding(0, f"nothing says how far the projection {one.name} is: run `ledger rebuild`")
+            yield Finding(0, f"nothing says how far the projection {one.name} is{MEND}")
         elif not live[one.name].stands:
-            yield Finding(0, f"the projection {one.name} shows what the log does not hold: run `ledger rebuild`")
+            yield Finding(0, f"the projection {one.name} shows what the log does not hold{MEND}")
         elif (stopped := live[one.name].error_position) is not None:
             yield Finding(stopped, f"it stops the projection {one.name} ({live[one.name].error})")
 
@@ -222,4 +225,4 @@ def _compare(
     given = {"name": at.name, "upto": at.position, "apart": apart}
     for side, subject, key, position in connection.execute(query, given):
         row = f"the {side} row of {subject} in {table.name} ({key})"
-        yield Finding(position, f"{row} is not in the other: run `ledger rebuild`")
+        yield Finding(position, f"{row} is not in the other{MEND}")

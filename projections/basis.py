@@ -45,11 +45,15 @@ class Position(int):
 
 
 class Basis(NamedTuple):
-    """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``."""
+    """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``.
+
+    ``checkpoint``: size and root of a signed tree that holds all of these entries, once there is one.
+    """
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    checkpoint: dict[str, Any] | None = None
 
 
 class Watermarks(NamedTuple):
@@ -58,7 +62,8 @@ class Watermarks(NamedTuple):
 
     ``last_id`` and ``last_at`` tell the last entry from any other that may come to stand in its place. ``goes_on`` is whether the log
     still holds the entry that the question named. ``epochs`` are those that a server knows which only reads, such as a
-    standby: it may be behind another.
+    standby: it may be behind another. ``erasures`` is raised whenever names of persons go: what was shown before is void.
+    ``checkpoint`` is the last one that was signed: its size, its root in base64, and how many witnesses have cosigned it.
     """
 
     size: int
@@ -68,6 +73,8 @@ class Watermarks(NamedTuple):
     goes_on: bool
     epochs: list[str] | None
     server: datetime
+    erasures: int
+    checkpoint: dict[str, Any] | None = None
     positions: dict[str, int] | None = None
     recorded_at: datetime | None = None
     built: int | None = None
@@ -75,6 +82,16 @@ class Watermarks(NamedTuple):
     @property
     def reads_only(self) -> bool:
         return self.epochs is not None
+
+    @property
+    def ground(self) -> tuple[object, ...]:
+        """What an answer rests on that is pinned to a position and a day."""
+        return self.built, self.epoch, self.server, self.erasures
+
+    def covering(self, position: int) -> dict[str, Any] | None:
+        """The checkpoint, if its tree holds the entries up to a position."""
+        at = self.checkpoint
+        return {"size": at["size"], "root": at["root"]} if at and at["size"] >= position else None
 
     def projected(self, names: Collection[str]) -> int | None:
         """How many entries all of these projections show; None where one is not built yet."""
@@ -121,6 +138,16 @@ class Behind(NotYet):
         return later.epoch != self.epoch or (
             later.size >= self.size and (not self.names or (later.projected(self.names) or 0) >= self.position)
         )
+
+
+class Unsigned(Behind):
+    """An entry that no signed tree holds yet."""
+
+    def __init__(self, watermarks: Watermarks, position: int) -> None:
+        super().__init__(f"entry {position} is not in a signed tree yet", watermarks, position=position)
+
+    def is_over(self, later: Watermarks) -> bool:
+        return later.epoch != self.epoch or later.covering(self.position) is not None
 
 
 def check_recorded(asked: Asked, watermarks: Watermarks, after: int = 0) -> None:

@@ -21,6 +21,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.people import WITHHELD, Place, Told, places, show, tell
 from projections.search.words import tsquery
 
 SQL = sql_blocks("projections", "queries.sql")
@@ -188,6 +189,17 @@ class Queries:
             positions = {read_line(line).position or 0 for line in lines}
             return set(_unverified(connection, positions, retracted)) if retracted else set()
 
+    def tell(self, wanted: Collection[Place], *, names: bool) -> Told:
+        """What may be told of persons; a round trip where the reader may see ``names``, or some were erased."""
+        if not wanted or not (names or self.watermarks is None or self.watermarks.erasures):
+            return dict.fromkeys(wanted, WITHHELD)
+        with self.connection() as connection:
+            return tell(connection, wanted, names=names)
+
+    def with_names(self, text: str) -> str:
+        """A document with the names of the persons in it."""
+        return show(text, self.tell(places(text), names=True))
+
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
     ) -> tuple[list[tuple[date, str]], tuple[date, int, int] | None, Basis]:
@@ -303,7 +315,8 @@ def _basis(connection: Connection, asked: Asked, names: Collection[str], waterma
     known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
     check_seen(known_at, names, watermarks)
     valid_at = min(asked.valid_at or today, LAST_DAY)
-    return Basis(known_at, _recorded_at(connection, known_at, watermarks), valid_at)
+    recorded_at = _recorded_at(connection, known_at, watermarks)
+    return Basis(known_at, recorded_at, valid_at, watermarks.covering(known_at))
 
 
 def _known_at(connection: Connection, asked: Asked, last: int) -> int:
@@ -371,7 +384,7 @@ def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
             position = target if isinstance(target, int) else positions.get(str(target)) or 0
             why = {
                 name: entry.data[name]
-                for name in ("reason_code", "reason", "text", "ground", "outcome")
+                for name in ("reason_code", "reason", "text", "pointer", "ground", "outcome")
                 if name in entry.data
             }
             by = {

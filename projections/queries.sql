@@ -15,7 +15,8 @@ select {log}
 
 -- name: log_columns
 -- How long it is, which its last entry is, and in which epoch it is; whether it goes on from what was last seen of it;
--- which epochs it knows where it only reads, as a standby does (else null); and of which run the server is.
+-- which epochs it knows where it only reads, as a standby does (else null); of which run the server is; how often names of
+-- persons have gone; and the last checkpoint that was signed, with how many have cosigned it.
 head.size,
        (select entry_id::text from entries where position = head.size) as last_id,
        (select recorded_at from entries where position = head.size) as last_at,
@@ -32,7 +33,22 @@ head.size,
        case when current_setting('transaction_read_only')::boolean
             then array(select epochs.epoch from epochs)
        end as epochs,
-       pg_postmaster_start_time() as server
+       pg_postmaster_start_time() as server,
+       head.erasures,
+       (
+           select json_build_object(
+                      'size', size,
+                      'root', encode(root, 'base64'),
+                      'cosigned', (
+                          select count(*)
+                            from cosignatures
+                           where (cosignatures.origin, cosignatures.size) = (last.origin, last.size)
+                      )
+                  )
+             from checkpoints as last
+            order by signed_at desc
+            limit 1
+       ) as checkpoint
 
 -- name: recorded_at
 -- When was the entry at this position recorded?

@@ -201,9 +201,8 @@ def _can_go_on(connection: Connection, location: LedgerLocation, projections: Se
     """Whether another rebuild of the same versions has left its tables, and no entry stopped it."""
     if connection.execute("select to_regclass(%s)", [f"{location.rebuild}.partitions"]).fetchone() == (None,):
         return False
-    same = SQL["same"].format(disclosed=SQL["disclosed"].format(goal="partitions.goal"))
     position = max([one.position for one in read_progress(connection).values()], default=0)
-    row = connection.execute(same, {"versions": versions_of(projections), "position": position}).fetchone()
+    row = connection.execute(SQL["same"], {"versions": versions_of(projections), "position": position}).fetchone()
     return row is not None and bool(row[0])
 
 
@@ -214,8 +213,7 @@ def _start(connection: Connection, location: LedgerLocation, projections: Sequen
             connection.execute(sql.SQL("drop table {}").format(_table(location.rebuild, name)))
         create_tables(connection, projections)
         connection.execute(SQL["create_partitions"])
-        assign = SQL["assign"].format(disclosed=SQL["disclosed"].format(goal="head.size"))
-        connection.execute(assign, {"of": count, "versions": versions_of(projections)})
+        connection.execute(SQL["assign"], {"of": count, "versions": versions_of(projections)})
 
 
 def _processors() -> int:

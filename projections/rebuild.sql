@@ -15,18 +15,16 @@ create table partitions (
     is_finished    boolean not null default false,
     error          text,
     error_position bigint,
-    last_id        uuid,              -- of the entry at ``goal``
-    disclosed      text    not null   -- which names of persons there were, as a digest: an erased one is not to come back
+    last_id        uuid               -- of the entry at ``goal``
 )
 
 -- name: assign
 -- Partitions of about as many entries each.
-insert into partitions (number, versions, goal, last_id, disclosed, after, upto)
+insert into partitions (number, versions, goal, last_id, after, upto)
 select part,
        %(versions)s,
        head.size,
        (select entry_id from entries where position = head.size),
-       {disclosed},
        coalesce(lag(last) over (order by part), ''),
        case when lead(part) over (order by part) is null then '~' else last end
   from head,
@@ -117,19 +115,10 @@ drop table if exists {live}.progress
 set default_statistics_target = 30
 
 -- name: same
--- Whether what was begun is of these versions, of the log as it is, and no name that it holds was erased meanwhile.
+-- Whether what was begun is of these versions, and of the log as it is.
 select bool_and(
            versions = %(versions)s
            and error is null
-           and disclosed = {disclosed}
            and (goal = 0 or exists (select from entries where position = goal and entry_id = last_id))
        ) and %(position)s <= max(goal)
   from partitions
-
--- name: disclosed
-(
-    select count(*) || ' ' || coalesce(sum(hashtextextended(disclosures::text, 0)), 0)
-      from disclosures
-      join entries using (entry_id)
-     where entries.position <= {goal}
-)

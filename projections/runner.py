@@ -228,7 +228,7 @@ def grouped(entries: Sequence[Read]) -> dict[Subject, list[Recorded]]:
 
 @undisturbed()
 def recorded_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Read], list[Stop]]:
-    """Entries with their facts; and those that cannot be read. A row has position, stream, line, names of persons."""
+    """Entries with their facts; and those that cannot be read. A row has position, stream, line."""
     read: list[Read] = []
     stops: list[Stop] = []
     for row in rows:
@@ -239,11 +239,11 @@ def recorded_of(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Read], list[Stop]
     return read, stops
 
 
-def _read(position: int, stream: str, body: str, names: dict[str, str] | None) -> Read:
+def _read(position: int, stream: str, body: str) -> Read:
     entry = read_line(body)
     if entry.position != position:
         raise Unreadable(f"entry {position} says that it is entry {entry.position}")
-    return entry, entry.recorded(names)
+    return entry, entry.recorded()
 
 
 def read_progress(connection: Connection) -> dict[str, Progress]:

@@ -81,13 +81,10 @@ select size
   from head
 
 -- name: entries
--- Where an entry stands, its stream and line, and the names of its persons, by pointer, as far as they are disclosed.
+-- Where an entry stands, its stream and line. No name of a person is read here: rows hold none.
 select position,
        stream,
-       body::text,
-       case when strpos(body::text, '{"commitment":') > 0
-            then (select json_object_agg(pointer, value) from disclosures where disclosures.entry_id = entries.entry_id)
-       end
+       body::text
   from entries
 
 -- name: read_batch

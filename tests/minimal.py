@@ -146,6 +146,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "entry.annotated": {"target": FIRST, "text": "See the plan"},
     "entry.disputed": {"target": FIRST, "by": "source:doc", "ground": "It says otherwise"},
     "entry.dispute_resolved": {"target": FIRST, "outcome": "rejected"},
+    "entry.value_erased": {"target": FIRST, "pointer": "/data/participants/0/person", "ground": "consent_withdrawn"},
 }
 
 PERSON = "A. Canary"
@@ -238,7 +239,12 @@ MORE: dict[str, dict[str, Any]] = {
 
 
 def _post(type_: str, data: dict[str, Any]) -> dict[str, Any]:
-    return event(type_, SUBJECTS[type_.partition(".")[0]], "2024-09-10", **data)
+    return event(type_, subject_of(type_), "2024-09-10", **data)
+
+
+def subject_of(type_: str) -> str:
+    """The stream of the examples of a type; a name is erased where there are persons."""
+    return SUBJECTS["meeting" if type_ == "entry.value_erased" else type_.partition(".")[0]]
 
 
 MINIMAL = {type_: _post(type_, data) for type_, data in NEEDED.items()}
@@ -259,8 +265,9 @@ OPENERS = {
 
 def opener(type_: str, occurred: str = "2000-01-01") -> dict[str, Any]:
     """An event that opens the stream to which MINIMAL and FULL put an event of this type."""
-    kind = SUBJECTS[type_.partition(".")[0]].partition(":")[0]
-    return OPENERS[kind] | {"occurred": occurred}
+    first = MINIMAL["meeting.held"] | {"data": {"title": "Talks", "participants": [{"person": PERSON}]}}
+    found = first if type_ == "entry.value_erased" else OPENERS[subject_of(type_).partition(":")[0]]
+    return found | {"occurred": occurred}
 
 
 def fact_of(event: dict[str, Any]) -> Fact:

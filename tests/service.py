@@ -58,9 +58,9 @@ class Service:
 
 
 @contextmanager
-def running(location: LedgerLocation, *, public_reads: bool = True) -> Iterator[Service]:
+def running(location: LedgerLocation, *, public_reads: bool = True, public_names: bool = False) -> Iterator[Service]:
     """The service on a place, with one admin key."""
-    settings = Settings(admin_key=SecretStr(ADMIN_KEY), public_reads=public_reads)
+    settings = Settings(admin_key=SecretStr(ADMIN_KEY), public_reads=public_reads, public_names=public_names)
     with location.connect() as connection:
         follower = Follower(connection)
         follower.create()

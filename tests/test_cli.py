@@ -18,7 +18,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
-from api.cli.main import COMMANDS, app
+from api.cli.main import COMMANDS, GROUPS, app
 from api.transfer.event_files import read_drafts, read_lines
 from api.transfer.report import Report
 from ledger.database.connection import LedgerLocation
@@ -294,7 +294,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 
 NEEDED = {
-    "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "verify": ["http://127.0.0.1:1"], "erase": ["4", "/data/chair", "--ground", "court_order"], "person": ["Somebody"], "log export": ["folder"], "log recover": ["folder"], "log init": ["--origin", "a"], "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
 
@@ -304,16 +304,21 @@ def test_every_command_keeps_to_the_exit_codes_of_the_readme(
 ) -> None:
     """Of any command, one that finds no database is 4, and its last line says why; a misused one is 2. Only an audit ends with 3."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
+    blocked = tmp_path / "file"
+    blocked.write_text("")
     for place in COMMANDS:
         module, name = place.split(".")
-        words = [*(["keys"] if module == "keys" else []), name.removesuffix("_")]
+        words = [*([module] if module in GROUPS else []), name.removesuffix("_")]
         broken = {
+            "LEDGER_LOG_KEY": str(blocked / "key"),
             "LEDGER_DSN": nowhere,
             "LEDGER_HOST": "203.0.113.1" if name == "demo" else "127.0.0.1",
             "LEDGER_PORT": "0",
         }
         with subtests.test(command=" ".join(words)):
-            failed = command(*words, *NEEDED.get(name, []), stdin=json.dumps(THX), code=4, **broken)
+            failed = command(
+                *words, *NEEDED.get(name, NEEDED.get(" ".join(words), [])), stdin=json.dumps(THX), code=4, **broken
+            )
             assert re.fullmatch(r"ledger: [^\[]+", failed.stderr.splitlines()[-1]), failed.stderr
             assert "no such option" in command(*words, "--no-such-option", code=2, **broken).stderr.lower()
     table = dict(re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M))
@@ -458,7 +463,7 @@ def test_the_version_is_shown(command: Command) -> None:
 def test_every_command_that_is_listed_is_there(place: str) -> None:
     """`ledger --help` lists each command with the sentence that its own help begins with."""
     module, _, function = place.partition(".")
-    group, name = ["keys"] if module == "keys" else [], function.removesuffix("_")
+    group, name = [module] if module in GROUPS else [], function.removesuffix("_")
     wide = {"COLUMNS": "300"}
     listed = CliRunner(env=wide).invoke(app, [*group, "--help"]).stdout
     [sentence] = re.findall(rf"^│ {name} +(.*?) +│$", listed, re.MULTILINE)

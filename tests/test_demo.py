@@ -28,6 +28,7 @@ from tests.service import ADMIN, ADMIN_KEY, half_a_request
 LEDGER = Path(sys.executable).with_name("ledger")
 SEEDED = sum(len(seeds.events(name)) for name in seeds.FILES)
 PATIENCE_S = 90
+PEOPLED = "/v1/meetings/pentagon-meeting?valid_at=2030-01-01&min_position=131"
 CANARY = event("party.registered", "party:canary", sources=[], name="Canary", kind="other")
 
 
@@ -104,8 +105,8 @@ def data(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path) -> None:
-    """It seeds once, honours its settings, records what admins append; Ctrl-C ends all of it, whoever is still sending,
-    and nothing is lost.
+    """It seeds once, shows the officials of the seed to everybody, honours its settings, records what admins append; Ctrl-C ends
+    all of it, whoever is still sending, and nothing is lost.
 
     A server that the settings name is not used, and that is said.
     """
@@ -113,6 +114,7 @@ def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path) -> None:
         assert first.wait_until_up()["head"] == SEEDED
         assert len(servers(data)) == 1
         assert first.client.get("/v1/initiatives/indus-x").json()["subject"] == "initiative:indus-x"
+        assert all("name" in one["person"] for one in first.client.get(PEOPLED).json()["participants"])
         assert first.client.post("/v1/events", json=CANARY).status_code == 401
         assert first.client.post("/v1/events", json=CANARY, headers=ADMIN).status_code == 201
         with half_a_request(first.client.base_url.port or 0):

@@ -18,7 +18,7 @@ from ledger.vocabulary.fact import COMMON
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import read_draft
 from tests.examples import event
-from tests.minimal import FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp
+from tests.minimal import FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp, subject_of
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = [
@@ -58,7 +58,7 @@ def test_round_trip(subtests: pytest.Subtests) -> None:
                     42,
                     datetime.fromisoformat("2024-12-31T12:00:00.123456+00:00"),
                 )
-                assert (entry.originator_id, entry.originator_version) == (SUBJECTS[type_.partition(".")[0]], 3)
+                assert (entry.originator_id, entry.originator_version) == (subject_of(type_), 3)
                 assert (entry.id, entry.type, entry.source) == (entry_id(7), type_, "/ledgers/test")
                 assert (entry.authtype, entry.authid) == ("api_key", "clerk")
                 assert (entry.correlationid, entry.causationid) == ("c-1", "d-2")

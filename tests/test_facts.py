@@ -128,6 +128,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "entry.annotated": ("target text", ""),
     "entry.disputed": ("target by ground", ""),
     "entry.dispute_resolved": ("target outcome", ""),
+    "entry.value_erased": ("target pointer ground", ""),
 }
 
 # "a or b" in VOCABULARY.md: one of them must be there.
@@ -201,6 +202,7 @@ CODES: dict[type[StrEnum], str] = {
         "source_corrected source_retracted better_source translation_error misread_source unauthorised_entry test_entry"
     ),
     codes.DisputeOutcome: "upheld rejected split",
+    codes.ErasureGround: "consent_withdrawn article_17 court_order retention recorded_in_error other",
     codes.AnomalyCode: (
         "date_order missing_predecessor dangling_reference source_conflict future_act outside_source_date "
         "duplicate_suspect after_end repeated_act"
@@ -362,7 +364,7 @@ CODED = [
     ("agreement.consented", "method"), ("agreement.terminated", "ground"), ("agreement.related", "relation"),
     ("meeting.held", "kind"), ("meeting.held", "mode"), ("meeting.topic_discussed", "topic"),
     ("meeting.outcome_recorded", "kind"), ("milestone.reported", "type"), ("entry.voided", "reason_code"),
-    ("entry.superseded", "reason_code"), ("entry.dispute_resolved", "outcome"),
+    ("entry.superseded", "reason_code"), ("entry.dispute_resolved", "outcome"), ("entry.value_erased", "ground"),
 ]  # fmt: skip
 
 

@@ -308,26 +308,6 @@ def test_rows_of_a_log_that_is_gone_are_built_anew(
     assert list(audit(location)) == []
 
 
-def test_an_erased_name_does_not_come_back_by_a_rebuild_that_goes_on(
-    service: Service, location: LedgerLocation, reader: Connection
-) -> None:
-    """What was read of a name before it was erased is not gone on with."""
-    person = {"party": "party:usa", "person": "B. Canary", "office": "Envoy"}
-    service.given(THX, USA, event("meeting.held", "meeting:m", "2024", title="Talks", participants=[person]))
-
-    def break_off(_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rebuild(location, break_off)
-    assert begun(location) > 0
-    with location.connect() as owner:
-        owner.execute("delete from disclosures")
-    assert begun(location) == 0
-    rebuild(location)
-    assert "Canary" not in str(rows(reader))
-
-
 def test_a_source_that_comes_later_says_nothing_of_what_was_recorded_before(
     service: Service, location: LedgerLocation, reader: Connection
 ) -> None:
@@ -372,19 +352,6 @@ def test_of_two_that_an_entry_stops_the_one_that_is_mended_goes_on(
         one["name"]: (one["position"], one["error_position"]) for one in service.get("/v1/health").json()["projections"]
     }
     assert told == {"states": (4, None), "timeline": (4, None), "search": (2, 3), "due": (4, None)}
-
-
-def test_an_erased_name_does_not_come_back_by_a_follower_that_remembers_it(
-    service: Service, location: LedgerLocation, reader: Connection
-) -> None:
-    """After the rebuild that leaves the name out, the follower has forgotten it, too."""
-    person = {"party": "party:usa", "person": "B. Canary", "office": "Envoy"}
-    service.given(THX, USA, event("meeting.held", "meeting:m", "2024", title="Talks", participants=[person]))
-    with location.connect() as owner:
-        owner.execute("delete from disclosures")
-    rebuild(location)
-    service.given(event("meeting.described", "meeting:m", title="Long talks"))
-    assert "Canary" not in str(rows(reader))
 
 
 def test_a_rebuild_of_a_log_that_is_gone_is_not_gone_on_with(

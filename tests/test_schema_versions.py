@@ -89,7 +89,7 @@ def newest(old: list[str], location: LedgerLocation, command: Command) -> Iterat
 
 
 def statements(service: Service, **asked: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = service.get("/v1/meetings/talks", **asked).json()["statements"]
+    found: list[dict[str, Any]] = service.get("/v1/meetings/talks", ADMIN, **asked).json()["statements"]
     return found
 
 

@@ -330,6 +330,7 @@ def rewind(server: Embedded, location: LedgerLocation, size: int, epoch: str | N
         owner.execute(
             "delete from disclosures where entry_id in (select entry_id from entries where position > %s)", [size]
         )
+        owner.execute("delete from erasures where position > %s", [size])
         owner.execute("delete from entries where position > %s", [size])
         owner.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
         if epoch:
@@ -339,6 +340,7 @@ def rewind(server: Embedded, location: LedgerLocation, size: int, epoch: str | N
             owner.execute("alter table epochs enable always trigger epochs_are_never_changed")
         owner.execute("alter table entries enable always trigger entries_are_never_changed")
         owner.execute("alter table entries enable always trigger versions_follow")
+        owner.execute("alter table entries enable always trigger erased_names_go")
 
 
 def test_a_refusal_names_entries_by_where_they_stand(

@@ -1,11 +1,13 @@
 """`ledger demo`: seed, follower and service in one process, on the embedded server."""
 
 import logging
+from socket import socket
 from threading import Event, Thread
 
 import seeds
 from api.app import build, listen, serve_on
 from api.cli.opening import own_server
+from api.cli.signing import ensure_key, signing
 from api.cli.terminal import say
 from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
 from ledger.database.connection import LedgerLocation
@@ -25,25 +27,31 @@ log = logging.getLogger("ledger.demo")
 def demo() -> None:
     """Start everything, serve until interrupted, stop everything."""
     settings = read_settings()
-    stop = Event()
     if settings.dsn:
         say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")
     with listen(settings) as listener, own_server(settings, may_begin=True) as server:
-        key = _admin_key(server.location, settings)
-        load_seed(server.location, settings.name)
-        threads = [
-            Thread(target=follow, args=(server.location, stop), name="follower"),
-            Thread(target=_watch, args=(server, stop), name="watch"),
-        ]
+        settings = _with_key(settings)
+        with signing(server.location, settings, Event()):
+            _run(settings, listener, server)
+
+
+def _run(settings: Settings, listener: socket, server: Embedded) -> None:
+    stop = Event()
+    key = _admin_key(server.location, settings)
+    load_seed(server.location, settings.name)
+    threads = [
+        Thread(target=follow, args=(server.location, stop), name="follower"),
+        Thread(target=_watch, args=(server, stop), name="watch"),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _welcome(settings, listener.getsockname()[1], key)
+        serve_on(build(_open(settings), server.location), listener, log_level="warning")
+    finally:
+        stop.set()
         for thread in threads:
-            thread.start()
-        try:
-            _welcome(settings, listener.getsockname()[1], key)
-            serve_on(build(_public(settings), server.location), listener, log_level="warning")
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+            thread.join()
 
 
 def load_seed(location: LedgerLocation, name: str) -> int:
@@ -76,10 +84,18 @@ def _watch(server: Embedded, stop: Event) -> None:
             log.warning("%s", error)
 
 
-def _public(settings: Settings) -> Settings:
-    """The settings, with reads that need no key unless LEDGER_PUBLIC_READS is set."""
-    is_set = "public_reads" in settings.model_fields_set
-    return settings if is_set else settings.model_copy(update={"public_reads": True})
+def _with_key(settings: Settings) -> Settings:
+    """The settings, with a key that signs the log, made at the first start beside the server's own directory."""
+    key = settings.log_key or settings.data.expanduser().resolve() / "log" / "key"
+    ensure_key(key, settings.origin or f"ledger.localhost/{settings.name}")
+    return settings.model_copy(update={"log_key": key})
+
+
+def _open(settings: Settings) -> Settings:
+    """The settings, with reads that need no key, and names that everybody sees, unless the environment says otherwise: the
+    people of the seed are officials in public documents."""
+    opened = {name: True for name in ("public_reads", "public_names") if name not in settings.model_fields_set}
+    return settings.model_copy(update=opened)
 
 
 def _welcome(settings: Settings, port: int, key: str) -> None:
@@ -87,6 +103,7 @@ def _welcome(settings: Settings, port: int, key: str) -> None:
     say(f"The partnership ledger is at {address}  (reference: {address}/docs)")
     say(f"  state of a programme   curl {address}/v1/initiatives/indus-x")
     say(f"  every entry, in order  curl {address}/v1/events")
+    say(f"  signed tree            curl {address}/log/checkpoint")
     say(f"  health                 curl {address}/v1/health")
     say(f"Admin key, to append:    {key}")
     say(f"Data: {settings.data.resolve()}. Ctrl-C stops everything; a second start keeps the data.")

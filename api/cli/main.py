@@ -1,6 +1,6 @@
 """The command line.
 
-Exit codes: 0 done, 1 refused or not found, 2 misuse of the command line, 3 an audit has found something, 4 not available or not
+Exit codes: 0 done, 1 refused or not found, 2 misuse of the command line, 3 an audit has found something, or the log is not what was signed, 4 not available or not
 set up.
 Ended by a signal: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from api.cli.interrupts import leave_at_once, leave_in_order
-from ledger.errors import LedgerError, Misconfigured, NotYet, Unavailable, Unreadable, in_words
+from ledger.errors import LedgerError, Misconfigured, NotAsSigned, NotYet, Unavailable, Unreadable, in_words
 
 COMMANDS = {
     "demo.demo": "Run the ledger with its seed: embedded Postgres, follower and service in one process.",
@@ -32,6 +32,8 @@ COMMANDS = {
     "reading.history": "Show the entries of a stream, in the order of recording; struck ones with the correction that struck them.",
     "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nAn interrupted rebuild changes nothing, and the next one goes on from there.",
     "operating.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",
+    "persons.person": "Show what is held of a person: each entry that names somebody so, whatever the case, accents and form of Unicode.",
+    "persons.erase": "Erase the name of a person in an entry, for good. An entry tells that it was done, and on what ground.",
     "reading.replay": "Show the log entry by entry, with what each entry changed.",
     "operating.status": "Show how long the log is, and up to which position the projections are.",
     "database.restored": "Record that a backup was restored or a failover lost entries: another epoch begins, and what clients keep is void.",
@@ -39,13 +41,22 @@ COMMANDS = {
     "keys.create": "Create a key and print it, this once.",
     "keys.list_": "List the keys by name, each with its role and times.",
     "keys.revoke": "Revoke a key, from now on.",
+    "verify.verify": "Check a log from the outside: every entry and tile against what was signed. Needs no database, and trusts nobody but the key.",
+    "log.init": "Make the keys that sign the log, in the file that LEDGER_LOG_KEY names.",
+    "log.key": "Show the public keys of the log, for those who verify.",
+    "log.rotate": "Make a new pair of keys that signs beside the old one; with --retire let the newest sign alone.",
+    "log.recover": "Bring back entries that were signed and that the database lacks, byte for byte, from a copy of the tiles.",
+    "log.export": "Write checkpoint, tiles and entries to a directory that any web server can serve as it is.",
 }
 """Each command by the module and the function that do it, with its help: listing them loads none of them."""
 
 Command = Callable[..., None]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: shown once, when they are created, and stored as a digest.")
+log = typer.Typer(no_args_is_help=True, help="The log as others check it: keys, static tiles, recovery.")
 app.add_typer(keys, name="keys")
+app.add_typer(log, name="log")
+GROUPS = {"keys": keys, "log": log}
 
 
 class OnDemand(TyperCommand):
@@ -69,7 +80,7 @@ def _loader(module: str, function: str) -> Callable[[], Command]:
 
 for place, text in COMMANDS.items():
     module, function = place.split(".")
-    group = keys if module == "keys" else app
+    group = GROUPS.get(module, app)
     group.command(function.removesuffix("_"), cls=OnDemand, help=text)(_loader(module, function))
 
 
@@ -103,6 +114,8 @@ def main() -> NoReturn:
             sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except NotAsSigned as error:
+        _fail(str(error), 3)
     except (Unavailable, Misconfigured, NotYet, Unreadable) as error:
         _fail(str(error), 4)
     except LedgerError as error:

@@ -33,7 +33,8 @@ def reading() -> Iterator[Queries]:
 def show(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
         whole, basis = reads.whole(_subject(subject), _asked(known_at, valid_at))
-    show_json(whole_json(whole, basis).decode())
+        shown = reads.with_names(whole_json(whole, basis).decode())
+    show_json(shown)
 
 
 def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:

@@ -37,10 +37,10 @@ def append(file: TheFile) -> None:
     with undisturbed():
         drafts = read_body(parse_json(body))
     with writing() as ledger:
-        _show_answers(ledger.append(drafts, CLERK))
+        show_answers(ledger.append(drafts, CLERK))
 
 
-def _show_answers(answers: list[Answer]) -> None:
+def show_answers(answers: list[Answer]) -> None:
     rows = [
         (one.position, one.subject, one.version, ", ".join(anomaly.code for anomaly in one.anomalies), one.id)
         for one in answers

@@ -25,7 +25,7 @@ def show_entries(reads: Queries, asked: Asked, only: Subject | None, begin: int,
     for replayed in _replay(reads, asked, only):
         if (replayed.entry.position or 0) >= begin:
             is_shown = True
-            _show(replayed)
+            _show(replayed, reads)
             sleep(1 / speed if speed else 0)
     return is_shown
 
@@ -54,25 +54,22 @@ def _log(reads: Queries, asked: Asked, after: int, subject: Subject | None = Non
         after = entries[-1][0]
 
 
-def _show(replayed: Replayed) -> None:
+def _show(replayed: Replayed, reads: Queries) -> None:
     entry = replayed.entry
     head = (
         f"{entry.position} {entry.recorded_at:%Y-%m-%dT%H:%M:%SZ} {entry.type} {entry.originator_id} by {entry.authid}"
     )
     if not out.is_terminal:
         shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
-        write(
-            to_json(
-                shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in replayed.changes]}
-            ).decode()
-        )
+        told = shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in replayed.changes]}
+        write(reads.with_names(to_json(told).decode()))
         return
     tell(head, "bold")
     for change in replayed.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        tell(f"  {change.field}{where}: {_brief(change.old)} -> {_brief(change.new)}")
+        old, new = (_brief(reads.with_names(to_json(value).decode())) for value in (change.old, change.new))
+        tell(f"  {change.field}{where}: {old} -> {new}")
 
 
-def _brief(value: object) -> str:
-    text = to_json(value).decode()
+def _brief(text: str) -> str:
     return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"

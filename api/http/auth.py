@@ -22,7 +22,7 @@ log = logging.getLogger("ledger.http")
 
 
 class Role(IntEnum):
-    """Each may do what those before it may: read; read and replay; append."""
+    """Each may do what those before it may: read; see the names of persons, and what opens commitments; append."""
 
     reader = 1
     auditor = 2

@@ -12,6 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from api.http.auth import Holder, Role, allow
@@ -24,12 +25,15 @@ from ledger.errors import Fault, Invalid, Unavailable
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections.basis import Behind
+from projections.people import BEGINS, Told, places, show
 from projections.queries import Queries
 
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
 TWICE = "it is given more than once"
+BEGINS_BYTES = BEGINS.encode()
+NOBODY: Told = {}
 FEW_PATHS = 3
 SINGLE = {name.lower().encode(): name for name in ("Authorization", "Content-Type", "Request-Id")}
 SINGLE_OF_APPENDS = SINGLE | {name.lower().encode(): name for name in ("Idempotency-Key", "If-Match", "If-None-Match")}
@@ -64,21 +68,30 @@ Bearer = Security(HTTPBearer(scheme_name="key", description="An API key.", auto_
 async def admin(request: Request, _: Any = Bearer) -> Holder:
     """Only admins append. Raises Denied, Unavailable."""
     given = request.headers.get("authorization")
-    request.scope["context"].looked_up = looked_up = await app_state(request).writers.look_up(given)
-    return allow(looked_up.holders, given, Role.admin)
+    context: RequestContext = request.scope["context"]
+    context.looked_up = looked_up = await app_state(request).writers.look_up(given)
+    holder = allow(looked_up.holders, given, Role.admin)
+    context.sees_names = True
+    return holder
 
 
 async def admit(here: AppState, authorization: str | None, context: RequestContext) -> LookedUp:
-    """Anybody may read where reads are public, else the holder of any key. Raises Denied, Unavailable."""
+    """Anybody may read where reads are public, else the holder of any key; who may see names of persons is noted.
+
+    Raises Denied, Unavailable.
+    """
     if context.failure:
         raise context.failure
     try:
         context.looked_up = context.looked_up or await here.readers.look_up(authorization)
+        here.cache.forget_names(context.looked_up.watermarks.erasures)
     except Unavailable as error:
         context.failure = error
         raise
+    context.sees_names = here.settings.public_names
     if authorization is not None or not here.settings.public_reads:
-        allow(context.looked_up.holders, authorization, Role.reader)
+        holder = allow(context.looked_up.holders, authorization, Role.reader)
+        context.sees_names |= holder.role >= Role.auditor
     return context.looked_up
 
 
@@ -211,11 +224,15 @@ def answer(
     request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
     cached: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
 ) -> Response:  # fmt: skip
-    """What is known at a position; 304 without a body where the reader has it already.
+    """What is known at a position, with what the reader may be told of persons; 304 without a body where they have it already.
 
     ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
     stays the same however the ledger grows. ``cached``: it may be given again. ``more`` are headers.
     """
+    body, told = with_persons(request, body)
+    if told:
+        digest = digest_of(digest, told)
+        more = {"Cache-Control": _for_whom(request), **more}
     stem = "" if version is None else f"v{version}-"
     tag = f'W/"{stem}{epoch_of(request)}-{digest}"'
     headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag, **more}
@@ -223,9 +240,30 @@ def answer(
     context: RequestContext = request.scope["context"]
     if cached and context.looked_up:
         context.cached = CachedResponse(
-            context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body
-        )
+            context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body, position,
+            context.sees_names if told else None,
+        )  # fmt: skip
     return Response(status_code=304, headers=headers) if etag_matches(tag, listed(request, "if-none-match")) else whole
+
+
+def with_persons(request: Request, body: bytes, known: Told = NOBODY) -> tuple[bytes, str]:
+    """An answer with what the reader may be told of each person in it, and all of that; nothing where it names none.
+
+    ``known`` is what the reader has told us. Every answer that may show a person goes through here.
+    """
+    if BEGINS_BYTES not in body:
+        return body, ""
+    text, context = body.decode(), request.scope["context"]
+    wanted = places(text)
+    reads = Queries(app_state(request).reads.pool, context.looked_up.watermarks)
+    told = reads.tell(wanted - known.keys(), names=context.sees_names)
+    said = sorted((*place, to_json(one).decode()) for place, one in told.items())
+    return show(text, {**told, **known}).encode(), to_json(said).decode() if said else ""
+
+
+def _for_whom(request: Request) -> str:
+    """Who may keep an answer that shows persons: it depends on the key, unless names are public."""
+    return "no-cache" if app_state(request).settings.public_names else "private, no-cache"
 
 
 def digest_of(*said: str) -> str:

@@ -120,20 +120,17 @@ class Middleware:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        asked, context = cache_key(scope, headers.get(b"accept", b"")), scope["context"]
-        cached = self.app_state.cache.get(asked)
-        if (
-            cached
-            and await self._admitted(headers, context)
-            and context.looked_up
-            and cached.is_fresh(context.looked_up)
-        ):
-            await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
-            return
+        form = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
+        asked, context = cache_key(scope, *form), scope["context"]
+        if self.app_state.cache.holds(asked) and await self._admitted(headers, context):
+            cached = self.app_state.cache.fresh(asked, context.looked_up, sees_names=context.sees_names)
+            if cached:
+                await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
+                return
         # A copy: the server leaves the body out because it still knows that HEAD was asked for.
         await self.app(dict(scope, method="GET"), receive, send)
         if context.cached:
-            self.app_state.cache.keep(asked, context.cached)
+            self.app_state.cache.keep((asked, context.cached.sees_names), context.cached)
 
     async def _admitted(self, headers: Headers, context: RequestContext) -> bool:
         """Whether the reader may see what was kept. Who may not is told so further in."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,7 @@ BARE = re.compile(r"[!#-~][!-~]*")
 IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')
 PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 MAX_KEY = 255
+MAX_WAIT_S = 10
 
 
 Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
@@ -175,6 +176,26 @@ class LogQuery(AtBasis):
     subject: Ref | None = None
 
 
+class CheckpointsQuery(BaseModel):
+    """Of trees with more entries than ``after``."""
+
+    after: Count = 0
+    limit: Limit = 100
+
+
+class ProofQuery(BaseModel):
+    """``size``: the tree of which checkpoint; by default the last one."""
+
+    size: Annotated[Count, Field(ge=1)] | None = None
+
+
+class ConsistencyQuery(BaseModel):
+    """Two checkpoints, by their sizes."""
+
+    from_: Annotated[Count, Field(alias="from", ge=1)]
+    to: Annotated[Count, Field(ge=1)]
+
+
 class AppendQuery(BaseModel):
     """``dry_run`` answers as if the events were recorded, and records nothing."""
 
@@ -244,12 +265,27 @@ def idempotency_key(header: str | None, drafts: Sequence[Draft]) -> str | None:
     return key
 
 
-def is_strict(prefer: Sequence[str]) -> bool:
-    """Whether ``Prefer`` asks for ``handling=strict`` (RFC 7240). Of two that say otherwise the first counts."""
-    preferences = [one.partition(";")[0].strip() for one in PREFERENCE.findall(",".join(prefer))]
-    named = [one.partition("=") for one in preferences]
-    handling = [value.strip().strip('"') for name, _, value in named if name.strip().lower() == "handling"]
-    return bool(handling) and handling[0].lower() == "strict"
+class Preferences(NamedTuple):
+    """What ``Prefer`` asks for (RFC 7240) that the service knows: ``handling=strict``, and ``wait`` for so many seconds."""
+
+    strict: bool = False
+    wait_s: int = 0
+
+    @property
+    def applied(self) -> dict[str, str]:
+        told = ["handling=strict"] * self.strict + [f"wait={self.wait_s}"] * bool(self.wait_s)
+        return {"Preference-Applied": ", ".join(told)} if told else {}
+
+
+def preferences(prefer: Sequence[str]) -> Preferences:
+    """Of two that say otherwise the first counts; what is not understood is passed over, and nobody waits for longer than MAX_WAIT_S."""
+    found: dict[str, str] = {}
+    for one in PREFERENCE.findall(",".join(prefer)):
+        name, _, value = one.partition(";")[0].partition("=")
+        found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    wait = found.get("wait", "")
+    wait_s = min(int(wait), MAX_WAIT_S) if re.fullmatch("[0-9]{1,6}", wait, re.ASCII) else 0
+    return Preferences(found.get("handling", "").lower() == "strict", wait_s)
 
 
 def held_to(drafts: Sequence[Draft], if_match: str | None, if_none_match: str | None, epoch: str) -> Sequence[Draft]:

@@ -10,6 +10,7 @@ from ledger.service import Preview
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.state import MAIN
+from projections.people import Place, Told
 from projections.segments import document, kind_of, segments
 
 
@@ -23,6 +24,15 @@ def preview_json(preview: Preview, day: date) -> list[dict[str, Any]]:
         }
         for subject in preview.before
     ]
+
+
+def given_in(preview: Preview) -> Told:
+    """The persons that the events themselves name."""
+    return {
+        Place(entry_id, one.pointer): {"name": one.value}
+        for entry_id, disclosures in preview.disclosures.items()
+        for one in disclosures
+    }
 
 
 def _on(subject: Subject, history: History, other: History, day: date) -> dict[str, Any] | None:

@@ -89,6 +89,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.NotYet: NOT_YET,
     errors.Unreadable: UNREADABLE,
     errors.Unavailable: UNAVAILABLE,
+    errors.NotAsSigned: UNAVAILABLE,
     errors.Misconfigured: UNAVAILABLE,
     errors.LedgerError: INTERNAL,
 }

@@ -20,6 +20,9 @@ OVERHEAD_BYTES = 1_000
 
 LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
+GZIP = re.compile(rb"(^|,)\s*gzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))(;|,|$)", re.IGNORECASE)
+BUNDLES = "/log/tile/entries/"
+"""What is sent compressed to those who take that."""
 ABOUT_THE_BODY = (b"content-length", b"content-type")
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -27,9 +30,11 @@ RawHeaders = list[tuple[bytes, bytes]]
 class CachedResponse(NamedTuple):
     """An answer, and how things stood before it was worked out.
 
+    ``sees_names`` is whether it is for those who see names of persons, or for those who do not; None where it names nobody.
+
     If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
-    that is pinned to a position and a day moves only with the tables, as what a rebuild after an erasure left out is
-    gone, and with the epoch and the server, as a backup may have been restored.
+    that is pinned to a position and a day moves only with the tables, when names of persons go, with the epoch and the server, as
+    a backup may have been restored, and with the first checkpoint that covers its position.
     """
 
     watermarks: Watermarks
@@ -38,11 +43,14 @@ class CachedResponse(NamedTuple):
     tag: str
     headers: RawHeaders
     body: bytes
+    position: int
+    sees_names: bool | None = None
 
     def is_fresh(self, looked_up: LookedUp) -> bool:
         now, then = looked_up.watermarks, self.watermarks
         if self.pinned:
-            return (now.built, now.epoch, now.server) == (then.built, then.epoch, then.server)
+            is_told = then.covering(self.position) or not now.covering(self.position)
+            return bool(is_told) and now.ground == then.ground
         return now == then and looked_up.today == self.today
 
     async def send(self, send: Send, known: str) -> None:
@@ -64,9 +72,11 @@ def etag_matches(tag: str, known: str) -> bool:
 
 @dataclass
 class RequestContext:
-    """What is known of a request on its way: what was looked up for it, or why not; its answer, if that may be cached."""
+    """What is known of a request on its way: what was looked up for it, or why not, and whether the reader may see names of
+    persons; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
+    sees_names: bool = False
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was
@@ -76,8 +86,24 @@ class Cache:
     """Answers by what was asked, up to so many bytes; what was not asked for the longest goes first."""
 
     def __init__(self, size_bytes: int = SIZE_BYTES) -> None:
-        self.free = size_bytes
+        self.size = self.free = size_bytes
         self.answers: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+        self.erasures = 0
+
+    def forget_names(self, erasures: int) -> None:
+        """Names of persons have gone since the answers were made, if ``erasures`` is another number: keep none of them."""
+        if erasures != self.erasures:
+            self.erasures, self.free = erasures, self.size
+            self.answers.clear()
+
+    def holds(self, asked: Hashable) -> bool:
+        """Whether there is an answer, whomever it is for."""
+        return any((asked, whom) in self.answers for whom in (None, False, True))
+
+    def fresh(self, asked: Hashable, looked_up: LookedUp, *, sees_names: bool) -> CachedResponse | None:
+        """An answer that is still true, for everybody or for those who see names as this reader does."""
+        kept = [self.get((asked, whom)) for whom in (None, sees_names)]
+        return next((one for one in kept if one and one.is_fresh(looked_up)), None)
 
     def get(self, asked: Hashable) -> CachedResponse | None:
         cached = self.answers.get(asked)
@@ -100,10 +126,15 @@ def _size(cached: CachedResponse) -> int:
     return len(cached.body) + OVERHEAD_BYTES
 
 
-def cache_key(scope: Scope, accept: bytes) -> Hashable:
-    """All that an answer depends on beside the ledger: path, query, and the one form that can be chosen."""
-    return scope["path"], scope["query_string"], wants_lines(accept)
+def cache_key(scope: Scope, accept: bytes, encoding: bytes) -> Hashable:
+    """All that an answer depends on beside the ledger: path, query, and the form that can be chosen."""
+    path = scope["path"]
+    return path, scope["query_string"], wants_gzip(encoding) if path.startswith(BUNDLES) else wants_lines(accept)
 
 
 def wants_lines(accept: bytes) -> bool:
     return LINES.search(accept) is not None
+
+
+def wants_gzip(encoding: bytes) -> bool:
+    return GZIP.search(encoding) is not None

@@ -3,12 +3,12 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from ledger.vocabulary.codes import Modality
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.draft import Envelope
+from ledger.writing.draft import Envelope, Erasure
 
 
 class Anomaly(BaseModel):
@@ -24,6 +24,7 @@ class AppendedEvent(BaseModel):
     subject: str
     version: int
     anomalies: list[Anomaly]
+    proof: str | None = None
 
 
 class Appended(BaseModel):
@@ -73,12 +74,68 @@ class EventPage(BaseModel):
     next: str | None
 
 
+class CheckpointShape(BaseModel):
+    """A signed tree: how many entries it holds, and its root (base64)."""
+
+    size: int
+    root: str
+
+
 class BasisShape(BaseModel):
-    """What the answer rests on."""
+    """What the answer rests on. ``checkpoint`` is a signed tree that holds all of it, once there is one."""
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    checkpoint: CheckpointShape | None
+
+
+class PublishedCheckpoint(CheckpointShape):
+    """A checkpoint, when it was signed, and the signed note, with what witnesses say of it (c2sp.org/tlog-checkpoint)."""
+
+    signed_at: datetime
+    note: str
+
+
+class CheckpointPage(BaseModel):
+    """Checkpoints, the smaller trees first; ``next`` is where to go on after, null at the end."""
+
+    checkpoints: list[PublishedCheckpoint]
+    next: int | None
+
+
+class Consistency(BaseModel):
+    """That one tree begins with another: the proof of RFC 6962, in base64."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: CheckpointShape = Field(alias="from")
+    to: CheckpointShape
+    hashes: list[str]
+
+
+class ErasedShape(BaseModel):
+    """The entry that tells of an erasure, and the ground."""
+
+    position: int
+    ground: str
+
+
+class PersonShape(BaseModel):
+    """A natural person, wherever one stands in a state or a change: the commitment in the log, the entry and the pointer where
+    it stands there, and one of the rest.
+
+    ``name``: for keys of the role auditor or admin, and for everybody where names are public. ``withheld``: there may be a
+    name, which this reader may not see. ``erased``: it is gone for good, at every ``known_at``. ``missing``: the name is gone, and nothing tells why.
+    """
+
+    commitment: str
+    entry: str
+    pointer: str
+    name: str | None = None
+    withheld: bool | None = None
+    erased: ErasedShape | None = None
+    missing: bool | None = None
 
 
 class State(BaseModel):
@@ -111,11 +168,12 @@ class StatePage(BaseModel):
 
 
 class TimelineItem(BaseModel):
-    """A fact, and the day that it counts from."""
+    """A fact, the day that it counts from, and whom it names."""
 
     day: date
     event: Event
     unverified: bool
+    persons: list[PersonShape] = []
 
 
 class TimelinePage(BaseModel):
@@ -169,7 +227,7 @@ class Diff(BaseModel):
 
 
 class HistoryItem(BaseModel):
-    """An entry, whether it was struck, and what was recorded about it: by what, by whom, when and why.
+    """An entry, whether it was struck, what was recorded about it (by what, by whom, when and why), and whom it names.
 
     It is unverified where every source that it cites was retracted.
     """
@@ -178,6 +236,7 @@ class HistoryItem(BaseModel):
     struck: bool
     unverified: bool
     corrections: list[dict[str, Any]]
+    persons: list[PersonShape] = []
 
 
 class History(BaseModel):
@@ -260,6 +319,23 @@ class AppendsHealth(BaseModel):
     on: list[Blocking]
 
 
+class WitnessHealth(BaseModel):
+    """The largest tree that a witness has cosigned."""
+
+    name: str
+    size: int
+    cosigned_at: datetime
+
+
+class SignedHealth(BaseModel):
+    """The last tree that was signed, and who has cosigned which."""
+
+    origin: str
+    size: int
+    signed_at: datetime
+    witnesses: list[WitnessHealth]
+
+
 class Health(BaseModel):
     """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
     nobody has projected anything. ``why`` says what to do where no process follows; it is null where one does, and will
@@ -278,6 +354,7 @@ class Health(BaseModel):
     clock: Clock | None
     appends: AppendsHealth
     projections: list[ProjectionHealth]
+    signed: SignedHealth | None
 
 
 class Answered(BaseModel):
@@ -310,9 +387,9 @@ def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict
 
 
 def components() -> dict[str, Any]:
-    """The schemas of what the framework does not read or write itself: the event to append, and problem documents."""
+    """The schemas of what the framework does not read or write itself: the event to append, the name to erase, and problem documents."""
     _, schemas = models_json_schema(
-        [(Envelope, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
+        [(Envelope, "validation"), (Erasure, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
     )
     defined: dict[str, Any] = schemas["$defs"]
     defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}

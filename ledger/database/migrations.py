@@ -143,6 +143,6 @@ def is_guarded(connection: Connection) -> bool:
         select count(*)
           from pg_trigger
          where tgrelid = 'entries'::regclass
-           and tgname in ('entries_are_never_changed', 'versions_follow')
+           and tgname in ('entries_are_never_changed', 'versions_follow', 'erased_names_go')
            and tgenabled = 'A'""").fetchone()
-    return row == (2,)
+    return row == (3,)

@@ -38,12 +38,13 @@ select array(
 -- name: give
 -- All that the service may do: add and read, and never change. The migrations gave it once; a dump may have lost it.
 grant usage on schema {schema} to {service};
-grant select, insert on entries, epochs to {service};
-grant select, update (size, recorded_at, epoch) on head to {service};
-grant select, insert, delete on disclosures to {service};
+grant select, insert on entries, epochs, checkpoints, cosignatures, log_keys, lost_disclosures to {service};
+grant select, update (size, recorded_at, epoch, stopped_at, stopped_reason) on head to {service};
+grant select, insert on disclosures to {service};
+grant select on erasures to {service};
 grant select, insert, update (revoked_at) on api_keys to {service};
 grant select on migrations to {service};
-grant execute on function append_lines, holders to {service};
+grant execute on function append_lines, holders, erase_again to {service};
 
 -- What is derived belongs to the service: it may be dropped and rebuilt at any time.
 create schema if not exists {projections};

@@ -7,7 +7,7 @@ order and proofs as they are.
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
@@ -74,13 +74,23 @@ def keep_erased(data: Any, stored: Any, known: Container[str], pointer: str = "/
     return data
 
 
-def unseal(data: Any, entry_id: str, names: Mapping[str, str], pointer: str = "/data") -> Any:
-    """Each commitment in stored ``data`` with its entry and pointer, and with the name where it is disclosed."""
+def unseal(data: Any, entry_id: str, pointer: str = "/data") -> Any:
+    """Each commitment in stored ``data`` with its entry and pointer: by these the name is found, as long as it is kept."""
     if isinstance(data, dict):
         if data.keys() == {"commitment"} and pointer not in FACT_POINTERS:
-            known = {"name": names[pointer]} if pointer in names else {}
-            return {**data, "entry": entry_id, "pointer": pointer, **known}
-        return {key: unseal(value, entry_id, names, f"{pointer}/{key}") for key, value in data.items()}
+            return {**data, "entry": entry_id, "pointer": pointer}
+        return {key: unseal(value, entry_id, f"{pointer}/{key}") for key, value in data.items()}
     if isinstance(data, list):
-        return [unseal(value, entry_id, names, f"{pointer}/{i}") for i, value in enumerate(data)]
+        return [unseal(value, entry_id, f"{pointer}/{i}") for i, value in enumerate(data)]
     return data
+
+
+def sealed_in(data: Any) -> Iterator[dict[str, str]]:
+    """Each person in what ``unseal`` gives, or in the fields of a fact that was read from the log."""
+    if isinstance(data, dict):
+        if data.keys() == {"commitment", "entry", "pointer"}:
+            yield data
+        else:
+            yield from (person for value in data.values() for person in sealed_in(value))
+    elif isinstance(data, (list, tuple)):
+        yield from (person for value in data for person in sealed_in(value))

@@ -59,9 +59,9 @@ class Entry(NamedTuple):
     def __repr__(self) -> str:
         return f"Entry({self.id!r}, {self.type!r}, {self.originator_id!r})"  # never what discloses a name
 
-    def fact(self, names: Mapping[str, str] | None = None) -> Fact:
-        """The fact that the entry records; ``names`` are its disclosures, by pointer."""
-        data = unseal(self.data, self.id, names or {}) if self.has_persons else self.data
+    def fact(self) -> Fact:
+        """The fact that the entry records; of its persons it says where their names are, and never the names."""
+        data = unseal(self.data, self.id) if self.has_persons else self.data
         try:
             sort = FACTS[self.type]
             if self.dataschema != sort.dataschema:
@@ -74,10 +74,10 @@ class Entry(NamedTuple):
         except Unreadable as error:
             raise Unreadable(f"entry {self.position} cannot be read: {error}") from None
 
-    def recorded(self, names: Mapping[str, str] | None = None) -> Recorded:
+    def recorded(self) -> Recorded:
         assert self.position is not None
         assert self.recorded_at is not None
-        return Recorded(self.position, self.id, self.recorded_at.date(), self.fact(names))
+        return Recorded(self.position, self.id, self.recorded_at.date(), self.fact())
 
     def line(self) -> bytes:
         """The line from ``specversion`` on. Raises TooLarge."""

@@ -27,11 +27,20 @@ class Epoch(NamedTuple):
 def renew(connection: Connection, known: str | None, reason: str, since: datetime | None = None) -> str:
     """Begin another epoch, unless one has begun after ``known``; returns the one that is current now.
 
+    What the log tells to be erased is erased again, as the names may have come back with a backup.
+
     Where the ledger has no memory of ``known``: unless one has begun ``since``. The head is not held across a round trip.
     """
     given = {"known": known, "next": token_hex(EPOCH_BYTES), "reason": reason, "since": since}
     connection.execute(SQL["take_next"], given)
+    erase_again(connection)
     return current(connection)
+
+
+def erase_again(connection: Connection) -> int:
+    """Erase again what the log tells to be erased; returns how many names were there. The log itself stays as it is."""
+    row = connection.execute(SQL["erase_again"]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def current(connection: Connection) -> str:

@@ -17,6 +17,9 @@ select %(next)s,
        %(reason)s
   from taken
 
+-- name: erase_again
+select erase_again()
+
 -- name: current
 select epoch
   from head

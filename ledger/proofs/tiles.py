@@ -47,9 +47,9 @@ class Tile:
         )
 
     @property
-    def first(self) -> int:
-        """The first leaf below it."""
-        return self.index << HEIGHT * ((self.level or 0) + 1)
+    def end(self) -> int:
+        """How many leaves a tree has at least that has it."""
+        return ((self.index << HEIGHT) + self.width) << HEIGHT * (self.level or 0)
 
     def is_in(self, size: int) -> bool:
         """Whether a tree of ``size`` leaves has it: wholly, or with more."""
@@ -108,14 +108,17 @@ def split(hashes: bytes) -> list[bytes]:
 
 
 def node_from(hashes_of: Callable[[int, int], bytes]) -> Node:
-    """Hashes of subtrees, from tiles: ``hashes_of`` gives those of a tile, by its level and index."""
+    """Hashes of subtrees, from tiles: ``hashes_of`` gives those of a tile, by its level and index. It raises BadTile."""
 
     def node(level: int, index: int) -> bytes:
         inner = level % HEIGHT
         first = index << inner
         hashes = hashes_of(level // HEIGHT, first // WIDTH)
         start = first % WIDTH * HASH_BYTES
-        return tile_root(hashes[start : start + (HASH_BYTES << inner)])
+        below = hashes[start : start + (HASH_BYTES << inner)]
+        if len(below) != HASH_BYTES << inner:
+            raise BadTile(f"tile {first // WIDTH} of level {level // HEIGHT} is cut short")
+        return tile_root(below)
 
     return node
 

@@ -352,6 +352,17 @@ class CorrectionReason(StrEnum):
     test_entry = auto()
 
 
+class ErasureGround(StrEnum):
+    """On what ground the name of a person is erased; the article is that of the General Data Protection Regulation."""
+
+    consent_withdrawn = auto()
+    article_17 = auto()
+    court_order = auto()
+    retention = auto()
+    recorded_in_error = auto()
+    other = auto()
+
+
 class DisputeOutcome(StrEnum):
     upheld = auto()
     rejected = auto()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, Modality
+from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, ErasureGround, Modality
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import COMMON, STORED, Citation, Fact, Name, Part, SourceRef, Text, fault_at
 from ledger.vocabulary.kinds import agreement, initiative, meeting, milestone, party, source
@@ -28,6 +28,10 @@ FactType = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
 Position = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
 Target = Position | EntryId
 """The entry that is meant: its position in the log, or its id."""
+
+
+PersonPointer = Annotated[str, StringConstraints(max_length=500, pattern=r"^/data(/[A-Za-z0-9_-]+)+$")]
+"""Where a person stands in an entry: a JSON pointer, such as /data/participants/0/person."""
 
 
 class Replacement(Part):
@@ -130,4 +134,11 @@ class DisputeResolved(Correction, type="entry.dispute_resolved"):
     outcome: DisputeOutcome
 
 
-CORRECTIONS: tuple[type[Correction], ...] = (Voided, Superseded, Remarked, Disputed, DisputeResolved)
+class ValueErased(Correction, type="entry.value_erased"):
+    """The name of a person that the entry has at ``pointer`` is erased, with what opens its commitment. Nothing else changes."""
+
+    pointer: PersonPointer
+    ground: ErasureGround
+
+
+CORRECTIONS: tuple[type[Correction], ...] = (Voided, Superseded, Remarked, Disputed, DisputeResolved, ValueErased)

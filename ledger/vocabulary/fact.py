@@ -161,12 +161,11 @@ class Part(BaseModel):
 
 
 class Sealed(Part):
-    """What stands in the line for a person: a commitment. Entry and pointer say where; the name is there if disclosed."""
+    """What stands for a person: a commitment. Entry and pointer say where it stands; the name is kept there alone."""
 
     commitment: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     entry: str | None = None
     pointer: str | None = None
-    name: str | None = None
 
     @model_validator(mode="before")
     @classmethod

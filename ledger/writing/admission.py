@@ -5,8 +5,9 @@ Refused is only what would break the ledger itself. What the world or the source
 
 from ledger.errors import Refused
 from ledger.fold import History
+from ledger.log.commitments import sealed_in
 from ledger.recorded import Openings, Recorded
-from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
+from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, ValueErased, Voided
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.state import Anomaly
 
@@ -43,6 +44,8 @@ def check_correction(history: History, fact: Correction, subject: Subject) -> No
         _check_strike(history, fact, target, subject)
     if isinstance(fact, Disputed) and not any(live.position == target.position for live in history.lives):
         raise Refused("nothing_to_dispute", f"{target} is struck, or says nothing of the world", subject)
+    if isinstance(fact, ValueErased):
+        _check_erasure(history, fact, target, subject)
     if isinstance(fact, DisputeResolved) and not _is_disputed(history, target):
         raise Refused("no_open_dispute", f"{target} is not disputed", subject)
 
@@ -56,6 +59,21 @@ def _check_strike(history: History, fact: Voided | Superseded, target: Recorded,
         raise Refused("correction_stands", f"{target} is a correction: record the fact again", subject)
     if isinstance(fact, Superseded) and fact.replacement.type.partition(".")[0] != subject.kind:
         raise Refused("wrong_kind", f"{fact.replacement.type} is no fact of {subject}", subject)
+
+
+def _check_erasure(history: History, fact: ValueErased, target: Recorded, subject: Subject) -> None:
+    """Of a struck entry, too, and of one that corrects another, a name can be erased: once."""
+    pointers = sorted({person["pointer"] for person in sealed_in(target.fact.own)})
+    if fact.pointer not in pointers:
+        whom = f"; it names persons at {', '.join(pointers)}" if pointers else ""
+        raise Refused("nothing_to_erase", f"{target} names nobody at {fact.pointer}{whom}", subject)
+    for by in history.recorded.values():
+        if (
+            isinstance(by.fact, ValueErased)
+            and by.fact.pointer == fact.pointer
+            and history.find(by.fact.target) == target
+        ):
+            raise Refused("already_erased", f"the name at {fact.pointer} of {target} was erased by {by}", subject)
 
 
 def _is_disputed(history: History, target: Recorded) -> bool:

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from ledger.errors import Fault, Invalid
-from ledger.vocabulary.correction import EntryId, FactType
+from ledger.log.entry import read_line
+from ledger.vocabulary.codes import ErasureGround
+from ledger.vocabulary.correction import EntryId, FactType, PersonPointer, Target, ValueErased
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import (
     COMMON,
@@ -52,6 +54,24 @@ class Envelope(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     correlationid: Attribute | None = None
     causationid: Attribute | None = None
+
+
+class Erasure(BaseModel):
+    """A name to erase: of which entry (its position or id), at which JSON pointer, and on what ground."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    id: EntryId | None = None
+    entry: Target
+    pointer: PersonPointer
+    ground: ErasureGround
+
+    def draft(self, line: str) -> "Draft":
+        """The event that tells so; ``line`` is the entry as it is stored. Raises Unreadable."""
+        target = read_line(line)
+        return Draft(
+            self.id, target.originator_id, ValueErased(target=target.id, pointer=self.pointer, ground=self.ground)
+        )
 
 
 class Draft(NamedTuple):
@@ -112,6 +132,14 @@ def _read_all(events: Sequence[Any]) -> list[Draft]:
     if faults:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
     return drafts
+
+
+def read_erasure(value: Any) -> Erasure:
+    """Raises Invalid with a pointer for each fault."""
+    try:
+        return Erasure.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error.errors()) from None
 
 
 def read_draft(value: Any) -> Draft:

@@ -1,7 +1,9 @@
 """The log over HTTP: append to it, read it in order, and the types of what stands in it."""
 
+from asyncio import get_running_loop
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -14,6 +16,7 @@ from pydantic_core import to_json
 from api.http import shapes
 from api.http.auth import Holder, Role, allow
 from api.http.dependencies import (
+    AppState,
     Patient,
     TheQueries,
     admin,
@@ -24,18 +27,21 @@ from api.http.dependencies import (
     json_body,
     listed,
     next_page,
+    with_persons,
 )
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, is_strict
-from api.http.previews import preview_json
+from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
+from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
-from ledger.errors import IdReused, NotFound
+from ledger.errors import IdReused, LedgerError, NotFound
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
+from projections.basis import Unsigned
+from projections.tree.proofs import Proofs
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
 JSON = "application/json"
@@ -90,27 +96,53 @@ async def append(
 
     Anomalies are no errors: the event is recorded, and flagged. Sending the same again, with the same ids or the same
     Idempotency-Key, changes nothing and gets the same positions, with what is odd about the events by now. ``If-None-Match: *`` opens a stream that is not there yet.
-    With ``Prefer: handling=strict`` (RFC 7240) nothing is recorded that would be flagged.
+    With ``Prefer: handling=strict`` (RFC 7240) nothing is recorded that would be flagged; with ``wait=5`` the answer waits for so
+    many seconds, at most 10, for a signed tree that holds the events, and has a proof of each.
     """
     drafts = _drafts(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(_drafts, body)
     key = idempotency_key(idempotency, drafts)
     drafts = held_to(drafts, if_match, if_none_match, epoch_of(request))
     actor = Actor("api_key", holder.name)
     here = app_state(request)
-    strict = is_strict(prefer or ())
-    applied = {"Preference-Applied": "handling=strict"} if strict else {}
+    preferred = preferences(prefer or ())
+    strict = preferred.strict
     if query.dry_run:
         previewed = run_in_threadpool(here.ledger.preview, drafts, actor, key, strict=strict)
         preview = await previewed if key is None else await _under_a_key(key, previewed)
         states = preview_json(preview, here.ledger.clock().date())
-        return Response(to_json(_told(preview.answers) | {"dry_run": True, "states": states}), 200, applied, JSON)
+        plain = to_json(_told(preview.answers) | {"dry_run": True, "states": states})
+        shown, _ = await run_in_threadpool(with_persons, request, plain, given_in(preview))
+        return Response(shown, 200, preferred._replace(wait_s=0).applied, JSON)
+    answers = await record(request, drafts, actor, key, strict=strict)
+    proofs = await _signed(here, [one.position for one in answers], preferred.wait_s)
+    return appended(answers, (preferred if proofs else preferred._replace(wait_s=0)).applied, proofs)
+
+
+async def record(
+    request: Request, drafts: Sequence[Draft], actor: Actor, key: str | None, *, strict: bool = False
+) -> list[Answer]:
+    """Record the drafts, all or none. Raises as ``Ledger.append`` does."""
+    here = app_state(request)
     outcome = here.ledger.submit(drafts, actor, key, strict=strict)
     waiting = here.relay.wait(outcome)
     answers = await waiting if key is None else await _under_a_key(key, waiting)
     here.readers.rollbacks.note_recorded(outcome.epoch, outcome.last)
     context: RequestContext = request.scope["context"]
     context.epoch = outcome.epoch  # another may have begun since the key was looked up, or since it was recorded
-    return _appended(answers, applied)
+    return answers
+
+
+async def _signed(here: AppState, positions: Sequence[int], wait_s: int) -> list[str]:
+    """A proof of each entry, once a signed tree holds all of them; none where that takes longer than ``wait_s``."""
+    until = get_running_loop().time() + wait_s
+    with suppress(TimeoutError, LedgerError):  # they are recorded, whatever becomes of this
+        while wait_s:
+            watermarks = (await here.readers.look_up(None)).watermarks
+            if watermarks.covering(max(positions)):
+                made = await run_in_threadpool(Proofs(here.reads.pool).proofs, positions)
+                return [str(one) for one in made]
+            await here.readers.wait(Unsigned(watermarks, max(positions)), until)
+    return []
 
 
 async def _under_a_key(key: str, outcome: Awaitable[T]) -> T:
@@ -127,8 +159,11 @@ def _drafts(body: bytes) -> Sequence[Draft]:
     return read_body(parse_json(body))
 
 
-def _appended(answers: list[Answer], applied: dict[str, str]) -> Response:
+def appended(answers: list[Answer], applied: dict[str, str], proofs: Sequence[str] = ()) -> Response:
+    """What became of the events of a request."""
     told, repeated = _told(answers), all(answer.repeated for answer in answers)
+    for one, proof in zip(told["events"], proofs, strict=False):
+        one["proof"] = proof
     headers = {"Ledger-Position": str(told["position"]), "Location": f"/v1/events/{answers[0].position}", **applied}
     if repeated:
         headers["Idempotency-Replayed"] = "true"

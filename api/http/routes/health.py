@@ -29,6 +29,7 @@ from projections.registry import PROJECTIONS
 from projections.runner import Progress, read_progress
 
 SQL = sql_blocks("api.http.routes", "health.sql")
+WITNESSED = sql_blocks("projections.tree", "checkpoints.sql")["witnessed"]
 UNFOLLOWED = "nobody has projected an entry yet, and reads show nothing: run `ledger follow`"
 ABANDONED = "no process follows, and reads do not show what was recorded last: run `ledger follow`"
 PROBE_S = 2.5
@@ -49,6 +50,7 @@ class Log(NamedTuple):
     size_then: int | None
     reason: str | None
     epochs: int
+    stopped: str | None
 
 
 @contextmanager
@@ -80,13 +82,15 @@ def look(connection: Connection, here: AppState) -> tuple[Log, dict[str, Progres
 )
 def health(request: Request) -> Response:
     """``ok``, ``behind``, ``degraded`` where nothing is projected at all, ``clock`` where the last entry lies ahead of the
-    server's clock, or ``stopped`` with the entry that stops a projection (503)."""
+    server's clock, or ``stopped`` (503): with the entry that stops a projection, or why the log takes no more entries, as it is
+    not what was signed."""
     here = app_state(request)
     with probing(here) as connection:
         log, known, clocks = look(connection, here)
         appends = _appends(connection, here.ledger.waiting())
         followed = is_followed(connection, here.location)
         since = unseen_since(connection, min(one.position for one in _known(known)))
+        signed = _signed(connection)
     is_ahead = clocks.is_ahead(clocks.last)
     status = _status(log, known, is_ahead=is_ahead)
     projections = [
@@ -100,11 +104,22 @@ def health(request: Request) -> Response:
         "epoch": log.epoch, "began_at": log.began_at, "size": log.size_then, "reason": log.reason, "count": log.epochs,
     }  # fmt: skip
     body = {
-        "status": status, "why": _why(status, followed), "followed": followed, "behind_since": since, "head": log.size, "epoch": epoch,
+        "status": status, "why": log.stopped or _why(status, followed), "followed": followed, "behind_since": since, "head": log.size, "epoch": epoch,
         "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": projections,
+        "signed": signed,
     }  # fmt: skip
     request.scope["context"].epoch = log.epoch
     return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
+
+
+def _signed(connection: Connection) -> dict[str, Any] | None:
+    """The last checkpoint that was signed, and which trees witnesses have seen."""
+    row = connection.execute(SQL["signed"]).fetchone()
+    if row is None:
+        return None
+    seen = connection.execute(WITNESSED, {"origin": row[0]}).fetchall()
+    witnesses = [{"name": witness, "size": size, "cosigned_at": at} for witness, size, at in seen]
+    return {"origin": row[0], "size": row[1], "signed_at": row[2], "witnesses": witnesses}
 
 
 def _known(progress: Mapping[str, Progress]) -> list[Progress]:
@@ -113,7 +128,7 @@ def _known(progress: Mapping[str, Progress]) -> list[Progress]:
 
 
 def _status(log: Log, known: Mapping[str, Progress], *, is_ahead: bool) -> str:
-    if any(one.error_position is not None for one in known.values()):
+    if log.stopped or any(one.error_position is not None for one in known.values()):
         return "stopped"
     if log.size and not known:
         return "degraded"
@@ -180,6 +195,8 @@ def _no_appends(connection: Connection, here: AppState) -> str | None:
         return f"the database's clock and ours are {clocks.apart_s:.0f} s apart"
     if clocks.is_ahead(clocks.last):
         return f"the last entry lies {clocks.ahead_s:.0f} s ahead of the database's clock"
+    if stopped := Log(*(connection.execute(SQL["log"]).fetchone() or ())).stopped:
+        return f"the log is stopped: {stopped}"
     told = here.ledger.waiting()
     if not told.alive:
         return "the writer has stopped"
@@ -198,8 +215,15 @@ class _Figures(Collector):
         waiting = self.here.ledger.waiting()
         with probing(self.here) as connection:
             log, known, clocks = look(connection, self.here)
+            signed = _signed(connection)
         for name, about, value in (
             ("ledger_head_position", "Entries in the log", log.size),
+            (
+                "ledger_log_stopped",
+                "Whether the log takes no more entries, as it is not what was signed",
+                bool(log.stopped),
+            ),
+            ("ledger_signed_size", "Entries in the last tree that was signed", (signed or {"size": 0})["size"]),
             ("ledger_epochs", "Epochs of the ledger: one, and one for each rollback", log.epochs),
             (
                 "ledger_clock_ahead_seconds",

@@ -5,7 +5,8 @@ select head.size,
        epochs.began_at,
        epochs.size as size_then,
        epochs.reason,
-       (select count(*) from epochs) as count
+       (select count(*) from epochs) as count,
+       head.stopped_reason
   from head
   left join epochs using (epoch)
 
@@ -19,3 +20,12 @@ select waiting.wait_event,
   left join unnest(pg_blocking_pids(waiting.pid)) as blocking (pid) on true
   left join pg_stat_activity as holder on holder.pid = blocking.pid
  where waiting.pid = %(pid)s
+
+-- name: signed
+-- The last checkpoint.
+select origin,
+       size,
+       signed_at
+  from checkpoints
+ order by signed_at desc
+ limit 1

@@ -19,6 +19,7 @@ from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
+from projections.people import persons_in
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
@@ -100,13 +101,19 @@ def _routes(kind: str) -> APIRouter:
 
 
 def _timeline_item(day: date, line: str, weak: set[int]) -> str:
-    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}}}'
+    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}{_persons(line)}}}'
 
 
 def _history_item(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
     struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
     told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
-    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}}}'
+    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}{_persons(line)}}}'
+
+
+def _persons(line: str) -> str:
+    """Whom the entry names, beside its line, which is shown as it is stored."""
+    found = persons_in(line)
+    return f',"persons":{to_json(found).decode()}' if found else ""
 
 
 def _flag(line: str, weak: set[int]) -> str:

@@ -1,0 +1,89 @@
+"""Commands for the log as others check it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.opening import opened
+from api.cli.signing import ensure_key
+from api.cli.terminal import progress, say, write
+from api.cli.verify import api_key
+from api.transfer.tiles import export_tiles
+from api.transfer.verifying import copy_of
+from ledger.errors import Misconfigured, Refused
+from ledger.settings import read_settings
+from projections.tree import recovery as recovering
+from projections.tree.keys import Anchor, LogKeys
+
+
+def _key_file() -> Path:
+    settings = read_settings()
+    if settings.log_key is None:
+        raise Misconfigured(
+            "LEDGER_LOG_KEY names no file for the log's keys: choose one outside the database's directory"
+        )
+    return settings.log_key.expanduser()
+
+
+def init(
+    origin: Annotated[str | None, typer.Option(help="The log's name, such as ledger.example.org/partnerships.")] = None,
+) -> None:
+    path, origin = _key_file(), origin or read_settings().origin
+    if not origin:
+        raise typer.BadParameter("name the log: --origin, or LEDGER_ORIGIN")
+    if path.exists():
+        raise Refused("key_there", f"{path} is there already: `ledger log rotate` makes a new key beside it")
+    ensure_key(path, origin)
+    _show(LogKeys.read(path))
+    say(f"keep {path} out of the database's backups; whoever has it can sign for this log")
+
+
+def key() -> None:
+    _show(LogKeys.read(_key_file()))
+
+
+def rotate(
+    retire: Annotated[bool, typer.Option("--retire", help="Let the newest pair sign alone from now on.")] = False,
+) -> None:
+    path = _key_file()
+    keys = LogKeys.read(path)
+    (keys.retired() if retire else keys.rotated()).write(path)
+    _show(LogKeys.read(path))
+    say(
+        "restart the process that signs; and tell those who verify"
+        + ("" if retire else ", before the old pair is retired")
+    )
+
+
+def export(directory: Path) -> None:
+    with opened() as at, at.location.pool(1) as pool, progress("export", None) as advance:
+        size, written = export_tiles(pool, directory, advance)
+    say(f"{directory} holds the log up to {size:,} entries: {written:,} files written")
+
+
+def recover(
+    tiles: Annotated[str, typer.Argument(help="A copy of the log: a directory of tiles, or the address of one.")],
+) -> None:
+    path = _key_file()
+    keys = LogKeys.read(path)
+    checkpoint, note, bundle = copy_of(tiles, [one.verifier for one in keys.keys], api_key())
+    anchored = Anchor(path).read(keys.keys)
+    if anchored and anchored[0].size > checkpoint.size:
+        raise Refused(
+            "copy_behind", f"{tiles} holds {checkpoint.size:,} entries, and {anchored[0].size:,} were signed: find a newer copy"
+        )  # fmt: skip
+    with opened(to_change=True) as at:
+        with progress("recover", checkpoint.size) as advance:
+            done = recovering.recover(at.location, checkpoint, bundle, advance)
+        Anchor(path).write(note)
+    say(
+        f"{done.entries:,} entries came back, and the log is what was signed; it goes on once the process that signs is started"
+    )
+    if done.names:
+        say(f"{done.names:,} names of persons are in no tile, and are lost: they are marked as that")
+
+
+def _show(keys: LogKeys) -> None:
+    for one in keys.keys:
+        write(str(one.verifier))

@@ -1,0 +1,85 @@
+"""`ledger verify`: check a log from the outside, with no database and no trust in who serves it."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.terminal import progress, say, write
+from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
+from api.transfer.verifying import verify as verify_all
+from ledger.errors import Refused
+from ledger.proofs.checkpoint import PROOF_HEADER, Checkpoint
+from ledger.proofs.notes import BadNote, Note, VerifierKey
+from ledger.proofs.verifier import Read
+from ledger.settings import read_settings
+
+
+def verify(
+    where: Annotated[
+        str, typer.Argument(help="A service's address, a directory of tiles, an export, or a proof of one entry.")
+    ],
+    log_key: Annotated[
+        list[str] | None, typer.Option(help="A public key of the log, as `ledger log key` shows it.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="For an export: the checkpoint to hold it against.")] = None,
+    trust_on_first_use: Annotated[
+        bool, typer.Option("--trust-on-first-use", help="Believe the key that the log names itself, and keep it.")
+    ] = False,
+) -> None:
+    keys, path = [read_key(one) for one in log_key or ()], Path(where)
+    if path.is_file():
+        _verify_file(path, keys, checkpoint)
+        return
+    read = _service(where) if "://" in where else from_directory(path)
+    with progress("verify", None) as advance:
+        at, _ = verify_all(read, keys, advance, on_first_use=trust_on_first_use)
+    _tell(f"all {at.size:,} entries are those that were signed", at)
+
+
+def _service(address: str) -> Read:
+    if not address.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{address!r} is no address of a service, such as https://ledger.example.org")
+    return from_service(log_address(address), api_key())
+
+
+def api_key() -> str | None:
+    """The key of the settings, for a service whose reads are not public."""
+    key = read_settings().key
+    return key.get_secret_value() if key else None
+
+
+def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -> None:
+    with path.open("rb") as file:
+        is_proof = file.readline().strip() == PROOF_HEADER.encode()
+    if is_proof:
+        proof, at = verify_proof(path, keys)
+        write((proof.entry or b"").decode())
+        _tell(f"this is entry {proof.index + 1:,} of {at.size:,} that were signed", at)
+        return
+    if checkpoint is None:
+        raise Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
+    note = _note(checkpoint)
+    known = keys or Memory(Checkpoint.read(note.text).origin).keys()
+    with progress("verify", None) as advance:
+        at = verify_export(path, note, known, advance)
+    _tell(f"the first {at.size:,} entries are those that were signed", at)
+
+
+def _note(path: Path) -> Note:
+    try:
+        return Note.read(path.read_bytes())
+    except BadNote as error:
+        raise typer.BadParameter(f"{path} is no checkpoint: {error}") from None
+
+
+def read_key(text: str) -> VerifierKey:
+    try:
+        return VerifierKey.read(text.strip())
+    except BadNote as error:
+        raise typer.BadParameter(f"--log-key: {error}") from None
+
+
+def _tell(what: str, at: Checkpoint) -> None:
+    say(f"{at.origin}: {what}, root {b64encode(at.root).decode()}", "green")

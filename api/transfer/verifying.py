@@ -1,0 +1,206 @@
+"""What a verifier reads, a directory or a service, and what it remembers: keys, and the last checkpoint of each log."""
+
+import gzip
+import os
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
+from ledger.proofs.checkpoint import Checkpoint, EntryProof
+from ledger.proofs.merkle import leaf_hash
+from ledger.proofs.notes import BadNote, Note, VerifierKey
+from ledger.proofs.tiles import WIDTH, Tile, split, unbundle
+from ledger.proofs.verifier import (
+    Altered,
+    Contradiction,
+    Read,
+    Report,
+    Seen,
+    check_note,
+    check_proof,
+    verify_lines,
+    verify_log,
+)
+from projections.tree.check import Leaves
+from projections.tree.recovery import Bundle
+
+TIMEOUT_S = 30
+MAX_FILE_BYTES = 2**25
+"""A full bundle of the largest entries is smaller."""
+
+
+def from_directory(directory: Path) -> Read:
+    """Files of a directory of static tiles."""
+
+    def read(path: str) -> bytes:
+        try:
+            return (directory / path).read_bytes()
+        except OSError as error:
+            raise Unavailable(f"the log cannot be read: {in_words(error)}") from None
+
+    return read
+
+
+def from_service(address: str, key: str | None) -> Read:
+    """Files of a log over HTTP: of a service, by the address of the service itself or of its log, or of any web server."""
+    base = address.rstrip("/")
+    headers = {"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def read(path: str) -> bytes:
+        try:
+            with urlopen(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310 (http alone)
+                data: bytes = answer.read(MAX_FILE_BYTES)
+                return gzip.decompress(data) if answer.headers.get("Content-Encoding") == "gzip" else data
+        except HTTPError as error:
+            raise Unavailable(f"{base}/{path} answers {error.code}: {error.reason}") from None
+        except OSError as error:
+            why = error.reason if isinstance(error, URLError) else error
+            said = f"no answer within {TIMEOUT_S} s" if isinstance(why, TimeoutError) else why
+            said = in_words(why) if isinstance(why, OSError) and why.strerror else said
+            raise Unavailable(f"{base}/{path} cannot be read: {said}") from None
+
+    return read
+
+
+class Memory:
+    """What a verifier knows of one log: a folder below the user's own state."""
+
+    def __init__(self, origin: str) -> None:
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        self.folder = state / "partnership-ledger" / sha256(origin.encode()).hexdigest()[:16]
+
+    def keys(self) -> list[VerifierKey]:
+        path = self.folder / "keys"
+        return [VerifierKey.read(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def seen(self) -> Seen | None:
+        path = self.folder / "checkpoint"
+        if not path.exists():
+            return None
+        note = Note.read(path.read_bytes())
+        return Seen(Checkpoint.read(note.text), note)
+
+    def trust(self, keys: Iterable[VerifierKey]) -> None:
+        self._write("keys", "".join(f"{one}\n" for one in keys))
+
+    def remember(self, note: Note) -> None:
+        self._write("checkpoint", str(note))
+
+    def keep_evidence(self, one: Note, other: Note) -> Path:
+        """Both notes, for everybody to see."""
+        name = f"contradiction-{sha256(str(other).encode()).hexdigest()[:8]}"
+        self._write(name, f"{one}\n{other}")
+        return self.folder / name
+
+    def _write(self, name: str, text: str) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / f".{name}.new"
+        draft.write_text(text)
+        draft.replace(self.folder / name)
+
+
+def trusted(note: Note, read: Read, given: Sequence[VerifierKey], *, on_first_use: bool) -> Sequence[VerifierKey]:
+    """The keys that the log's checkpoint is held against: those that are given, or those that were trusted before.
+
+    Raises Refused where there are none: it shows the key that the log names itself.
+    """
+    origin = Checkpoint.read(note.text).origin
+    memory = Memory(origin)
+    if known := given or memory.keys():
+        return known
+    told = [VerifierKey.read(line) for line in read("key").decode("latin-1").split()]
+    if not on_first_use:
+        shown = "\n".join(f"  --log-key '{one}'" for one in told if one.name == origin)
+        raise Refused(
+            "no_key", f"no key is known for {origin}. If you have it from elsewhere that it is the following, give it; "
+            f"else --trust-on-first-use believes the log itself, this once:\n{shown}"
+        )  # fmt: skip
+    memory.trust(told)
+    return told
+
+
+def verify(
+    read: Read, given: Sequence[VerifierKey], report: Report, *, on_first_use: bool = False
+) -> tuple[Checkpoint, Note]:
+    """All of a log. Raises NotAsSigned where it is not what was signed; the evidence of a contradiction is kept."""
+    try:
+        note = Note.read(read("checkpoint"))
+        checkpoint = check_note(note, trusted(note, read, given, on_first_use=on_first_use))
+        memory = Memory(checkpoint.origin)
+        seen = memory.seen()
+    except (BadNote, Altered) as error:
+        raise NotAsSigned(str(error)) from None
+    try:
+        verify_log(read, checkpoint, seen, report)
+    except Contradiction as error:
+        assert seen
+        raise NotAsSigned(f"{error}. Both checkpoints are kept in {memory.keep_evidence(seen.note, note)}") from None
+    except Altered as error:
+        raise NotAsSigned(str(error)) from None
+    memory.remember(note)
+    return checkpoint, note
+
+
+def leaves_of(where: str, given: Sequence[VerifierKey], api_key: str | None) -> tuple[Leaves, int]:
+    """The leaves of a copy of the log, an export, a directory or a service, and how many there are; what is signed is verified
+    first. Raises NotAsSigned, Unavailable, Refused where no key is known.
+    """
+    path = Path(where)
+    if path.is_file():
+        with path.open("rb") as lines:
+            leaves = [leaf_hash(line.rstrip(b"\n")) for line in lines]
+        return lambda index, width: leaves[index * WIDTH : index * WIDTH + width], len(leaves)
+    read = from_service(log_address(where), api_key) if "://" in where else from_directory(path)
+    checkpoint, _ = verify(read, given, lambda size: None)
+    return lambda index, width: split(read(f"tile/{Tile(0, index, width).path}")), checkpoint.size
+
+
+def copy_of(where: str, keys: Sequence[VerifierKey], api_key: str | None) -> tuple[Checkpoint, Note, Bundle]:
+    """A copy of the log that is wholly verified against these keys: what was signed, and its entries. Raises NotAsSigned."""
+    read = from_service(log_address(where), api_key) if "://" in where else from_directory(Path(where))
+    try:
+        note = Note.read(read("checkpoint"))
+        checkpoint = check_note(note, keys)
+        verify_log(read, checkpoint)
+    except (BadNote, Altered) as error:
+        raise NotAsSigned(str(error)) from None
+    return checkpoint, note, lambda index, width: unbundle(read(f"tile/{Tile(None, index, width).path}"))
+
+
+def log_address(address: str) -> str:
+    """Where the log of a service is, by its own address or the log's."""
+    base = address.rstrip("/")
+    return base if base.endswith("/log") else f"{base}/log"
+
+
+def verify_export(path: Path, note: Note, keys: Sequence[VerifierKey], report: Report) -> Checkpoint:
+    """The lines of an export against a checkpoint. Raises NotAsSigned, Unavailable."""
+    try:
+        seen = Seen(check_note(note, keys), note)
+        with path.open("rb") as lines:
+            verify_lines(iter(lines), seen, report)
+    except Altered as error:
+        raise NotAsSigned(str(error)) from None
+    except OSError as error:
+        raise Unavailable(f"the export cannot be read: {in_words(error)}") from None
+    return seen.checkpoint
+
+
+def verify_proof(path: Path, given: Sequence[VerifierKey]) -> tuple[EntryProof, Checkpoint]:
+    """One entry, by its proof alone. Raises NotAsSigned, Refused where no key is known."""
+    try:
+        proof = EntryProof.read(path.read_text())
+        origin = Checkpoint.read(proof.checkpoint.text).origin
+        keys = given or Memory(origin).keys()
+        if not keys:
+            raise Refused("no_key", f"no key is known for {origin}: give --log-key")
+        if proof.entry is None:
+            raise Refused("no_entry", "the proof does not hold the entry that it is of")
+        return proof, check_proof(proof, keys, proof.entry)
+    except (BadNote, UnicodeDecodeError, Altered) as error:
+        raise NotAsSigned(str(error)) from None
+    except OSError as error:
+        raise Unavailable(f"the proof cannot be read: {in_words(error)}") from None

@@ -1,0 +1,103 @@
+-- name: head
+-- How long is the log, in which epoch, and which entry stands last?
+select head.size,
+       head.epoch,
+       head.stopped_reason,
+       entries.entry_id
+  from head
+  left join entries on entries.position = head.size
+
+-- name: entry_id
+select entry_id
+  from entries
+ where position = %(position)s
+
+-- name: last
+-- The last checkpoint of a log.
+select size,
+       root,
+       note
+  from checkpoints
+ where origin = %(origin)s
+ order by size desc
+ limit 1
+
+-- name: publish
+-- Publish a checkpoint that follows on another: whoever comes second finds that one taken.
+insert into checkpoints (origin, size, previous, root, note)
+values (%(origin)s, %(size)s, %(previous)s, %(root)b, %(note)s)
+    on conflict do nothing
+returning size
+
+-- name: add_keys
+insert into log_keys (vkey)
+select *
+  from unnest(%(vkeys)s::text[])
+    on conflict do nothing
+
+-- name: keys
+select vkey
+  from log_keys
+ order by added_at, vkey
+
+-- name: stop
+-- Nothing is recorded beyond what there is.
+update head
+   set stopped_at     = size,
+       stopped_reason = %(reason)s
+ where stopped_at is null
+
+-- name: resume
+update head
+   set stopped_at     = null,
+       stopped_reason = null
+
+-- name: witnessed
+-- Who has cosigned, and which is the largest tree of each?
+select distinct on (witness)
+       witness,
+       size,
+       cosigned_at
+  from cosignatures
+ where origin = %(origin)s
+ order by witness, size desc
+
+-- name: roots
+-- What was signed of the present log, size by size.
+select size,
+       root
+  from checkpoints
+ where origin = (select origin from checkpoints order by signed_at desc limit 1)
+ order by size
+
+-- name: published
+-- Checkpoints as they are published: with what witnesses say of them.
+select checkpoints.origin,
+       checkpoints.size,
+       root,
+       note,
+       signed_at,
+       array(
+           select line
+             from cosignatures
+            where cosignatures.origin = checkpoints.origin
+              and cosignatures.size = checkpoints.size
+            order by witness
+       )
+  from checkpoints
+ where {which}
+
+-- name: the_last
+true
+ order by signed_at desc
+ limit 1
+
+-- name: of_a_size
+checkpoints.origin = (select origin from checkpoints order by signed_at desc limit 1)
+   and checkpoints.size = %(size)s
+
+-- name: larger
+checkpoints.origin = (select origin from checkpoints order by signed_at desc limit 1)
+   and checkpoints.size > %(after)s
+ order by checkpoints.size
+ limit %(limit)s

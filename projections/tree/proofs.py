@@ -1,0 +1,177 @@
+"""What the tree shows to readers: checkpoints, tiles, bundles of entries, and proofs made of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from ledger.database.connection import Connection, Pool, sql_blocks
+from ledger.database.failures import FAILURES, explained
+from ledger.errors import Fault, Invalid, NotFound, Unreadable
+from ledger.proofs.checkpoint import Checkpoint, EntryProof
+from ledger.proofs.merkle import (
+    HASH_BYTES,
+    BadProof,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from ledger.proofs.notes import Note, Signature, VerifierKey
+from ledger.proofs.tiles import WIDTH, BadTile, Tile, bundle, node_from
+from projections.tree.tree import SQL as TREE
+from projections.tree.tree import read_tiles
+
+SQL = sql_blocks("projections.tree", "checkpoints.sql")
+LAST, OF_A_SIZE, LARGER = (SQL["published"].format(which=SQL[which]) for which in ("the_last", "of_a_size", "larger"))
+
+
+class Published(NamedTuple):
+    """A checkpoint as it is published: signed, cosigned, and when it was."""
+
+    checkpoint: Checkpoint
+    note: Note
+    signed_at: datetime
+
+
+class Proofs:
+    """Reads over the service's pool. Raises NotFound where nothing was signed, Unavailable, Unreadable for damaged tiles."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def latest(self) -> Published:
+        with self._connected() as connection:
+            return _published(connection, None)
+
+    def at(self, size: int) -> Published:
+        """The checkpoint of a tree of just this size. Raises NotFound."""
+        with self._connected() as connection:
+            return _published(connection, size)
+
+    def public_keys(self) -> list[str]:
+        """The public keys that signed the last checkpoint."""
+        with self._connected() as connection:
+            signed_by = {(one.name, one.key_id) for one in _published(connection, None).note.signatures}
+            known = [VerifierKey.read(text) for (text,) in connection.execute(SQL["keys"]).fetchall()]
+            return [str(one) for one in known if (one.name, one.key_id) in signed_by]
+
+    def page(self, after: int, limit: int) -> list[Published]:
+        """Checkpoints of trees larger than ``after``, the smaller first."""
+        with self._connected() as connection:
+            rows = connection.execute(LARGER, {"after": after, "limit": limit}).fetchall()
+            return [_read(row) for row in rows]
+
+    def tile(self, tile: Tile) -> bytes:
+        """The bytes of a tile or bundle of the last checkpoint's tree. Raises NotFound."""
+        with self._connected() as connection:
+            size = _published(connection, None).checkpoint.size
+            if not tile.is_in(size):
+                raise NotFound(f"the tree of {size:,} entries has no tile {tile.path}")
+            return _entries(connection, tile) if tile.level is None else _hashes(connection, tile)
+
+    def proofs(self, positions: Sequence[int], size: int | None = None) -> list[EntryProof]:
+        """That the entries at these positions are in the tree of a size (None: the last that was signed). Raises NotFound."""
+        with self._connected() as connection:
+            published = _published(connection, size)
+            rows = connection.execute(TREE["entries"], {"positions": positions}).fetchall()
+            entries, tiles = {position: line.encode() for position, line in rows}, _Tiles(connection)
+            for position in positions:
+                if not 1 <= position <= published.checkpoint.size or position not in entries:
+                    at = published.checkpoint.size
+                    raise NotFound(f"there is no entry {position} in the signed tree, which has {at} entries")
+            return [_proof(position - 1, entries[position], published, tiles) for position in positions]
+
+    def consistency(self, old: int, size: int) -> tuple[Checkpoint, Checkpoint, Sequence[bytes]]:
+        """That the tree of one checkpoint begins with that of another. Raises NotFound, Invalid."""
+        if old > size:
+            raise Invalid("from lies behind to", [Fault("from", "it must not be larger than to", "order")])
+        with self._connected() as connection:
+            before, after = _published(connection, old).checkpoint, _published(connection, size).checkpoint
+            try:
+                hashes = consistency_proof(old, size, _Tiles(connection).node)
+                verify_consistency(old, size, before.root, after.root, hashes)
+            except (BadProof, BadTile) as error:
+                raise _damaged(str(error)) from None
+            return before, after, hashes
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self.pool.connection() as connection:
+                yield connection
+        except psycopg.errors.UndefinedTable:
+            raise NotFound("the log has no tree yet: a process with the log's key (LEDGER_LOG_KEY) makes it") from None
+        except FAILURES as error:
+            raise explained(error) from None
+
+
+class _Tiles:
+    """Tiles as they are needed, each read once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.known: dict[tuple[int, int], bytes] = {}
+        self.node = node_from(self.hashes)
+
+    def hashes(self, level: int, index: int) -> bytes:
+        if (level, index) not in self.known:
+            self.known |= read_tiles(self.connection, [Tile(level, index)])
+        try:
+            return self.known[level, index]
+        except KeyError:
+            raise BadTile(f"tile {index} of level {level} is missing") from None
+
+
+def _proof(index: int, entry: bytes, published: Published, tiles: _Tiles) -> EntryProof:
+    at = published.checkpoint
+    try:
+        hashes = inclusion_proof(index, at.size, tiles.node)
+        verify_inclusion(leaf_hash(entry), index, at.size, hashes, at.root)
+    except (BadProof, BadTile) as error:
+        raise _damaged(str(error)) from None
+    return EntryProof(index, hashes, published.note, entry)
+
+
+def _damaged(why: str) -> Unreadable:
+    return Unreadable(
+        f"the tree cannot be shown, as its tiles are damaged ({why}): restart the process that signs, which mends them"
+    )
+
+
+def _published(connection: Connection, size: int | None) -> Published:
+    query, given = (LAST, {}) if size is None else (OF_A_SIZE, {"size": size})
+    row = connection.execute(query, given).fetchone()
+    if row is None and size is not None:
+        raise NotFound(f"no tree of {size} entries was signed: see /v1/checkpoints")
+    if row is None:
+        raise NotFound("nothing is signed yet: a process with the log's key (LEDGER_LOG_KEY) signs")
+    return _read(row)
+
+
+def _read(row: tuple[str, int, bytes, str, datetime, list[str]]) -> Published:
+    origin, size, root_, text, signed_at, cosigned = row
+    note = Note.read(text)
+    by_witnesses = tuple(Signature.read(line.removesuffix("\n")) for line in cosigned)
+    return Published(
+        Checkpoint(origin, size, root_), note._replace(signatures=note.signatures + by_witnesses), signed_at
+    )
+
+
+def _hashes(connection: Connection, tile: Tile) -> bytes:
+    assert tile.level is not None
+    found = read_tiles(connection, [tile]).get((tile.level, tile.index), b"")[: tile.width * HASH_BYTES]
+    if len(found) != tile.width * HASH_BYTES:
+        raise _damaged(f"tile {tile.path}")
+    return found
+
+
+def _entries(connection: Connection, tile: Tile) -> bytes:
+    first = tile.index * WIDTH
+    rows = connection.execute(TREE["lines"], {"after": first, "upto": first + tile.width}).fetchall()
+    if len(rows) != tile.width:
+        raise _damaged(f"bundle {tile.path}")
+    return bundle([line.encode() for (line,) in rows])

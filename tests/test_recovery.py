@@ -1,0 +1,168 @@
+"""A log that was put back: nobody signs it, nobody appends to it, and what was signed comes back byte for byte from a copy of the tiles."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from api.transfer.tiles import export_tiles
+from ledger.database.connection import Connection
+from ledger.database.embedded import Embedded
+from projections.tree.keys import Anchor, LogKeys
+from projections.tree.signer import sign as sign_on
+from tests.commands import Command
+from tests.examples import INDUS_X, THX, USA, event
+from tests.service import Service, problem_of
+from tests.signing import Sign
+from tests.standby import wait_until
+from tests.test_names import TALKS
+
+pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
+
+
+def claims(number: int) -> list[dict[str, Any]]:
+    return [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(number)]
+
+
+@pytest.fixture
+def superuser(server: Embedded, service: Service) -> Iterator[Connection]:
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(f"set search_path to {service.location.schema}".encode())
+        yield owner
+
+
+@pytest.fixture
+def signed(service: Service, sign: Sign) -> Service:
+    """A ledger of 304 entries, all of them signed; the fourth names two persons."""
+    service.given(THX, USA, INDUS_X)
+    sign().round()
+    service.given(TALKS, *claims(300))
+    sign().round()
+    return service
+
+
+@pytest.fixture
+def tiles(signed: Service, tmp_path: Path) -> Path:
+    with signed.location.pool(1) as pool:
+        export_tiles(pool, tmp_path / "tiles", lambda done: None)
+    return tmp_path / "tiles"
+
+
+def put_back(superuser: Connection, size: int) -> None:
+    """As a backup has it that was taken at this size."""
+    with superuser.transaction():
+        for table in ("entries", "checkpoints", "disclosures"):
+            superuser.execute(f"alter table {table} disable trigger all".encode())
+        superuser.execute(
+            "delete from disclosures using entries where position > %s and entries.entry_id = disclosures.entry_id",
+            [size],
+        )
+        superuser.execute("delete from entries where position > %s", [size])
+        superuser.execute("delete from checkpoints where size > %s", [size])
+        superuser.execute("update head set size = %s, recorded_at = (select max(recorded_at) from entries)", [size])
+        for table, trigger in (
+            ("entries", "entries_are_never_changed"), ("entries", "versions_follow"), ("entries", "erased_names_go"),
+            ("checkpoints", "checkpoints_are_never_changed"), ("disclosures", "erased_names_stay_away"),
+        ):  # fmt: skip
+            superuser.execute(f"alter table {table} enable always trigger {trigger}".encode())
+
+
+def export(command: Command) -> str:
+    return command("export").stdout
+
+
+def test_a_ledger_that_was_put_back_stops_and_says_so(
+    signed: Service, superuser: Connection, command: Command, key: Path
+) -> None:
+    """Whoever signs ends with code 3 and what to do; health says it, too, and nothing is recorded meanwhile."""
+    put_back(superuser, 100)
+    told = command("follow", code=3, LEDGER_LOG_KEY=str(key)).stderr
+    assert "the database has 100 entries, and 304 were signed" in told
+    assert "ledger log recover" in told
+    health = signed.get("/v1/health").json()
+    assert (health["status"], "304 were signed" in health["why"]) == ("stopped", True)
+    assert "nothing was recorded" in problem_of(signed.post(*claims(1)), 503)["detail"]
+    assert signed.get("/v1/events/100").status_code == 200
+
+
+def test_a_running_signer_notices(signed: Service, superuser: Connection, key: Path) -> None:
+    """Within a round, though the process goes on, it stops the log, and the anchor stays what it was."""
+    anchored = Anchor(key).path.read_text()
+    stop, why = Event(), list[str]()
+    thread = Thread(target=sign_on, args=(signed.location, key, 0.1, stop, why.append))
+    thread.start()
+    try:
+        wait_until(lambda: _is_signing(superuser))
+        put_back(superuser, 100)
+        began = monotonic()
+        wait_until(lambda: bool(why))
+        assert monotonic() - began < 10
+    finally:
+        stop.set()
+        thread.join()
+    assert Anchor(key).path.read_text() == anchored
+    assert problem_of(signed.post(*claims(1)), 503)
+
+
+def _is_signing(superuser: Connection) -> bool:
+    row = superuser.execute("select count(*) from pg_locks where locktype = 'advisory' and granted").fetchone()
+    return row is not None and row[0] > 0
+
+
+@pytest.mark.parametrize("size", [100, 3, 256])
+def test_what_was_signed_comes_back(
+    size: int, signed: Service, tiles: Path, superuser: Connection, command: Command, sign: Sign, key: Path
+) -> None:
+    """Byte for byte, with the signed root; names that were in no tile are marked as lost; then the log goes on."""
+    before = export(command)
+    put_back(superuser, size)
+    command("follow", code=3, LEDGER_LOG_KEY=str(key))
+    told = command("log", "recover", tiles, LEDGER_LOG_KEY=str(key)).stderr
+    assert f"{304 - size} entries came back" in told
+    assert export(command) == before
+    lost = superuser.execute("select pointer from lost_disclosures order by pointer").fetchall()
+    assert len(lost) == (2 if size == 3 else 0)
+    assert ("names of persons" in told) == (size == 3)
+    while signed.follower.step():
+        pass
+    signed.given(*claims(1))
+    checkpoint = sign().round()
+    assert checkpoint
+    assert checkpoint.size == 305
+    assert signed.get("/v1/checkpoints").json()["checkpoints"][-1]["size"] == 305
+    assert signed.get("/v1/health").json()["epoch"]["count"] > 1
+
+
+def test_what_was_recorded_meanwhile_is_not_overwritten(
+    signed: Service, tiles: Path, superuser: Connection, command: Command, key: Path
+) -> None:
+    """Where others were recorded after the backup, before anybody noticed, nothing is recovered over them, and nothing is lost."""
+    put_back(superuser, 100)
+    assert signed.post(*claims(2)).status_code == 201
+    before = export(command)
+    assert (
+        "entry 101 of the database is another"
+        in command("log", "recover", tiles, code=3, LEDGER_LOG_KEY=str(key)).stderr
+    )
+    assert export(command) == before
+
+
+def test_only_what_the_log_has_signed_is_recovered(
+    signed: Service, tiles: Path, superuser: Connection, command: Command, key: Path, tmp_path: Path
+) -> None:
+    """Neither a copy with one other byte, nor another key's, nor one that is behind the anchor; and a whole log needs none."""
+    assert "nothing is missing" in command("log", "recover", tiles, code=1, LEDGER_LOG_KEY=str(key)).stderr
+    put_back(superuser, 100)
+    before = export(command)
+    bundle = tiles / "tile/entries/001.p/48"
+    whole = bundle.read_bytes()
+    bundle.write_bytes(whole.replace(b"Claim 299", b"Claim 298"))
+    assert "entry 304" in command("log", "recover", tiles, code=3, LEDGER_LOG_KEY=str(key)).stderr
+    bundle.write_bytes(whole)
+    other = tmp_path / "other"
+    LogKeys.new("ledger.example/a").write(other)
+    assert "none of the keys" in command("log", "recover", tiles, code=3, LEDGER_LOG_KEY=str(other)).stderr
+    assert export(command) == before

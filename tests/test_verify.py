@@ -1,0 +1,221 @@
+"""`ledger verify`: whoever has the key, and a checkpoint from earlier, finds each alteration, and needs nobody's word for it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from api.transfer.tiles import export_tiles
+from ledger.database.connection import Connection
+from ledger.database.embedded import Embedded
+from ledger.proofs.checkpoint import Checkpoint
+from ledger.proofs.merkle import leaf_hash, root_of_hashes
+from ledger.proofs.notes import Note, signed
+from ledger.proofs.tiles import Tile, bundle, grown, unbundle
+from projections.tree.keys import LogKeys
+from tests.commands import Command
+from tests.examples import USA, event
+from tests.service import Service, listening
+from tests.signing import ORIGIN, Sign
+
+pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
+
+OPENED = event("initiative.reported", "initiative:a", name="A programme", kind="challenge")
+Verify = Callable[..., Any]
+
+
+def claims(number: int) -> list[dict[str, Any]]:
+    return [event("initiative.claim_recorded", "initiative:a", text=f"Claim {one}") for one in range(number)]
+
+
+@pytest.fixture
+def signed_ledger(service: Service, sign: Sign) -> Service:
+    service.given(USA, OPENED, *claims(300))
+    sign().round()
+    return service
+
+
+@pytest.fixture
+def tiles(signed_ledger: Service, tmp_path: Path) -> Path:
+    """The log as static files."""
+    return exported(signed_ledger, tmp_path / "tiles")
+
+
+def exported(service: Service, directory: Path) -> Path:
+    with service.location.pool(1) as pool:
+        export_tiles(pool, directory, lambda done: None)
+    return directory
+
+
+@pytest.fixture
+def verify(command: Command, key: Path, tmp_path: Path) -> Verify:
+    """``ledger verify`` of somebody who has the log's public keys; its memory is one folder in a test."""
+
+    def run(where: object, *more: object, code: int = 0) -> Any:
+        given = [f"--log-key={one.verifier}" for one in LogKeys.read(key).keys]
+        return command("verify", where, *given, *more, code=code, XDG_STATE_HOME=str(tmp_path / "state"))
+
+    return run
+
+
+@pytest.fixture
+def superuser(server: Embedded, signed_ledger: Service) -> Iterator[Connection]:
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(
+            f"set search_path to {signed_ledger.location.schema}, {signed_ledger.location.projections}".encode()
+        )
+        yield owner
+
+
+def test_a_sound_log_is_verified(signed_ledger: Service, tiles: Path, verify: Verify) -> None:
+    """From a directory and from a running service, first and again, and after it has grown."""
+    assert "all 302 entries are those that were signed" in verify(tiles).stderr
+    with listening(signed_ledger) as (host, port):
+        for where in (f"http://{host}:{port}", f"http://{host}:{port}/log"):
+            assert "all 302 entries" in verify(where).stderr
+
+
+def test_every_byte_of_a_directory_counts(tiles: Path, verify: Verify, tmp_path: Path) -> None:
+    """Whichever byte of whichever file is another: exit code 3, and of an entry or a leaf, its position."""
+    verify(tiles)
+    dice = Random(1)
+    files = [one for one in sorted(tiles.rglob("*")) if one.is_file() and one.name != "key"]
+    for file in files * 6:
+        spoilt = tmp_path / "spoilt"
+        shutil.copytree(tiles, spoilt, dirs_exist_ok=True)
+        data = bytearray(file.read_bytes())
+        at = dice.randrange(len(data))
+        data[at] ^= 1 << dice.randrange(8)
+        (spoilt / file.relative_to(tiles)).write_bytes(data)
+        told = verify(spoilt, code=3).stderr
+        if file.match("tile/0/*") or file.match("tile/0/*/*"):
+            first = 256 * (".p" in str(file)) + at // 32 + 1
+            assert f"entry {first:,}:" in told
+
+
+@pytest.mark.parametrize(
+    ("how", "position"),
+    [
+        (["update entries set body = replace(body::text, 'Claim 7\"', 'Claim 8\"')::json where position = 10"], 10),
+        (["update entries set body = replace(body::text, '\"authid\":\"', '\"authid\":\"x')::json where position = 200"], 200),
+        (["update entries set body = (body::text || ' ')::json where position = 300"], 300),
+        (["update entries set body = replace(body::text, '\"source\":\"/ledgers', '\"source\":\"/Ledgers')::json where position = 2"], 2),
+        (["update entries set body = replace(body::text, '\"id\":', '\"more\":1,\"id\":')::json where position = 3"], 3),
+        ([
+            "create temp table held as select position, body from entries where position in (20, 21)",
+            "update entries set body = held.body from held where held.position = 41 - entries.position",
+        ], 20),
+        ([
+            "delete from entries where position = 30",
+            "update entries set position = -position where position > 30",
+            "update entries set position = -position - 1 where position < 0",
+            "update head set size = size - 1",
+        ], 30),
+    ],
+)  # fmt: skip
+def test_what_is_altered_in_the_database_is_named(
+    how: list[str], position: int, signed_ledger: Service, superuser: Connection, verify: Verify
+) -> None:
+    """Whoever is the database's superuser, with triggers off: the entry is named by its position, as the service serves it."""
+    superuser.execute("alter table entries disable trigger all")
+    for one in how:
+        superuser.execute(one.encode())
+    for trigger in ("entries_are_never_changed", "versions_follow"):
+        superuser.execute(f"alter table entries enable always trigger {trigger}".encode())
+    with listening(signed_ledger) as (host, port):
+        told = verify(f"http://{host}:{port}", code=3).stderr
+    assert f"entry {position}:" in told
+
+
+def forged(key: Path, entries: list[bytes], directory: Path) -> Path:
+    """What somebody serves who has the log's secret key, and other entries."""
+    leaves = [leaf_hash(one) for one in entries]
+    for tile, hashes in grown(0, leaves, {}):
+        path = directory / "tile" / tile.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(hashes)
+    for start in range(0, len(entries), 256):
+        part = entries[start : start + 256]
+        path = directory / "tile" / Tile(None, start // 256, len(part)).path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bundle(part))
+    note = signed(Checkpoint(ORIGIN, len(entries), root_of_hashes(leaves)).text, LogKeys.read(key).keys, 1_700_000_001)
+    (directory / "checkpoint").write_text(str(note))
+    return directory
+
+
+@pytest.mark.parametrize("how", ["another byte", "cut off", "exchanged"])
+def test_who_has_the_key_cannot_take_anything_back(
+    how: str, tiles: Path, key: Path, verify: Verify, tmp_path: Path
+) -> None:
+    """From the checkpoint that was seen earlier the contradiction is found, and both notes are kept as evidence."""
+    verify(tiles)
+    entries = [
+        *unbundle((tiles / "tile/entries/000").read_bytes()),
+        *unbundle((tiles / "tile/entries/001.p/46").read_bytes()),
+    ]
+    match how:
+        case "another byte":
+            entries[100] = entries[100].replace(b"Claim", b"claim")
+        case "cut off":
+            entries = entries[:-3]
+        case _:
+            entries[5] = entries[5].replace(b"Claim 3", b"Claim 4")
+            entries += [entries[-1].replace(b"0302", b"0303")]
+    told = verify(forged(key, entries, tmp_path / "forged"), code=3).stderr
+    assert "had signed" in told
+    [evidence] = (tmp_path / "state").rglob("contradiction-*")
+    assert evidence.read_text().count(f"{ORIGIN}\n") == 2
+    assert str(evidence) in told
+    assert "all 302 entries" in verify(tiles).stderr  # what is remembered is what was seen first
+
+
+def test_a_key_is_never_believed_by_itself(tiles: Path, command: Command, tmp_path: Path) -> None:
+    """The first use shows the key and asks for it; only an option believes the log itself; from then on that key counts."""
+    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    told = command("verify", tiles, code=1, **state).stderr
+    assert f"--log-key '{ORIGIN}+" in told
+    command("verify", tiles, "--trust-on-first-use", **state)
+    command("verify", tiles, **state)
+    other = tmp_path / "other"
+    LogKeys.new(ORIGIN).write(other)
+    shutil.copytree(tiles, tmp_path / "stranger")
+    note = signed(Note.read((tiles / "checkpoint").read_text()).text, LogKeys.read(other).keys, 1)
+    (tmp_path / "stranger" / "checkpoint").write_text(str(note))
+    assert "none of the keys" in command("verify", tmp_path / "stranger", code=3, **state).stderr
+
+
+def test_an_entry_is_verified_by_its_proof_alone(signed_ledger: Service, verify: Verify, tmp_path: Path) -> None:
+    """Offline, with its bytes shown; another entry, index or root is found."""
+    proof = tmp_path / "entry.tlog-proof"
+    text = signed_ledger.get("/v1/events/77/proof").text
+    proof.write_text(text)
+    done = verify(proof)
+    assert done.stdout.strip() == signed_ledger.get("/v1/events/77").text
+    assert "this is entry 77 of 302" in done.stderr
+    for other in (text.replace("index 76", "index 75"), text.replace("\n302\n", "\n301\n")):
+        proof.write_text(other)
+        verify(proof, code=3)
+
+
+def test_an_export_is_verified_against_a_checkpoint(
+    signed_ledger: Service, tiles: Path, command: Command, verify: Verify, tmp_path: Path
+) -> None:
+    """What `ledger export` wrote, also with more entries than were signed; not with fewer, nor with others."""
+    lines = tmp_path / "export.ndjson"
+    signed_ledger.given(*claims(3))
+    lines.write_text(command("export").stdout)
+    at = ("--checkpoint", tiles / "checkpoint")
+    assert "the first 302 entries" in verify(lines, *at).stderr
+    whole = lines.read_text()
+    for other, named in (
+        (whole.replace('Claim 9"', 'Claim 8"'), ""),
+        ("\n".join(whole.split("\n")[:200]), "end is missing"),
+    ):
+        lines.write_text(other)
+        assert named in verify(lines, *at, code=3).stderr
+    lines.write_text(whole.replace(f'{{"sequence":"{7:020}"', f'{{"sequence":"{8:020}"'))
+    assert "entry 7:" in verify(lines, *at, code=3).stderr
