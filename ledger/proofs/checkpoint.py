@@ -10,6 +10,7 @@ from ledger.proofs.merkle import HASH_BYTES, MAX_PROOF
 from ledger.proofs.notes import BadNote, Note, unbase64
 
 SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+MAX_SIZE = 2**63 - 1
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 
 
@@ -28,9 +29,16 @@ class Checkpoint(NamedTuple):
     def read(cls, text: str) -> Self:
         """What the text of a note says; lines beyond the third are passed over. Raises BadNote."""
         lines = text.removesuffix("\n").split("\n")
-        if len(lines) < 3 or not all(lines) or not SIZE.fullmatch(lines[1]):
+        if len(lines) < 3 or not all(lines):
             raise BadNote("a checkpoint is an origin, a size and a root, each on a line")
-        return cls(lines[0], int(lines[1]), read_hash(lines[2]))
+        return cls(lines[0], read_size(lines[1]), read_hash(lines[2]))
+
+
+def read_size(text: str) -> int:
+    """Raises BadNote."""
+    if not SIZE.fullmatch(text) or int(text) > MAX_SIZE:
+        raise BadNote(f"a size is a decimal number without leading zeroes, up to {MAX_SIZE}")
+    return int(text)
 
 
 def read_hash(text: str) -> bytes:
