@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """The log's name on its checkpoints, for the key that is made."""
     checkpoint_interval: Annotated[float, Field(ge=0.05, le=86_400)] = 1.0
     """In seconds: at most so often the tree is signed."""
+    witnesses: Path | None = None
+    """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
     """An API key, with which `ledger verify` reads a service whose reads are not public."""
     clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0

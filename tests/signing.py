@@ -42,6 +42,7 @@ def sign(location: LedgerLocation, key: Path) -> Iterator[Sign]:
 GUARDS = {
     "entries": ["entries_are_never_changed", "versions_follow", "erased_names_go"],
     "checkpoints": ["checkpoints_are_never_changed"],
+    "cosignatures": ["cosignatures_are_never_changed"],
     "disclosures": ["erased_names_stay_away"],
 }
 """What guards the tables, so that it is there again once they were tampered with."""

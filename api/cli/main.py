@@ -45,6 +45,8 @@ COMMANDS = {
     "log.init": "Make the keys that sign the log, in the file that LEDGER_LOG_KEY names.",
     "log.key": "Show the public keys of the log, for those who verify.",
     "log.rotate": "Make a new pair of keys that signs beside the old one; with --retire let the newest sign alone.",
+    "witness.init": "Make a new witness: its keys, what it remembers, and the file that names the logs which it cosigns.",
+    "witness.serve": "Run a witness: it cosigns what follows on what it has cosigned, of the logs that it knows.",
     "log.recover": "Bring back entries that were signed and that the database lacks, byte for byte, from a copy of the tiles.",
     "log.export": "Write checkpoint, tiles and entries to a directory that any web server can serve as it is.",
 }
@@ -54,9 +56,10 @@ Command = Callable[..., None]
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 keys = typer.Typer(no_args_is_help=True, help="API keys: shown once, when they are created, and stored as a digest.")
 log = typer.Typer(no_args_is_help=True, help="The log as others check it: keys, static tiles, recovery.")
-app.add_typer(keys, name="keys")
-app.add_typer(log, name="log")
-GROUPS = {"keys": keys, "log": log}
+witness = typer.Typer(no_args_is_help=True, help="A witness, which vouches for logs that are not its own.")
+GROUPS = {"keys": keys, "log": log, "witness": witness}
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 class OnDemand(TyperCommand):

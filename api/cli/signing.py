@@ -1,15 +1,18 @@
 """Signing beside other work: a thread that keeps the log signed for as long as a command runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
+from api.cli.policies import read_policy
 from ledger.database.connection import LedgerLocation
 from ledger.errors import NotAsSigned
 from ledger.settings import Settings
 from projections.tree.keys import LogKeys
-from projections.tree.signer import check_signed, sign
+from projections.tree.signer import Offer, check_signed, nobody, sign
+from projections.tree.witnessing import witnesses_of
 
 
 @contextmanager
@@ -21,13 +24,18 @@ def signing(location: LedgerLocation, settings: Settings, stop: Event) -> Iterat
         yield
         return
     key, why = settings.log_key.expanduser(), list[str]()
+    if settings.witnesses:
+        read_policy(settings.witnesses)  # what is wrong with it is said before anything begins
     check_signed(location, key)
 
     def note(reason: str) -> None:
         why.append(reason)
         stop.set()
 
-    thread = Thread(target=sign, args=(location, key, settings.checkpoint_interval, stop, note), name="signer")
+    witnessed = partial(_witnesses, location, settings, key, note) if settings.witnesses else nobody
+    thread = Thread(
+        target=sign, args=(location, key, settings.checkpoint_interval, stop, note, witnessed), name="signer"
+    )
     thread.start()
     try:
         yield
@@ -36,6 +44,15 @@ def signing(location: LedgerLocation, settings: Settings, stop: Event) -> Iterat
         thread.join()
     if why:
         raise NotAsSigned(why[0])
+
+
+@contextmanager
+def _witnesses(location: LedgerLocation, settings: Settings, key: Path, note: Callable[[str], None]) -> Iterator[Offer]:
+    """The witnesses of the settings, as long as the block runs. Raises Misconfigured."""
+    assert settings.witnesses
+    policy = read_policy(settings.witnesses)
+    with location.pool(len(policy.witnesses) + 1) as pool, witnesses_of(pool, policy, key, note) as witnesses:
+        yield witnesses.offer
 
 
 def ensure_key(path: Path, origin: str) -> None:

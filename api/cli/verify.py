@@ -1,17 +1,21 @@
 """`ledger verify`: check a log from the outside, with no database and no trust in who serves it."""
 
 from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from api.cli.policies import read_policy
 from api.cli.terminal import progress, say, write
 from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
 from api.transfer.verifying import verify as verify_all
-from ledger.errors import Refused
+from ledger.errors import NotAsSigned, Refused
 from ledger.proofs.checkpoint import PROOF_HEADER, Checkpoint
 from ledger.proofs.notes import BadNote, Note, VerifierKey
+from ledger.proofs.policy import Policy
+from ledger.proofs.policy import check as check_policy
 from ledger.proofs.verifier import Read
 from ledger.settings import read_settings
 
@@ -23,19 +27,41 @@ def verify(
     log_key: Annotated[
         list[str] | None, typer.Option(help="A public key of the log, as `ledger log key` shows it.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="A policy (c2sp.org/tlog-policy): the log's keys, and which witnesses must agree."),
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="For an export: the checkpoint to hold it against.")] = None,
     trust_on_first_use: Annotated[
         bool, typer.Option("--trust-on-first-use", help="Believe the key that the log names itself, and keep it.")
     ] = False,
 ) -> None:
-    keys, path = [read_key(one) for one in log_key or ()], Path(where)
+    rule = read_policy(policy) if policy else None
+    keys, path = [read_key(one) for one in log_key or ()] + keys_of(rule), Path(where)
     if path.is_file():
-        _verify_file(path, keys, checkpoint)
-        return
-    read = _service(where) if "://" in where else from_directory(path)
-    with progress("verify", None) as advance:
-        at, _ = verify_all(read, keys, advance, on_first_use=trust_on_first_use)
-    _tell(f"all {at.size:,} entries are those that were signed", at)
+        note = _verify_file(path, keys, checkpoint)
+    else:
+        read = _service(where) if "://" in where else from_directory(path)
+        with progress("verify", None) as advance:
+            at, note = verify_all(read, keys, advance, on_first_use=trust_on_first_use)
+        _tell(f"all {at.size:,} entries are those that were signed", at)
+    if rule:
+        _tell_witnesses(rule, note)
+
+
+def keys_of(policy: Policy | None) -> list[VerifierKey]:
+    return [one.key for one in policy.logs] if policy else []
+
+
+def _tell_witnesses(policy: Policy, note: Note) -> None:
+    """Who has cosigned. Raises NotAsSigned where these are not enough."""
+    held = check_policy(note, policy)
+    for name, time in held.cosigned.items():
+        say(f"{name} has cosigned it, on {datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}")
+    if not held.has_quorum:
+        raise NotAsSigned(
+            f"the witnesses that have cosigned are not those that the policy asks for (quorum {policy.quorum})"
+        )
 
 
 def _service(address: str) -> Read:
@@ -50,14 +76,15 @@ def api_key() -> str | None:
     return key.get_secret_value() if key else None
 
 
-def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -> None:
+def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -> Note:
+    """The checkpoint that it was held against."""
     with path.open("rb") as file:
         is_proof = file.readline().strip() == PROOF_HEADER.encode()
     if is_proof:
         proof, at = verify_proof(path, keys)
         write((proof.entry or b"").decode())
         _tell(f"this is entry {proof.index + 1:,} of {at.size:,} that were signed", at)
-        return
+        return proof.checkpoint
     if checkpoint is None:
         raise Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
     note = _note(checkpoint)
@@ -65,6 +92,7 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -
     with progress("verify", None) as advance:
         at = verify_export(path, note, known, advance)
     _tell(f"the first {at.size:,} entries are those that were signed", at)
+    return note
 
 
 def _note(path: Path) -> Note:

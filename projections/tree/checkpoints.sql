@@ -101,3 +101,19 @@ checkpoints.origin = (select origin from checkpoints order by signed_at desc lim
    and checkpoints.size > %(after)s
  order by checkpoints.size
  limit %(limit)s
+
+-- name: cosign
+insert into cosignatures (origin, size, witness, line, cosigned_at)
+values (%(origin)s, %(size)s, %(witness)s, %(line)s, %(cosigned_at)s)
+    on conflict do nothing
+
+-- name: cosigned_last
+-- The largest tree of the present log that a witness has cosigned: the note, and its line.
+select note,
+       line
+  from cosignatures
+  join checkpoints using (origin, size)
+ where witness = %(witness)s
+   and origin = (select origin from checkpoints order by signed_at desc limit 1)
+ order by size desc
+ limit 1

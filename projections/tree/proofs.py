@@ -98,6 +98,14 @@ class Proofs:
                 raise _damaged(str(error)) from None
             return before, after, hashes
 
+    def consistency_hashes(self, old: int, size: int) -> Sequence[bytes]:
+        """The proof for any two sizes of the signed tree, as a witness may name one that was never signed here. Raises Unreadable."""
+        with self._connected() as connection:
+            try:
+                return consistency_proof(old, size, _Tiles(connection).node)
+            except (BadProof, BadTile) as error:
+                raise _damaged(str(error)) from None
+
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         try:

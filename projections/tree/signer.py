@@ -5,15 +5,16 @@ One round, and what is true if the process dies after each step:
 1. the new entries are read, 2. their tiles written: nothing is promised yet; tiles are derived, and can be written again;
 3. the root of the tiles is compared with the one folded from the stored bytes; 4. it is signed: nobody has seen it;
 5. the anchor is on the disk: from here on it counts as signed, and the next start publishes it;
-6. the checkpoint is in the database, after the one that it follows on: readers see it.
+6. the checkpoint is in the database, after the one that it follows on: 7. readers see it;
+8. it is offered to the witnesses, who take their time: 9. their cosignatures are kept as they come, and can be asked for again.
 
 One process signs, which holds a lock of the database; should there be two, with two copies of the key, the database takes one
 checkpoint alone after another, and the second signer reads what there is.
 """
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from time import monotonic, time
@@ -68,7 +69,7 @@ class Signer:
             raise NotAsSigned(stopped)
 
     def round(self) -> Checkpoint | None:
-        """Sign what is new; returns the checkpoint, None where nothing is."""
+        """Sign what is new, and keep it as ``last``; returns the checkpoint, None where nothing is."""
         size, epoch, stopped, last_id = self._head()
         if stopped:
             raise NotAsSigned(stopped)
@@ -167,19 +168,28 @@ def check_signed(location: LedgerLocation, key: Path) -> None:
             raise
 
 
+Offer = Callable[[Note], None]
+Witnessed = Callable[[], AbstractContextManager[Offer]]
+"""What takes published checkpoints for as long as a process signs: the log's witnesses."""
+
+
+@contextmanager
+def nobody() -> Iterator[Offer]:
+    """No witnesses."""
+    yield lambda note: None
+
+
 def sign(
-    location: LedgerLocation,
-    key: Path,
-    interval_s: float,
-    stop: Event,
-    on_stop: Callable[[str], None] = lambda why: None,
-) -> None:
+    location: LedgerLocation, key: Path, interval_s: float, stop: Event, on_stop: Callable[[str], None] = lambda why: None,
+    witnessed: Witnessed = nobody,
+) -> None:  # fmt: skip
     """Sign what is new, at most every ``interval_s``, until told to stop or until the log is not what was signed."""
     while not stop.is_set():
         try:
             with location.connect(patient=True) as connection, only(ROLE, location, connection) as alone:
                 if alone:
-                    _sign(connection, key, interval_s, stop)
+                    with witnessed() as offer:
+                        _sign(connection, key, interval_s, stop, offer)
                 else:
                     stop.wait(interval_s)
         except NotAsSigned as error:
@@ -196,11 +206,15 @@ def sign(
             stop.wait(POLL_S)
 
 
-def _sign(connection: Connection, key: Path, interval_s: float, stop: Event) -> None:
+def _sign(connection: Connection, key: Path, interval_s: float, stop: Event, offer: Offer) -> None:
     signer = Signer(connection, key)
+    signer.check()
+    if signer.last:
+        offer(signer.last[1])  # whoever was told of it before answers at once
     while not stop.is_set():
         began = monotonic()
         if signer.round() is None:
             stop.wait(POLL_S)
-        else:
+        elif signer.last:
+            offer(signer.last[1])
             stop.wait(max(interval_s - (monotonic() - began), 0))
