@@ -20,9 +20,14 @@ from ledger.witness.client import Contradicted, Cosigned, Unwilling
 from ledger.witness.keeper import LOGS
 from ledger.witness.offers import Log, Witnesses
 from ledger.witness.post import Post
+from tests.examples import event
 from tests.peers import peers, ran_by, told_by
+from tests.service import Service, listening
+from tests.signing import Sign
 from tests.standby import wait_until
 from tests.witnesses import ORIGIN, Tree, asked, free_port, keys_of, served, until_it_answers
+
+pytest_plugins = ["tests.service", "tests.signing"]
 
 __all__ = ["peers"]
 SIZE = 100
@@ -321,3 +326,29 @@ def test_our_witness_cosigns_what_they_submit(peers: Path, tmp_path: Path) -> No
     assert (other_root, shorter) == (["WitnessRejected", 422, None], ["WitnessAhead", None, 60])
     assert Note.read(shown).text == Note.read(again).text
     assert b64encode(root_of_hashes(leaf_hash(one.encode()) for one in leaves)).decode() in again
+
+
+VERIFY = """
+import json, sys
+from aics_tlog import HttpTileReader, audit_tiles, parse_note, parse_vkey, verify_checkpoint
+given = json.load(sys.stdin)
+found = verify_checkpoint(parse_note(given["note"].encode()), parse_vkey(given["key"]), expected_origin=given["origin"])
+if found.ok:
+    audit_tiles(HttpTileReader(given["address"]), found.size, found.root)
+json.dump([found.ok, found.size, found.root.hex()], sys.stdout)
+"""
+
+
+def test_others_audit_the_running_service(peers: Path, service: Service, sign: Sign) -> None:
+    """Over HTTP, from the first entry to the signed root, with the log's own key."""
+    service.given(event("initiative.reported", "initiative:a", name="A programme", kind="challenge"))
+    service.given(*[event("initiative.claim_recorded", "initiative:a", text=f"Claim {one}") for one in range(600)])
+    signer = sign()
+    checkpoint = signer.round()
+    assert checkpoint
+    with listening(service) as (host, port):
+        given = {
+            "address": f"http://{host}:{port}/log", "note": service.get("/log/checkpoint").text,
+            "key": min(service.get("/log/key").text.split(), key=len), "origin": checkpoint.origin,
+        }  # fmt: skip
+        assert told_by(peers, VERIFY, given) == [True, checkpoint.size, checkpoint.root.hex()]

@@ -10,7 +10,7 @@ import typer
 from api.cli.opening import opened, size_of
 from api.cli.signing import signing
 from api.cli.terminal import progress, say, show_rows
-from api.cli.verify import api_key, read_key
+from api.cli.verify import api_key, read_keys
 from api.transfer.verifying import leaves_of
 from ledger.database.connection import is_read_only
 from ledger.database.failures import READ_ONLY
@@ -58,7 +58,7 @@ def audit(
     ] = None,
 ) -> None:
     with opened() as at, at.location.connect() as connection:
-        elsewhere = leaves_of(against, [read_key(one) for one in log_key or ()], api_key()) if against else (None, 0)
+        elsewhere = leaves_of(against, read_keys(log_key or ()), api_key()) if against else (None, 0)
         half = is_read_only(connection)
         with suppress(Unreadable):  # the audit names the entry among its findings
             following.catch_up(at.location)

@@ -1,6 +1,7 @@
 """`ledger verify`: check a log from the outside, with no database and no trust in who serves it."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,13 +20,16 @@ from ledger.proofs.policy import check as check_policy
 from ledger.proofs.verifier import Read
 from ledger.settings import read_settings
 
+MAX_PATH = 1_000
+"""A key may be longer than a path can be."""
+
 
 def verify(
     where: Annotated[
         str, typer.Argument(help="A service's address, a directory of tiles, an export, or a proof of one entry.")
     ],
     log_key: Annotated[
-        list[str] | None, typer.Option(help="A public key of the log, as `ledger log key` shows it.")
+        list[str] | None, typer.Option(help="A public key of the log, as `ledger log key` shows it, or a file of such.")
     ] = None,
     policy: Annotated[
         Path | None,
@@ -37,13 +41,13 @@ def verify(
     ] = False,
 ) -> None:
     rule = read_policy(policy) if policy else None
-    keys, path = [read_key(one) for one in log_key or ()] + keys_of(rule), Path(where)
+    keys, path = read_keys(log_key or ()) + keys_of(rule), Path(where)
     if path.is_file():
         note = _verify_file(path, keys, checkpoint)
     else:
         read = _service(where) if "://" in where else from_directory(path)
         with progress("verify", None) as advance:
-            at, note = verify_all(read, keys, advance, on_first_use=trust_on_first_use)
+            at, note = verify_all(read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where)
         _tell(f"all {at.size:,} entries are those that were signed", at)
     if rule:
         _tell_witnesses(rule, note)
@@ -102,11 +106,17 @@ def _note(path: Path) -> Note:
         raise typer.BadParameter(f"{path} is no checkpoint: {error}") from None
 
 
-def read_key(text: str) -> VerifierKey:
+def read_keys(given: Sequence[str]) -> list[VerifierKey]:
+    """Keys as they are, or files that have one a line."""
     try:
-        return VerifierKey.read(text.strip())
-    except BadNote as error:
+        texts = [line for one in given for line in (Path(one).read_text().split() if _is_file(one) else [one.strip()])]
+        return [VerifierKey.read(text) for text in texts]
+    except (BadNote, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"--log-key: {error}") from None
+
+
+def _is_file(text: str) -> bool:
+    return len(text) < MAX_PATH and Path(text).is_file()
 
 
 def _tell(what: str, at: Checkpoint) -> None:

@@ -113,24 +113,30 @@ def trusted(note: Note, read: Read, given: Sequence[VerifierKey], *, on_first_us
         return known
     told = [VerifierKey.read(line) for line in read("key").decode("latin-1").split()]
     if not on_first_use:
-        shown = "\n".join(f"  --log-key '{one}'" for one in told if one.name == origin)
+        ids = " and ".join(f"{one.name}+{one.key_id.hex()}" for one in told if one.name == origin)
         raise Refused(
-            "no_key", f"no key is known for {origin}. If you have it from elsewhere that it is the following, give it; "
-            f"else --trust-on-first-use believes the log itself, this once:\n{shown}"
+            "no_key", f"no key is known for {origin}. It names {ids} itself, in the file `key`: compare that with what you have from "
+            "elsewhere, and give it (--log-key FILE); --trust-on-first-use believes it, this once"
         )  # fmt: skip
     memory.trust(told)
     return told
 
 
 def verify(
-    read: Read, given: Sequence[VerifierKey], report: Report, *, on_first_use: bool = False
+    read: Read, given: Sequence[VerifierKey], report: Report, *, on_first_use: bool = False, is_copy: bool = False
 ) -> tuple[Checkpoint, Note]:
-    """All of a log. Raises NotAsSigned where it is not what was signed; the evidence of a contradiction is kept."""
+    """All of a log. Raises NotAsSigned where it is not what was signed; the evidence of a contradiction is kept.
+
+    A copy may be older than what was seen of the log; whoever serves the log itself may not take anything back.
+    """
     try:
         note = Note.read(read("checkpoint"))
         checkpoint = check_note(note, trusted(note, read, given, on_first_use=on_first_use))
         memory = Memory(checkpoint.origin)
         seen = memory.seen()
+        if is_copy and seen and seen.checkpoint.size > checkpoint.size:
+            verify_log(read, checkpoint, None, report)
+            return checkpoint, note
     except (BadNote, Altered) as error:
         raise NotAsSigned(str(error)) from None
     try:
@@ -154,7 +160,7 @@ def leaves_of(where: str, given: Sequence[VerifierKey], api_key: str | None) -> 
             leaves = [leaf_hash(line.rstrip(b"\n")) for line in lines]
         return lambda index, width: leaves[index * WIDTH : index * WIDTH + width], len(leaves)
     read = from_service(log_address(where), api_key) if "://" in where else from_directory(path)
-    checkpoint, _ = verify(read, given, lambda size: None)
+    checkpoint, _ = verify(read, given, lambda size: None, is_copy=True)
     return lambda index, width: split(read(f"tile/{Tile(0, index, width).path}")), checkpoint.size
 
 

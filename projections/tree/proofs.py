@@ -1,6 +1,6 @@
 """What the tree shows to readers: checkpoints, tiles, bundles of entries, and proofs made of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -21,9 +21,9 @@ from ledger.proofs.merkle import (
     verify_inclusion,
 )
 from ledger.proofs.notes import Note, Signature, VerifierKey
-from ledger.proofs.tiles import WIDTH, BadTile, Tile, bundle, node_from
+from ledger.proofs.tiles import HEIGHT, WIDTH, BadTile, Tile, bundle, node_from
+from projections.tree.tree import LEVELS, read_tiles
 from projections.tree.tree import SQL as TREE
-from projections.tree.tree import read_tiles
 
 SQL = sql_blocks("projections.tree", "checkpoints.sql")
 LAST, OF_A_SIZE, LARGER = (SQL["published"].format(which=SQL[which]) for which in ("the_last", "of_a_size", "larger"))
@@ -83,6 +83,7 @@ class Proofs:
                 if not 1 <= position <= published.checkpoint.size or position not in entries:
                     at = published.checkpoint.size
                     raise NotFound(f"there is no entry {position} in the signed tree, which has {at} entries")
+            tiles.fetch([position - 1 for position in positions], published.checkpoint.size)
             return [_proof(position - 1, entries[position], published, tiles) for position in positions]
 
     def consistency(self, old: int, size: int) -> tuple[Checkpoint, Checkpoint, Sequence[bytes]]:
@@ -124,6 +125,16 @@ class _Tiles:
         self.connection = connection
         self.known: dict[tuple[int, int], bytes] = {}
         self.node = node_from(self.hashes)
+
+    def fetch(self, leaves: Iterable[int], size: int) -> None:
+        """Read at once the tiles that proofs of these leaves, in a tree of this size, are made of: those above each, and the last ones."""
+        wanted = {
+            (level, (one >> HEIGHT * level) // WIDTH)
+            for level in range(LEVELS)
+            if size >> HEIGHT * level
+            for one in (*leaves, size - 1)
+        }
+        self.known |= read_tiles(self.connection, [Tile(*one) for one in wanted - self.known.keys()])
 
     def hashes(self, level: int, index: int) -> bytes:
         if (level, index) not in self.known:
