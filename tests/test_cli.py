@@ -295,6 +295,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 NEEDED = {
     "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "person": ["somebody"], "erase": ["1", "/data/author", "--ground", "other"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
 

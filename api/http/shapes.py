@@ -74,11 +74,16 @@ class EventPage(BaseModel):
 
 
 class BasisShape(BaseModel):
-    """What the answer rests on."""
+    """What the answer rests on.
+
+    ``final``: the same question will always be answered from the same entries. It is false where ``known_at`` is a time and no
+    entry is visible that was recorded later: one that was recorded by then may still come. A position is always final.
+    """
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    final: bool
 
 
 class ErasedShape(BaseModel):
