@@ -1,5 +1,6 @@
 """The auditor's check: every rule over the whole log, and every live row against a rebuild from the entries alone."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from itertools import groupby
@@ -17,6 +18,7 @@ from ledger.process import undisturbed
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
 from ledger.writing.admission import check_correction
+from projections.names_audit import check_names
 from projections.projection import Table
 from projections.rebuild import Builder
 from projections.registry import PROJECTIONS
@@ -38,10 +40,13 @@ class Finding(NamedTuple):
 
 
 def audit(
-    location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0
+    location: LedgerLocation,
+    report: Callable[[int], None] = lambda position: None,
+    tolerance_s: float = 5.0,
+    names: Counter[str] | None = None,
 ) -> Iterator[Finding]:
     """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
-    the server's clock by ``tolerance_s``.
+    the server's clock by ``tolerance_s``; in ``names`` the commitments are counted by what they are found to be.
 
     Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
     temporary tables, which go with the connection.
@@ -49,6 +54,7 @@ def audit(
     with location.connect(patient=True) as connection:
         yield from check_log(connection, report, tolerance_s)
         yield from check_streams(connection)
+        yield from (Finding(*one) for one in check_names(connection, Counter() if names is None else names))
     with location.connect(SCRATCH, patient=True) as connection:
         if not is_read_only(connection):  # then there are no temporary tables either
             yield from check_rows(connection, location)

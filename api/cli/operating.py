@@ -1,6 +1,7 @@
 """Commands that keep up, rebuild and check the projections and the log."""
 
 import signal
+from collections import Counter
 from contextlib import suppress
 from threading import Event
 
@@ -14,6 +15,7 @@ from ledger.errors import Unreadable
 from ledger.log.epoch import epochs
 from projections import audit as auditing
 from projections import follow as following
+from projections.names_audit import SORTS
 from projections.rebuild import begun
 from projections.rebuild import rebuild as build_anew
 from projections.registry import PROJECTIONS
@@ -50,9 +52,11 @@ def audit() -> None:
         with suppress(Unreadable):  # the audit names the entry among its findings
             following.catch_up(at.location)
         with progress("audit", size_of(connection)) as advance:
-            findings = list(auditing.audit(at.location, advance, at.settings.clock_tolerance))
+            names = Counter[str]()
+            findings = list(auditing.audit(at.location, advance, at.settings.clock_tolerance, names))
         for one in epochs(connection)[1:]:
             say(f"another epoch began on {one.began_at:%Y-%m-%dT%H:%M:%SZ}, at {one.size:,} entries: {one.reason}")
+    say(f"names of persons: {', '.join(f'{names[sort]:,} {sort}' for sort in SORTS)}")
     show_rows(("position", "finding"), findings)
     if half:
         say(f"the rows were not compared with the log, as that takes temporary tables: {READ_ONLY}")
