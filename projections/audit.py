@@ -1,5 +1,6 @@
 """The auditor's check: every rule over the whole log, and every live row against a rebuild from the entries alone."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +19,7 @@ from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
 from ledger.writing.admission import check_correction
 from projections.finding import Finding
+from projections.names_audit import check_names
 from projections.projection import Table
 from projections.rebuild import Builder
 from projections.registry import PROJECTIONS
@@ -36,10 +38,11 @@ LEAVE = " (do not rebuild it: the entries themselves are not what was signed)"
 
 def audit(
     location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0,
-    elsewhere: Leaves | None = None, size_elsewhere: int = 0,
+    names: Counter[str] | None = None, elsewhere: Leaves | None = None, size_elsewhere: int = 0,
 ) -> Iterator[Finding]:  # fmt: skip
     """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
-    the server's clock by ``tolerance_s``; ``elsewhere`` are the leaves of a copy of the log, up to ``size_elsewhere``.
+    the server's clock by ``tolerance_s``; in ``names`` the commitments are counted by what they are found to be; ``elsewhere``
+    are the leaves of a copy of the log, up to ``size_elsewhere``.
 
     It begins with the bytes of the entries: as long as these are not what was signed, nobody is told to rebuild from them.
 
@@ -51,6 +54,7 @@ def audit(
         yield from altered
         yield from check_log(connection, report, tolerance_s)
         yield from check_streams(connection)
+        yield from check_names(connection, Counter() if names is None else names)
     with location.connect(SCRATCH, patient=True) as connection:
         if not is_read_only(connection):  # then there are no temporary tables either
             for one in check_rows(connection, location):

@@ -47,12 +47,14 @@ class Position(int):
 class Basis(NamedTuple):
     """What an answer rests on: the entries up to ``known_at``, and the state of the world on ``valid_at``.
 
+    It is not ``final`` where a time was asked for, and an entry that was recorded by then may still become visible.
     ``checkpoint``: size and root of a signed tree that holds all of these entries, once there is one.
     """
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    final: bool = True
     checkpoint: dict[str, Any] | None = None
 
 
@@ -103,13 +105,14 @@ class Watermarks(NamedTuple):
 class Asked:
     """What a reader asked for: the basis (``None`` is now), and a position that must have been projected.
 
-    ``name`` is that of the parameter which ``known_at`` was given by.
+    ``name`` is that of the parameter which ``known_at`` was given by. ``final`` is what the first page of a sequence said.
     """
 
     known_at: int | datetime | None = None
     valid_at: date | None = None
     min_position: int = 0
     name: str = "known_at"
+    final: bool = True
 
     @property
     def pinned(self) -> bool:

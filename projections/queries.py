@@ -238,7 +238,7 @@ class Queries:
     def log_at(self, asked: Asked, after: int = 0) -> Iterator[tuple[Connection, int]]:
         """A connection, and the position up to which the log is read; ``after`` is checked where it names an epoch."""
         with self._checked(partial(check_recorded, asked, after=after), LOG_WATERMARKS) as (connection, watermarks):
-            yield connection, _known_at(connection, asked, watermarks.size)
+            yield connection, _known_at(connection, asked, watermarks.size)[0]
 
     def event(self, which: int | UUID, asked: Asked) -> tuple[str, list[tuple[int, str]], list[Disclosure], int]:
         """An entry's line, position and type of what corrects it, what opens its commitments; up to where that is known.
@@ -312,19 +312,22 @@ def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
 
 
 def _basis(connection: Connection, asked: Asked, names: Collection[str], watermarks: Watermarks, today: date) -> Basis:
-    known_at = _known_at(connection, asked, watermarks.projected(names) or 0)
+    known_at, final = _known_at(connection, asked, watermarks.projected(names) or 0)
     check_seen(known_at, names, watermarks)
     valid_at = min(asked.valid_at or today, LAST_DAY)
     recorded_at = _recorded_at(connection, known_at, watermarks)
-    return Basis(known_at, recorded_at, valid_at, watermarks.covering(known_at))
+    return Basis(known_at, recorded_at, valid_at, final, watermarks.covering(known_at))
 
 
-def _known_at(connection: Connection, asked: Asked, last: int) -> int:
-    """The position that is meant; the last one where none is asked for."""
+def _known_at(connection: Connection, asked: Asked, last: int) -> tuple[int, bool]:
+    """The position that is meant, the last one where none is asked for; and whether it will always be the one that is meant.
+
+    Entries become visible in the order of their times: from the first that is later than a time, none by that time will come.
+    """
     if not isinstance(asked.known_at, datetime):
-        return last if asked.known_at is None else int(asked.known_at)
+        return (last if asked.known_at is None else int(asked.known_at)), asked.final
     row = connection.execute(SQL["position_at"], {"time": asked.known_at}).fetchone()
-    return int(row[0]) if row else 0
+    return (int(row[0]), bool(row[1])) if row else (0, False)
 
 
 def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) -> datetime | None:

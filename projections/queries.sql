@@ -57,7 +57,8 @@ select recorded_at
  where position = %(position)s
 
 -- name: position_at
--- The last entry recorded at or before a time. Times never decrease along the log, so it is found by halving.
+-- The last entry recorded at or before a time, and whether a later one is there. Times never decrease along the log, so it is
+-- found by halving.
 with recursive search (low, high) as (
     select 0::bigint, size
       from head
@@ -69,7 +70,8 @@ with recursive search (low, high) as (
       join entries on entries.position = middle.position
      where low < high
 )
-select low
+select low,
+       low < (select size from head)
   from search
  where low = high
 

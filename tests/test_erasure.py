@@ -1,7 +1,7 @@
 """Erasing a name: an entry tells that it was done and on what ground, the name goes with it, and nothing brings it back."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -272,3 +272,60 @@ def test_what_is_held_of_a_person_is_told_and_erased(peopled: Service, command: 
     assert "was erased by entry 6" in command("erase", 4, POINTER, "--ground", "article_17", code=1).stderr
     command("erase", 4, POINTER, "--ground", "because", code=2)
     command("erase", 77, POINTER, "--ground", "other", code=1)
+
+
+# --- the audit
+
+
+def audited(command: Command, code: int = 0) -> tuple[str, list[tuple[int, str]]]:
+    """What an audit counts of names, and what it finds."""
+    done = command("audit", code=code)
+    [counted] = [line for line in done.stderr.splitlines() if line.startswith("names of persons: ")]
+    return counted.removeprefix("names of persons: "), [(one["position"], one["finding"]) for one in rows(done)]
+
+
+def test_an_audit_tells_of_every_name(peopled: Service, command: Command) -> None:
+    """How many names fit what the log commits to, and how many were erased as it tells."""
+    assert audited(command) == ("2 verified, 0 erased, 0 lost, 0 missing, 0 mismatching", [])
+    erase(peopled)
+    assert audited(command) == ("1 verified, 1 erased, 0 lost, 0 missing, 0 mismatching", [])
+
+
+@pytest.mark.parametrize(
+    ("harm", "counted", "position", "said"),
+    [
+        ("delete from disclosures where pointer like '%/1/%'", "0 verified, 1 erased, 0 lost, 1 missing, 0 mismatching", 4, "is gone"),
+        ("update disclosures set value = 'D. Canary'", "0 verified, 1 erased, 0 lost, 0 missing, 1 mismatching", 4, "commits to"),
+        ("update disclosures set salt = '\\x00'", "0 verified, 1 erased, 0 lost, 0 missing, 1 mismatching", 4, "commits to"),
+        ("insert into disclosures values ((select entry_id from entries where position = 2), '/data/name', '', 'x')",
+         "1 verified, 1 erased, 0 lost, 0 missing, 0 mismatching", 2, "names nobody"),
+        ("insert into erasures select entry_id, pointer, 4, 'other' from disclosures",
+         "1 verified, 1 erased, 0 lost, 0 missing, 0 mismatching", 4, "no entry tells so"),
+        ("with gone as (delete from disclosures returning *) insert into erasures select entry_id, pointer, 5, 'other' from gone",
+         "0 verified, 1 erased, 0 lost, 1 missing, 0 mismatching", 4, "is gone"),
+    ],
+)  # fmt: skip
+def test_an_audit_finds_what_was_done_to_names(
+    peopled: Service, command: Command, owner: Connection, harm: LiteralString, counted: str, position: int, said: str
+) -> None:
+    """By the database's superuser, past all rights: taken away without an entry that tells so, replaced, put where nobody is
+    named, or noted as erased. The log is what counts, not what is noted beside it."""
+    erase(peopled)
+    owner.execute(harm)
+    told, findings = audited(command, code=3)
+    assert told == counted
+    assert [one for one in findings if one[0] == position and said in one[1]]
+
+
+def test_an_audit_finds_a_name_that_came_back(peopled: Service, command: Command, owner: Connection) -> None:
+    """What was erased and is held all the same is a finding, which says what to do; and that helps."""
+    owner.execute("create temporary table backup as table disclosures")
+    erase(peopled)
+    owner.execute("alter table disclosures disable trigger user")
+    owner.execute("insert into disclosures select * from backup where pointer = %s", [POINTER])
+    owner.execute("alter table disclosures enable always trigger erased_names_stay_away")
+    assert NAME not in peopled.get("/v1/meetings/talks", ADMIN).text
+    _, [(position, said)] = audited(command, code=3)
+    assert (position, "entry 5 tells" in said, "`ledger restored`" in said) == (4, True, True)
+    command("restored")
+    assert audited(command)[1] == []

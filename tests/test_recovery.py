@@ -97,7 +97,14 @@ def _is_signing(superuser: Connection) -> bool:
 
 @pytest.mark.parametrize("size", [100, 3, 256])
 def test_what_was_signed_comes_back(
-    size: int, signed: Service, tiles: Path, superuser: Connection, command: Command, sign: Sign, key: Path
+    size: int,
+    signed: Service,
+    tiles: Path,
+    superuser: Connection,
+    command: Command,
+    sign: Sign,
+    key: Path,
+    tmp_path: Path,
 ) -> None:
     """Byte for byte, with the signed root; names that were in no tile are marked as lost; then the log goes on."""
     before = export(command)
@@ -109,6 +116,10 @@ def test_what_was_signed_comes_back(
     lost = superuser.execute("select pointer from lost_disclosures order by pointer").fetchall()
     assert len(lost) == (2 if size == 3 else 0)
     assert ("names of persons" in told) == (size == 3)
+    audited = command("audit", "--against", tiles, "--log-key", tiles / "key", XDG_STATE_HOME=str(tmp_path / "state"))
+    assert (
+        f"names of persons: {0 if size == 3 else 2} verified, 0 erased, {2 if size == 3 else 0} lost" in audited.stderr
+    )
     while signed.follower.step():
         pass
     signed.given(*claims(1))

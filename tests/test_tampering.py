@@ -74,6 +74,8 @@ KINDS = {
         line(4, "Talks", "talks"), "update tree set size = 0", "truncate tiles", "delete from checkpoints",
     ], None, 4),
     "a checkpoint": Tampering(["update checkpoints set root = sha256('x') where size = 15"], 15, None),
+    "a name put for another": Tampering(["update disclosures set value = 'D. Other' where value = 'B. Canary'"], 4, 4),
+    "a name taken away": Tampering(["delete from disclosures where value = 'B. Canary'"], 4, 4),
 }  # fmt: skip
 """Each kind by its name."""
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "reading.show": "Show the state of a stream, such as initiative:indus-x, on a day, as known at a position or time.",
     "reading.history": "Show the entries of a stream, in the order of recording; struck ones with the correction that struck them.",
     "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nAn interrupted rebuild changes nothing, and the next one goes on from there.",
-    "operating.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",
+    "auditing.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",
     "persons.person": "Show what is held of a person: each entry that names somebody so, whatever the case, accents and form of Unicode.",
     "persons.erase": "Erase the name of a person in an entry, for good. An entry tells that it was done, and on what ground.",
     "reading.replay": "Show the log entry by entry, with what each entry changed.",

@@ -222,17 +222,19 @@ def epoch_of(request: Request) -> str:
 
 def answer(
     request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
-    cached: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
+    final: bool = True, cached: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
 ) -> Response:  # fmt: skip
     """What is known at a position, with what the reader may be told of persons; 304 without a body where they have it already.
 
     ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
-    stays the same however the ledger grows. ``cached``: it may be given again. ``more`` are headers.
+    stays the same however the ledger grows. ``final``: its basis is. ``cached``: it may be given again. ``more`` are headers.
     """
     body, told = with_persons(request, body)
     if told:
         digest = digest_of(digest, told)
         more = {"Cache-Control": _for_whom(request), **more}
+    if not final:
+        digest = digest_of(digest, "not final")  # who asks again is to learn when it is
     stem = "" if version is None else f"v{version}-"
     tag = f'W/"{stem}{epoch_of(request)}-{digest}"'
     headers = {"Ledger-Position": str(position), "Cache-Control": "no-cache", "ETag": tag, **more}

@@ -205,6 +205,7 @@ _INITIATIVE: dict[str, Any] = {
                 "known_at": 1,
                 "known_at_time": "2026-11-22T15:17:45.252546Z",
                 "valid_at": "2026-11-22",
+                "final": True,
                 "checkpoint": None,
             },
         },

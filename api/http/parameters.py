@@ -216,6 +216,7 @@ class Cursor(BaseModel):
     epoch: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     known_at: Count
     valid_at: date
+    final: bool = True
     of: Annotated[str, Field(max_length=600)]
     after: tuple[Any, ...]
 
@@ -226,7 +227,10 @@ class Cursor(BaseModel):
 def next_cursor(epoch: str, basis: Basis, of: str, after: tuple[Any, ...] | None) -> str | None:
     if after is None:
         return None
-    return Cursor(epoch=epoch, known_at=basis.known_at, valid_at=basis.valid_at, of=_short(of), after=after).encode()
+    place = Cursor(
+        epoch=epoch, known_at=basis.known_at, valid_at=basis.valid_at, final=basis.final, of=_short(of), after=after
+    )
+    return place.encode()
 
 
 def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
@@ -241,7 +245,8 @@ def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
         raise _bad_cursor("the cursor is none of ours: take it from the page before, as it is") from None
     if cursor.of != _short(of):
         raise _bad_cursor("the cursor belongs to a list with other filters: start that list anew")
-    return Asked(Position(cursor.known_at, cursor.epoch), cursor.valid_at, query.min_position, "cursor"), after
+    known_at = Position(cursor.known_at, cursor.epoch)
+    return Asked(known_at, cursor.valid_at, query.min_position, "cursor", cursor.final), after
 
 
 def _bad_cursor(detail: str) -> Invalid:

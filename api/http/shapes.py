@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from ledger.vocabulary.codes import Modality
@@ -82,36 +82,17 @@ class CheckpointShape(BaseModel):
 
 
 class BasisShape(BaseModel):
-    """What the answer rests on. ``checkpoint`` is a signed tree that holds all of it, once there is one."""
+    """What the answer rests on. ``checkpoint`` is a signed tree that holds all of it, once there is one.
+
+    ``final``: the same question will always be answered from the same entries. It is false where ``known_at`` is a time and no
+    entry is visible that was recorded later: one that was recorded by then may still come. A position is always final.
+    """
 
     known_at: int
     known_at_time: datetime | None
     valid_at: date
+    final: bool
     checkpoint: CheckpointShape | None
-
-
-class PublishedCheckpoint(CheckpointShape):
-    """A checkpoint, when it was signed, and the signed note, with what witnesses say of it (c2sp.org/tlog-checkpoint)."""
-
-    signed_at: datetime
-    note: str
-
-
-class CheckpointPage(BaseModel):
-    """Checkpoints, the smaller trees first; ``next`` is where to go on after, null at the end."""
-
-    checkpoints: list[PublishedCheckpoint]
-    next: int | None
-
-
-class Consistency(BaseModel):
-    """That one tree begins with another: the proof of RFC 6962, in base64."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    from_: CheckpointShape = Field(alias="from")
-    to: CheckpointShape
-    hashes: list[str]
 
 
 class ErasedShape(BaseModel):

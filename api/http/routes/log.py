@@ -5,11 +5,13 @@ Whoever checks the log needs no more than what stands below ``/log``: static fil
 
 from base64 import b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from gzip import compress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from api.http import shapes
@@ -25,6 +27,30 @@ TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
 IMMUTABLE = "max-age=31536000, immutable"
 SOON = "max-age=1"
+
+
+class PublishedCheckpoint(shapes.CheckpointShape):
+    """A checkpoint, when it was signed, and the signed note, with what witnesses say of it (c2sp.org/tlog-checkpoint)."""
+
+    signed_at: datetime
+    note: str
+
+
+class CheckpointPage(BaseModel):
+    """Checkpoints, the smaller trees first; ``next`` is where to go on after, null at the end."""
+
+    checkpoints: list[PublishedCheckpoint]
+    next: int | None
+
+
+class Consistency(BaseModel):
+    """That one tree begins with another: the proof of RFC 6962, in base64."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: shapes.CheckpointShape = Field(alias="from")
+    to: shapes.CheckpointShape
+    hashes: list[str]
 
 
 def proofs(reads: TheQueries) -> Proofs:
@@ -81,7 +107,7 @@ def proof(request: Request, tree: TheProofs, position: int, query: Annotated[Pro
     return _answer(request, str(made).encode(), position, SOON, media_type=TEXT, more=named)
 
 
-@router.get("/checkpoints", response_model=shapes.CheckpointPage, responses=shapes.problems(404))
+@router.get("/checkpoints", response_model=CheckpointPage, responses=shapes.problems(404))
 def checkpoints(request: Request, tree: TheProofs, query: Annotated[CheckpointsQuery, Query()]) -> Response:
     """Every checkpoint that was published, in order."""
     found = tree.page(query.after, query.limit + 1)
@@ -91,7 +117,7 @@ def checkpoints(request: Request, tree: TheProofs, query: Annotated[CheckpointsQ
     return _answer(request, body, page[-1].checkpoint.size if page else 0, SOON, media_type="application/json")
 
 
-@router.get("/consistency", response_model=shapes.Consistency, responses=shapes.problems(404))
+@router.get("/consistency", response_model=Consistency, responses=shapes.problems(404))
 def consistency(request: Request, tree: TheProofs, query: Annotated[ConsistencyQuery, Query()]) -> Response:
     """That the tree of one checkpoint begins with the tree of an earlier one."""
     before, after, hashes = tree.consistency(query.from_, query.to)

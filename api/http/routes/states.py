@@ -38,7 +38,7 @@ def page_of(
     body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{basis_json(basis)}}}'
     tag = digest_of(items, cursor or "", counted)
     link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
-    return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, more=link)
+    return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final, more=link)
 
 
 def _routes(kind: str) -> APIRouter:
@@ -62,7 +62,8 @@ def _routes(kind: str) -> APIRouter:
         asked = query.asked()
         whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
         body, version = whole_json(whole, basis), whole.state.version
-        return answer(request, body, basis.known_at, whole.digest, version=version, pinned=asked.pinned)
+        tag, position = whole.digest, basis.known_at
+        return answer(request, body, position, tag, version=version, pinned=asked.pinned, final=basis.final)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, reads: TheQueries, id: Slug, query: Annotated[Paged, Query()]) -> Response:
@@ -85,7 +86,8 @@ def _routes(kind: str) -> APIRouter:
         weak = reads.unverified([line for line, _ in entries], basis)
         items = ",".join(_history_item(*one, weak) for one in entries)
         body = f'{{"items":[{items}],"basis":{basis_json(basis)}}}'
-        return answer(request, body.encode(), basis.known_at, digest_of(items), pinned=asked.pinned)
+        tag = digest_of(items)
+        return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
     def changed(request: Request, reads: TheQueries, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:
