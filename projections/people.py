@@ -10,11 +10,11 @@ erased there. Where a person stands, an answer has the commitment, the entry and
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
-from uuid import UUID
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from ledger.database.connection import Connection, sql_blocks
 from ledger.log.commitments import sealed_in, unseal
@@ -25,8 +25,7 @@ SQL = sql_blocks("projections", "people.sql")
 BATCH = 5_000
 BEGINS = '{"commitment":"'
 PERSON = re.compile(
-    r'(?P<sealed>\{"commitment":"[\w-]{43}","entry":"(?P<entry>[0-9a-f-]{36})","pointer":(?P<pointer>"(?:[^"\\]|\\.)*"))'
-    r'(?:,"name":"(?:[^"\\]|\\.)*")?\}',
+    r'(\{"commitment":"[\w-]{43}","entry":"([0-9a-f-]{36})","pointer":"([^"\\]*)")(?:,"name":"(?:[^"\\]|\\.)*")?\}',
     re.ASCII,
 )
 """A person in a document, and a name, where rows of an older version hold one. No text in a document can look like it, as
@@ -40,37 +39,60 @@ class Place(NamedTuple):
     pointer: str
 
 
+Connect = Callable[[], AbstractContextManager[Connection]]
 Told = Mapping[Place, Mapping[str, Any]]
 """What may be told of each person."""
+NOBODY: Told = {}
 WITHHELD = {"withheld": True}
 MISSING = {"missing": True}
 
 
 def places(text: str) -> set[Place]:
     """Where the persons in a document are named."""
-    return {_place(found) for found in PERSON.finditer(text)} if BEGINS in text else set()
+    return {Place(entry_id, pointer) for _, entry_id, pointer in PERSON.findall(text)}
 
 
 def show(text: str, told: Told) -> str:
-    """The document with what may be told of each person in it; of whom nothing is known, nothing is."""
-    return PERSON.sub(lambda found: _shown(found, told.get(_place(found), {})), text) if BEGINS in text else text
+    """The document with what may be told of each person in it."""
+    ends = {place: f",{to_json(one).decode()[1:]}" for place, one in told.items()}
+    return PERSON.sub(lambda found: found[1] + ends[Place(found[2], found[3])], text)
 
 
-def _place(found: re.Match[str]) -> Place:
-    return Place(found["entry"], from_json(found["pointer"]))
+def withhold(text: str) -> tuple[str, int]:
+    """The document with every name withheld, and how many persons are in it."""
+    return PERSON.subn(r'\1,"withheld":true}', text)
 
 
-def _shown(found: re.Match[str], told: Mapping[str, Any]) -> str:
-    return f"{found['sealed']},{to_json(told).decode()[1:]}" if told else f"{found['sealed']}}}"
+def with_persons(
+    text: str, connect: Connect, *, names: bool, none_erased: bool = False, known: Told = NOBODY
+) -> tuple[str, str]:
+    """A document with what a reader may be told of each person in it, and all of that, empty where it names none.
+
+    ``names`` is whether the reader may see them, ``none_erased`` that no name ever was, as far as is known, and ``known`` what
+    the reader has told us. A round trip where names are shown, or some were erased.
+    """
+    if none_erased and not names:
+        shown, count = withhold(text)
+        return shown, "withheld" if count else ""
+    told = dict(known)
+    if wanted := places(text) - known.keys():
+        with connect() as connection:
+            told |= tell(connection, wanted, names=names)
+    return show(text, told), repr(sorted(told.items())) if told else ""
+
+
+def with_names(text: str, connect: Connect) -> str:
+    """A document with the names of the persons in it."""
+    return with_persons(text, connect, names=True)[0]
 
 
 def tell(connection: Connection, wanted: Collection[Place], *, names: bool) -> Told:
     """What is told of the persons at these places; ``names`` is whether the reader may see them."""
-    ordered = [*wanted]
-    entry_ids, pointers = [UUID(one.entry_id) for one in ordered], [one.pointer for one in ordered]
-    rows = connection.execute(SQL["told"], {"entry_ids": entry_ids, "pointers": pointers, "names": names})
+    entry_ids, pointers = zip(*wanted, strict=True)
+    given = {"entry_ids": list(entry_ids), "pointers": list(pointers), "names": names}
     otherwise = MISSING if names else WITHHELD
-    return {Place(str(entry_id), pointer): _told(*known) or otherwise for entry_id, pointer, *known in rows}
+    rows = connection.execute(SQL["told"], given)
+    return {Place(entry_id, pointer): _told(*known) or otherwise for entry_id, pointer, *known in rows}
 
 
 def _told(name: str | None, erased_by: int | None, ground: str | None) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 -- name: told
 -- What is known of the persons at these places: a name, as far as one is kept and the reader may see it, or its erasure.
-select place.entry_id,
+select place.entry_id::text,
        place.pointer,
        disclosures.value,
        erasures.position,
        erasures.ground
-  from unnest(%(entry_ids)b::uuid[], %(pointers)b::text[]) as place (entry_id, pointer)
+  from unnest(%(entry_ids)b::text[]::uuid[], %(pointers)b::text[]) as place (entry_id, pointer)
   left join erasures
     on erasures.entry_id = place.entry_id
    and erasures.pointer = place.pointer

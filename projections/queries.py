@@ -21,7 +21,6 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
-from projections.people import WITHHELD, Place, Told, places, show, tell
 from projections.search.words import tsquery
 
 SQL = sql_blocks("projections", "queries.sql")
@@ -188,17 +187,6 @@ class Queries:
             retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
             positions = {read_line(line).position or 0 for line in lines}
             return set(_unverified(connection, positions, retracted)) if retracted else set()
-
-    def tell(self, wanted: Collection[Place], *, names: bool) -> Told:
-        """What may be told of persons; a round trip where the reader may see ``names``, or some were erased."""
-        if not wanted or not (names or self.watermarks is None or self.watermarks.erasures):
-            return dict.fromkeys(wanted, WITHHELD)
-        with self.connection() as connection:
-            return tell(connection, wanted, names=names)
-
-    def with_names(self, text: str) -> str:
-        """A document with the names of the persons in it."""
-        return show(text, self.tell(places(text), names=True))
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int

@@ -16,6 +16,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
 from projections.follow import catch_up
+from projections.people import with_names
 from projections.queries import Queries
 
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
@@ -33,7 +34,7 @@ def reading() -> Iterator[Queries]:
 def show(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
         whole, basis = reads.whole(_subject(subject), _asked(known_at, valid_at))
-        shown = reads.with_names(whole_json(whole, basis).decode())
+        shown = with_names(whole_json(whole, basis).decode(), reads.connection)
     show_json(shown)
 
 

@@ -12,6 +12,7 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked
+from projections.people import with_names
 from projections.queries import Queries
 from projections.replay import Replayed, story
 
@@ -62,12 +63,12 @@ def _show(replayed: Replayed, reads: Queries) -> None:
     if not out.is_terminal:
         shown = {"position": entry.position, "type": entry.type, "subject": entry.originator_id, "authid": entry.authid}
         told = shown | {"recordedtime": entry.recorded_at, "changes": [c._asdict() for c in replayed.changes]}
-        write(reads.with_names(to_json(told).decode()))
+        write(with_names(to_json(told).decode(), reads.connection))
         return
     tell(head, "bold")
     for change in replayed.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        old, new = (_brief(reads.with_names(to_json(value).decode())) for value in (change.old, change.new))
+        old, new = (_brief(with_names(to_json(value).decode(), reads.connection)) for value in (change.old, change.new))
         tell(f"  {change.field}{where}: {old} -> {new}")
 
 

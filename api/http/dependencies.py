@@ -12,7 +12,6 @@ from fastapi import Depends, Request, Security
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 
 from api.http.auth import Holder, Role, allow
@@ -24,16 +23,16 @@ from ledger.database.connection import LedgerLocation
 from ledger.errors import Fault, Invalid, Unavailable
 from ledger.service import Ledger
 from ledger.settings import Settings
+from projections import people
 from projections.basis import Behind
-from projections.people import BEGINS, Told, places, show
+from projections.people import NOBODY, Told
 from projections.queries import Queries
 
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
 MAX_BODY_BYTES = 2**20
 TWICE = "it is given more than once"
-BEGINS_BYTES = BEGINS.encode()
-NOBODY: Told = {}
+BEGINS = b'{"commitment":"'
 FEW_PATHS = 3
 SINGLE = {name.lower().encode(): name for name in ("Authorization", "Content-Type", "Request-Id")}
 SINGLE_OF_APPENDS = SINGLE | {name.lower().encode(): name for name in ("Idempotency-Key", "If-Match", "If-None-Match")}
@@ -253,14 +252,15 @@ def with_persons(request: Request, body: bytes, known: Told = NOBODY) -> tuple[b
 
     ``known`` is what the reader has told us. Every answer that may show a person goes through here.
     """
-    if BEGINS_BYTES not in body:
+    if BEGINS not in body:
         return body, ""
-    text, context = body.decode(), request.scope["context"]
-    wanted = places(text)
-    reads = Queries(app_state(request).reads.pool, context.looked_up.watermarks)
-    told = reads.tell(wanted - known.keys(), names=context.sees_names)
-    said = sorted((*place, to_json(one).decode()) for place, one in told.items())
-    return show(text, {**told, **known}).encode(), to_json(said).decode() if said else ""
+    context: RequestContext = request.scope["context"]
+    none_erased = context.looked_up is not None and not context.looked_up.watermarks.erasures
+    connect = app_state(request).reads.connection
+    shown, told = people.with_persons(
+        body.decode(), connect, names=context.sees_names, none_erased=none_erased, known=known
+    )
+    return shown.encode(), told
 
 
 def _for_whom(request: Request) -> str:
