@@ -291,6 +291,15 @@ select body::text
    and position <= %(known_at)s
  order by version
 
+-- name: of_streams
+-- Every entry of these streams, in the order of recording.
+select position,
+       body::text
+  from entries
+ where stream = any(%(streams)s::text[])
+   and position <= %(known_at)s
+ order by position
+
 -- name: log
 select position, body::text
   from entries

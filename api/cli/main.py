@@ -30,6 +30,7 @@ COMMANDS = {
     "recording.export": "Write every entry to the standard output, in order, exactly as it is stored, one a line.",
     "reading.show": "Show the state of a stream, such as initiative:indus-x, on a day, as known at a position or time.",
     "reading.history": "Show the entries of a stream, in the order of recording; struck ones with the correction that struck them.",
+    "evidence.evidence": "Write a state with every entry that it rests on, and what proves them, as one file that anyone can check offline.",
     "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nAn interrupted rebuild changes nothing, and the next one goes on from there.",
     "auditing.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",
     "persons.person": "Show what is held of a person: each entry that names somebody so, whatever the case, accents and form of Unicode.",

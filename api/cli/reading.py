@@ -33,14 +33,14 @@ def reading() -> Iterator[Queries]:
 
 def show(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
-        whole, basis = reads.whole(_subject(subject), _asked(known_at, valid_at))
+        whole, basis = reads.whole(read_subject(subject), read_asked(known_at, valid_at))
         shown = with_names(whole_json(whole, basis).decode(), reads.connection)
     show_json(shown)
 
 
 def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
-        entries, _ = reads.history(_subject(subject), _asked(known_at, valid_at))
+        entries, _ = reads.history(read_subject(subject), read_asked(known_at, valid_at))
     rows = []
     for line, corrections in entries:
         entry = read_line(line)
@@ -56,23 +56,23 @@ def replay(
     subject: Annotated[str | None, typer.Option(help="Show this stream alone.")] = None,
     speed: Annotated[float, typer.Option(help="Entries a second; 0 is as fast as it goes.", min=0)] = 0,
 ) -> None:
-    only = _subject(subject) if subject else None
+    only = read_subject(subject) if subject else None
     with opened() as at, at.location.pool(1) as pool:
-        is_shown = show_entries(Queries(pool), _asked(to, None, "--to"), only, from_, speed)
+        is_shown = show_entries(Queries(pool), read_asked(to, None, "--to"), only, from_, speed)
     if not is_shown and (subject or from_ > 1):
         raise typer.BadParameter(
             f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
         )
 
 
-def _subject(text: str) -> Subject:
+def read_subject(text: str) -> Subject:
     try:
         return TypeAdapter(Subject).validate_python(text)
     except ValidationError:
         raise typer.BadParameter(f"{text!r} is no subject, such as initiative:indus-x") from None
 
 
-def _asked(known_at: str | None, valid_at: str | None, name: str = "--known-at") -> Asked:
+def read_asked(known_at: str | None, valid_at: str | None, name: str = "--known-at") -> Asked:
     try:
         return AtBasis.model_validate({"known_at": known_at, "valid_at": valid_at}).asked(name)
     except ValidationError as error:

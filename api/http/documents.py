@@ -1,10 +1,11 @@
-"""The states as JSON: the stored documents, with what depends on the stream and on the basis."""
+"""The states as JSON: the stored documents, with what depends on the stream and on the basis; and the schemas of events."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from pydantic_core import to_json
 
-from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
@@ -36,3 +37,9 @@ def array_json(group: Sequence[StateRow]) -> str:
 
 def basis_json(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
+
+
+@cache
+def schema_json(shape: type[Fact]) -> bytes:
+    """The JSON Schema of an event's data."""
+    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | shape.model_json_schema())

@@ -102,6 +102,27 @@ checkpoints.origin = (select origin from checkpoints order by signed_at desc lim
  order by checkpoints.size
  limit %(limit)s
 
+-- name: best_of
+-- Of the last hundred that hold the entries up to a position, the one that most witnesses have cosigned; of several the newest.
+(checkpoints.origin, checkpoints.size) = (
+    select recent.origin,
+           recent.size
+      from (
+            select origin,
+                   size
+              from checkpoints
+             where origin = (select origin from checkpoints order by signed_at desc limit 1)
+               and size >= %(position)s
+             order by size desc
+             limit 100
+           ) as recent
+      left join cosignatures
+        on (cosignatures.origin, cosignatures.size) = (recent.origin, recent.size)
+     group by recent.origin, recent.size
+     order by count(witness) desc, recent.size desc
+     limit 1
+)
+
 -- name: cosign
 insert into cosignatures (origin, size, witness, line, cosigned_at)
 values (%(origin)s, %(size)s, %(witness)s, %(line)s, %(cosigned_at)s)

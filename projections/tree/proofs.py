@@ -9,7 +9,7 @@ import psycopg
 
 from ledger.database.connection import Connection, Pool, sql_blocks
 from ledger.database.failures import FAILURES, explained
-from ledger.errors import Fault, Invalid, NotFound, Unreadable
+from ledger.errors import Fault, Invalid, NotFound, NotYet, Unreadable
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
 from ledger.proofs.merkle import (
     HASH_BYTES,
@@ -26,7 +26,9 @@ from projections.tree.tree import LEVELS, read_tiles
 from projections.tree.tree import SQL as TREE
 
 SQL = sql_blocks("projections.tree", "checkpoints.sql")
-LAST, OF_A_SIZE, LARGER = (SQL["published"].format(which=SQL[which]) for which in ("the_last", "of_a_size", "larger"))
+LAST, OF_A_SIZE, LARGER, BEST = (
+    SQL["published"].format(which=SQL[which]) for which in ("the_last", "of_a_size", "larger", "best_of")
+)
 
 
 class Published(NamedTuple):
@@ -52,10 +54,24 @@ class Proofs:
         with self._connected() as connection:
             return _published(connection, size)
 
-    def public_keys(self) -> list[str]:
-        """The public keys that signed the last checkpoint."""
+    def covering(self, position: int) -> Published:
+        """A checkpoint whose tree holds the entries up to a position: the one with most cosignatures, of the last ones.
+
+        Raises NotFound where nothing is signed, NotYet where not so much is.
+        """
         with self._connected() as connection:
-            signed_by = {(one.name, one.key_id) for one in _published(connection, None).note.signatures}
+            if row := connection.execute(BEST, {"position": position}).fetchone():
+                return _read(row)
+            size = _published(connection, None).checkpoint.size
+        raise NotYet(
+            f"the first {size:,} entries are signed, and {position:,} are asked for: ask again when the process that signs has "
+            f"gone on, or for what was known at {size}"
+        )
+
+    def public_keys(self, size: int | None = None) -> list[str]:
+        """The public keys that signed the checkpoint of a size (None: the last one)."""
+        with self._connected() as connection:
+            signed_by = {(one.name, one.key_id) for one in _published(connection, size).note.signatures}
             known = [VerifierKey.read(text) for (text,) in connection.execute(SQL["keys"]).fetchall()]
             return [str(one) for one in known if (one.name, one.key_id) in signed_by]
 

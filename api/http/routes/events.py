@@ -29,6 +29,7 @@ from api.http.dependencies import (
     next_page,
     with_persons,
 )
+from api.http.documents import schema_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
 from api.http.previews import given_in, preview_json
@@ -307,9 +308,4 @@ def _fact_type(type_: str) -> type[Fact]:
 
 
 def _schema(shape: type[Fact]) -> Response:
-    return Response(_schema_body(shape), media_type="application/schema+json")
-
-
-@cache
-def _schema_body(shape: type[Fact]) -> bytes:
-    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | shape.model_json_schema())
+    return Response(schema_json(shape), media_type="application/schema+json")
