@@ -1,7 +1,7 @@
 """What an evidence pack holds: a state, the entries that it rests on, what proves them, and what may be told of persons."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import Asked, Basis
 from projections.concerned import Lines, concerned
-from projections.people import Place, persons_in, places, show
+from projections.people import Place, Told, persons_in, places, show, tell
 from projections.queries import Queries
 from projections.tree.proofs import Proofs
 
@@ -90,7 +90,7 @@ def gather(reads: Queries, subject: Subject, asked: Asked, *, with_names: bool) 
     lines = concerned(reads, whole, basis)
     state = whole_json(whole, basis).decode()
     return Case(
-        show(state, reads.tell(places(state), names=False)),
+        show(state, _told(reads, places(state), names=False)),
         basis,
         lines,
         proofs.proofs([*lines], signed.size),
@@ -106,8 +106,15 @@ def _persons(reads: Queries, lines: Lines, *, with_names: bool) -> Persons:
         for line in lines.values()
         for person in persons_in(line)
     }
-    told = reads.tell(found.values(), names=with_names)
+    told = _told(reads, {*found.values()}, names=with_names)
     return {sealed: told[place] for sealed, place in found.items()}
+
+
+def _told(reads: Queries, wanted: Collection[Place], *, names: bool) -> Told:
+    if not wanted:
+        return {}
+    with reads.connection() as connection:
+        return tell(connection, wanted, names=names)
 
 
 def _opened(reads: Queries, lines: Lines) -> Opened:
