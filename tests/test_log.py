@@ -14,9 +14,10 @@ from ledger.proofs.merkle import leaf_hash, root_of_hashes, verify_consistency, 
 from ledger.proofs.notes import Note, VerifierKey, verified
 from ledger.proofs.tiles import Tile, bundles_between, tiles_between, unbundle
 from projections.tree.signer import sign as sign_on
-from tests.examples import event
+from tests.examples import INDUS_X, USA, event
 from tests.service import Service, problem_of, running
 from tests.signing import Sign
+from tests.test_names import TALKS
 
 pytest_plugins = ["tests.service", "tests.signing"]
 
@@ -79,6 +80,20 @@ def test_bundles_are_compressed_for_those_who_take_that(signed: Service) -> None
         assert int(packed.headers["content-length"]) < len(plain.content) / 4
         assert packed.headers["vary"] == "Accept-Encoding"
     assert gzip.decompress(gzip.compress(plain.content)) == plain.content
+
+
+def test_a_bundle_is_bytes_whomever_its_entries_name(service: Service, sign: Sign) -> None:
+    """Commitments and lengths go out as they are, to everybody."""
+    service.given(USA, INDUS_X, *[TALKS | {"data": TALKS["data"] | {"title": "T" * size}} for size in (100, 200, 300)])
+    sign().round()
+    bodies = {
+        service.client.get("/log/tile/entries/000.p/5", headers={"Accept-Encoding": form}).content
+        for form in ("identity", "gzip")
+    }
+    [body] = bodies
+    assert [leaf_hash(one) for one in unbundle(body)] == [
+        leaf_hash(service.get(f"/v1/events/{position}").content) for position in range(1, 6)
+    ]
 
 
 def test_what_the_tree_has_not_is_not_there(signed: Service) -> None:

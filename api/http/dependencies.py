@@ -221,14 +221,15 @@ def epoch_of(request: Request) -> str:
 
 def answer(
     request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
-    final: bool = True, cached: bool = True, media_type: str = "application/json", more: Mapping[str, str] = {},
+    final: bool = True, cached: bool = True, raw: bool = False, media_type: str = "application/json", more: Mapping[str, str] = {},
 ) -> Response:  # fmt: skip
     """What is known at a position, with what the reader may be told of persons; 304 without a body where they have it already.
 
     ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
-    stays the same however the ledger grows. ``final``: its basis is. ``cached``: it may be given again. ``more`` are headers.
+    stays the same however the ledger grows. ``final``: its basis is. ``cached``: it may be given again. ``raw``: the bytes go out
+    as they are. ``more`` are headers.
     """
-    body, told = with_persons(request, body)
+    body, told = (body, "") if raw else with_persons(request, body)
     if told:
         digest = digest_of(digest, told)
         more = {"Cache-Control": _for_whom(request), **more}

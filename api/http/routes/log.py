@@ -141,4 +141,4 @@ def _answer(
     who = "public" if app_state(request).settings.public_reads else "private"
     headers = {"Cache-Control": f"{who}, {caching}", **more}
     tag = digest_of(body.decode("latin-1"))
-    return answer(request, body, position, tag, pinned=pinned, media_type=media_type, more=headers)
+    return answer(request, body, position, tag, pinned=pinned, raw=True, media_type=media_type, more=headers)
