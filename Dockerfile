@@ -7,6 +7,7 @@ COPY ledger ledger
 COPY projections projections
 COPY api api
 COPY seeds seeds
-RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --system --no-create-home ledger
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --system --no-create-home ledger \
+    && install --directory --owner=ledger --mode=700 /keys
 USER ledger
 CMD ["ledger", "serve"]

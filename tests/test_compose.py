@@ -40,6 +40,7 @@ def test_postgres_keeps_its_data_in_a_volume(services: dict[str, Any]) -> None:
 def test_everything_that_runs_has_a_health_check(services: dict[str, Any]) -> None:
     """Postgres, service and follower each say whether they are well; the migration runs once, to its end."""
     assert {name for name, service in services.items() if "healthcheck" in service} == {"postgres", "api", "follower"}
+    assert services["follower"]["depends_on"]["key"]["condition"] == "service_completed_successfully"
     for name in ("api", "follower"):
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
@@ -53,6 +54,12 @@ def test_settings_are_those_of_the_service(services: dict[str, Any]) -> None:
         assert "${LEDGER_PASSWORD:?}" in environment["LEDGER_DSN"]
     assert services["postgres"]["environment"]["POSTGRES_PASSWORD"] == "${LEDGER_OWNER_PASSWORD:?}"
     assert services["api"]["environment"]["LEDGER_ADMIN_KEY"] == "${LEDGER_ADMIN_KEY:?}"
+
+
+def test_only_the_follower_has_the_key(services: dict[str, Any]) -> None:
+    """It signs, and its key lies in a volume that neither the database nor the service has."""
+    assert {name for name, one in services.items() if "keys:/keys" in one.get("volumes", ())} == {"key", "follower"}
+    assert {name for name, one in services.items() if "LEDGER_LOG_KEY" in one["environment"]} == {"key", "follower"}
 
 
 def test_only_the_migration_knows_the_owner(services: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from api.cli.verify import api_key
 from api.transfer.tiles import export_tiles
 from api.transfer.verifying import copy_of
 from ledger.errors import Misconfigured, Refused
+from ledger.proofs.notes import verified
 from ledger.settings import read_settings
 from projections.tree import recovery as recovering
 from projections.tree.keys import Anchor, LogKeys
@@ -28,10 +29,16 @@ def _key_file() -> Path:
 
 def init(
     origin: Annotated[str | None, typer.Option(help="The log's name, such as ledger.example.org/partnerships.")] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave the keys that are there as they are.")
+    ] = False,
 ) -> None:
     path, origin = _key_file(), origin or read_settings().origin
     if not origin:
         raise typer.BadParameter("name the log: --origin, or LEDGER_ORIGIN")
+    if path.exists() and if_missing:
+        _show(LogKeys.read(path))
+        return
     if path.exists():
         raise Refused("key_there", f"{path} is there already: `ledger log rotate` makes a new key beside it")
     ensure_key(path, origin)
@@ -48,12 +55,24 @@ def rotate(
 ) -> None:
     path = _key_file()
     keys = LogKeys.read(path)
+    if retire:
+        _check_signs(path, keys.retired())
     (keys.retired() if retire else keys.rotated()).write(path)
     _show(LogKeys.read(path))
     say(
         "restart the process that signs; and tell those who verify"
         + ("" if retire else ", before the old pair is retired")
     )
+
+
+def _check_signs(path: Path, newest: LogKeys) -> None:
+    """Raises Refused unless the newest pair has signed the last checkpoint: the next one has to follow on it."""
+    anchored = Anchor(path).read(LogKeys.read(path).keys)
+    if anchored and not verified(anchored[1], [one.verifier for one in newest.keys]):
+        raise Refused(
+            "not_signed_yet",
+            "the newest pair has signed no checkpoint yet: start the process that signs, and wait for one",
+        )
 
 
 def export(directory: Path) -> None:
