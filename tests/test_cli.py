@@ -294,7 +294,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 
 NEEDED = {
-    "verify": ["http://127.0.0.1:1"], "erase": ["4", "/data/chair", "--ground", "court_order"], "person": ["Somebody"], "log export": ["folder"], "log recover": ["folder"], "witness init": ["w.example/1", "--folder", "/dev/null/w"], "witness serve": ["--folder", "/dev/null/w"], "log init": ["--origin", "a"], "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "evidence": ["party:usa", "-o", "pack.zip"], "verify": ["http://127.0.0.1:1"], "erase": ["4", "/data/chair", "--ground", "court_order"], "person": ["Somebody"], "log export": ["folder"], "log recover": ["folder"], "witness init": ["w.example/1", "--folder", "/dev/null/w"], "witness serve": ["--folder", "/dev/null/w"], "log init": ["--origin", "a"], "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
 
