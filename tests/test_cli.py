@@ -294,7 +294,11 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 
 NEEDED = {
-    "verify": ["http://127.0.0.1:1"], "evidence": ["party:usa", "-o", "pack.zip"], "erase": ["4", "/data/chair", "--ground", "court_order"], "person": ["Somebody"], "log export": ["folder"], "log recover": ["folder"], "witness init": ["w.example/1", "--folder", "/dev/null/w"], "witness serve": ["--folder", "/dev/null/w"], "log init": ["--origin", "a"], "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "verify": ["http://127.0.0.1:1"], "evidence": ["party:usa", "-o", "pack.zip"], "person": ["Somebody"],
+    "erase": ["4", "/data/chair", "--ground", "court_order"], "log init": ["--origin", "a"], "log export": ["folder"],
+    "log recover": ["folder"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],
+    "witness serve": ["--folder", "/dev/null/w"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
 

@@ -26,7 +26,6 @@ What it cannot check:
 import argparse
 import hmac
 import json
-import re
 import sys
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -200,7 +199,12 @@ def check_entry(position: int, entry: bytes, proof: bytes, note: bytes, tree: Tr
 def check_entries(files: Files) -> Found:
     """Each entry has a proof, and each proof an entry."""
     tree, note, wrong = read_tree(files), take(files, "checkpoint"), False
-    numbers = sorted({found[1] for name in files if (found := re.match(r"(?:entries|proofs)/(.*)\.[a-z-]+$", name))})
+    held = {name for name in files if name.startswith(("entries/", "proofs/"))}
+    numbers = sorted({Path(name).stem for name in held})
+    for name in sorted(
+        held - {f"entries/{one}.json" for one in numbers} - {f"proofs/{one}.tlog-proof" for one in numbers}
+    ):
+        yield WRONG, f"{name} is neither an entry nor the proof of one"
     for number in numbers:
         try:
             entry, proof = take(files, f"entries/{number}.json"), take(files, f"proofs/{number}.tlog-proof")
@@ -264,8 +268,9 @@ def check_names(files: Files) -> Found:
         return
     entries, disclosed = entries_in(files), json.loads(files["disclosures.json"])
     for number, opened in disclosed.items():
+        entry = entries[int(number)]
         for pointer, one in opened.items():
-            entry = at = entries[int(number)]
+            at = entry
             for step in pointer.split("/")[1:]:
                 at = at[int(step) if isinstance(at, list) else step]
             message = "\0".join(("ledger/commitment/v1", entry["id"], pointer, one["value"])).encode()
