@@ -96,6 +96,30 @@ def test_sets_run_forward(text: str) -> None:
         bounds_of(text)
 
 
+@given(DAYS, DAYS, st.sampled_from([10, 7, 4]), st.sampled_from([10, 7, 4]))
+@settings(deadline=None, max_examples=100)
+@example(date(2004, 6, 15), date(2004, 6, 1), 7, 4)
+@example(date(2004, 6, 15), date(2004, 6, 1), 10, 7)
+def test_an_interval_is_from_the_first_day_of_one_to_the_last_of_the_other(
+    one: date, other: date, precision: int, others: int
+) -> None:
+    """However precise each end is: it is refused where it has no day, in the words of the text, an interval or a set."""
+    start, end = one.isoformat()[:precision], other.isoformat()[:others]
+    first, last = bounds_of(start).earliest, bounds_of(end).latest
+    assert first is not None
+    assert last is not None
+    interval, members = f"{start}/{end}", f"{start}..{end}"
+    for text, said in ((interval, interval), (f"[{members}]", members), (f"{{{end},{members}}}", members)):
+        if first > last:
+            with pytest.raises(InvalidDate, match=f"^{re.escape(said)} ends before it starts"):
+                bounds_of(text)
+        else:
+            assert bounds_of(text).latest == last
+            assert bounds_of(text).earliest == (
+                first if said in (text, text[1:-1]) else min(first, bounds_of(end).earliest or first)
+            )
+
+
 @pytest.mark.parametrize("text", ["Y1E9999", "Y1E99999", "Y-1E999999999"])
 @pytest.mark.timeout(3)
 def test_exponents_stay_small(text: str) -> None:
