@@ -231,16 +231,17 @@ def test_two_names_of_one_id_are_told(importing: Importing, one: str, other: str
 
 
 def test_two_names_of_one_thing_can_be_told_so(importing: Importing) -> None:
-    """What the mapping translates to one name has one id."""
-    parties = '{{ column = "Parties", split = ";", values = {{ "Cote" = "Côte" }}, other = "{{item}}", each = "party:{{slug(item)}}" }}'
-    mapping = MAPPING.partition("[facts.party]")[0] + '[facts.mentioned]\ntype = "agreement.mentioned"\n'
-    mapping += (
-        f'subject = "agreement:{{{{slug(No)}}}}"\ndata = {{{{ title = "{{{{Title}}}}", parties = {parties} }}}}\n'
+    """What the mapping translates to one name has one id, where facts are told of it and where it is referred to."""
+    mapping = MAPPING.replace('split = ";"', 'split = ";", values = {{ "Cote" = "Côte" }}, other = "{{item}}"')
+    (importing.folder / "one.toml").write_text(mapping.format(more="", corrections=""), encoding="utf-8")
+    (importing.folder / "one.csv").write_text(
+        HEADER + "1,Posts,Côte;Arland,1950\n2,Roads,Cote,1951\n", encoding="utf-8"
     )
-    (importing.folder / "one.toml").write_text(mapping.format(more="", corrections=""))
-    (importing.folder / "one.csv").write_text(HEADER + "1,Posts,Côte;Arland,\n2,Roads,Cote,\n")
     importing.command("import", "--mapping", importing.folder / "one.toml", importing.folder / "one.csv")
-    assert [one["data"]["parties"] for one in importing.entries()] == [["party:cote", "party:arland"], ["party:cote"]]
+    told = importing.entries()
+    assert [one["data"]["name"] for one in told if one["type"] == "party.registered"] == ["Côte", "Arland"]
+    signed = [one["data"]["signatories"] for one in told if one["type"] == "agreement.signed"]
+    assert signed == [[{"party": "party:cote"}, {"party": "party:arland"}], [{"party": "party:cote"}]]
 
 
 @pytest.mark.parametrize(("one", "other"), [("A-1", "A 1"), ("Côte 1", "Cote 1")])

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import orjson
 
 from api.transfer.forms import as_key, normal
-from api.transfer.mapping import FactMapping, TableMapping, columns_of
+from api.transfer.mapping import ITEM, FactMapping, TableMapping, columns_of
 from api.transfer.report import CellFault, Remark, Report
 from api.transfer.rows import Row, Rows, TableRow
 from api.transfer.values import date_of, items_of, value_of, with_columns
@@ -107,14 +107,14 @@ def _correlation(name: str, fact: FactMapping, row: TableRow) -> str:
     """The same for every event that an import makes of one fact of the mapping for one key."""
     mapping = row.mapping
     key = _key(mapping.key if fact.key is None else fact.key, row)
-    item = [as_key(row.cells["item"])] if fact.for_each else []
+    item = [as_key(row.item)] if row.item is not None else []
     return f"import:{mapping.name}:{uuid5(ROWS, json.dumps([mapping.name, name, key, item]))}"
 
 
 def _key(columns: Sequence[str] | None, row: TableRow) -> Key:
     """What tells rows apart. Raises CellFault."""
     if columns is None:
-        return tuple(sorted((column, as_key(text)) for column, text in row.cells.items() if column != "item"))
+        return tuple(sorted((column, as_key(text)) for column, text in row.cells.items()))
     return tuple(as_key(_known(column, row)) for column in columns)
 
 
@@ -144,7 +144,7 @@ def _own_citations(fact: FactMapping, row: TableRow) -> Any:
     citations, key = _citations(fact, row.mapping), row.mapping.key
     if fact.key is not None:
         key = fact.key
-        citations = [one for one in citations if columns_of(one) <= {*key, "item"}]
+        citations = [one for one in citations if columns_of(one) <= {*key, ITEM}]
     return value_of(citations, replace(row, as_keys=frozenset(key or ())))
 
 
@@ -157,5 +157,5 @@ def column_of(fact: FactMapping, mapping: TableMapping, pointer: str) -> str:
         elif isinstance(spec, list) and part.isdecimal() and int(part) < len(spec):
             spec = spec[int(part)]
     columns = columns_of(spec)
-    items = {fact.for_each.column} if fact.for_each and "item" in columns else set()
-    return ", ".join(sorted(mapping.origins_of(columns - {"item"} | items)))
+    items = {fact.for_each.column} if fact.for_each and ITEM in columns else set()
+    return ", ".join(sorted(mapping.origins_of(columns - {ITEM} | items)))

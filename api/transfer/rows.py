@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from api.transfer.files import csv_records, find_delimiter, opened_text
 from api.transfer.forms import as_key, as_written
-from api.transfer.mapping import TableMapping
+from api.transfer.mapping import ITEM, TableMapping
 from api.transfer.report import Remark, Report
 from ledger.errors import Invalid
 from ledger.writing.draft import parse_json
@@ -96,20 +96,26 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 class TableRow:
     """The cells of a row, by column, as a mapping reads them.
 
-    ``origins`` tells of columns that were made of others of which; ``as_keys`` are those that templates show in the form
-    in which keys are compared; ``ids`` collects the ids that were made, and of which names.
+    ``made`` has those of columns that were made of others, and ``origins`` of which; ``item`` is the one at hand, where
+    there are items. ``as_keys`` are the columns that templates show in the form in which keys are compared; ``ids``
+    collects the ids that were made, and of which names.
     """
 
     cells: Mapping[str, str]
     mapping: TableMapping
+    made: Mapping[str, str | None] = field(default_factory=dict)
+    item: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     as_keys: frozenset[str] = frozenset()
     ids: dict[tuple[str, tuple[str, ...]], None] = field(default_factory=dict)
 
     def text(self, column: str) -> str | None:
-        """None where it is unknown."""
-        text = self.cells.get(column, "").strip()
-        return None if text.casefold() in self.mapping.unknown else text
+        """None where it is unknown: of an item that was known when it was read, whatever it was translated to."""
+        if column == ITEM:
+            return self.item
+        text = self.made[column] if column in self.made else self.cells.get(column)
+        text = text and text.strip()
+        return None if text is None or text.casefold() in self.mapping.unknown else text
 
     def shown(self, column: str) -> str | None:
         """The text as a template shows it."""
@@ -122,9 +128,9 @@ class TableRow:
 
     def with_item(self, text: str, column: str) -> "TableRow":
         """The row with one item of a column, as ``{item}``."""
-        return self.with_cells({"item": text}, column)
+        return replace(self, item=text, origins={**self.origins, ITEM: self.origin(column)})
 
-    def with_cells(self, cells: Mapping[str, str], column: str) -> "TableRow":
+    def with_made(self, cells: Mapping[str, str | None], column: str) -> "TableRow":
         """The row with more cells, which come from a column."""
         origins = {**self.origins, **dict.fromkeys(cells, self.origin(column))}
-        return replace(self, cells={**self.cells, **cells}, origins=origins)
+        return replace(self, made={**self.made, **cells}, origins=origins)
