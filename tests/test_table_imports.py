@@ -441,6 +441,15 @@ def test_a_table_in_any_writing_is_the_same(importing: Importing, encoding: str,
         ((HEADER + ROWS).encode("cp1252"), "line 2 has a byte that is not UTF-8 (0xf6). Save it as UTF-8, or name its"),
         ((HEADER + ROWS).encode("utf-16-le"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
         ((HEADER + ROWS).encode("utf-16-be"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
+        ((HEADER + "7,Ö,A,\n8,").encode("utf-16") + b"\x00\xdc", "line 3 has a byte that is not UTF-16 (0x"),
+        ((HEADER + "7,Ö,A,\n8,").encode("utf-16") + b"\x00\xdcA\n\n\n\0", "line 3 has a byte that is not UTF-16 (0x"),
+        ((HEADER + "7,Ö,A,\r8,Ċ,A\r\n9,").encode("utf-16") + b"7", "line 4 ends within a character of UTF-16: is the"),
+        (
+            (HEADER + "7," + "x\n" * 2**20 + "8,\n").encode() + b"\xff",
+            "line 1048579 has a byte that is not UTF-8 (0xff)",
+        ),
+        (b"{" + b"x" * 200_000, "It looks like JSON: lines of JSON are read where the name ends in .jsonl or .ndjson"),
+        (b"No,Title,Parties,Signed,item\n", "the table has a column 'item', and {item} is an item of a cell"),
         (
             (HEADER + '7,Posts,A,\n8,"The "old" rails",A,\n').encode(),
             "line 3: a quote stands alone within a quoted cell",
@@ -478,6 +487,9 @@ def test_a_row_is_told_by_its_first_line(importing: Importing) -> None:
         ('sources = [{ source = "source:list" }]\nkey = "', "cannot be read"),
         ('encoding = "latin-99"', "encoding: 'latin-99' is no encoding of text"),
         ('encoding = "rot13"', "encoding: 'rot13' is no encoding of text"),
+        ("delimiter = '\"'", "delimiter: one character, and no quote or line break"),
+        ('delimiter = "\\n"', "delimiter: one character, and no quote or line break"),
+        ('delimiter = ", "', "delimiter: one character, and no quote or line break"),
         ("years = [2000, 1900]", "years: the first year comes after the last"),
         ('[columns.a]\nfrom = "No"\npattern = "(x"', "columns.a.pattern: '(x' is no regular expression"),
         ('[columns.a]\nfrom = "No"\npattern = "x"', "columns.a.pattern: 'x' names no group"),
@@ -600,8 +612,16 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
             told = importing("7,Posts,Arland,\n", option, str(importing.folder / name), code=2).stderr
             assert "is a file of this import already" in " ".join(re.sub("[│╭╰╮╯─]", " ", told).split())
             assert (importing.folder / "table.csv").read_text() == HEADER + "7,Posts,Arland,\n"
-    told = importing("7,Posts,Arland,\n", "--report", str(importing.folder / "no" / "report.csv"), code=1).stderr
-    assert "report.csv cannot be written: no such file or directory" in told
+
+
+@pytest.mark.parametrize("option", ["--report", "--skip-unreadable"])
+@pytest.mark.parametrize("rows", ["7,Posts,Arland,soon\n8,Rails,Arland,\n", "7,Posts,Arland,\n"])
+def test_what_cannot_be_written_is_told_first(importing: Importing, option: str, rows: str) -> None:
+    """A file that cannot be written is named before anything is recorded, whether or not there is something to write."""
+    for name, why in (("no/aside.csv", "no such file or directory"), ("", "is a directory")):
+        path = importing.folder / name
+        assert f"ledger: {path} cannot be written: {why}" in importing(rows, option, str(path), code=1).stderr
+    assert importing.entries() == []
 
 
 def test_a_row_that_was_cut_short(importing: Importing) -> None:

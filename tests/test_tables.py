@@ -18,11 +18,12 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from api.transfer.corrections import Imported, imported, read_mapped
+from api.transfer.csv_tables import Row
 from api.transfer.event_files import RawEvent, read_drafts
 from api.transfer.facts import facts_of
 from api.transfer.mapping import Corrections, TableMapping, read_mapping
 from api.transfer.report import Report
-from api.transfer.rows import Row, Rows, read_table
+from api.transfer.rows import Rows, read_table
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
 from ledger.service import Ledger
@@ -479,19 +480,69 @@ def test_tables_come_as_csv_tabs_or_json_lines(tmp_path: Path, name: str, text: 
 def test_fields_within_fields_have_dotted_names(tmp_path: Path) -> None:
     """A JSON line may nest; null is a blank, numbers and truths are their text."""
     path = tmp_path / "a.jsonl"
-    path.write_text('{"a": {"b c": null, "d": [1.5, true]}, "e": "x"}')
-    assert list(read_table(MEMBERS, path, Report())) == [
-        row(1, **{"a.b c": "", "a.d.0": "1.5", "a.d.1": "true", "e": "x"})
+    path.write_text('{"what": {"b c": null, "d": [1.5, true]}, "when": "x"}')
+    mapping = LISTED.model_copy(update={"key": ("what.b c",), "facts": {}})
+    assert list(read_table(mapping, path, Report())) == [
+        row(1, **{"what.b c": "", "what.d.0": "1.5", "what.d.1": "true", "when": "x"})
     ]
+
+
+def test_columns_of_json_lines_are_found_as_those_of_csv(tmp_path: Path) -> None:
+    """However a program writes the name; a line may leave out what is unknown, and a column that no line has is told."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{" what\u00a0": 1}\n{"what": 2, "when": null}\n[]\n')
+    assert [one.cells for one in read_table(LISTED, path, Report())] == [{"what": "1"}, {"what": "2", "when": ""}]
+    path.write_text('{"what": 1, "whem": 2024}\n{"what": 2}\n')
+    with pytest.raises(Invalid, match="no line has the column 'when', which the mapping names"):
+        list(read_table(LISTED, path, Report()))
+    path.write_text("\n{}\n")
+    assert list(read_table(LISTED, path, Report())) == []
+
+
+@pytest.mark.parametrize(
+    "line", ['{"when": 1, " when": 2}', '{"when.a": 1, "when": {"a": 1}}', '{"when": {"a": "", "a ": ""}}']
+)
+def test_a_column_that_a_line_of_json_has_twice_is_told(tmp_path: Path, line: str) -> None:
+    """Nobody knows which of them is meant."""
+    (tmp_path / "a.jsonl").write_text(line)
+    report = Report()
+    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == []
+    assert [text.partition("'")[2] for _, text in report.faults] in (
+        [f"{name}' stands there more than once"] for name in ("when", "when.a")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "what,when, item\n1,2,3\n"), ("a.jsonl", '{"item": 1, "what": 2}\n')]
+)
+def test_no_column_is_called_item(tmp_path: Path, name: str, text: str) -> None:
+    """It would be read where a mapping means the item of a cell."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(Invalid, match="the table has a column 'item'"):
+        list(read_table(LISTED, tmp_path / name, Report()))
+
+
+def test_without_a_key_each_column_stands_there_once(tmp_path: Path) -> None:
+    """Where all cells of a row tell it apart, none hides behind another: also one without a name counts."""
+    path = tmp_path / "a.csv"
+    path.write_text("what,when,note,note\n1,2,3,4\n")
+    assert len(list(read_table(LISTED.model_copy(update={"key": ("what",)}), path, Report()))) == 1
+    with pytest.raises(Invalid, match="the table has 2 column 'note', and without a key"):
+        list(read_table(LISTED, path, Report()))
+    path.write_text("what,when,,\n1,2,3,4\n")
+    assert [*read_table(LISTED, path, Report())] == [row(2, what="1", when="2", **{"column 3": "3", "column 4": "4"})]
 
 
 def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
     """A row with too many or too few cells and a line that is no JSON are reported by number, and the others are read."""
-    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2,\n3\n")
-    (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2}\n[]\n')
+    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2,\n3\n4,,,\n , ,\n")
+    (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2, "when": null}\n[]\n')
     report = Report()
-    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [row(3, what="2", when="")]
-    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [row(2, what="2")]
+    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [
+        row(3, what="2", when=""),
+        row(5, what="4", when=""),
+    ]
+    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [row(2, what="2", when="")]
     assert [number for number, _ in report.faults] == [2, 4, 1, 3]
 
 

@@ -9,10 +9,11 @@ from uuid import UUID, uuid5
 
 import orjson
 
+from api.transfer.csv_tables import Row
 from api.transfer.forms import as_key, normal
 from api.transfer.mapping import ITEM, FactMapping, TableMapping, columns_of
 from api.transfer.report import CellFault, Remark, Report
-from api.transfer.rows import Row, Rows, TableRow
+from api.transfer.rows import Rows, TableRow
 from api.transfer.values import date_of, items_of, value_of, with_columns
 
 ROWS = UUID("5d0c8b1e-64d7-5b0a-9a59-0f1f5ab0a6c3")

@@ -84,6 +84,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _delimiter(text: str) -> str:
+    if len(text) != 1 or text in '"\r\n':
+        raise ValueError("one character, and no quote or line break")
+    return text
+
+
 def _in_order(years: Years) -> Years:
     if years[0] > years[1]:
         raise ValueError("the first year comes after the last")
@@ -243,7 +249,7 @@ class TableMapping(MappingPart):
     dates: Formats = ("YYYY-MM-DD",)
     years: Annotated[Years, AfterValidator(_in_order)] | None = None
     unknown: Annotated[Words, AfterValidator(_caseless)] = ("", "n/a", "-", "–", "—")  # noqa: RUF001
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     sources: list[Value] = Field(default_factory=list)
     corrections: Corrections | None = None
