@@ -168,6 +168,61 @@ def test_corrections_have_the_reason_that_the_mapping_gives(importing: Importing
     assert reasons == ["The list was revised."] * 4
 
 
+@pytest.mark.parametrize("by_position", [True, False])
+@pytest.mark.parametrize("strike", ["entry.voided", "entry.superseded"])
+def test_what_was_struck_by_hand(importing: Importing, strike: str, by_position: bool) -> None:
+    """It stays struck, is told with the entry and counted, until the mapping has corrections: then the table counts again."""
+    rows = "7,Posts,Arland,\n8,Rails,Arland,\n"
+    importing(rows)
+    recorded = next(one for one in importing.entries() if one["subject"] == "agreement:7")
+    target = int(recorded["sequence"]) if by_position else recorded["id"]
+    replacement = {"type": "agreement.mentioned", "sources": [{"source": "source:list"}], "data": {"title": "Mails"}}
+    struck = event(strike, "agreement:7", None, target=target, reason_code="never_occurred", reason="It was never said")
+    struck["data"] |= {"replacement": replacement} if strike == "entry.superseded" else {}
+    importing.command("append", "-", stdin=json.dumps(struck))
+    for options in (["--dry-run"], []):
+        told = importing(rows, *options, code=1).stderr
+        assert "line 2: column 'No, Title': it was struck by hand in entry 5. To record it" in told
+        assert "appended 0, repeated 2, refused 1" in told
+    assert importing.report(rows, code=1)[1]["outcome"] == "refused"
+    assert "struck by hand in entry 5" in importing("7,Post,Arland,\n", code=1).stderr, "otherwise is struck, too"
+    for _ in range(2):
+        again = importing.report(rows, corrects=True)
+        assert importing.title("agreement:7") == "Posts"
+    assert [one["outcome"] for one in again] == ["unchanged"] * 4
+    assert "appended 0, repeated 3, refused 0" in importing(rows).stderr
+    assert "appended 1 (1 corrected), repeated 1, refused 0" in importing("7,Post,Arland,\n", corrects=True).stderr
+
+
+def test_what_was_replaced_by_hand_and_struck(importing: Importing) -> None:
+    """However often others have corrected in the place of an import's entry: it is their last entry that is told."""
+    importing("7,Posts,Arland,\n")
+    target = next(one["id"] for one in importing.entries() if one["subject"] == "agreement:7")
+    replacement = {"type": "agreement.mentioned", "sources": [{"source": "source:list"}], "data": {"title": "Mails"}}
+    why = {"reason_code": "never_occurred", "reason": "It was never said"}
+    for number in range(4, 7):
+        data = {"target": target, **why} | ({"replacement": replacement} if number < 6 else {})
+        kind = "entry.superseded" if number < 6 else "entry.voided"
+        importing.command("append", "-", stdin=json.dumps(event(kind, "agreement:7", None, **data)))
+        assert f"struck by hand in entry {number}." in importing("7,Posts,Arland,\n", code=1).stderr
+        target = number
+    assert "appended 1, repeated 1, refused 0" in importing("7,Posts,Arland,\n", corrects=True).stderr
+    assert importing.title("agreement:7") == "Posts"
+
+
+def test_an_item_that_stands_twice(importing: Importing) -> None:
+    """Told alike it is one, of the facts and in lists; where it is told in two ways, both are named."""
+    importing("7,Posts,Arland; Arland;Norland,1950\n")
+    assert [one["subject"] for one in importing.entries() if one["type"] == "party.registered"] == [
+        "party:arland", "party:norland",
+    ]  # fmt: skip
+    [signed] = [one["data"] for one in importing.entries() if one["type"] == "agreement.signed"]
+    assert signed["signatories"] == [{"party": "party:arland"}, {"party": "party:norland"}]
+    told = importing("8,Posts,Arland;ARLAND,\n", code=1).stderr
+    assert "line 2: column 'Parties': 'Arland' and 'ARLAND' are one item, and party reads otherwise for each" in told
+    assert importing.types("agreement:8") == []
+
+
 def test_what_is_refused_drags_nothing_along(importing: Importing, command: Command, tmp_path: Path) -> None:
     """Of a row of which the ledger refuses a fact, and of the rows about it, all else is recorded."""
     mapping = tmp_path / "own.toml"

@@ -11,7 +11,7 @@ import orjson
 
 from api.transfer.csv_tables import Row
 from api.transfer.forms import as_key, normal
-from api.transfer.mapping import ITEM, FactMapping, TableMapping, columns_of
+from api.transfer.mapping import ITEM, Cell, FactMapping, TableMapping, columns_of
 from api.transfer.report import CellFault, Remark, Report
 from api.transfer.rows import Rows, TableRow
 from api.transfer.values import date_of, items_of, value_of, with_columns
@@ -81,9 +81,20 @@ def _facts(name: str, fact: FactMapping, row: TableRow) -> list[RowFact]:
     known = {column for column in (*fact.when, *fact.when_any) if row.text(column) is not None}
     if not known.issuperset(fact.when) or (fact.when_any and not known.intersection(fact.when_any)):
         return []
-    each = fact.for_each
-    rows = [row.with_item(text, each.column) for text in items_of(each, row)] if each else [row]
-    return [_fact(name, fact, one) for one in rows]
+    return _facts_of_items(name, fact, fact.for_each, row) if fact.for_each else [_fact(name, fact, row)]
+
+
+def _facts_of_items(name: str, fact: FactMapping, each: Cell, row: TableRow) -> list[RowFact]:
+    """One fact for each item: an item that is told twice is one. Raises CellFault where it is told in two ways."""
+    told: dict[str, tuple[str, RowFact]] = {}
+    for text in items_of(each, row):
+        one = _fact(name, fact, row.with_item(text, each.column))
+        other, first = told.setdefault(one.correlation, (text, one))
+        if first.said != one.said:
+            raise CellFault(
+                row.origin(each.column), f"{other!r} and {text!r} are one item, and {name} reads otherwise for each"
+            )
+    return [one for _, one in told.values()]
 
 
 def _fact(name: str, fact: FactMapping, row: TableRow) -> RowFact:

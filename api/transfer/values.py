@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
+
 from api.transfer.dates import read_date
 from api.transfer.forms import slug
 from api.transfer.mapping import PLACEHOLDER, Cell, Column
@@ -42,7 +44,7 @@ def value_of(spec: Any, row: TableRow) -> Any:
         known = [value for value in items if value is not None]
         if not known:
             return value_of(spec.default, row)
-        return known if spec.split else known[0]
+        return list({to_json(one): one for one in known}.values()) if spec.split else known[0]
     if isinstance(spec, list):
         return [value for one in spec if (value := value_of(one, row)) is not None] or None
     if isinstance(spec, dict):
