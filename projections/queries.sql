@@ -324,10 +324,11 @@ copy (
 ) to stdout (format binary)
 
 -- name: imported
--- The lines that hold a mark, such as that of a mapping, in order.
+-- The lines that hold a mark, such as that of a mapping, in order, and all that strike an entry.
 select body::text
   from entries
  where strpos(body::text, %(mark)s) > 0
+    or type in ('entry.voided', 'entry.superseded')
  order by position
 
 -- name: event

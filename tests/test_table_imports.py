@@ -168,6 +168,61 @@ def test_corrections_have_the_reason_that_the_mapping_gives(importing: Importing
     assert reasons == ["The list was revised."] * 4
 
 
+@pytest.mark.parametrize("by_position", [True, False])
+@pytest.mark.parametrize("strike", ["entry.voided", "entry.superseded"])
+def test_what_was_struck_by_hand(importing: Importing, strike: str, by_position: bool) -> None:
+    """It stays struck, is told with the entry and counted, until the mapping has corrections: then the table counts again."""
+    rows = "7,Posts,Arland,\n8,Rails,Arland,\n"
+    importing(rows)
+    recorded = next(one for one in importing.entries() if one["subject"] == "agreement:7")
+    target = int(recorded["sequence"]) if by_position else recorded["id"]
+    replacement = {"type": "agreement.mentioned", "sources": [{"source": "source:list"}], "data": {"title": "Mails"}}
+    struck = event(strike, "agreement:7", None, target=target, reason_code="never_occurred", reason="It was never said")
+    struck["data"] |= {"replacement": replacement} if strike == "entry.superseded" else {}
+    importing.command("append", "-", stdin=json.dumps(struck))
+    for options in (["--dry-run"], []):
+        told = importing(rows, *options, code=1).stderr
+        assert "line 2: column 'No, Title': it was struck by hand in entry 5. To record it" in told
+        assert "appended 0, repeated 2, refused 1" in told
+    assert importing.report(rows, code=1)[1]["outcome"] == "refused"
+    assert "struck by hand in entry 5" in importing("7,Post,Arland,\n", code=1).stderr, "otherwise is struck, too"
+    for _ in range(2):
+        again = importing.report(rows, corrects=True)
+        assert importing.title("agreement:7") == "Posts"
+    assert [one["outcome"] for one in again] == ["unchanged"] * 4
+    assert "appended 0, repeated 3, refused 0" in importing(rows).stderr
+    assert "appended 1 (1 corrected), repeated 1, refused 0" in importing("7,Post,Arland,\n", corrects=True).stderr
+
+
+def test_what_was_replaced_by_hand_and_struck(importing: Importing) -> None:
+    """However often others have corrected in the place of an import's entry: it is their last entry that is told."""
+    importing("7,Posts,Arland,\n")
+    target = next(one["id"] for one in importing.entries() if one["subject"] == "agreement:7")
+    replacement = {"type": "agreement.mentioned", "sources": [{"source": "source:list"}], "data": {"title": "Mails"}}
+    why = {"reason_code": "never_occurred", "reason": "It was never said"}
+    for number in range(4, 7):
+        data = {"target": target, **why} | ({"replacement": replacement} if number < 6 else {})
+        kind = "entry.superseded" if number < 6 else "entry.voided"
+        importing.command("append", "-", stdin=json.dumps(event(kind, "agreement:7", None, **data)))
+        assert f"struck by hand in entry {number}." in importing("7,Posts,Arland,\n", code=1).stderr
+        target = number
+    assert "appended 1, repeated 1, refused 0" in importing("7,Posts,Arland,\n", corrects=True).stderr
+    assert importing.title("agreement:7") == "Posts"
+
+
+def test_an_item_that_stands_twice(importing: Importing) -> None:
+    """Told alike it is one, of the facts and in lists; where it is told in two ways, both are named."""
+    importing("7,Posts,Arland; Arland;Norland,1950\n")
+    assert [one["subject"] for one in importing.entries() if one["type"] == "party.registered"] == [
+        "party:arland", "party:norland",
+    ]  # fmt: skip
+    [signed] = [one["data"] for one in importing.entries() if one["type"] == "agreement.signed"]
+    assert signed["signatories"] == [{"party": "party:arland"}, {"party": "party:norland"}]
+    told = importing("8,Posts,Arland;ARLAND,\n", code=1).stderr
+    assert "line 2: column 'Parties': 'Arland' and 'ARLAND' are one item, and party reads otherwise for each" in told
+    assert importing.types("agreement:8") == []
+
+
 def test_what_is_refused_drags_nothing_along(importing: Importing, command: Command, tmp_path: Path) -> None:
     """Of a row of which the ledger refuses a fact, and of the rows about it, all else is recorded."""
     mapping = tmp_path / "own.toml"
@@ -231,16 +286,17 @@ def test_two_names_of_one_id_are_told(importing: Importing, one: str, other: str
 
 
 def test_two_names_of_one_thing_can_be_told_so(importing: Importing) -> None:
-    """What the mapping translates to one name has one id."""
-    parties = '{{ column = "Parties", split = ";", values = {{ "Cote" = "Côte" }}, other = "{{item}}", each = "party:{{slug(item)}}" }}'
-    mapping = MAPPING.partition("[facts.party]")[0] + '[facts.mentioned]\ntype = "agreement.mentioned"\n'
-    mapping += (
-        f'subject = "agreement:{{{{slug(No)}}}}"\ndata = {{{{ title = "{{{{Title}}}}", parties = {parties} }}}}\n'
+    """What the mapping translates to one name has one id, where facts are told of it and where it is referred to."""
+    mapping = MAPPING.replace('split = ";"', 'split = ";", values = {{ "Cote" = "Côte" }}, other = "{{item}}"')
+    (importing.folder / "one.toml").write_text(mapping.format(more="", corrections=""), encoding="utf-8")
+    (importing.folder / "one.csv").write_text(
+        HEADER + "1,Posts,Côte;Arland,1950\n2,Roads,Cote,1951\n", encoding="utf-8"
     )
-    (importing.folder / "one.toml").write_text(mapping.format(more="", corrections=""))
-    (importing.folder / "one.csv").write_text(HEADER + "1,Posts,Côte;Arland,\n2,Roads,Cote,\n")
     importing.command("import", "--mapping", importing.folder / "one.toml", importing.folder / "one.csv")
-    assert [one["data"]["parties"] for one in importing.entries()] == [["party:cote", "party:arland"], ["party:cote"]]
+    told = importing.entries()
+    assert [one["data"]["name"] for one in told if one["type"] == "party.registered"] == ["Côte", "Arland"]
+    signed = [one["data"]["signatories"] for one in told if one["type"] == "agreement.signed"]
+    assert signed == [[{"party": "party:cote"}, {"party": "party:arland"}], [{"party": "party:cote"}]]
 
 
 @pytest.mark.parametrize(("one", "other"), [("A-1", "A 1"), ("Côte 1", "Cote 1")])
@@ -440,6 +496,15 @@ def test_a_table_in_any_writing_is_the_same(importing: Importing, encoding: str,
         ((HEADER + ROWS).encode("cp1252"), "line 2 has a byte that is not UTF-8 (0xf6). Save it as UTF-8, or name its"),
         ((HEADER + ROWS).encode("utf-16-le"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
         ((HEADER + ROWS).encode("utf-16-be"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
+        ((HEADER + "7,Ö,A,\n8,").encode("utf-16") + b"\x00\xdc", "line 3 has a byte that is not UTF-16 (0x"),
+        ((HEADER + "7,Ö,A,\n8,").encode("utf-16") + b"\x00\xdcA\n\n\n\0", "line 3 has a byte that is not UTF-16 (0x"),
+        ((HEADER + "7,Ö,A,\r8,Ċ,A\r\n9,").encode("utf-16") + b"7", "line 4 ends within a character of UTF-16: is the"),
+        (
+            (HEADER + "7," + "x\n" * 2**20 + "8,\n").encode() + b"\xff",
+            "line 1048579 has a byte that is not UTF-8 (0xff)",
+        ),
+        (b"{" + b"x" * 200_000, "It looks like JSON: lines of JSON are read where the name ends in .jsonl or .ndjson"),
+        (b"No,Title,Parties,Signed,item\n", "the table has a column 'item', and {item} is an item of a cell"),
         (
             (HEADER + '7,Posts,A,\n8,"The "old" rails",A,\n').encode(),
             "line 3: a quote stands alone within a quoted cell",
@@ -477,6 +542,9 @@ def test_a_row_is_told_by_its_first_line(importing: Importing) -> None:
         ('sources = [{ source = "source:list" }]\nkey = "', "cannot be read"),
         ('encoding = "latin-99"', "encoding: 'latin-99' is no encoding of text"),
         ('encoding = "rot13"', "encoding: 'rot13' is no encoding of text"),
+        ("delimiter = '\"'", "delimiter: one character, and no quote or line break"),
+        ('delimiter = "\\n"', "delimiter: one character, and no quote or line break"),
+        ('delimiter = ", "', "delimiter: one character, and no quote or line break"),
         ("years = [2000, 1900]", "years: the first year comes after the last"),
         ('[columns.a]\nfrom = "No"\npattern = "(x"', "columns.a.pattern: '(x' is no regular expression"),
         ('[columns.a]\nfrom = "No"\npattern = "x"', "columns.a.pattern: 'x' names no group"),
@@ -599,8 +667,16 @@ def test_nothing_that_is_read_is_written_over(importing: Importing) -> None:
             told = importing("7,Posts,Arland,\n", option, str(importing.folder / name), code=2).stderr
             assert "is a file of this import already" in " ".join(re.sub("[│╭╰╮╯─]", " ", told).split())
             assert (importing.folder / "table.csv").read_text() == HEADER + "7,Posts,Arland,\n"
-    told = importing("7,Posts,Arland,\n", "--report", str(importing.folder / "no" / "report.csv"), code=1).stderr
-    assert "report.csv cannot be written: no such file or directory" in told
+
+
+@pytest.mark.parametrize("option", ["--report", "--skip-unreadable"])
+@pytest.mark.parametrize("rows", ["7,Posts,Arland,soon\n8,Rails,Arland,\n", "7,Posts,Arland,\n"])
+def test_what_cannot_be_written_is_told_first(importing: Importing, option: str, rows: str) -> None:
+    """A file that cannot be written is named before anything is recorded, whether or not there is something to write."""
+    for name, why in (("no/aside.csv", "no such file or directory"), ("", "is a directory")):
+        path = importing.folder / name
+        assert f"ledger: {path} cannot be written: {why}" in importing(rows, option, str(path), code=1).stderr
+    assert importing.entries() == []
 
 
 def test_a_row_that_was_cut_short(importing: Importing) -> None:

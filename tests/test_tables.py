@@ -18,19 +18,22 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from api.transfer.corrections import Imported, imported, read_mapped
+from api.transfer.csv_tables import Row
 from api.transfer.event_files import RawEvent, read_drafts
 from api.transfer.facts import facts_of
 from api.transfer.mapping import Corrections, TableMapping, read_mapping
 from api.transfer.report import Report
-from api.transfer.rows import Row, Rows, read_table
+from api.transfer.rows import Rows, read_table
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import Invalid
 from ledger.service import Ledger
 from ledger.vocabulary.codes import CorrectionReason
 from ledger.writing.decision import Answer
+from ledger.writing.draft import read_draft
 from projections.runner import Follower
 from tests.commands import run
 from tests.conftest import CLERK
+from tests.minimal import FULL as FULL_EVENTS
 
 MAPPINGS = Path(__file__).parent / "mappings"
 REGISTER = read_mapping(MAPPINGS / "treaties.toml")
@@ -169,6 +172,104 @@ def test_all_that_is_told_can_be_recorded() -> None:
     assert Counter(str(line.draft.subject) for line in lines)["party:india"] == 1
 
 
+@pytest.mark.parametrize("type_", FULL_EVENTS)
+def test_a_mapping_gives_every_field_of_every_type(type_: str) -> None:
+    """What can be posted can be told by a table, under the same names."""
+    event = FULL_EVENTS[type_]
+    report = Report()
+    facts = {"a": {name: event[name] for name in ("type", "subject", "occurred", "sources", "data")}}
+    mapping = TableMapping.model_validate({"name": "any", "key": "No", "dates": "EDTF", "facts": facts})
+    [line] = read_mapped(mapping, [row(2, No="1")], Imported(), report)
+    assert report.faults == []
+    assert line.draft.fact == read_draft(event).fact
+
+
+def read_by(cell: dict[str, Any], **cells: str) -> Any:
+    """What a cell of a mapping gives in a row."""
+    fact = {"type": "milestone.reported", "subject": "milestone:a", "data": {"title": cell}}
+    mapping = TableMapping.model_validate({"name": "one", "key": "No", "unknown": ["", "n/a"], "facts": {"a": fact}})
+    report = Report()
+    [(_, event)] = events_of(mapping, [row(2, No="1", **cells)], report)
+    return event.get("data", {}).get("title")
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"),
+    [
+        ({"values": {"none": "n/a"}}, "n/a"),
+        ({"values": {"none": "n/a"}, "each": "<{item}>"}, "<n/a>"),
+        ({"values": {}, "other": "n/a", "each": "<{item}>"}, "<n/a>"),
+        ({"each": "n/a"}, "n/a"),
+        ({"values": {"none": "{blank}"}}, None),
+        ({"values": {"none": "{blank}"}, "default": "A"}, "A"),
+        ({"values": {"none": 7}}, 7),
+    ],
+)
+def test_only_what_the_table_says_may_be_unknown(cell: dict[str, Any], read: Any) -> None:
+    """What a cell is translated to stands, whatever it reads; where it is another cell, that may be unknown."""
+    assert read_by({"column": "Sort", **cell}, Sort="none", blank="") == read
+
+
+EACH = """
+name = "one"
+key = "No"
+dates = "DD/MM/YYYY"
+unknown = ["", "-"]
+sources = [{ source = "source:list" }]
+[facts.a]
+type = "milestone.reported"
+subject = "milestone:{slug(item)}"
+data = { title = "{item}" }
+for_each = CELL
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ('{ column = "a", split = ";", values = { x = "y" }, other = "{item}" }', ["y", "z"]),
+        ('{ column = "a", split = ";", values = { X = "y", Z = "-" }, any_case = true }', ["y", "-"]),
+        ('{ column = "a", split = ";", each = "{b} {item}" }', ["B x", "B z"]),
+        ('{ column = "d", date = "DD/MM/YYYY" }', ["1946-11-09"]),
+        ('{ column = "none", split = ";", default = ["A", "{b}"] }', ["A", "B"]),
+        ('{ column = "none", default = "{b}" }', ["B"]),
+        ('{ column = "none", split = ";" }', []),
+    ],
+)
+def test_items_are_read_as_cells_are(tmp_path: Path, cell: str, names: list[str]) -> None:
+    """Whatever a cell can say of a text, for_each can say of the items that it gives facts for."""
+    mapping = mapping_of(tmp_path, EACH.replace("CELL", cell).replace('"milestone:{slug(item)}"', '"milestone:a"'))
+    report = Report()
+    events = events_of(mapping, [row(2, No="1", a="x; z;-", b="B", d="9/11/1946", none="-")], report)
+    assert report.faults == []
+    assert [event["data"]["title"] for _, event in events] == names
+
+
+def test_a_word_that_is_no_item_is_told(tmp_path: Path) -> None:
+    """A text that is not in the values of for_each is a fault, as it is of any cell."""
+    mapping = mapping_of(tmp_path, EACH.replace("CELL", '{ column = "a", split = ";", values = { x = "y" } }'))
+    report = Report()
+    assert events_of(mapping, [row(2, No="1", a="x;z")], report) == []
+    assert report.faults == [(2, "column 'a': 'z' is none of the values of the mapping")]
+
+
+def test_a_made_column_changes_no_id(tmp_path: Path) -> None:
+    """Without a key, the row is its own cells: a column that the mapping makes of them tells no rows apart."""
+    text = DATED.format(formats='"YYYY"')
+    one, other = (
+        events_of(mapping_of(tmp_path, text + more), [row(2, what="A", when="2024")], Report())
+        for more in ("", '[columns.short]\nfrom = "what"\ncut = 5\n')
+    )
+    assert one == other
+
+
+def test_a_made_column_hides_one_of_its_name(tmp_path: Path) -> None:
+    """Where what it is made of is unknown, it is unknown, and not what the table has under that name."""
+    text = DATED.format(formats='"YYYY"') + '[columns.when]\nfrom = "day"\n'
+    events = events_of(mapping_of(tmp_path, text), [row(2, what="A", when="2024", day="")], Report())
+    assert [event.get("occurred") for _, event in events] == [None]
+
+
 @pytest.mark.parametrize(
     ("formats", "text", "read"),
     [
@@ -267,6 +368,18 @@ def test_long_names_have_ids_of_their_own(tmp_path: Path) -> None:
             "facts.met.data.title.splitt: Extra",
         ),
         ("[facts.met]", "[fact.met]", "facts: Field required"),
+        ('dates = "YYYY"', "dates = []", "dates: name at least one"),
+        ('occurred = "{when}"', "occurred = 2024-01-01", "facts.met.occurred: dates, and numbers of more"),
+        ('occurred = "{when}"', "occurred = 2024", "facts.met.occurred: a date is a text, such as"),
+        ('occurred = "{when}"', 'occurred = { column = "a", spilt = ";" }', "facts.met.occurred.spilt: Extra inputs"),
+        ('occurred = "{when}"', 'effective = { date = "YYYY" }', "facts.met.effective: a date is a text, such as"),
+        ("sources =", "note = 2024-01-01T00:00:00Z\nsources =", "facts.met.note: Input should be a valid string"),
+        ("sources =", f"data = {{ note = {2**63} }}\nsources =", "facts.met.data.note: dates, and numbers of more"),
+        ("sources =", "data = { note = [{ a = 10:00:00 }] }\nsources =", "facts.met.data.note: dates, and numbers"),
+        ("sources =", "data = { note = nan }\nsources =", "facts.met.data.note: dates, and numbers of more"),
+        ("sources =", f"data = {{ note = {'[' * 5000}{']' * 5000} }}\nsources =", "nested too deeply"),
+        ("sources =", f"data.{'a.' * 5000}b = 1\nsources =", "nested too deeply"),
+        ("sources =", 'for_each = "a"\nsources =', "facts.met.for_each: this is a table, such as"),
     ],
 )
 def test_a_wrong_mapping_is_told_by_file_and_key(tmp_path: Path, was: str, becomes: str, said: str) -> None:
@@ -277,6 +390,66 @@ def test_a_wrong_mapping_is_told_by_file_and_key(tmp_path: Path, was: str, becom
         mapping_of(tmp_path, text.replace(was, becomes))
     assert str(caught.value).startswith(str(tmp_path / "mapping.toml"))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ('date = "YYYY", values = { a = "b" }', "a cell is read as a date or looked up in values"),
+        ('other = "b"', "any_case and other are for a cell that is looked up in values"),
+        ("any_case = true", "any_case and other are for a cell that is looked up in values"),
+        ('values = { a = 1 }, each = "<{item}>"', "each shapes a text, and not all of the values are texts"),
+        ('split = ";", default = "a"', "a cell that is split gives a list, and so does its default"),
+        ('split = ";", default = { column = "b" }', "a cell that is split gives a list, and so does its default"),
+    ],
+)
+@pytest.mark.parametrize("place", ["occurred", "for_each", "data.note"])
+def test_what_would_do_nothing_is_refused(tmp_path: Path, place: str, cell: str, said: str) -> None:
+    """Parts of a cell that do not go together are told, wherever it stands: none is taken and ignored."""
+    text = re.sub("^occurred.*$", "", DATED.format(formats='"YYYY"'), flags=re.MULTILINE)
+    with pytest.raises(Invalid, match=f"mapping.toml: facts.met.{place}: {said}"):
+        mapping_of(tmp_path, f'{text}{place} = {{ column = "when", {cell} }}\n')
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('note = "{item}"', "facts.met: {item} stands where there is no item"),
+        ('occurred = { column = "item" }', "facts.met: {item} stands where there is no item"),
+        ('occurred = { column = "what", default = "{slug(item)}" }', "facts.met: {item} stands where there is no item"),
+        ('key = "item"', "facts.met: {item} stands where there is no item"),
+        ('when = "item"', "facts.met: {item} is an item of for_each, which is not there yet"),
+        ('when_any = "item"\nfor_each = { column = "what" }', "facts.met: {item} is an item of for_each, which is not"),
+        ('for_each = { column = "item" }', "facts.met: {item} is an item of for_each, which is not there yet"),
+        ('for_each = { column = "what", default = "{item}" }', "facts.met: {item} is an item of for_each, which is"),
+        ("for_each = { column = 'what', values = { a = 1 } }", "facts.met: the items of for_each are texts"),
+        ("for_each = { column = 'what', each = { a = 'b' } }", "facts.met: the items of for_each are texts"),
+        ('[columns.item]\nfrom = "what"', "the mapping: item is no name of a column"),
+        ('[columns.a]\nfrom = "item"', "the mapping: item is no name of a column"),
+    ],
+)
+def test_an_item_is_there_where_there_are_items(tmp_path: Path, more: str, said: str) -> None:
+    """Where no cell is split into items, and no fact is for each of them, {item} is told, and reads no column."""
+    text = re.sub("^occurred.*$", "", DATED.format(formats='"YYYY"'), flags=re.MULTILINE)
+    with pytest.raises(Invalid, match=re.escape(said)):
+        mapping_of(tmp_path, text + more)
+
+
+def test_the_items_of_all_facts(tmp_path: Path) -> None:
+    """What is said for all facts can name an item where all of them have one; the key of the rows cannot."""
+    cited = 'sources = [{ source = "source:{slug(item)}" }]\n'
+    fact = '[facts.met]\ntype = "milestone.met"\nsubject = "milestone:a"\n'
+    each = 'for_each = { column = "what" }\nnote = "{item}"\n'
+    assert mapping_of(tmp_path, f'name = "one"\n{cited}{fact}{each}').table_columns() == {"what"}
+    for wrong in (f"{cited}{fact}", f'key = "item"\n{fact}{each}'):
+        with pytest.raises(Invalid, match="item"):
+            mapping_of(tmp_path, f'name = "one"\n{wrong}')
+
+
+def test_a_mapping_may_have_a_byte_order_mark(tmp_path: Path) -> None:
+    """Some editors put one there."""
+    (tmp_path / "mapping.toml").write_text(DATED.format(formats='"YYYY"'), encoding="utf-8-sig")
+    assert read_mapping(tmp_path / "mapping.toml") == LISTED
 
 
 def test_a_missing_mapping_or_table(tmp_path: Path) -> None:
@@ -307,19 +480,69 @@ def test_tables_come_as_csv_tabs_or_json_lines(tmp_path: Path, name: str, text: 
 def test_fields_within_fields_have_dotted_names(tmp_path: Path) -> None:
     """A JSON line may nest; null is a blank, numbers and truths are their text."""
     path = tmp_path / "a.jsonl"
-    path.write_text('{"a": {"b c": null, "d": [1.5, true]}, "e": "x"}')
-    assert list(read_table(MEMBERS, path, Report())) == [
-        row(1, **{"a.b c": "", "a.d.0": "1.5", "a.d.1": "true", "e": "x"})
+    path.write_text('{"what": {"b c": null, "d": [1.5, true]}, "when": "x"}')
+    mapping = LISTED.model_copy(update={"key": ("what.b c",), "facts": {}})
+    assert list(read_table(mapping, path, Report())) == [
+        row(1, **{"what.b c": "", "what.d.0": "1.5", "what.d.1": "true", "when": "x"})
     ]
+
+
+def test_columns_of_json_lines_are_found_as_those_of_csv(tmp_path: Path) -> None:
+    """However a program writes the name; a line may leave out what is unknown, and a column that no line has is told."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{" what\u00a0": 1}\n{"what": 2, "when": null}\n[]\n')
+    assert [one.cells for one in read_table(LISTED, path, Report())] == [{"what": "1"}, {"what": "2", "when": ""}]
+    path.write_text('{"what": 1, "whem": 2024}\n{"what": 2}\n')
+    with pytest.raises(Invalid, match="no line has the column 'when', which the mapping names"):
+        list(read_table(LISTED, path, Report()))
+    path.write_text("\n{}\n")
+    assert list(read_table(LISTED, path, Report())) == []
+
+
+@pytest.mark.parametrize(
+    "line", ['{"when": 1, " when": 2}', '{"when.a": 1, "when": {"a": 1}}', '{"when": {"a": "", "a ": ""}}']
+)
+def test_a_column_that_a_line_of_json_has_twice_is_told(tmp_path: Path, line: str) -> None:
+    """Nobody knows which of them is meant."""
+    (tmp_path / "a.jsonl").write_text(line)
+    report = Report()
+    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == []
+    assert [text.partition("'")[2] for _, text in report.faults] in (
+        [f"{name}' stands there more than once"] for name in ("when", "when.a")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "what,when, item\n1,2,3\n"), ("a.jsonl", '{"item": 1, "what": 2}\n')]
+)
+def test_no_column_is_called_item(tmp_path: Path, name: str, text: str) -> None:
+    """It would be read where a mapping means the item of a cell."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(Invalid, match="the table has a column 'item'"):
+        list(read_table(LISTED, tmp_path / name, Report()))
+
+
+def test_without_a_key_each_column_stands_there_once(tmp_path: Path) -> None:
+    """Where all cells of a row tell it apart, none hides behind another: also one without a name counts."""
+    path = tmp_path / "a.csv"
+    path.write_text("what,when,note,note\n1,2,3,4\n")
+    assert len(list(read_table(LISTED.model_copy(update={"key": ("what",)}), path, Report()))) == 1
+    with pytest.raises(Invalid, match="the table has 2 column 'note', and without a key"):
+        list(read_table(LISTED, path, Report()))
+    path.write_text("what,when,,\n1,2,3,4\n")
+    assert [*read_table(LISTED, path, Report())] == [row(2, what="1", when="2", **{"column 3": "3", "column 4": "4"})]
 
 
 def test_broken_lines_are_faults_of_their_own(tmp_path: Path) -> None:
     """A row with too many or too few cells and a line that is no JSON are reported by number, and the others are read."""
-    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2,\n3\n")
-    (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2}\n[]\n')
+    (tmp_path / "a.csv").write_text("what,when\n1,a,b\n2,\n3\n4,,,\n , ,\n")
+    (tmp_path / "a.jsonl").write_text('{"what": 1\n{"what": 2, "when": null}\n[]\n')
     report = Report()
-    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [row(3, what="2", when="")]
-    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [row(2, what="2")]
+    assert list(read_table(LISTED, tmp_path / "a.csv", report)) == [
+        row(3, what="2", when=""),
+        row(5, what="4", when=""),
+    ]
+    assert list(read_table(LISTED, tmp_path / "a.jsonl", report)) == [row(2, what="2", when="")]
     assert [number for number, _ in report.faults] == [2, 4, 1, 3]
 
 

@@ -2,7 +2,8 @@
 
 Ids come from the mapping's name, the key columns, the fact and what it says. The same row again therefore changes nothing.
 A fact that reads otherwise than in an earlier import is told; with ``corrections`` in the mapping, it corrects what was
-recorded for it, which the log says by ``correlationid``. Then what counts is the table that was imported last.
+recorded for it, which the log says by ``correlationid``. Then what counts is the table that was imported last, also where
+somebody has struck by hand what an import recorded; without it, that is told and stays struck.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ from ledger.writing.draft import Draft, parse_json, read_draft
 
 
 class Counting(NamedTuple):
-    """A fact that an earlier import recorded, and that no later entry of an import struck."""
+    """A fact that an earlier import recorded, or that took the place of one, and that no later entry struck."""
 
     subject: str
     type: str
@@ -32,18 +33,37 @@ class Counting(NamedTuple):
 
 @dataclass
 class Imported:
-    """What earlier imports recorded: all ids, and by ``correlationid`` the facts that count, each by its id."""
+    """What earlier imports recorded: each id with its ``correlationid``, and by that the facts that count, each by its id.
 
-    ids: set[str] = field(default_factory=set)
+    ``ids`` has those of positions, too, by which whoever strikes by hand may name them; ``by_hand`` has the position of the
+    entry in which somebody did, where no import recorded anything since.
+    """
+
+    correlation: dict[str, str] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
     counting: dict[str, dict[str, Counting]] = field(default_factory=dict)
+    by_hand: dict[str, int] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
-        counting = self.counting.setdefault(entry.correlationid or "", {})
-        counting.pop(str(entry.data.get("target")), None)
+        """Take what an import has recorded."""
+        self.by_hand.pop(entry.correlationid or "", None)
+        self._take(entry, entry.correlationid or "", entry.data.get("target"))
+
+    def add_by_hand(self, entry: Entry) -> None:
+        """Take what somebody else has recorded, if it strikes what an import had."""
+        target = self.ids.get(entry.data["target"], entry.data["target"])
+        if correlation := self.correlation.get(target):
+            self.by_hand[correlation] = entry.position or 0
+            self._take(entry, correlation, target)
+
+    def _take(self, entry: Entry, correlation: str, target: str | None) -> None:
+        counting = self.counting.setdefault(correlation, {})
+        counting.pop(target or "", None)
         if entry.type != "entry.voided":
             type_ = entry.data["replacement"]["type"] if entry.type == "entry.superseded" else entry.type
             counting[entry.id] = Counting(entry.originator_id, type_)
-        self.ids.add(entry.id)
+        self.correlation[entry.id] = correlation
+        self.ids[entry.position or 0] = entry.id
 
     @cached_property
     def correlations(self) -> dict[Counting, str]:
@@ -57,14 +77,20 @@ def mark(mapping: TableMapping) -> str:
 
 
 def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
-    """What earlier imports with a mapping of this name recorded, from the lines of a log."""
+    """What earlier imports with a mapping of this name recorded, and others struck, from the lines of a log."""
     found, sign = Imported(), mark(mapping)
     for line in lines:
         if sign in line:
             found.add(read_line(line))
+        elif any(strike in line for strike in STRIKES):
+            found.add_by_hand(read_line(line))
     return found
 
 
+STRIKES = ('"type":"entry.voided"', '"type":"entry.superseded"')
+BY_HAND = (
+    "it was struck by hand in entry {}. To record it as the table has it, say in the mapping why: corrections = {{ … }}"
+)
 OTHERWISE = (
     "it reads otherwise than in an earlier import. To correct what was recorded, say in the mapping why: "
     "corrections = { reason_code, reason }"
@@ -112,14 +138,14 @@ def _check_keys(facts: list[RowFact], earlier: Imported) -> None:
 
 
 def _new(
-    mapping: TableMapping, row: RowFacts, new: list[RowFact], lines: dict[str, list[Line] | None], report: Report
+    mapping: TableMapping, row: RowFacts, new: list[RowFact], lines: dict[str, list[Line] | str], report: Report
 ) -> Iterator[Line]:
     """The events for those facts of a row that are to be recorded."""
     for fact in row.facts:
         about = About(row.lines[0], fact.event["subject"], fact.event["type"])
         todo = lines[fact.correlation] if fact in new else []
-        if todo is None:
-            report.refuse(about, Remark(column_of(mapping.facts[fact.name], mapping, ""), OTHERWISE))
+        if isinstance(todo, str):
+            report.refuse(about, Remark(column_of(mapping.facts[fact.name], mapping, ""), todo))
         elif not todo:
             report.unchanged(about, counts=fact in new)
         else:
@@ -138,24 +164,26 @@ class Versions(NamedTuple):
 
 def _versions(past: Imported, fact: RowFact) -> Versions:
     counting, latest, new_id = past.counting.get(fact.correlation, {}), "", fact.id
-    while new_id in past.ids:  # it was recorded before: if another form of it was since, it needs another id
+    while new_id in past.correlation:  # it was recorded before: if another form of it was since, it needs another id
         latest, new_id = new_id, make_id(fact.correlation, new_id)
     return Versions(latest if latest in counting else None, new_id, [one for one in counting if one != latest])
 
 
-def _lines(mapping: TableMapping, row: RowFacts, fact: RowFact, earlier: Imported) -> list[Line] | None:
-    """What must be recorded so that a fact counts as it reads now; None if that corrects, and nobody says why.
+def _lines(mapping: TableMapping, row: RowFacts, fact: RowFact, earlier: Imported) -> list[Line] | str:
+    """What must be recorded so that a fact counts as it reads now; why not, if that corrects and nobody says why.
 
     Raises Unread.
     """
-    versions = _versions(earlier, fact)
+    versions, by_hand = _versions(earlier, fact), earlier.by_hand.get(fact.correlation)
     column = partial(column_of, mapping.facts[fact.name], mapping)
-    if not versions.stale:
-        events, outcome = ([] if versions.current else [fact.event | {"id": versions.next}]), Outcome.recorded
+    is_struck = by_hand and not versions.current
+    if not versions.stale and not is_struck:
+        events = [] if versions.current else [fact.event | {"id": versions.next}]
     elif mapping.corrections:
-        events, outcome = _corrected(mapping.corrections, earlier, fact, versions), Outcome.corrected
+        events = _corrected(mapping.corrections, earlier, fact, versions)
     else:
-        return None
+        return BY_HAND.format(by_hand) if is_struck else OTHERWISE
+    outcome = Outcome.corrected if versions.stale else Outcome.recorded
     drafts = [_draft({**event, "correlationid": fact.correlation}, column) for event in events]
     return [Line(row.lines[0], draft, outcome, column) for draft in drafts]
 
@@ -170,9 +198,9 @@ def _draft(event: Event, column: Callable[[str], str]) -> Draft:
 def _corrected(why: Corrections, past: Imported, fact: RowFact, versions: Versions) -> list[Event]:
     """The fact in the place of the last of those that count as it read; those before it, or of another stream, struck."""
     subject, stale = fact.event["subject"], list(versions.stale)
-    counting = past.counting[fact.correlation]
+    counting = past.counting.get(fact.correlation, {})
     new = [] if versions.current else [fact.event]
-    if new and counting[stale[-1]].subject == subject:
+    if new and stale and counting[stale[-1]].subject == subject:
         instead = {"data": {}} | {name: value for name, value in fact.event.items() if name != "subject"}
         new = [_correction(why, "entry.superseded", subject, target=stale.pop(), replacement=instead)]
     struck = [

@@ -1,19 +1,29 @@
 """Events from NDJSON or CSV files: one draft a line, each with its line number."""
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
-from api.transfer.files import csv_records, find_delimiter, opened_text
+from api.transfer.csv_tables import check_columns, csv_rows, find_delimiter
+from api.transfer.files import opened_text
 from api.transfer.report import About, Outcome, Remark, Report
 from ledger.errors import Invalid
+from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import Draft, parse_json, read_draft
 
 LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
+NUMBER = re.compile(r"\d{1,4}", re.ASCII)
+STRUCTURED = re.compile(r"[\[{]|[1-9]\d{0,17}\Z", re.ASCII)
+"""What may be more than a text: JSON, or a whole number."""
+
+MOST_PARTS = 20
 EXPORTED = '{"sequence":'
 
 
@@ -70,39 +80,48 @@ def _json_lines(file: TextIO) -> Iterator[RawEvent]:
 
 
 def _csv_rows(file: TextIO, report: Report) -> Iterator[RawEvent]:
-    records = csv_records(file, find_delimiter(file, {"type"}))
-    header = next(records, None)
-    columns = header.cells if header else []
-    if "type" not in columns:
+    return map(RawEvent._make, csv_rows(file, find_delimiter(file, {"type"}), _header, report))
+
+
+def _header(names: list[str]) -> list[str]:
+    """The columns, each of which is a field of events. Raises Invalid."""
+    if "type" not in names:
         raise Invalid(
             "the table has no column 'type': name its columns as the fields of an event, or say what they mean in a file "
             "for --mapping (see docs/importing.md)"
         )
-    report.header = range(1, header.last + 1) if header else range(0)
-    for first, last, cells in records:
-        if cells:
-            more: dict[str | None, str] = {None: ""} if len(cells) > len(columns) else {}
-            yield RawEvent(range(first, last + 1), dict(zip(columns, cells, strict=False)) | more)
+    check_columns(names, names, ", and each is a field of events")
+    if deep := next((name for name in names if name.count(".") >= MOST_PARTS), None):
+        raise Invalid(f"the column '{deep[:40]}…' has more than {MOST_PARTS} parts: no field of an event lies so deep")
+    return names
 
 
-def _from_row(row: dict[str | None, str]) -> dict[str, Any]:
+def _from_row(row: Mapping[str, str]) -> dict[str, Any]:
     """The event of a row. A column is a field, or with dots a field within one: ``data.title``, ``sources.0.source``.
 
-    Raises Invalid for a cell without a column, and for columns that cannot both be.
+    Raises Invalid for columns that cannot both be.
     """
     event: dict[str, Any] = {}
     for column, cell in row.items():
-        if column is None:
-            raise Invalid("the row has more cells than the file has columns")
-        if cell and not _put(event, column.split("."), _cell(cell)):
+        path = column.split(".")
+        if cell.strip() and not _put(event, path, _value(row, path, cell)):
             raise Invalid(f"the column {column!r} does not go with the others")
     listed: dict[str, Any] = _listed(event)
     return listed
 
 
-def _cell(cell: str) -> Any:
-    """Text, unless it says that it is a JSON list or object."""
-    return parse_json(cell) if cell[0] in "[{" else cell
+def _value(row: Mapping[str, str], path: Sequence[str], cell: str) -> Any:
+    """The cell as its field needs it: JSON for a list or an object, a whole number for a position, else the text that it is."""
+    if not STRUCTURED.match(cell):
+        return cell
+    type_ = row["type"]
+    if path[:2] == ["data", "replacement"] and len(path) > 2:  # an event within the event
+        type_, path = row.get("data.replacement.type", ""), path[2:]
+    fields = tuple(path[1:] if path[0] == "data" else path)
+    holds = sorts_of(FACTS.get(type_, Fact), fields)
+    if cell.isdecimal():
+        return int(cell) if "integer" in holds else cell
+    return parse_json(cell) if holds & {"array", "object"} and "string" not in holds else cell
 
 
 def _put(event: dict[str, Any], path: list[str], value: Any) -> bool:
@@ -116,8 +135,42 @@ def _put(event: dict[str, Any], path: list[str], value: Any) -> bool:
 
 
 def _listed(value: Any) -> Any:
-    """Fields whose names are numbers are the items of a list."""
+    """Fields whose names are numbers are the items of a list, in the order of the numbers."""
     if not isinstance(value, dict):
         return value
     fields = {name: _listed(one) for name, one in value.items()}
-    return list(fields.values()) if fields and all(name.isdecimal() for name in fields) else fields
+    if not fields or not all(map(NUMBER.fullmatch, fields)):
+        return fields
+    return [fields[name] for name in sorted(fields, key=int)]
+
+
+@lru_cache(maxsize=10_000)
+def sorts_of(fact: type[Fact], path: tuple[str, ...]) -> frozenset[str]:
+    """The sorts of JSON values that a field of a fact may be, by its path; none, where there is no such field."""
+    schemas = [_schema(fact)]
+    for part in path:
+        inner = [_inside(one, part) for one in _branches(fact, schemas)]
+        schemas = [one for one in inner if one is not None]
+    return frozenset(one["type"] for one in _branches(fact, schemas) if "type" in one)
+
+
+@lru_cache
+def _schema(fact: type[Fact]) -> dict[str, Any]:
+    return fact.model_json_schema()
+
+
+def _branches(fact: type[Fact], schemas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The schemas without those that only name others: these in their place."""
+    found = list(schemas)
+    for one in found:  # it grows meanwhile
+        found += one.get("anyOf", [])
+        if "$ref" in one:
+            found.append(_schema(fact)["$defs"][one["$ref"].rpartition("/")[2]])
+    return found
+
+
+def _inside(schema: dict[str, Any], part: str) -> dict[str, Any] | None:
+    inner: dict[str, Any] | None = (
+        schema.get("items") if NUMBER.fullmatch(part) else schema.get("properties", {}).get(part)
+    )
+    return inner

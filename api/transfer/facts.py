@@ -9,10 +9,11 @@ from uuid import UUID, uuid5
 
 import orjson
 
+from api.transfer.csv_tables import Row
 from api.transfer.forms import as_key, normal
-from api.transfer.mapping import FactMapping, TableMapping, columns_of
+from api.transfer.mapping import ITEM, Cell, FactMapping, TableMapping, columns_of
 from api.transfer.report import CellFault, Remark, Report
-from api.transfer.rows import Row, Rows, TableRow
+from api.transfer.rows import Rows, TableRow
 from api.transfer.values import date_of, items_of, value_of, with_columns
 
 ROWS = UUID("5d0c8b1e-64d7-5b0a-9a59-0f1f5ab0a6c3")
@@ -80,9 +81,20 @@ def _facts(name: str, fact: FactMapping, row: TableRow) -> list[RowFact]:
     known = {column for column in (*fact.when, *fact.when_any) if row.text(column) is not None}
     if not known.issuperset(fact.when) or (fact.when_any and not known.intersection(fact.when_any)):
         return []
-    each = fact.for_each
-    rows = [row.with_item(text, each.column) for text in items_of(each, row)] if each else [row]
-    return [_fact(name, fact, one) for one in rows]
+    return _facts_of_items(name, fact, fact.for_each, row) if fact.for_each else [_fact(name, fact, row)]
+
+
+def _facts_of_items(name: str, fact: FactMapping, each: Cell, row: TableRow) -> list[RowFact]:
+    """One fact for each item: an item that is told twice is one. Raises CellFault where it is told in two ways."""
+    told: dict[str, tuple[str, RowFact]] = {}
+    for text in items_of(each, row):
+        one = _fact(name, fact, row.with_item(text, each.column))
+        other, first = told.setdefault(one.correlation, (text, one))
+        if first.said != one.said:
+            raise CellFault(
+                row.origin(each.column), f"{other!r} and {text!r} are one item, and {name} reads otherwise for each"
+            )
+    return [one for _, one in told.values()]
 
 
 def _fact(name: str, fact: FactMapping, row: TableRow) -> RowFact:
@@ -107,14 +119,14 @@ def _correlation(name: str, fact: FactMapping, row: TableRow) -> str:
     """The same for every event that an import makes of one fact of the mapping for one key."""
     mapping = row.mapping
     key = _key(mapping.key if fact.key is None else fact.key, row)
-    item = [as_key(row.cells["item"])] if fact.for_each else []
+    item = [as_key(row.item)] if row.item is not None else []
     return f"import:{mapping.name}:{uuid5(ROWS, json.dumps([mapping.name, name, key, item]))}"
 
 
 def _key(columns: Sequence[str] | None, row: TableRow) -> Key:
     """What tells rows apart. Raises CellFault."""
     if columns is None:
-        return tuple(sorted((column, as_key(text)) for column, text in row.cells.items() if column != "item"))
+        return tuple(sorted((column, as_key(text)) for column, text in row.cells.items()))
     return tuple(as_key(_known(column, row)) for column in columns)
 
 
@@ -144,7 +156,7 @@ def _own_citations(fact: FactMapping, row: TableRow) -> Any:
     citations, key = _citations(fact, row.mapping), row.mapping.key
     if fact.key is not None:
         key = fact.key
-        citations = [one for one in citations if columns_of(one) <= {*key, "item"}]
+        citations = [one for one in citations if columns_of(one) <= {*key, ITEM}]
     return value_of(citations, replace(row, as_keys=frozenset(key or ())))
 
 
@@ -157,5 +169,5 @@ def column_of(fact: FactMapping, mapping: TableMapping, pointer: str) -> str:
         elif isinstance(spec, list) and part.isdecimal() and int(part) < len(spec):
             spec = spec[int(part)]
     columns = columns_of(spec)
-    items = {fact.for_each.column} if fact.for_each and "item" in columns else set()
-    return ", ".join(sorted(mapping.origins_of(columns - {"item"} | items)))
+    items = {fact.for_each.column} if fact.for_each and ITEM in columns else set()
+    return ", ".join(sorted(mapping.origins_of(columns - {ITEM} | items)))

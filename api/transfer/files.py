@@ -1,32 +1,22 @@
-"""Files of text and tables: their encoding, their delimiter, and the lines on which each row stands."""
+"""Files of text: what can be read and written, in which encoding, and on which line it is in another."""
 
 import codecs
-import csv
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
+from io import IncrementalNewlineDecoder
 from pathlib import Path
 from shutil import copyfileobj
 from stat import S_ISDIR, S_ISREG
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
-from api.transfer.forms import as_written
 from ledger.errors import Invalid, in_words
 
 CHUNK = 1 << 20
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """The byte order marks by which a file says its encoding."""
-
-DELIMITERS = (",", ";", "\t", "|")
-
-
-class Record(NamedTuple):
-    """A row of CSV, and the lines that it stands on: more than one, where a cell has a line break."""
-
-    first: int
-    last: int
-    cells: list[str]
 
 
 @contextmanager
@@ -36,6 +26,15 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {in_words(error).removeprefix(f'{path}: ')}") from None
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Raises Invalid where the block cannot write the file."""
+    try:
+        yield
+    except OSError as error:
+        raise Invalid(f"{path} cannot be written: {in_words(error).removeprefix(f'{path}: ')}") from None
 
 
 @contextmanager
@@ -100,53 +99,36 @@ def _encoding(path: Path, named: str | None) -> str:
     return "utf-8"
 
 
+ADVICE = 'Save it as UTF-8, or name its encoding in the mapping, such as encoding = "cp1252" (Windows)'
+
+
 def _undecodable(path: Path, encoding: str) -> str:
-    advice = 'Save it as UTF-8, or name its encoding in the mapping, such as encoding = "cp1252" (Windows)'
+    """On which line a text stops being of the encoding, and what to do."""
+    decoder = IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    line = 1
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for chunk in iter(partial(file.read, CHUNK), b""):
+            state = decoder.getstate()
             try:
-                line.decode(encoding)
-            except UnicodeError as error:
-                byte = line[getattr(error, "start", 0)]
-                return f"line {number} has a byte that is not {encoding.upper()} (0x{byte:02x}). {advice}"
-    return f"it is not {encoding.upper()}. {advice}"
+                line += decoder.decode(chunk).count("\n")
+            except UnicodeError:
+                decoder.setstate(state)
+                return _wrong_byte(decoder, chunk, line, encoding)
+    return f"line {line} ends within a character of {encoding.upper()}: is the file cut short? {ADVICE}"
 
 
-def csv_records(file: TextIO, delimiter: str) -> Iterator[Record]:
-    """The rows of CSV, blank lines too. Raises Invalid at a stray quote: what follows it may belong to any cell."""
-    rows = csv.reader(file, delimiter=delimiter, strict=True)
-    first = 1
-    try:
-        for cells in rows:
-            yield Record(first, rows.line_num, cells)
-            first = rows.line_num + 1
-    except csv.Error as error:
-        raise Invalid(_misquoted(str(error), first, rows.line_num)) from None
-
-
-def _misquoted(error: str, first: int, last: int) -> str:
-    if "expected after" in error:
-        return f'line {last}: a quote stands alone within a quoted cell: double it, as in "the ""Paris"" accord"'
-    if "end of data" in error:
-        return f"line {first}: a quote is opened in this row and never closed"
-    return f"line {last}: {error}; is a quote missing in the row of line {first}?"
-
-
-def find_delimiter(file: TextIO, columns: Collection[str]) -> str:
-    """The delimiter under which the header has most of the columns; a comma, where none has any."""
-
-    def found(delimiter: str) -> int:
-        file.seek(0)
-        header = next(csv.reader(file, delimiter=delimiter), [])
-        return len({as_written(name) for name in header} & {as_written(name) for name in columns})
-
-    best = max(DELIMITERS, key=found)
-    file.seek(0)
-    return best
+def _wrong_byte(decoder: IncrementalNewlineDecoder, chunk: bytes, line: int, encoding: str) -> str:
+    """The same, in a chunk that begins on a line."""
+    for number, byte in enumerate(chunk):
+        try:
+            line += decoder.decode(chunk[number : number + 1]).count("\n")
+        except UnicodeError:
+            return f"line {line} has a byte that is not {encoding.upper()} (0x{byte:02x}). {ADVICE}"
+    return f"it is not {encoding.upper()}. {ADVICE}"
 
 
 def copy_lines(path: Path, encoding: str | None, lines: Iterable[range], to: Path) -> None:
     """Write some lines of a file to another one, exactly as they are. Raises Invalid."""
     wanted = {number for some in lines for number in some}
-    with opened_text(path, encoding) as file, to.open("w", encoding=file.encoding, newline="") as out:
+    with opened_text(path, encoding) as file, writable(to), to.open("w", encoding=file.encoding, newline="") as out:
         out.writelines(line for number, line in enumerate(file, start=1) if number in wanted)

@@ -15,7 +15,7 @@ import typer
 from api.cli.terminal import progress, say
 from api.transfer.corrections import Imported, imported, mark, read_mapped
 from api.transfer.event_files import Line, read_drafts, read_lines
-from api.transfer.files import copy_lines, count_lines, rereadable
+from api.transfer.files import copy_lines, count_lines, rereadable, writable
 from api.transfer.mapping import TableMapping, read_mapping
 from api.transfer.report import Outcome, Remark, Report, report_to
 from api.transfer.rows import read_table
@@ -103,6 +103,9 @@ def _earlier(ledger: Ledger, mapping: TableMapping) -> Imported:
 def _check(source: Input, options: Options) -> int:
     """How many events the file holds. Ends the command if something in it cannot be read, and is not to be skipped."""
     count, total = 0, count_lines(source.path)
+    if options.unreadable:
+        with writable(options.unreadable):
+            options.unreadable.write_bytes(b"")
     with report_to(options.report) as report:
         with progress("check", total) if total > LONG else nullcontext(lambda _: None) as advance:
             for batch in _batches(source.lines(report)):

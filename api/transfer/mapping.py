@@ -3,20 +3,28 @@
 import re
 import tomllib
 from collections.abc import Iterable
+from datetime import date, time
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from api.transfer.dates import Years, check_formats
 from api.transfer.files import readable
 from ledger.errors import Invalid
 from ledger.vocabulary.codes import CorrectionReason
-from ledger.vocabulary.fact import COMMON, Slug, Text
+from ledger.vocabulary.fact import Slug, Text
 from ledger.vocabulary.registry import FACTS
 
 PLACEHOLDER = re.compile(r"\{(slug\()?([^{}|]+?)(?(1)\))(?:\|([^{}]*))?\}")
 """A place in a template: whether it is ``slug(…)``, the column, and the text where the cell is unknown."""
+
+ITEM = "item"
+"""Where a cell or a fact has items, the name under which the one at hand is read like a column."""
+
+WHOLE_NUMBERS = range(-(2**63), 2**63)
 
 
 def _template(text: str) -> str:
@@ -37,7 +45,25 @@ def _spec(value: Any) -> Any:
         return {name: _spec(one) for name, one in value.items()}
     if isinstance(value, str):
         return _template(value)
-    return [_spec(one) for one in value] if isinstance(value, list) else value
+    return [_spec(one) for one in value] if isinstance(value, list) else _constant(value)
+
+
+def _constant(value: Any) -> Any:
+    """A value that goes into a fact as it is. Raises ValueError for what TOML has and a fact has not."""
+    is_long = isinstance(value, int) and value not in WHOLE_NUMBERS
+    if is_long or isinstance(value, (date, time)) or (isinstance(value, float) and not isfinite(value)):
+        raise ValueError(
+            'dates, and numbers of more than 64 bits, are texts in a fact: write it in quotes, as "2024-09"'
+        )
+    return value
+
+
+def _day(value: Any) -> Any:
+    spec = _spec(value)
+    is_day = spec is None or isinstance(spec, (str, Cell))
+    if not is_day:
+        raise ValueError('a date is a text, such as "2024-09" or "{Signed}", or a cell, such as { column = "Signed" }')
+    return spec
 
 
 def _encoding(name: str) -> str:
@@ -58,6 +84,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _delimiter(text: str) -> str:
+    if len(text) != 1 or text in '"\r\n':
+        raise ValueError("one character, and no quote or line break")
+    return text
+
+
 def _in_order(years: Years) -> Years:
     if years[0] > years[1]:
         raise ValueError("the first year comes after the last")
@@ -65,10 +97,14 @@ def _in_order(years: Years) -> Years:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-Formats = Annotated[Words, AfterValidator(check_formats)]
+Formats = Annotated[Words, Field(min_length=1), AfterValidator(check_formats)]
 Template = Annotated[str, AfterValidator(_template)]
 Value = Annotated[Any, AfterValidator(_spec)]
 """What becomes of a row: a template (``"party:{slug(Party)}"``), a cell, or a list or table of such."""
+
+NO_ITEM = (
+    "{item} stands where there is no item: only in each, other and values of a cell, and in a fact that is for_each"
+)
 
 
 class MappingPart(BaseModel):
@@ -114,11 +150,41 @@ class Cell(MappingPart):
     each: Value = "{item}"
 
     @model_validator(mode="after")
+    def _does_what_it_says(self) -> Self:
+        if self.date and self.values is not None:
+            raise ValueError(
+                "a cell is read as a date or looked up in values: make two cells of it, or write dates only"
+            )
+        if self.values is None and (self.any_case or self.other is not None):
+            raise ValueError("any_case and other are for a cell that is looked up in values, and it has none")
+        looked_up = [*(self.values or {}).values(), self.other or ""]
+        if self.each != "{item}" and not all(isinstance(one, (str, Cell)) for one in looked_up):
+            raise ValueError("each shapes a text, and not all of the values are texts: shape them where they stand")
+        if self.split and self.default is not None and not _is_list(self.default):
+            raise ValueError('a cell that is split gives a list, and so does its default: default = ["…"]')
+        return self
+
+    @model_validator(mode="after")
     def _is_unambiguous(self) -> Self:
         words = [word.casefold() for word in self.values or ()]
         if self.any_case and len(set(words)) < len(words):
             raise ValueError("two of the values differ in case alone: without any_case they are told apart")
         return self
+
+
+Day = Annotated[str | Cell | None, BeforeValidator(_day)]
+"""A template that is read in the formats of the mapping, a constant in EDTF, or a cell."""
+
+
+def _is_list(spec: Any) -> bool:
+    return bool(spec.split) if isinstance(spec, Cell) else isinstance(spec, list)
+
+
+def _gives_texts(spec: Any) -> bool:
+    """Whether a value of the mapping can be nothing but a text, or a list of texts."""
+    if isinstance(spec, Cell):
+        return all(map(_gives_texts, (*(spec.values or {}).values(), spec.other, spec.default, spec.each)))
+    return all(map(_gives_texts, spec)) if isinstance(spec, list) else spec is None or isinstance(spec, str)
 
 
 class FactMapping(MappingPart):
@@ -133,8 +199,8 @@ class FactMapping(MappingPart):
     when_any: Words = ()
     for_each: Cell | None = None
     key: Words | None = None
-    occurred: Template | Cell | None = None
-    effective: Template | Cell | None = None
+    occurred: Day = None
+    effective: Day = None
     modality: Template | None = None
     note: Template | None = None
     sources: list[Value] | None = None
@@ -144,8 +210,20 @@ class FactMapping(MappingPart):
     def _is_of_the_vocabulary(self) -> Self:
         if self.type not in FACTS:
             raise ValueError(f"{self.type!r} is no type of event")
-        if strange := sorted(self.data.keys() - (FACTS[self.type].model_fields.keys() - COMMON)):
+        if strange := sorted(self.data.keys() - {field for _, field, _ in FACTS[self.type].own_fields}):
             raise ValueError(f"{self.type} has no field {strange[0]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_items(self) -> Self:
+        if self.for_each and not _gives_texts(self.for_each):
+            raise ValueError("the items of for_each are texts, and what it makes of the cell is not")
+        if ITEM in columns_of(self.for_each).union(self.when, self.when_any):
+            raise ValueError(
+                "{item} is an item of for_each, which is not there yet in for_each itself, when and when_any"
+            )
+        if not self.for_each and ITEM in columns_of(dict(self)).union(self.key or ()):
+            raise ValueError(NO_ITEM)
         return self
 
 
@@ -171,10 +249,21 @@ class TableMapping(MappingPart):
     dates: Formats = ("YYYY-MM-DD",)
     years: Annotated[Years, AfterValidator(_in_order)] | None = None
     unknown: Annotated[Words, AfterValidator(_caseless)] = ("", "n/a", "-", "–", "—")  # noqa: RUF001
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     sources: list[Value] = Field(default_factory=list)
     corrections: Corrections | None = None
+
+    @model_validator(mode="after")
+    def _has_items(self) -> Self:
+        made = [name for called, column in self.columns.items() for name in (*column.names(called), *column.first_of)]
+        if ITEM in {*made, *(self.key or ())}:
+            raise ValueError("item is no name of a column, nor part of a key: {item} is an item of a cell")
+        if ITEM in columns_of(self.sources) and not all(
+            one.for_each or one.sources is not None for one in self.facts.values()
+        ):
+            raise ValueError(NO_ITEM)
+        return self
 
     def table_columns(self) -> set[str]:
         """Every column that the table must have."""
@@ -200,26 +289,36 @@ class TableMapping(MappingPart):
     def _named(self) -> set[str]:
         named = columns_of([self.sources, [dict(fact) for fact in self.facts.values()]])
         each = [words for fact in self.facts.values() for words in (fact.key or (), fact.when, fact.when_any)]
-        return named.union(self.key or (), *each) - {"item"}
+        return named.union(self.key or (), *each) - {ITEM}
 
 
 def columns_of(spec: Any) -> set[str]:
-    """The columns that a value of the mapping is made of."""
+    """The columns that a value of the mapping is made of: ``item`` is one, where it is not that of a cell in it."""
     if isinstance(spec, str):
         return {placeholder[2] for placeholder in PLACEHOLDER.finditer(spec)}
-    inner = dict(spec).values() if isinstance(spec, (dict, Cell)) else spec if isinstance(spec, (list, tuple)) else ()
-    own = {spec.column} if isinstance(spec, Cell) else set()
-    return own.union(*map(columns_of, inner))
+    if isinstance(spec, Cell):
+        return {spec.column} | columns_of(spec.default) | columns_of([spec.values, spec.other, spec.each]) - {ITEM}
+    inner = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, (list, tuple)) else ()
+    return set().union(*map(columns_of, inner))
 
 
 def read_mapping(path: Path) -> TableMapping:
     """The mapping that a TOML file holds. Raises Invalid, naming the file and the key."""
     try:
         with readable(path):
-            return TableMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            return TableMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise Invalid(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from None
+        key = ".".join(map(str, first["loc"])) or "the mapping"
+        raise Invalid(f"{path}: {key}: {_in_words(first)}") from None
+    except RecursionError:
+        raise Invalid(f"{path} cannot be read: what it holds is nested too deeply") from None
     except ValueError as error:  # no TOML
         raise Invalid(f"{path} cannot be read: {error}") from None
+
+
+IN_WORDS = {"model_type": 'this is a table, such as { column = "Title" }', "too_short": "name at least one"}
+
+
+def _in_words(error: ErrorDetails) -> str:
+    return IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))

@@ -9,7 +9,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.errors import Invalid, in_words
+from api.transfer.files import writable
+from ledger.errors import Invalid
 
 MOST_FAULTS = 1_000
 MOST_PENDING = 10_000
@@ -147,10 +148,8 @@ def report_to(path: Path | None) -> Iterator[Report]:
     if path is None:
         yield Report()
         return
-    try:
+    with writable(path):
         file = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise Invalid(f"{path} cannot be written: {in_words(error).removeprefix(f'{path}: ')}") from None
     with file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)

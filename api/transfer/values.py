@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from pydantic_core import to_json
+
 from api.transfer.dates import read_date
 from api.transfer.forms import slug
 from api.transfer.mapping import PLACEHOLDER, Cell, Column
@@ -16,17 +18,18 @@ def with_columns(row: TableRow) -> TableRow:
     """The row with the columns that the mapping makes of others, in their order. Raises CellFault."""
     for name, column in row.mapping.columns.items():
         origin = next((one for one in column.first_of if row.text(one) is not None), column.first_of[0])
+        unknown: dict[str, str | None] = dict.fromkeys(column.names(name))
         text = row.text(origin)
-        if text is not None:
-            row = row.with_cells(_parts(name, column, text, row.origin(origin)), origin)
+        parts = {} if text is None else _parts(name, column, text, row.origin(origin))
+        row = row.with_made(unknown | parts, origin)
     return row
 
 
-def _parts(name: str, column: Column, text: str, origin: str) -> dict[str, str]:
+def _parts(name: str, column: Column, text: str, origin: str) -> dict[str, str | None]:
     if column.pattern:
         if not (found := re.fullmatch(column.pattern, text)):
             raise CellFault(origin, f"{text!r} does not fit the pattern {column.pattern}")
-        return {f"{name}.{group}": (part or "").strip() for group, part in found.groupdict().items()}
+        return {f"{name}.{group}": part and part.strip() for group, part in found.groupdict().items()}
     if column.cut and len(text) > column.cut:
         end = text.rfind(" ", 0, column.cut + 1)
         end = end if end > 0 else column.cut
@@ -37,11 +40,11 @@ def _parts(name: str, column: Column, text: str, origin: str) -> dict[str, str]:
 def value_of(spec: Any, row: TableRow) -> Any:
     """What a value of the mapping comes to in a row; None where that is unknown. Raises CellFault."""
     if isinstance(spec, Cell):
-        items = [_item(spec, row.with_item(text, spec.column), text) for text in items_of(spec, row)]
+        items = [_item(spec, row, text) for text in _texts(spec, row)]
         known = [value for value in items if value is not None]
         if not known:
             return value_of(spec.default, row)
-        return known if spec.split else known[0]
+        return list({to_json(one): one for one in known}.values()) if spec.split else known[0]
     if isinstance(spec, list):
         return [value for one in spec if (value := value_of(one, row)) is not None] or None
     if isinstance(spec, dict):
@@ -50,29 +53,39 @@ def value_of(spec: Any, row: TableRow) -> Any:
 
 
 def items_of(cell: Cell, row: TableRow) -> list[str]:
+    """The texts that a cell gives: one, or one for each of its items, as the mapping reads them. Raises CellFault."""
+    found = value_of(cell, row)
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
+def _texts(cell: Cell, row: TableRow) -> list[str]:
     """The texts that a cell holds, without those that are unknown."""
     text = row.text(cell.column)
-    parts = [] if text is None else [part.strip() for part in text.split(cell.split)] if cell.split else [text]
+    if text is None or not cell.split:
+        return [] if text is None else [text]
+    parts = [part.strip() for part in text.split(cell.split)]
     return [part for part in parts if part.casefold() not in row.mapping.unknown]
 
 
 def _item(cell: Cell, row: TableRow, text: str) -> Any:
+    """What one text of a cell comes to: read, and shaped by ``each``."""
+    row = row.with_item(text, cell.column)
     if cell.date:
-        read = read_date(text, cell.date, row.origin(cell.column), row.mapping.years)
-        return value_of(cell.each, row.with_item(read, cell.column))
-    if cell.values is None:
-        return value_of(cell.each, row)
-    found = value_of(_looked_up(cell, text), row)
-    if found is None:
-        raise CellFault(row.origin(cell.column), f"{text!r} is none of the values of the mapping")
-    return value_of(cell.each, row.with_item(found, cell.column)) if isinstance(found, str) else found
+        read: Any = read_date(text, cell.date, row.origin(cell.column), row.mapping.years)
+    elif cell.values is not None:
+        read = _looked_up(cell, row, text)
+    else:
+        read = text
+    return value_of(cell.each, row.with_item(read, cell.column)) if isinstance(read, str) else read
 
 
-def _looked_up(cell: Cell, text: str) -> Any:
-    values = cell.values or {}
+def _looked_up(cell: Cell, row: TableRow, text: str) -> Any:
+    values, word = cell.values or {}, text
     if cell.any_case:
-        values, text = {word.casefold(): value for word, value in values.items()}, text.casefold()
-    return values.get(text, cell.other)
+        values, word = {word.casefold(): value for word, value in values.items()}, text.casefold()
+    if (spec := values.get(word, cell.other)) is None:
+        raise CellFault(row.origin(cell.column), f"{text!r} is none of the values of the mapping")
+    return value_of(spec, row)
 
 
 @lru_cache

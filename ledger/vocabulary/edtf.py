@@ -66,7 +66,7 @@ def bounds_of(text: str) -> Bounds:
     if text[:1] + text[-1:] in ("[]", "{}"):
         return _set(text)
     if text.count("/") == 1:
-        return _interval(*text.split("/"))
+        return _interval(text, *text.split("/"))
     return _date(text)
 
 
@@ -98,15 +98,15 @@ def _moment(text: str, moment: re.Match[str]) -> Bounds:
     return _date(moment["day"])
 
 
-def _interval(start: str, end: str) -> Bounds:
-    """Each end read by itself; "" is an unknown end and ".." an open one: neither bounds anything."""
-    ends = [Bounds(None, None) if side in ("", "..") else _end(f"{start}/{end}", side) for side in (start, end)]
-    first, last = ends[0].earliest, ends[1].latest if _is_wide(end) else ends[1].earliest
-    if start == end == "":
+def _interval(text: str, start: str, end: str) -> Bounds:
+    """From the first day of one end to the last of the other; "" is an unknown end and ".." an open one: neither bounds."""
+    if text == "/":
         raise InvalidDate("'/' names no day at all: leave the date out")
+    ends = [Bounds(None, None) if side in ("", "..") else _end(text, side) for side in (start, end)]
+    first, last = ends[0].earliest, ends[1].latest
     if first and last and first > last:
-        raise InvalidDate(f"{start}/{end} ends before it starts")
-    return Bounds(ends[0].earliest, ends[1].latest)
+        raise InvalidDate(f"{text} ends before it starts")
+    return Bounds(first, last)
 
 
 def _end(whole: str, side: str) -> Bounds:
@@ -116,11 +116,6 @@ def _end(whole: str, side: str) -> Bounds:
             f"{whole}: the ledger takes days, months, seasons and years of four digits in an interval or a set"
         )
     return _date(side)
-
-
-def _is_wide(end: str) -> bool:
-    """Whether it may be any of several days, months or years: then an interval may begin within it."""
-    return "X" in end or "S" in end
 
 
 def _set(text: str) -> Bounds:
@@ -141,7 +136,7 @@ def _member(whole: str, member: str) -> Bounds:
         raise InvalidDate(f"{whole}: a member of the set is missing")
     if not dots:
         return _end(whole, member)
-    return _interval(start or "..", end or "..")
+    return _interval(member, start or "..", end or "..")
 
 
 def _year(text: str, year: re.Match[str]) -> Bounds:
