@@ -19,7 +19,7 @@ from tests.service import ADMIN, Service, listening, running
 
 pytest_plugins = ["tests.service"]
 
-ALIKE = "^/v1/(initiatives|events|event-types|health|ready)"
+ALIKE = "^/(log/|v1/(initiatives|events|event-types|health|ready|checkpoints|consistency|erasures))"
 """The routes of the other kinds are made by the same function as those of initiatives."""
 
 CHANGING = {"request_id", "recordedtime", "known_at_time", "valid_at", "next"}

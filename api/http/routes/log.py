@@ -68,14 +68,14 @@ def _raw(media_type: str, told: str, *errors: int) -> dict[int | str, dict[str, 
     return {200: {"description": told, "content": {media_type: {"schema": shape}}}, **shapes.problems(*errors)}
 
 
-@log.get("/checkpoint", response_class=Response, responses=_raw(TEXT, "A signed note: c2sp.org/tlog-checkpoint"))
+@log.get("/checkpoint", response_class=Response, responses=_raw(TEXT, "A signed note: c2sp.org/tlog-checkpoint", 404))
 def checkpoint(request: Request, tree: TheProofs) -> Response:
     """The last signed checkpoint, with the signatures of the log and of its witnesses."""
     latest = tree.latest()
     return _answer(request, str(latest.note).encode(), latest.checkpoint.size, SOON, media_type=TEXT)
 
 
-@log.get("/key", response_class=Response, responses=_raw(TEXT, "Verifier keys, one a line: c2sp.org/signed-note"))
+@log.get("/key", response_class=Response, responses=_raw(TEXT, "Verifier keys, one a line: c2sp.org/signed-note", 404))
 def key(request: Request, tree: TheProofs) -> Response:
     """The public keys that signed the last checkpoint. Whoever verifies has them from elsewhere, and compares."""
     told = "".join(f"{one}\n" for one in tree.public_keys())
