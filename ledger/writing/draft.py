@@ -221,6 +221,7 @@ FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
     (CurrencyCode, "currency code of three capitals, such as INR"),
     (EntryId, "UUID in small letters, such as 01990000-0000-7000-8000-00000000000a"),
     (FactType, "type of event, such as meeting.held"),
+    (PersonPointer, "pointer to a person in an entry, such as /data/participants/0/person"),
     (Attribute, "line of 1 to 255 visible ASCII characters"),
 )} | {
     one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"
