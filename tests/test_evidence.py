@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -51,7 +51,6 @@ TALKS = event(
     "meeting.held", "meeting:talks", "2024-09-10", title='Talks <script>alert("1")</script> & more',
     participants=[{"person": "B. Canary", "office": "A minister"}, {"person": "C. Canary"}],
 )  # fmt: skip
-Get = Callable[..., Files]
 
 
 @dataclass(frozen=True)
@@ -349,7 +348,7 @@ def test_a_byte_of_any_file_is_found(seeded: Seeded, pack: Files) -> None:
     """Whichever byte of whichever file is another, the verifier names the file."""
     dice = Random(1)
     for name in sorted(pack) * 5:
-        found = wrong(pack | {name: spoilt(pack[name], dice)}, seeded.keys)
+        found = wrong({**pack, name: spoilt(pack[name], dice)}, seeded.keys)
         assert any(name in one for one in found), (name, found)
 
 
@@ -363,7 +362,7 @@ def test_a_byte_of_what_was_signed_is_found_without_the_manifest(seeded: Seeded,
     """Though the manifest is made to fit, the entry is named by its position, and the checkpoint by its name."""
     dice = Random(2)
     for name in [one for one in sorted(pack) if one.startswith(("entries/", "proofs/", "checkpoint"))] * 5:
-        found = wrong(listed(pack | {name: spoilt(pack[name], dice)}), seeded.keys)
+        found = wrong(listed({**pack, name: spoilt(pack[name], dice)}), seeded.keys)
         number = name.partition("/")[2].partition(".")[0]
         assert any(f"entry {number}:" in one if number else "checkpoint" in one for one in found), (name, found)
 
@@ -434,7 +433,7 @@ def test_without_ml_dsa_it_says_so(seeded: Seeded, pack: Files, tmp_path: Path) 
 
     def run_without(module: str, *keys: str) -> subprocess.CompletedProcess[str]:
         given = [f"--log-key={one}" for one in keys]
-        command = [sys.executable, "-I", "-c", lacking, module, folder / "verify.py", folder, *given]
+        command = [sys.executable, "-I", "-c", lacking, module, str(folder / "verify.py"), str(folder), *given]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     mldsa = "cryptography.hazmat.primitives.asymmetric.mldsa"
