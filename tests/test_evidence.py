@@ -4,7 +4,7 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -16,7 +16,6 @@ from zipfile import ZipFile
 
 import pytest
 
-from api.cli.verify import read_key as read_vkey
 from api.transfer import evidence_verify
 from api.transfer.evidence import Files, files_of, write_zip
 from api.transfer.evidence_case import gather
@@ -26,7 +25,7 @@ from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.errors import NotFound
 from ledger.proofs.checkpoint import EntryProof
-from ledger.proofs.notes import ED25519_COSIGNATURE, ML_DSA_44, SignerKey
+from ledger.proofs.notes import ED25519_COSIGNATURE, ML_DSA_44, SignerKey, VerifierKey
 from ledger.proofs.verifier import check_proof
 from ledger.service import Ledger
 from ledger.vocabulary.fact import Subject
@@ -52,7 +51,6 @@ TALKS = event(
     "meeting.held", "meeting:talks", "2024-09-10", title='Talks <script>alert("1")</script> & more',
     participants=[{"person": "B. Canary", "office": "A minister"}, {"person": "C. Canary"}],
 )  # fmt: skip
-Get = Callable[..., Files]
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def test_every_subject_of_the_seed_has_a_pack(seeded: Seeded, subtests: pytest.S
             for position, data in held.items():
                 proof = EntryProof.read(files[f"proofs/{position:06}.tlog-proof"].decode())
                 assert str(proof.checkpoint).encode() == files["checkpoint"]
-                assert check_proof(proof, [read_vkey(one) for one in seeded.keys], data).size == len(stored)
+                assert check_proof(proof, [VerifierKey.read(one) for one in seeded.keys], data).size == len(stored)
 
 
 def states_in(state: Any) -> Iterator[dict[str, Any]]:
@@ -324,11 +322,14 @@ def test_no_pack_is_written_that_would_not_stand(
 def test_the_script_stands_by_itself(seeded: Seeded, tmp_path: Path, subject: str) -> None:
     """In a process that knows nothing of the ledger: with keys from elsewhere, and with those of the pack, which it says."""
     folder = unpacked(seeded.pack(subject, with_names=True), tmp_path / "pack")
-    done = run(folder, *(f"--log-key={one}" for one in seeded.keys))
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "agrees with itself" not in done.stdout
-    assert done.stdout.endswith("The pack is as it should be.\n")
-    assert subject in done.stdout
+    (tmp_path / "published").write_text("\n".join(seeded.keys))
+    for given in ([f"--log-key={one}" for one in seeded.keys], [f"--log-key={tmp_path / 'published'}"]):
+        done = run(folder, *given)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        assert "agrees with itself" not in done.stdout
+        assert "ML-DSA-44" in done.stdout
+        assert subject in done.stdout
+        assert done.stdout.endswith("The pack is as it should be.\n")
     done = run(folder)
     assert done.returncode == 0, done.stdout
     assert "agrees with itself" in done.stdout
@@ -347,7 +348,7 @@ def test_a_byte_of_any_file_is_found(seeded: Seeded, pack: Files) -> None:
     """Whichever byte of whichever file is another, the verifier names the file."""
     dice = Random(1)
     for name in sorted(pack) * 5:
-        found = wrong(pack | {name: spoilt(pack[name], dice)}, seeded.keys)
+        found = wrong({**pack, name: spoilt(pack[name], dice)}, seeded.keys)
         assert any(name in one for one in found), (name, found)
 
 
@@ -361,7 +362,7 @@ def test_a_byte_of_what_was_signed_is_found_without_the_manifest(seeded: Seeded,
     """Though the manifest is made to fit, the entry is named by its position, and the checkpoint by its name."""
     dice = Random(2)
     for name in [one for one in sorted(pack) if one.startswith(("entries/", "proofs/", "checkpoint"))] * 5:
-        found = wrong(listed(pack | {name: spoilt(pack[name], dice)}), seeded.keys)
+        found = wrong(listed({**pack, name: spoilt(pack[name], dice)}), seeded.keys)
         number = name.partition("/")[2].partition(".")[0]
         assert any(f"entry {number}:" in one if number else "checkpoint" in one for one in found), (name, found)
 
@@ -432,7 +433,7 @@ def test_without_ml_dsa_it_says_so(seeded: Seeded, pack: Files, tmp_path: Path) 
 
     def run_without(module: str, *keys: str) -> subprocess.CompletedProcess[str]:
         given = [f"--log-key={one}" for one in keys]
-        command = [sys.executable, "-I", "-c", lacking, module, folder / "verify.py", folder, *given]
+        command = [sys.executable, "-I", "-c", lacking, module, str(folder / "verify.py"), str(folder), *given]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     mldsa = "cryptography.hazmat.primitives.asymmetric.mldsa"

@@ -24,11 +24,11 @@ Files = Mapping[str, bytes]
 AT = (1980, 1, 1, 0, 0, 0)
 """When each file of a pack was made, as far as its zip tells: what is the same is the same byte for byte."""
 README = """\
-Evidence: {subject} on {valid_at}, as the ledger {origin} knew it from its first {known_at} entries.
+Evidence: {subject} on {valid_at}, as {origin} knew it from its first {known_at} entries.
 To read it, open page.html: the state, each entry with its sources and times, and what was signed.
 To check it, run `python verify.py` in this folder. It needs Python 3.11 or later and `pip install cryptography`, no network.
-THE KEYS in the file `keys` must be compared with what you have of this log from elsewhere: `python verify.py --log-key KEY`.
-Without that the pack shows only that it agrees with itself. For a witness that you trust, add `--witness KEY`.
+THE KEYS in the file `keys` must be compared with those that you have of this log from elsewhere. Give these: `--log-key KEY`, or
+a file of them. Without that the pack shows only that it agrees with itself. For a witness that you trust, add `--witness KEY`.
 state.json is the state as the ledger serves it; schemas/ tells what the entries' data mean.
 entries/ holds the exact bytes of each entry it rests on; proofs/ a proof of each (c2sp.org/tlog-proof) in one tree.
 checkpoint is the signed note of that tree, of {size} entries, with its cosignatures. manifest lists every file with its SHA-256.

@@ -100,27 +100,27 @@ class _Page:
         yield f'<section id="entry-{entry.position}" class="{kept}">'
         yield f"<h3>{entry.position}: {_words(entry.type)}, <code>{escape(entry.originator_id)}</code></h3>"
         yield f"<p>{escape((FACTS[entry.type].__doc__ or '').partition('.')[0])}.</p>\n<table>"
-        yield _row("It happened", self._shown(entry.data.get("occurred")))
-        if effective := entry.data.get("effective"):
-            yield _row("It takes effect", self._shown(effective))
-        for field, value in entry.data.items():
-            if field not in COMMON:
-                yield _row(
-                    _heading(field),
-                    _link(value) if field == "target" and isinstance(value, int) else self._shown(value),
-                )
-        sources = [self._cited(one) for one in entry.data.get("sources", ())]
-        yield _row("Sources", _list(sources) if sources else "none")
-        yield _row("How they say so", _words(str(entry.data.get("modality", "stated"))))
-        if note := entry.data.get("note"):
-            yield _row("Note", self._shown(note))
-        yield _row(
-            "It was recorded", f"{_time(entry.recorded_at)}, by {escape(entry.authid)} ({_words(entry.authtype)})"
-        )
+        yield from self._told(entry.data)
+        by = f"{escape(entry.authid)} ({_words(entry.authtype)})"
+        yield _row("It was recorded", f"{_time(entry.recorded_at)}, by {by}")
         for one in corrections:
             why = next((one.data[name] for name in WHY if name in one.data), None)
             yield _row(CORRECTED[one.type], self._shown(why), [one.position or 0])
         yield "</table>\n</section>"
+
+    def _told(self, data: Mapping[str, Any]) -> Iterator[str]:
+        """What an entry tells of the world, and who says so."""
+        yield _row("It happened", self._shown(data.get("occurred")))
+        if effective := data.get("effective"):
+            yield _row("It takes effect", self._shown(effective))
+        for field in (one for one in data if one not in COMMON):
+            is_entry = field == "target" and isinstance(data[field], int)
+            yield _row(_heading(field), _link(data[field]) if is_entry else self._shown(data[field]))
+        sources = [self._cited(one) for one in data.get("sources", ())]
+        yield _row("Sources", _list(sources) if sources else "none")
+        yield _row("How they say so", _words(str(data.get("modality", "stated"))))
+        if note := data.get("note"):
+            yield _row("Note", self._shown(note))
 
     def _checkpoint(self) -> Iterator[str]:
         at = self.case.checkpoint

@@ -1,7 +1,7 @@
 """Checks an evidence pack, offline, with nothing of the ledger but this one file.
 
-    python verify.py --log-key VKEY [--witness VKEY]     with keys that you have from elsewhere: do this
-    python verify.py                                     with the keys that lie in the pack
+    python verify.py --log-key KEY [--witness KEY]     with keys that you have from elsewhere, or files of them: do this
+    python verify.py                                   with the keys that lie in the pack
 
 It needs Python 3.11 or later and the package `cryptography` (`pip install cryptography`). It ends with 0 if all is as it
 should be, and with 1 if not. What it checks:
@@ -31,6 +31,7 @@ from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from os.path import isfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,6 +82,12 @@ def read_key(text: str) -> Key:
     if key.type not in TYPES or sha256(name.encode() + b"\n" + data).digest()[:4] != key.id:
         raise Wrong(f"{text[:80]!r} is a key of no known type, or with another id than it should have")
     return key
+
+
+def read_keys(given: Sequence[str]) -> list[Key]:
+    """Keys that are given as they are, or by a file that holds one a line."""
+    texts = [line for one in given for line in (Path(one).read_text().split() if isfile(one) else [one])]
+    return [read_key(one) for one in texts]
 
 
 def take(files: Files, name: str) -> bytes:
@@ -309,12 +316,12 @@ def check(files: Files, log_keys: Sequence[Key] = (), witnesses: Sequence[Key] =
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check an evidence pack, offline.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent, help="where it is")
-    parser.add_argument("--log-key", action="append", default=[], metavar="VKEY", help="a public key of the log")
-    parser.add_argument("--witness", action="append", default=[], metavar="VKEY", help="a witness that must agree")
+    parser.add_argument("--log-key", action="append", default=[], metavar="KEY", help="a public key of the log")
+    parser.add_argument("--witness", action="append", default=[], metavar="KEY", help="a witness that must agree")
     given = parser.parse_args()
     try:
-        log_keys, witnesses = [read_key(one) for one in given.log_key], [read_key(one) for one in given.witness]
-    except Wrong as error:
+        log_keys, witnesses = read_keys(given.log_key), read_keys(given.witness)
+    except (Wrong, UnicodeDecodeError) as error:
         parser.error(str(error))
     paths = [path for path in given.folder.rglob("*") if path.is_file()]
     files = {path.relative_to(given.folder).as_posix(): path.read_bytes() for path in paths}
