@@ -92,6 +92,14 @@ def test_a_text_may_begin_with_a_bracket(tmp_path: Path, text: str) -> None:
     assert report.faults == [(2, "/data/url: this is no address that begins with https:// or http://")]
 
 
+def test_a_version_may_be_expected(tmp_path: Path) -> None:
+    """The fields of an event that are numbers are read as such."""
+    columns = ["type", "subject", "expected_version", "data.name", "data.kind", "sources.0.source"]
+    cells = ["party.registered", "party:a", "0", "A", "company", "source:a"]
+    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), Report())
+    assert line.draft.expected_version == 0
+
+
 def test_items_come_by_their_numbers(tmp_path: Path) -> None:
     """Not by the order in which their columns stand; the tenth comes behind the ninth."""
     numbers = [10, 2, 0, 9, 1]

@@ -295,6 +295,21 @@ def test_dates_are_read_in_the_formats_of_the_mapping(
     assert dated(tmp_path, formats, text) == (read, [])
 
 
+@pytest.mark.parametrize(
+    "cell", ['"{when}"', '{ column = "when" }', '{ column = "none", default = { column = "when", date = "D/M/YYYY" } }']
+)
+@pytest.mark.parametrize(("text", "read"), [("9/11/1946", "1946-11-09"), ("9/11/1746", None), ("1946-11-09", None)])
+def test_every_date_is_held_against_the_mapping(tmp_path: Path, cell: str, text: str, read: str | None) -> None:
+    """A date of a fact is read in the formats of the mapping, and lies within its years, however its cell is named."""
+    mapping = (
+        DATED.format(formats='"DD/MM/YYYY"').replace('"{when}"', cell).replace("[facts", "years = [1800, 2100]\n[facts")
+    )
+    report = Report()
+    events = events_of(mapping_of(tmp_path, mapping), [row(2, what="A", when=text, none="")], report)
+    assert [event["occurred"] for _, event in events] == ([read] if read else [])
+    assert [number for number, _ in report.faults] == ([] if read else [2])
+
+
 @pytest.mark.parametrize("text", ["9 Junk 1946", "9 Nove 46", "31 Jun 1946", "Nov 1946"])
 def test_other_words_than_months_are_faults(tmp_path: Path, text: str) -> None:
     """A month is the beginning of its English name, and of no other word."""

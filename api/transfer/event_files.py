@@ -16,11 +16,11 @@ from api.transfer.report import About, Outcome, Remark, Report
 from ledger.errors import Invalid
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.draft import Draft, parse_json, read_draft
+from ledger.writing.draft import Draft, Envelope, parse_json, read_draft
 
 LINES = UUID("3f1d8f2c-1f0e-5d2a-8d0a-6a3f6f0d9b11")
 NUMBER = re.compile(r"\d{1,4}", re.ASCII)
-STRUCTURED = re.compile(r"[\[{]|[1-9]\d{0,17}\Z", re.ASCII)
+STRUCTURED = re.compile(r"[\[{]|(?:0|[1-9]\d{0,17})\Z", re.ASCII)
 """What may be more than a text: JSON, or a whole number."""
 
 MOST_PARTS = 20
@@ -156,7 +156,9 @@ def sorts_of(fact: type[Fact], path: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache
 def _schema(fact: type[Fact]) -> dict[str, Any]:
-    return fact.model_json_schema()
+    """Of an event's own fields beside those of its fact."""
+    own, outside = fact.model_json_schema(), Envelope.model_json_schema()
+    return own | {part: outside.get(part, {}) | own.get(part, {}) for part in ("properties", "$defs")}
 
 
 def _branches(fact: type[Fact], schemas: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -117,7 +117,9 @@ def _replaced(place: re.Match[str], row: TableRow) -> str | None:
 
 
 def date_of(spec: str | Cell | None, row: TableRow) -> Any:
-    """A date: a cell that reads one, a template in the mapping's formats, or a constant as EDTF."""
+    """A date: a cell or a template in the mapping's formats, unless the cell says how it is read; or a constant as EDTF."""
+    if isinstance(spec, Cell) and not spec.date and spec.values is None:
+        spec = spec.model_copy(update={"date": row.mapping.dates})
     value = value_of(spec, row)
     if not isinstance(spec, str) or value is None or not (place := PLACEHOLDER.search(spec)):
         return value
