@@ -8,7 +8,7 @@ A fact changes a state by what stands before it in valid order, never by what wa
 that conflict the one that was recorded later is current.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -16,14 +16,22 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from ledger.vocabulary.acts import (
+    DAYS,
+    EFFECTIVE,
+    OCCURRED,
     Account,
     Act,
+    Saying,
     accurate,
     conflicts,
     current,
+    differing,
     duplicates,
+    is_disputed,
     item_of,
     repeats,
+    sides,
+    together,
 )
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.dates import PartialDate
@@ -73,6 +81,13 @@ class Anomaly(NamedTuple):
     detail: str
 
 
+class Former(NamedTuple):
+    """The values that were told of a field for earlier days, the current one perhaps among them, and who told of changes."""
+
+    values: tuple[Any, ...] = ()
+    told_by: tuple[int, ...] = ()
+
+
 @dataclass(slots=True)
 class State:
     """The state of one lane. Copied before each fact, so every earlier state stays as it was."""
@@ -90,11 +105,13 @@ class State:
     credit: tuple[int, ...] = ()  # the position of ``live``, as provenance has it
     before_end: str | None = None
     acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
+    former: dict[str, Former] = field(default_factory=dict)  # of fields whose earlier values are kept in a list
     fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
     over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
     over_by: tuple[int, ...] = ()  # the entries that tell of the end
     excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day
     same_act: frozenset[int] = frozenset()  # the other entries that tell of the act of ``live``
+    is_duplicate: bool = False  # one of them says the same, and is of the same source
     is_apart: bool = False  # ``live`` is an act that cannot happen again: it stands in history alone
 
     def before(self, live: LiveFact) -> "State":
@@ -103,7 +120,8 @@ class State:
         state = State(
             self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
             self.today.copy() if is_same_day else {}, self.refs, self.sources, self.anomalies,
-            self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.fresh_from,
+            self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.former,
+            self.fresh_from,
         )  # fmt: skip
         state._cite(live.fact)
         return state
@@ -134,22 +152,31 @@ class State:
         if self.is_told(name) or self.today.get(name) is type(self.now.fact):
             self._beside(name, value)
         else:
+            self.settle(name)
             self.set(name, value)
 
     def replace(self, name: str, value: Any, kept_in: str, before: Any = None) -> None:
-        """Give a field another value; the earlier one is kept in a list."""
-        current, kept = self.fields.get(name), self.fields.get(kept_in, ())
+        """Give a field another value. A list keeps all that were told for earlier days and are not current."""
+        known = self.former.get(kept_in, Former())
+        values = [*known.values, before]
         is_again = self.today.get(name) is type(self.now.fact)
-        former = before if is_again else before or current
-        if former is not None and former != value and (not is_again or former not in kept):
-            self.fields[kept_in] = [*kept, former]
-        if kept_in in self.fields:
-            self.note(kept_in)
-        if current == value:
-            self.note(name)
-            self.today[name] = type(self.now.fact)
-        else:
+        if not is_again:
+            values += [one["value"] for one in self.alternatives.get(name, ())] or [self.fields.get(name)]
+        if is_again or name in self.alternatives or self.fields.get(name) != value:
             self.tell(name, value)
+        else:
+            self._agree(name)
+        earlier = tuple(dict.fromkeys([one for one in values if one is not None]))
+        self.former = {**self.former, kept_in: Former(earlier, known.told_by + self.credit)}
+        self._show_former(name, kept_in)
+
+    def _show_former(self, name: str, kept_in: str) -> None:
+        values, told_by = self.former[kept_in]
+        if shown := [one for one in values if one != self.fields[name]]:
+            self.fields[kept_in], self.provenance[kept_in] = shown, told_by
+        else:
+            self.fields.pop(kept_in, None)
+            self.provenance.pop(kept_in, None)
 
     def describe(self, values: Mapping[str, Any]) -> None:
         """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
@@ -161,10 +188,10 @@ class State:
                 self._beside(name, value)
             else:
                 if all(one["value"] != value for one in self.alternatives.get(name, ())):
-                    self._settle(name)
+                    self.settle(name)
                 self.set(name, value)
 
-    def _settle(self, name: str) -> None:
+    def settle(self, name: str) -> None:
         """What comes now ends a conflict, if there was one."""
         if name in self.alternatives:
             self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
@@ -176,7 +203,7 @@ class State:
     def _beside(self, name: str, value: Any) -> None:
         """Another entry says the same of the field, or says otherwise; ``None`` says nothing of it."""
         if self.fields[name] == value and name not in self.alternatives:
-            self.note(name)
+            self._agree(name)
         elif value is None:
             return
         elif self.fields[name] is None:
@@ -184,22 +211,36 @@ class State:
         else:
             self.dispute(name, value)
 
+    def _agree(self, name: str) -> None:
+        """``live`` says, too, what the field has, for its day."""
+        self.note(name)
+        self.today[name] = type(self.now.fact)
+
     def dispute(self, name: str, value: Any) -> None:
         """Keep both values of a field that two facts give differently."""
-        told, current = self.provenance[name], self.fields[name]
-        said_by = told[-1] if isinstance(current, list) else max(told)  # who added last, or who said it last
-        known = self.alternatives.get(name) or ({"value": current, "position": said_by},)
+        told = self.provenance[name]
+        known = self.alternatives.get(name) or ({"value": self.fields[name], "position": max(told)},)
         same = max((one["position"] for one in known if one["value"] == value), default=0)
         mine = {"value": value, "position": max(same, self.now.position)}
         both = (*(one for one in known if one["value"] != value), mine)
         self.alternatives = {**self.alternatives, name: both}
         if not same:
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", told)
+            self.flag_conflict(name, told)
         self.set(name, max(both, key=lambda one: one["position"])["value"])
         self.provenance[name] = tuple(sorted({*told, self.now.position}))
 
+    def include(self, name: str, item: Any) -> None:
+        """The field is a list of what bears no day of its own, and this is in it, whoever else says so."""
+        items = self.fields.get(name, ())
+        if item in items:
+            self.note(name)
+        else:
+            self.put(name, (*items, item))
+
     def add(self, name: str, item: Any) -> None:
-        """The field is a list, and this is one more of it, unless another entry tells of the same."""
+        """The field is a list, to which nothing else writes, and this is one more of it, unless another entry tells of the
+        same.
+        """
         act = (name, to_json(_plain(item)))
         items: list[Any] = [*self.fields.get(name, ())]
         known = self.acts.get(act)
@@ -214,42 +255,97 @@ class State:
         self.fields[name] = items
         self.note(name)
 
-    def merge(self, name: str, key: str, item: Mapping[str, Any], *, compared: bool = False) -> None:
-        """The field is a list of things with a key: add this one, or bring the one of its key up to date.
-
-        Where they are ``compared``, two facts of one sort and day that give one differently are a conflict.
-        """
-        items = list(self.fields.get(name, ()))
-        at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
-        before = items[at] if at < len(items) else {}
-        merged = {**before, **item}
-        items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
-        if compared:
-            self._compare(f"{name}/{item[key]}", before, item, self.provenance.get(name, ()))
+    def put(self, name: str, items: Sequence[Any]) -> None:
+        """The field is a list, which has these in it now, as ``live`` says with others."""
         self.fields[name] = items
         self._refer(name, references(items))
         self.note(name)
 
-    def _compare(self, name: str, before: Mapping[str, Any], item: Mapping[str, Any], known: tuple[int, ...]) -> None:
-        """Two facts of one sort and day that give a thing of a list differently are a conflict."""
-        is_again = self.today.get(name) is type(self.now.fact)
-        if not is_again:
-            self._settle(name)
-        elif any(before.get(k, v) != v for k, v in item.items()):
-            other = {"value": dict(before), "position": known[-1]}
-            mine = {"value": dict(item), "position": self.now.position}
-            self.alternatives = {**self.alternatives, name: (*(self.alternatives.get(name) or (other,)), mine)}
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", known)
-        self.today[name] = type(self.now.fact)
+    def tell_item(self, name: str, key: str, act: Act, days: Sequence[str] = ("occurred",)) -> None:
+        """The field is a list that has one item of each act of a sort, found by ``key``: all that is told of one act goes
+        together there, and what is told differently is a conflict.
+        """
+        told = self.acts.get(act)
+        if self.is_apart:
+            return
+        if not told:  # it stands in history alone
+            self.add(name, {**self.now.fact.own, **{day: getattr(self.now.fact, day) for day in days}})
+            return
+        if not self.same_act:
+            self.settle(f"{name}/{act[1]}")
+        items = [*self.fields.get(name, ())]
+        item = self.compare(f"{name}/{act[1]}", told) | {day: current(told, day) for day in days}
+        if not self.same_act:
+            items.insert(self._place(name, key, items, item), item)
+        else:
+            at = max(i for i, one in enumerate(items) if one[key] == item[key])
+            items[at] = items[at] | item
+        self.put(name, items)
+
+    def _place(self, name: str, key: str, items: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> int:
+        """Items of one day stand in the order of their keys, whichever was recorded first."""
+        at = len(items)
+        while at and f"{name}/{items[at - 1][key]}" in self.today and items[at - 1][key] > item[key]:
+            at -= 1
+        self.today[f"{name}/{item[key]}"] = type(self.now.fact)
+        return at
+
+    def compare(self, path: str, told: Sequence[Account]) -> dict[str, Any]:
+        """All that entries which tell of one thing, ``live`` the last of them, say of it."""
+        return self.weigh(path, [Saying(one.fact.own, one.position) for one in told])
+
+    def weigh(self, path: str, sayings: Sequence[Saying]) -> dict[str, Any]:
+        """The same, of what they say. What is given differently is a conflict, of which all sides stand beside each other;
+        an older one of the same fields is over.
+        """
+        whole, fields, *known = together(sayings), differing(sayings), *sayings[:-1]
+        sides_now = sides([one for one in sayings if not fields.isdisjoint(one.value)])
+        if path in self.alternatives or sides_now:
+            self._set_sides(path, (*self._older(path, sayings, whole), *sides_now))
+        if any(differing((one, sayings[-1])) for one in known):
+            self.flag_conflict(path, [one.position for one in known])
+        return whole
+
+    def _older(self, path: str, sayings: Sequence[Saying], given: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """The sides of a conflict of other fields than are ``given`` now."""
+        positions = {one.position for one in sayings}
+        older = [one for one in self.alternatives.get(path, ()) if one["position"] not in positions]
+        is_over = not differing([Saying(**one) for one in older]).isdisjoint(given)
+        return () if is_over else tuple(older)
+
+    def _set_sides(self, path: str, both: tuple[dict[str, Any], ...]) -> None:
+        self.settle(path)
+        if both:
+            self.alternatives = {**self.alternatives, path: both}
 
     @property
     def account(self) -> Account:
         """What ``live`` says of an act."""
-        return Account(self.now.position, self.now.fact)
+        return Account(self.now.position, self.now.fact, self.now.order[0])
 
     def enter(self, act: Act, item: int = 0) -> None:
         """Keep that ``live`` tells of an act, and in which item of a list."""
         self.acts = {**self.acts, act: (*self.acts.get(act, ()), self.account._replace(item=item))}
+
+    def begin(self, act: Act) -> None:
+        """``live`` is the first that tells of an act: what was in dispute of an earlier one of its sort is over."""
+        if self.alternatives:
+            self.settle_act(act)
+        self.enter(act)
+
+    def told_today(self, act: Act) -> tuple[Account, ...]:
+        """Those that tell of something on this day, ``live`` the last of them."""
+        known = [one for one in self.acts.get(act, ()) if one.day == self.now.day]
+        self.acts = {**self.acts, act: (*known, self.account)}
+        return self.acts[act]
+
+    def began(self, act: Act) -> tuple[date, str]:
+        """What puts acts of one sort in an order, whichever was recorded first."""
+        return self.acts[act][0].day, str(act[1])
+
+    def settle_act(self, act: Act) -> None:
+        for name in DAYS:
+            self.settle(_path(name, act))
 
     def forget(self, is_over: Callable[[Act], bool]) -> None:
         """What is told of these acts from now on is told of others."""
@@ -266,44 +362,46 @@ class State:
             self.flag(AnomalyCode.repeated_act, f"the same source tells of {act[0]} on another day", others)
             return
         if duplicates(mine, known):
+            self.is_duplicate = True
             self.flag(AnomalyCode.duplicate_suspect, "another entry says the same", others)
         self.same_act = frozenset(others)
         self.enter(act)
-        if conflicts(mine, known):
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {_day_of(act)} differently", others)
+        for name in conflicts(mine, known):
+            self.flag_conflict(_path(name, act), others)
         self._date_again(act, is_shown)
-
-    def differ(self, act: Act) -> bool:
-        """Whether those who tell of an act, ``live`` the last of them, give different days."""
-        *known, mine = self.acts[act]
-        split = {one["position"] for one in self.alternatives.get(_day_of(act), ())}
-        return conflicts(mine, known) or any(one.position in split for one in known)
 
     def days(self, act: Act) -> tuple[PartialDate | None, PartialDate | None]:
         """When the act of ``live`` took place and took effect, of all that is told of it."""
-        if told := self.acts.get(act):
-            return current(told, differ=self.differ(act))
-        return self.now.fact.occurred, self.now.fact.effective
+        told = self.acts.get(act) or (self.account,)
+        return current(told, OCCURRED), current(told, EFFECTIVE)
 
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
-        if self.differ(act):
-            told = tuple(
-                {"value": one.fact.occurred, "position": one.position} for one in self.acts[act] if one.fact.occurred
-            )
-            self.alternatives = {**self.alternatives, _day_of(act): told}
+        told = self.acts[act]
+        for name, which in DAYS.items():
+            if is_disputed(told, which):
+                given = [(one.position, day) for one in told if (day := getattr(one.fact, which))]
+                self.list_sides(_path(name, act), [{"value": day, "position": position} for position, day in given])
         if is_shown:
             occurred, effective = self.days(act)
             self._note("dates", act[0], occurred)
             self._take_effect(act[0], effective)
 
+    def list_sides(self, path: str, said: Iterable[dict[str, Any]]) -> None:
+        """These are among the alternatives of what is in dispute."""
+        known = self.alternatives.get(path, ())
+        self.alternatives = {**self.alternatives, path: (*known, *(one for one in said if one not in known))}
+
     def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
         self.refs = {**self.refs, name: found} if found else {k: v for k, v in self.refs.items() if k != name}
 
-    def credit_status(self) -> None:
-        """``live`` has led to the status."""
-        self.provenance["status"] = self.credit
-        self.today["status"] = type(self.now.fact)
+    def credit_status(self, before: str | None, sort: type[Fact]) -> None:
+        """``live``, a fact of this sort, has led to the status; or another of its sort and day has, and it tells so too."""
+        if self.status != before:
+            self.provenance["status"] = self.credit
+            self.today["status"] = sort
+        elif self.today.get("status") is sort:
+            self.note("status")
 
     def note(self, name: str) -> None:
         """``live`` says, too, what the field has."""
@@ -319,10 +417,13 @@ class State:
         if f"dates/{name}" in self.today:  # it is told of on this day already
             occurred = accurate(self.fields["dates"][name], occurred)
             effective = accurate(self.fields.get("effective", {}).get(name), effective)
-        elif first and self.fields.get("dates", {}).get(name):
-            return
+        elif first and name in self.fields.get("dates", {}):
+            if self.fields["dates"][name] or not occurred:
+                return
+            effective = effective or self.fields.get("effective", {}).get(name)
         else:
-            self._settle(f"dates/{name}")
+            self.settle(f"dates/{name}")
+            self.settle(f"effective/{name}")
         self.today[f"dates/{name}"] = type(self.now.fact)
         self._note("dates", name, occurred)
         self._take_effect(name, effective)
@@ -351,16 +452,19 @@ class State:
         """Of entries that are odd together, the one that was recorded last shows it."""
         self.anomalies = (*self.anomalies, Anomaly(code, max(self.now.position, *others, 0), detail))
 
+    def flag_conflict(self, path: str, others: Iterable[int]) -> None:
+        self.flag(AnomalyCode.source_conflict, f"another entry gives {path} differently", others)
+
     def flag_order(self) -> None:
         """Two acts are in an odd order."""
         detail = f"{self.told} comes after it was {self.status}; the status stays"
         self.flag(AnomalyCode.date_order, detail, self.provenance.get("status", ()))
 
 
-def _day_of(act: Act) -> str:
-    """Where the day of an act stands in the state."""
+def _path(field: str, act: Act) -> str:
+    """Where a day of an act stands in the state."""
     name, each = act
-    return f"dates/{name}/{each}" if each else f"dates/{name}"
+    return f"{field}/{name}/{each}" if each else f"{field}/{name}"
 
 
 def _plain(item: Any) -> Any:

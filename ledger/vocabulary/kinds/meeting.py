@@ -147,7 +147,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.describe(fact.own)
         case AttendanceRecorded():
             for participant in fact.own["participants"]:
-                state.add("participants", participant)
+                state.include("participants", participant)
         case TopicDiscussed() | StatementMade() | OutcomeRecorded():
             state.add(_MINUTES[type(fact)], {**fact.own, "position": state.now.position})
         case Rescheduled():

@@ -6,11 +6,13 @@ Each party has a lane of its own beside the instrument's, and can go through all
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ledger.vocabulary.acts import Saying, together
 from ledger.vocabulary.codes import ConsentMethod
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.kind import Kind, transition
 from ledger.vocabulary.kinds.agreement import (
     AGREEMENT,
+    SIGNED,
     Consented,
     ConsentWithdrawn,
     Declared,
@@ -39,11 +41,9 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Consented() if is_notice:
             state.tell("provisionally_applied", True)
         case Consented():
-            _consent(state, fact)
+            state.tell_item("consents", "method", (fact.short_type, fact.method), days=("occurred", "effective"))
         case Signed():
-            for signatory in fact.signatories:
-                if signatory.party == lane:
-                    state.add("signatures", signatory.model_dump(exclude_none=True) | {"occurred": fact.occurred})
+            _sign(state, fact, lane)
         case ConsentWithdrawn():
             _withdraw_consent(state)
         case Suspended() | Resumed():
@@ -65,30 +65,59 @@ NOTICE = ConsentMethod.provisional_application_notice
 """No consent, though treaty collections list it among them: the party applies the agreement provisionally."""
 
 
-def _consent(state: State, fact: Consented) -> None:
-    """Method, depositary and day of one consent stay together; the last one in valid order is current."""
+def _sign(state: State, fact: Signed, lane: str) -> None:
+    """A party signs once, whoever tells of it: what one source leaves open another fills."""
     if state.is_apart:
         return
-    occurred, effective = state.days(("consented", fact.method))
-    days = {"occurred": occurred, "effective": effective}
-    consents = list(state.fields.get("consents", ()))
-    if state.same_act:
-        at = max(i for i, one in enumerate(consents) if one["method"] == fact.method)
-        is_last = state.now.position > max(state.same_act)
-        consents[at] = ({**consents[at], **fact.own} if is_last else {**fact.own, **consents[at]}) | days
+    told = state.acts.get(SIGNED) or (state.account,)
+    if not state.same_act:
+        state.settle(f"signatures/{lane}")
+    said = [(_signatures(one.fact, lane), one.position) for one in told]
+    kept = [*state.fields.get("signatures", ())]
+    del kept[len(kept) - len(_matched([those for those, _ in said[:-1]])) :]
+    if all(len(those) == 1 for those, _ in said):
+        office = state.weigh(f"signatures/{lane}", [Saying(_impersonal(those[0]), position) for those, position in said])
+        signed = [together([Saying(those[0], position) for those, position in said]) | office]
     else:
-        consents.insert(_place(state, consents, fact.method), fact.own | days)
-    state.fields["consents"] = consents
-    state.note("consents")
+        state.settle(f"signatures/{lane}")
+        signed = _matched([those for those, _ in said])
+    occurred, _ = state.days(SIGNED)
+    state.put("signatures", [*kept, *(one | {"occurred": occurred} for one in signed)])
 
 
-def _place(state: State, consents: Sequence[Mapping[str, Any]], method: ConsentMethod) -> int:
-    """Consents of one day stand in the order of their methods, whichever was recorded first."""
-    state.today[f"consents/{method}"] = Consented
-    at = len(consents)
-    while at and f"consents/{consents[at - 1]['method']}" in state.today and consents[at - 1]["method"] > method:
-        at -= 1
-    return at
+def _signatures(fact: Fact, lane: str) -> list[dict[str, Any]]:
+    """Those in the name of one party. A person is sealed anew in each entry, so nobody can say whether two are one."""
+    assert isinstance(fact, Signed)
+    return [one.model_dump(exclude_none=True) for one in fact.signatories if one.party == lane]
+
+
+def _impersonal(signature: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in signature.items() if name != "person"}
+
+
+def _matched(told: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The signatures of one party, of all that tell of them: each with those of other sources that say nothing else."""
+    matched: list[dict[str, Any]] = []
+    for those in sorted(told, key=lambda those: (-len(those), sorted(map(_key, those)))):
+        free = [*range(len(matched))]
+        for mine in sorted(those, key=_key):
+            at = next((i for i in free if _agree(mine, matched[i])), None)
+            if at is None:
+                matched.append(mine)
+            else:
+                free.remove(at)
+                matched[at] = mine | matched[at]
+    return matched
+
+
+def _key(signature: Mapping[str, Any]) -> tuple[int, str]:
+    """Whoever says most comes first."""
+    said = _impersonal(signature)
+    return -len(said), str(sorted(said.items()))
+
+
+def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(other.get(name, value) == value for name, value in _impersonal(one).items())
 
 
 def _withdraw_consent(state: State) -> None:
