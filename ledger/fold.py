@@ -99,6 +99,15 @@ class History:
         shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
         return sorted(shown | set(self.anomalies_of.get(position, ())))
 
+    def new_anomalies(self, before: "History") -> list[Anomaly]:
+        """What any entry is flagged with now, and was not ``before``."""
+        known = {(one.code, one.position) for one in before._all_anomalies()}
+        return sorted(one for one in self._all_anomalies() if (one.code, one.position) not in known)
+
+    def _all_anomalies(self) -> set[Anomaly]:
+        by_states = [steps[-1].state.anomalies for steps in self.lanes.values() if steps]
+        return {one for those in (*by_states, *self.anomalies_of.values()) for one in those}
+
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
         if isinstance(target, int):
@@ -202,7 +211,7 @@ class History:
         """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
         if not changed:
             return {}
-        order = min(self._refold_start(one) for one in changed)
+        order = min(self._refold_start(other) for one in changed for other in (one, *self._alike_before(one)))
         lanes = self._concerned(changed, order)
         cut = self._fold_from(order, lanes)
         if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
@@ -217,6 +226,11 @@ class History:
     def _refold_start(self, live: LiveFact) -> ValidOrder:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
         return (live.day, -1, 0) if self._reopens(live) else live.order
+
+    def _alike_before(self, live: LiveFact) -> Iterable[LiveFact]:
+        """What stands before a fact and may be flagged as saying the same, as it was recorded after it."""
+        alike = self.by_duplicate_key.get(live.duplicate_key, ())
+        return [one for one in alike if one.root > live.root and one.order < live.order]
 
     def _reopens(self, live: LiveFact) -> bool:
         return live.fact.outlasts and type(live.fact) in self.kind.lifecycle

@@ -35,9 +35,10 @@ class Saying(NamedTuple):
 
 
 def item_of(mine: Account, known: Sequence[Account]) -> int | None:
-    """The item of a list that tells of the same act as ``mine``, if there is one: the first of which all accounts agree."""
+    """The item of a list that tells of the same act as ``mine``, if there is one: the earliest of which all accounts agree."""
     others = {one.item for one in known if not compatible(mine, one)}
-    return min((one.item for one in known if one.item not in others), default=None)
+    found = [(one.day, one.fact.occurred or "", one.item) for one in known if one.item not in others]
+    return min(found)[2] if found else None
 
 
 def repeats(mine: Account, known: Sequence[Account]) -> bool:

@@ -8,7 +8,7 @@ A fact changes a state by what stands before it in valid order, never by what wa
 that conflict the one that was recorded later is current.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -168,9 +168,12 @@ class State:
             self._agree(name)
         earlier = tuple(dict.fromkeys([one for one in values if one is not None]))
         self.former = {**self.former, kept_in: Former(earlier, known.told_by + self.credit)}
-        self._show_former(name, kept_in)
+        self.show_former(name, kept_in)
 
-    def _show_former(self, name: str, kept_in: str) -> None:
+    def show_former(self, name: str, kept_in: str) -> None:
+        """Keep the list of a field's former values as it is to be, whatever has set the field."""
+        if kept_in not in self.former:
+            return
         values, told_by = self.former[kept_in]
         if shown := [one for one in values if one != self.fields[name]]:
             self.fields[kept_in], self.provenance[kept_in] = shown, told_by
@@ -202,7 +205,7 @@ class State:
 
     def _beside(self, name: str, value: Any) -> None:
         """Another entry says the same of the field, or says otherwise; ``None`` says nothing of it."""
-        if self.fields[name] == value and name not in self.alternatives:
+        if self.fields[name] == value and not self._sides(name):
             self._agree(name)
         elif value is None:
             return
@@ -210,6 +213,11 @@ class State:
             self.set(name, value)
         else:
             self.dispute(name, value)
+
+    def _sides(self, name: str) -> tuple[dict[str, Any], ...]:
+        """Those of a conflict of this day or act; one of an earlier day is over where something else is told now."""
+        known = self.alternatives.get(name, ())
+        return known if any(one["position"] in self.provenance[name] for one in known) else ()
 
     def _agree(self, name: str) -> None:
         """``live`` says, too, what the field has, for its day."""
@@ -219,7 +227,7 @@ class State:
     def dispute(self, name: str, value: Any) -> None:
         """Keep both values of a field that two facts give differently."""
         told = self.provenance[name]
-        known = self.alternatives.get(name) or ({"value": self.fields[name], "position": max(told)},)
+        known = self._sides(name) or ({"value": self.fields[name], "position": max(told)},)
         same = max((one["position"] for one in known if one["value"] == value), default=0)
         mine = {"value": value, "position": max(same, self.now.position)}
         both = (*(one for one in known if one["value"] != value), mine)
@@ -271,13 +279,13 @@ class State:
         if not told:  # it stands in history alone
             self.add(name, {**self.now.fact.own, **{day: getattr(self.now.fact, day) for day in days}})
             return
-        if not self.same_act:
-            self.settle(f"{name}/{act[1]}")
         items = [*self.fields.get(name, ())]
-        item = self.compare(f"{name}/{act[1]}", told) | {day: current(told, day) for day in days}
         if not self.same_act:
+            item = self.now.fact.own | {day: getattr(self.now.fact, day) for day in days}
             items.insert(self._place(name, key, items, item), item)
         else:
+            sayings = [Saying(one.fact.own, one.position) for one in told]
+            item = self.weigh(f"{name}/{act[1]}", sayings) | {day: current(told, day) for day in days}
             at = max(i for i, one in enumerate(items) if one[key] == item[key])
             items[at] = items[at] | item
         self.put(name, items)
@@ -290,28 +298,29 @@ class State:
         self.today[f"{name}/{item[key]}"] = type(self.now.fact)
         return at
 
-    def compare(self, path: str, told: Sequence[Account]) -> dict[str, Any]:
-        """All that entries which tell of one thing, ``live`` the last of them, say of it."""
-        return self.weigh(path, [Saying(one.fact.own, one.position) for one in told])
-
-    def weigh(self, path: str, sayings: Sequence[Saying]) -> dict[str, Any]:
-        """The same, of what they say. What is given differently is a conflict, of which all sides stand beside each other;
-        an older one of the same fields is over.
+    def weigh(self, path: str, sayings: Sequence[Saying], *, ends_older: bool = False) -> dict[str, Any]:
+        """All that entries which tell of one thing, ``live`` the last of them, say of it. What they give differently is a
+        conflict, of which all sides stand beside each other. An older one stays, as what it is of stands in a list still,
+        unless what is said now ``ends_older`` ones of the same fields.
         """
+        if len(sayings) == 1 and path not in self.alternatives:
+            return {**sayings[0].value}
         whole, fields, *known = together(sayings), differing(sayings), *sayings[:-1]
         sides_now = sides([one for one in sayings if not fields.isdisjoint(one.value)])
         if path in self.alternatives or sides_now:
-            self._set_sides(path, (*self._older(path, sayings, whole), *sides_now))
+            given = whole.keys() if ends_older else frozenset[str]()
+            self._set_sides(path, (*self._older(path, sayings, given), *sides_now))
         if any(differing((one, sayings[-1])) for one in known):
             self.flag_conflict(path, [one.position for one in known])
         return whole
 
-    def _older(self, path: str, sayings: Sequence[Saying], given: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-        """The sides of a conflict of other fields than are ``given`` now."""
+    def _older(self, path: str, sayings: Sequence[Saying], given: Set[str]) -> tuple[dict[str, Any], ...]:
+        """The sides of an earlier conflict, as far as it is of other fields than are ``given`` now."""
         positions = {one.position for one in sayings}
-        older = [one for one in self.alternatives.get(path, ()) if one["position"] not in positions]
-        is_over = not differing([Saying(**one) for one in older]).isdisjoint(given)
-        return () if is_over else tuple(older)
+        known = [Saying(**one) for one in self.alternatives.get(path, ()) if one["position"] not in positions]
+        over = differing(known) & given
+        older = [Saying({name: said for name, said in value.items() if name not in over}, at) for value, at in known]
+        return sides(older) if differing(older) else ()
 
     def _set_sides(self, path: str, both: tuple[dict[str, Any], ...]) -> None:
         self.settle(path)
@@ -325,13 +334,9 @@ class State:
 
     def enter(self, act: Act, item: int = 0) -> None:
         """Keep that ``live`` tells of an act, and in which item of a list."""
-        self.acts = {**self.acts, act: (*self.acts.get(act, ()), self.account._replace(item=item))}
-
-    def begin(self, act: Act) -> None:
-        """``live`` is the first that tells of an act: what was in dispute of an earlier one of its sort is over."""
-        if self.alternatives:
-            self.settle_act(act)
-        self.enter(act)
+        live = self.now
+        mine = Account(live.position, live.fact, live.order[0], item)
+        self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
 
     def told_today(self, act: Act) -> tuple[Account, ...]:
         """Those that tell of something on this day, ``live`` the last of them."""
@@ -343,7 +348,8 @@ class State:
         """What puts acts of one sort in an order, whichever was recorded first."""
         return self.acts[act][0].day, str(act[1])
 
-    def settle_act(self, act: Act) -> None:
+    def end_dispute(self, act: Act) -> None:
+        """On which day it was makes no difference any more."""
         for name in DAYS:
             self.settle(_path(name, act))
 
@@ -413,20 +419,25 @@ class State:
 
     def date(self, name: str, *, first: bool = False) -> None:
         """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps that of an earlier day."""
-        occurred, effective = self.now.fact.occurred, self.now.fact.effective
-        if f"dates/{name}" in self.today:  # it is told of on this day already
-            occurred = accurate(self.fields["dates"][name], occurred)
-            effective = accurate(self.fields.get("effective", {}).get(name), effective)
-        elif first and name in self.fields.get("dates", {}):
-            if self.fields["dates"][name] or not occurred:
-                return
-            effective = effective or self.fields.get("effective", {}).get(name)
-        else:
-            self.settle(f"dates/{name}")
-            self.settle(f"effective/{name}")
-        self.today[f"dates/{name}"] = type(self.now.fact)
-        self._note("dates", name, occurred)
-        self._take_effect(name, effective)
+        if first and self.fields.get("dates", {}).get(name) and f"dates/{name}" not in self.today:
+            return
+        fact = self.now.fact
+        self._note("dates", name, self._day_with_others("dates", name, fact.occurred, first))
+        if fact.effective or "effective" in self.fields:
+            self._take_effect(name, self._day_with_others("effective", name, fact.effective, first))
+
+    def _day_with_others(self, field: str, name: str, day: PartialDate | None, first: bool) -> PartialDate | None:
+        """The day of an act, of all that is told of it on this day; of an earlier day, where that is known and the ``first``."""
+        path = f"{field}/{name}"
+        known: PartialDate | None = self.fields.get(field, {}).get(name)
+        if path in self.today:
+            return accurate(known, day)
+        if first and known:
+            return known
+        if not first:
+            self.settle(path)
+        self.today[path] = type(self.now.fact)
+        return day
 
     def _take_effect(self, name: str, day: PartialDate | None) -> None:
         """Keep when an act took effect, or that it is not told apart from when it took place."""

@@ -193,14 +193,16 @@ def _join(state: State, fact: PartyJoined) -> None:
     """A party may take part in several roles. What it was until it left is over once it joins again."""
     leaving = _leaving(fact.party)
     if state.acts.get(leaving):
-        state.settle_act(leaving)
+        state.end_dispute(leaving)
         state.forget(lambda one: one == leaving)
     told = state.told_today((fact.short_type, (fact.party, fact.role)))
     items = _parties(state)
     back = [i for i, one in enumerate(items) if one["party"] == fact.party and "left" in one]
     at = back[0] if back else len(items)
     others = [one for i, one in enumerate(items) if i not in back]
-    _take_role(state, others, at, state.compare(f"parties/{fact.party}/{fact.role}", told))
+    sayings = [Saying(one.fact.own, one.position) for one in told]
+    role = state.weigh(f"parties/{fact.party}/{fact.role}", sayings, ends_older=True)
+    _take_role(state, others, at, role)
 
 
 def _name_role(state: State, told: dict[str, Any]) -> None:
@@ -231,7 +233,7 @@ def _leave(state: State, fact: PartyLeft) -> None:
     if told := state.acts.get(act):
         state.tell_again(act, told, is_shown=False)
     else:
-        state.begin(act)
+        state.enter(act)
     if not state.is_apart:
         occurred, _ = state.days(act)
         items, left = _parties(state), {"left": occurred or "undated"}
@@ -248,7 +250,7 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
     )
     over = known.get("status") in ("fulfilled", "withdrawn")
     if over and isinstance(fact, CommitmentMade):
-        _renew(state, fact.commitment)
+        known = _renew(state, fact.commitment)
     told = state.acts.get(act, ()) if not isinstance(fact, CommitmentRevised) else ()
     if told:
         state.tell_again(act, told, is_shown=False)
@@ -256,21 +258,20 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         state.is_apart = True
         detail = f"{state.told} comes after the commitment {fact.commitment} was {known['status']}"
         state.flag(AnomalyCode.after_end, detail, state.provenance["commitments"])
-    elif isinstance(fact, CommitmentRevised):
-        state.told_today(act)
     else:
-        state.begin(act)
+        state.enter(act)
     if not state.is_apart:
         status = known["status"] if told else fact.short_type.removeprefix("commitment_")
-        _put_commitment(state, known | _news(state, known, state.acts[act]) | {"status": status})
+        _put_commitment(state, known | _news(state, act) | {"status": status})
 
 
-def _renew(state: State, commitment: str) -> None:
+def _renew(state: State, commitment: str) -> dict[str, Any]:
     """It is made again: what was told of the earlier one is over, and no longer in dispute."""
     for act in [one for one in state.acts if one[1] == commitment]:
-        state.settle_act(act)
+        state.end_dispute(act)
     state.settle(f"commitments/{commitment}")
     state.forget(lambda one: one[1] == commitment)
+    return {}
 
 
 def _put_commitment(state: State, told: dict[str, Any]) -> None:
@@ -280,18 +281,17 @@ def _put_commitment(state: State, told: dict[str, Any]) -> None:
     state.put("commitments", items)
 
 
-def _news(state: State, known: Mapping[str, Any], told: Sequence[Account]) -> dict[str, Any]:
-    """What the accounts of one step say of a commitment, ``live`` the last of them; what a later step has changed since
-    stays as it is.
-    """
-    sayings = [Saying(one.fact.own, one.position) for one in told]
-    if before := together(sayings[:-1]):
-        kept = {name for name in known.keys() | before.keys() if known.get(name) != before.get(name)}
-        sayings = [
-            Saying({name: value for name, value in said.items() if name not in kept}, position)
-            for said, position in sayings
-        ]
-    return state.weigh(f"commitments/{sayings[-1].value['commitment']}", sayings)
+def _news(state: State, step: Act) -> dict[str, Any]:
+    """What the accounts of one step say of a commitment, ``live`` the last of them; what was revised since stays so."""
+    told, revisions = [*state.acts[step]], state.acts.get((CommitmentRevised.short_type, step[1]), ())
+    if isinstance(state.now.fact, CommitmentRevised):
+        told, revisions = [one for one in told if one.day == state.now.day], ()
+    revised = {name for one in revisions if one.day >= told[0].day for name in one.fact.own} - {"commitment"}
+    sayings = [
+        Saying({name: value for name, value in one.fact.own.items() if name not in revised}, one.position)
+        for one in told
+    ]
+    return state.weigh(f"commitments/{step[1]}", sayings, ends_older=True)
 
 
 INITIATIVE = Kind(

@@ -157,6 +157,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Postponed() | Cancelled() | Reinstated():
             for name, value in fact.own.items():
                 state.tell(name, value)
+    state.show_former("start", "previous_starts")
 
 
 _MINUTES: dict[type[Fact], str] = {

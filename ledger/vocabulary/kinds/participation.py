@@ -39,6 +39,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     PARTICIPATION.advance(state, fact, is_act=not is_notice)
     match fact:
         case Consented() if is_notice:
+            state.before_end = state.before_end or PARTICIPATION.statuses[0]
             state.tell("provisionally_applied", True)
         case Consented():
             state.tell_item("consents", "method", (fact.short_type, fact.method), days=("occurred", "effective"))
@@ -57,8 +58,8 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case WithdrawalRevoked():
             state.fresh_from = state.now.day
             state.tell("withdrawal_notified", False)
-    if state.fields.get("withdrawal_notified") and not isinstance(fact, WithdrawalNotified) and _is_over(state):
-        state.set("withdrawal_notified", False)
+    if "withdrawal_notified" in state.fields and not isinstance(fact, WithdrawalNotified) and _is_over(state):
+        _end_notice(state, fact)
 
 
 NOTICE = ConsentMethod.provisional_application_notice
@@ -69,9 +70,11 @@ def _sign(state: State, fact: Signed, lane: str) -> None:
     """A party signs once, whoever tells of it: what one source leaves open another fills."""
     if state.is_apart:
         return
-    told = state.acts.get(SIGNED) or (state.account,)
     if not state.same_act:
-        state.settle(f"signatures/{lane}")
+        signed = [one | {"occurred": fact.occurred} for one in _signatures(fact, lane)]
+        state.put("signatures", [*state.fields.get("signatures", ()), *signed])
+        return
+    told = state.acts[SIGNED]
     said = [(_signatures(one.fact, lane), one.position) for one in told]
     kept = [*state.fields.get("signatures", ())]
     del kept[len(kept) - len(_matched([those for those, _ in said[:-1]])) :]
@@ -79,7 +82,7 @@ def _sign(state: State, fact: Signed, lane: str) -> None:
         office = state.weigh(f"signatures/{lane}", [Saying(_impersonal(those[0]), position) for those, position in said])
         signed = [together([Saying(those[0], position) for those, position in said]) | office]
     else:
-        state.settle(f"signatures/{lane}")
+        state.weigh(f"signatures/{lane}", [Saying({}, position) for _, position in said])
         signed = _matched([those for those, _ in said])
     occurred, _ = state.days(SIGNED)
     state.put("signatures", [*kept, *(one | {"occurred": occurred} for one in signed)])
@@ -133,6 +136,14 @@ def _runs(state: State, fact: WithdrawalNotified) -> bool:
     """Whether a notice is of the present membership, and was not revoked before it took effect."""
     given = fact.occurred.earliest if fact.occurred and fact.occurred.earliest else state.now.day
     return state.status != "withdrawn" and (state.fresh_from is None or given > state.fresh_from)
+
+
+def _end_notice(state: State, fact: Fact) -> None:
+    """It runs no more, as all say that tell of its end on that day."""
+    if state.fields["withdrawal_notified"]:
+        state.set("withdrawal_notified", False)
+    elif state.today.get("withdrawal_notified") is type(fact):
+        state.note("withdrawal_notified")
 
 
 def _is_over(state: State) -> bool:

@@ -57,6 +57,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     match fact:
         case Registered() | Described():
             state.describe(fact.own)
+            state.show_former("name", "former_names")
         case Renamed():
             state.replace("name", fact.name, "former_names")
         case Succeeded():
