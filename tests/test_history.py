@@ -181,7 +181,8 @@ VARIED: dict[str, list[dict[str, Any]]] = {
         {"by": by, "mode": mode} for by in ("party:acme", "party:west") for mode in ("split", "merger", "split")
     ],
     "initiative.reported": [
-        NEEDED["initiative.reported"] | {"parties": [{"party": "party:usa", "role": role}]} for role in ("lead", "funder")
+        NEEDED["initiative.reported"] | {"parties": [{"party": "party:usa", "role": role}]}
+        for role in ("lead", "funder")
     ],
     "initiative.party_joined": [
         {"party": party, "role": role, **more}
@@ -197,7 +198,8 @@ VARIED: dict[str, list[dict[str, Any]]] = {
         for more in ({}, {"amount": "8"}, {"amount": "9"})
     ],
     "initiative.commitment_revised": [
-        {"commitment": "steel", **more} for more in ({}, {"text": "More"}, {"amount": "7"}, {"amount": "8", "text": "So"})
+        {"commitment": "steel", **more}
+        for more in ({}, {"text": "More"}, {"amount": "7"}, {"amount": "8", "text": "So"})
     ],
     "initiative.objective_stated": [{"text": "To cross"}, {"text": "To trade"}],
     "initiative.described": [{"objective": "To cross"}, {"objective": "To trade"}],
@@ -207,7 +209,9 @@ VARIED: dict[str, list[dict[str, Any]]] = {
     "meeting.described": [{}, {"participants": [_USA]}, {"participants": [_IND]}],
     "meeting.attendance_recorded": [{"participants": those} for those in ([_USA, _IND], [_IND], [_USA])],
     "meeting.rescheduled": [
-        {"start": start, **more} for start in ("2024-05-01", "2024-06-01") for more in ({}, {"previous_start": "2024-04-01"})
+        {"start": start, **more}
+        for start in ("2024-05-01", "2024-06-01")
+        for more in ({}, {"previous_start": "2024-04-01"})
     ],
     "milestone.partially_met": [{"share": one} for one in (0.5, 0.75)],
 }

@@ -1,11 +1,10 @@
 """Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from ledger.vocabulary.acts import Account, Act, Saying, together
+from ledger.vocabulary.acts import Act, Saying
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Subject, Text

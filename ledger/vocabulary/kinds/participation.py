@@ -79,7 +79,9 @@ def _sign(state: State, fact: Signed, lane: str) -> None:
     kept = [*state.fields.get("signatures", ())]
     del kept[len(kept) - len(_matched([those for those, _ in said[:-1]])) :]
     if all(len(those) == 1 for those, _ in said):
-        office = state.weigh(f"signatures/{lane}", [Saying(_impersonal(those[0]), position) for those, position in said])
+        office = state.weigh(
+            f"signatures/{lane}", [Saying(_impersonal(those[0]), position) for those, position in said]
+        )
         signed = [together([Saying(those[0], position) for those, position in said]) | office]
     else:
         state.weigh(f"signatures/{lane}", [Saying({}, position) for _, position in said])
