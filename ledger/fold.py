@@ -16,10 +16,11 @@ from ledger.vocabulary.acts import share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.fields import Anomaly, DuplicateKey, LiveFact, ValidOrder
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
-from ledger.vocabulary.state import MAIN, Anomaly, DuplicateKey, LiveFact, State, ValidOrder
+from ledger.vocabulary.state import MAIN, State
 
 ONLY_MAIN = frozenset({MAIN})
 

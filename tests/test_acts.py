@@ -332,6 +332,10 @@ def test_one_signature_told_by_several() -> None:
     lane = stream.shown(lane="party:usa")
     assert [one["office"] for one in lane["signatures"]] == ["Envoy"]
     assert len(lane["alternatives"]["signatures/party:usa"]) == 2
+    again = act("agreement.signed", "2014", signatories=[USA])
+    for told in (act("agreement.signature_withdrawn", "2012"), again, again | OTHER):
+        stream.append(told)
+    assert len(stream.shown(lane="party:usa")["signatures"]) == 2
 
 
 def test_several_signatures_of_one_party() -> None:

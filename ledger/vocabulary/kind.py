@@ -40,7 +40,8 @@ def transition(to: str, after: str = "", **more: Any) -> Transition:
 
 def _tell_again(state: State, fact: Fact, rule: Transition, act: Act, known: tuple[Account, ...]) -> None:
     """The act is known: another entry tells of it. Of several of a sort ``dates`` shows the last, of joint ones the first."""
-    is_shown = not rule.joint and act == max([one for one in state.acts if one[0] == act[0]], key=state.began)
+    began = [state.began(one) for one in state.acts if one[0] == act[0]]
+    is_shown = not rule.joint and state.began(act) == max(began)
     state.tell_again(act, known, is_shown=is_shown)
     if rule.joint:
         state.date(fact.short_type, first=True)

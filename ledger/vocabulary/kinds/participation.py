@@ -6,7 +6,7 @@ Each party has a lane of its own beside the instrument's, and can go through all
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ledger.vocabulary.acts import Saying, together
+from ledger.vocabulary.acts import Account, Saying, together
 from ledger.vocabulary.codes import ConsentMethod
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.kind import Kind, transition
@@ -68,41 +68,58 @@ NOTICE = ConsentMethod.provisional_application_notice
 
 def _sign(state: State, fact: Signed, lane: str) -> None:
     """A party signs once, whoever tells of it: what one source leaves open another fills."""
+    told = state.acts.get(SIGNED)
     if state.is_apart:
         return
-    if not state.same_act:
-        signed = [one | {"occurred": fact.occurred} for one in _signatures(fact, lane)]
-        state.put("signatures", [*state.fields.get("signatures", ()), *signed])
+    if not told:  # it stands in history alone
+        for one in _signatures(fact, lane):
+            state.add("signatures", one | {"occurred": fact.occurred})
         return
-    told = state.acts[SIGNED]
-    said = [(_signatures(one.fact, lane), one.position) for one in told]
-    kept = [*state.fields.get("signatures", ())]
-    del kept[len(kept) - len(_matched([those for those, _ in said[:-1]])) :]
-    if all(len(those) == 1 for those, _ in said):
-        office = state.weigh(
-            f"signatures/{lane}", [Saying(_impersonal(those[0]), position) for those, position in said]
-        )
-        signed = [together([Saying(those[0], position) for those, position in said]) | office]
-    else:
-        state.weigh(f"signatures/{lane}", [Saying({}, position) for _, position in said])
-        signed = _matched([those for those, _ in said])
+    kept, known = [*state.fields.get("signatures", ())], [_signatures(one.fact, lane) for one in told]
+    if state.same_act:
+        del kept[len(kept) - (1 if _is_one(known[:-1]) else len(_matched(known[:-1]))) :]
     occurred, _ = state.days(SIGNED)
-    state.put("signatures", [*kept, *(one | {"occurred": occurred} for one in signed)])
+    signed = _told_of_one(state, lane, told, known) if _is_one(known) else _told_of_several(state, lane, told, known)
+    state.put("signatures", kept + [one | {"occurred": occurred} for one in signed])
 
 
-def _signatures(fact: Fact, lane: str) -> list[dict[str, Any]]:
+Signatures = list[dict[str, Any]]
+
+
+def _signatures(fact: Fact, lane: str) -> Signatures:
     """Those in the name of one party. A person is sealed anew in each entry, so nobody can say whether two are one."""
     assert isinstance(fact, Signed)
-    return [one.model_dump(exclude_none=True) for one in fact.signatories if one.party == lane]
+    those: Signatures = []
+    for one in fact.signatories:
+        if one.party == lane and (signature := one.model_dump(exclude_none=True)) not in those:
+            those.append(signature)
+    return those
+
+
+def _is_one(known: Sequence[Signatures]) -> bool:
+    """Whether nobody names several that signed for the party."""
+    return all(len(those) == 1 for those in known)
+
+
+def _told_of_one(state: State, lane: str, told: Sequence[Account], known: Sequence[Signatures]) -> Signatures:
+    sayings = [Saying(those[0], one.position) for one, those in zip(told, known, strict=True)]
+    office = state.weigh(f"signatures/{lane}", [Saying(_impersonal(said), position) for said, position in sayings])
+    return [together(sayings) | office]
+
+
+def _told_of_several(state: State, lane: str, told: Sequence[Account], known: Sequence[Signatures]) -> Signatures:
+    """Then who of them held which office is not in dispute."""
+    state.weigh(f"signatures/{lane}", [Saying({}, one.position) for one in told])
+    return _matched(known)
 
 
 def _impersonal(signature: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in signature.items() if name != "person"}
 
 
-def _matched(told: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _matched(told: Sequence[Signatures]) -> Signatures:
     """The signatures of one party, of all that tell of them: each with those of other sources that say nothing else."""
-    matched: list[dict[str, Any]] = []
+    matched: Signatures = []
     for those in sorted(told, key=lambda those: (-len(those), sorted(map(_key, those)))):
         free = [*range(len(matched))]
         for mine in sorted(those, key=_key):
