@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from ledger.anomalies import anomalies_of
 from ledger.recorded import Openings, Recorded
-from ledger.vocabulary.acts import Account, share_source
+from ledger.vocabulary.acts import share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.fields import Anomaly, DuplicateKey, LiveFact, ValidOrder
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
-from ledger.vocabulary.state import MAIN, Anomaly, DuplicateKey, LiveFact, State, ValidOrder
+from ledger.vocabulary.state import MAIN, State
 
 ONLY_MAIN = frozenset({MAIN})
 
@@ -98,6 +99,15 @@ class History:
         last = [steps[-1].state for steps in self.lanes.values() if steps]
         shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
         return sorted(shown | set(self.anomalies_of.get(position, ())))
+
+    def new_anomalies(self, before: "History") -> list[Anomaly]:
+        """What any entry is flagged with now, and was not ``before``."""
+        known = {(one.code, one.position) for one in before._all_anomalies()}
+        return sorted(one for one in self._all_anomalies() if (one.code, one.position) not in known)
+
+    def _all_anomalies(self) -> set[Anomaly]:
+        by_states = [steps[-1].state.anomalies for steps in self.lanes.values() if steps]
+        return {one for those in (*by_states, *self.anomalies_of.values()) for one in those}
 
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
@@ -202,7 +212,7 @@ class History:
         """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
         if not changed:
             return {}
-        order = min(self._refold_start(one) for one in changed)
+        order = min(self._refold_start(other) for one in changed for other in (one, *self._alike_before(one)))
         lanes = self._concerned(changed, order)
         cut = self._fold_from(order, lanes)
         if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
@@ -217,6 +227,11 @@ class History:
     def _refold_start(self, live: LiveFact) -> ValidOrder:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
         return (live.day, -1, 0) if self._reopens(live) else live.order
+
+    def _alike_before(self, live: LiveFact) -> Iterable[LiveFact]:
+        """What stands before a fact and may be flagged as saying the same, as it was recorded after it."""
+        alike = self.by_duplicate_key.get(live.duplicate_key, ())
+        return [one for one in alike if one.root > live.root and one.order < live.order]
 
     def _reopens(self, live: LiveFact) -> bool:
         return live.fact.outlasts and type(live.fact) in self.kind.lifecycle
@@ -276,7 +291,7 @@ class History:
         elif main.status is None:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
-            states[MAIN].credit_status()
+            states[MAIN].credit_status(None, type(live.fact))
             states[MAIN].sources = main.sources  # what they say is told of the party
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
@@ -284,15 +299,10 @@ class History:
 
     def _evolved(self, lane: str, live: LiveFact, main: State, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
-        before = self.state(lane)
-        state = before.before(live)
+        state = self.state(lane).before(live)
         if main.status in self.kind.ended:
             state.over, state.over_by, state.excused = main.status, main.provenance["status"], excused
         (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
-        if state.status != before.status:
-            state.credit_status()
-        elif state.today.get("status") is type(live.fact):
-            state.note("status")
         return state
 
     def _at(self, lane: str, live: LiveFact) -> State:
@@ -323,7 +333,7 @@ class History:
         if len(by_duplicate_key) == 1:
             return
         earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
-        if not state.same_act and any(_says_the_same(one.fact, live.fact) for one in earlier):
+        if not state.is_duplicate and any(_says_the_same(one.fact, live.fact) for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 
@@ -351,4 +361,4 @@ def _before_year_1(fact: Fact) -> int:
 
 def _says_the_same(one: Fact, other: Fact) -> bool:
     """Whether two facts of one type and day say the same, and one source says both."""
-    return one.likeness == other.likeness and share_source(Account(0, one), Account(0, other))
+    return one.likeness == other.likeness and share_source(one, other)

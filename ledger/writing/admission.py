@@ -9,7 +9,7 @@ from ledger.log.commitments import sealed_in
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, ValueErased, Voided
 from ledger.vocabulary.fact import Fact, Subject
-from ledger.vocabulary.state import Anomaly
+from ledger.vocabulary.fields import Anomaly
 
 
 def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> tuple[History, list[Anomaly]]:
