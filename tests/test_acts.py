@@ -573,6 +573,18 @@ def test_a_consent_is_withdrawn_once() -> None:
     assert stream.shown(lane="party:ind")["consents"][0]["withdrawn"] == "2012-05-02"
 
 
+@pytest.mark.parametrize("made", [None, "2012", "2012-05", "../2012-12-31", "2012-01-01"])
+@pytest.mark.parametrize("end", ["fulfilled", "withdrawn"])
+def test_a_commitment_that_was_kept_stays_so(made: str | None, end: str) -> None:
+    """Though its making counts from a later day, as its date is coarse or not told; only one that was surely made later is another."""
+    first = act("initiative.reported", "2005")
+    stream = given(first, act("initiative.commitment_made", made), act(f"initiative.commitment_{end}", "2012-05-02"))
+    assert [one["status"] for one in stream.shown()["commitments"]] == [end]
+    if made:  # one without a date may be this very one
+        assert codes(stream, act("initiative.commitment_made", "2013-01-01")) == []
+        assert [one["status"] for one in stream.shown()["commitments"]] == ["made"]
+
+
 def test_an_end_that_is_told_late_is_what_is_flagged() -> None:
     """Of an act and an end before it, the one that was recorded last is flagged: so both ways can be refused."""
     amended, ended = act("agreement.amended", "2020"), act("agreement.terminated", "2019")

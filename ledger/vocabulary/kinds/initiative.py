@@ -248,8 +248,8 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         (one for one in state.fields.get("commitments", ()) if one["commitment"] == fact.commitment), {}
     )
     over = known.get("status") in ("fulfilled", "withdrawn")
-    if over and isinstance(fact, CommitmentMade):
-        known = _renew(state, fact.commitment)
+    if over and isinstance(fact, CommitmentMade) and _is_later(state, fact):
+        known, over = _renew(state, fact.commitment), False
     told = state.acts.get(act, ()) if not isinstance(fact, CommitmentRevised) else ()
     if told:
         state.tell_again(act, told, is_shown=False)
@@ -260,8 +260,20 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
     else:
         state.enter(act)
     if not state.is_apart:
-        status = known["status"] if told else fact.short_type.removeprefix("commitment_")
+        status = known["status"] if told or over else fact.short_type.removeprefix("commitment_")
         _put_commitment(state, known | _news(state, act) | {"status": status})
+
+
+def _is_later(state: State, fact: CommitmentMade) -> bool:
+    """Whether a commitment that is over is made again: its day leaves no room for the making of the one that ended."""
+    made = fact.occurred or fact.effective
+    ends = [
+        one.fact.occurred or one.fact.effective
+        for type_ in (CommitmentFulfilled, CommitmentWithdrawn)
+        for one in state.acts.get((type_.short_type, fact.commitment), ())
+    ]
+    last = max((one.bounds.latest for one in ends if one and one.bounds.latest), default=None)
+    return bool(made and made.bounds.earliest and last and made.bounds.earliest > last)
 
 
 def _renew(state: State, commitment: str) -> dict[str, Any]:
