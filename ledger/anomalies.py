@@ -6,7 +6,7 @@ from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Superseded
 from ledger.vocabulary.fact import Fact
-from ledger.vocabulary.state import Anomaly
+from ledger.vocabulary.fields import Anomaly
 
 
 def anomalies_of(new: Recorded, openings: Openings) -> list[Anomaly]:

@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from ledger.anomalies import anomalies_of
 from ledger.recorded import Openings, Recorded
-from ledger.vocabulary.acts import Account, share_source
+from ledger.vocabulary.acts import share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.fields import Anomaly, DuplicateKey, LiveFact, ValidOrder
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
-from ledger.vocabulary.state import MAIN, Anomaly, DuplicateKey, LiveFact, State, ValidOrder
+from ledger.vocabulary.state import MAIN, State
 
 ONLY_MAIN = frozenset({MAIN})
 
@@ -276,7 +277,7 @@ class History:
         elif main.status is None:
             states[MAIN] = main.before(live)
             states[MAIN].status = self.kind.statuses[0]
-            states[MAIN].credit_status()
+            states[MAIN].credit_status(None, type(live.fact))
             states[MAIN].sources = main.sources  # what they say is told of the party
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
@@ -284,15 +285,10 @@ class History:
 
     def _evolved(self, lane: str, live: LiveFact, main: State, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
-        before = self.state(lane)
-        state = before.before(live)
+        state = self.state(lane).before(live)
         if main.status in self.kind.ended:
             state.over, state.over_by, state.excused = main.status, main.provenance["status"], excused
         (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
-        if state.status != before.status:
-            state.credit_status()
-        elif state.today.get("status") is type(live.fact):
-            state.note("status")
         return state
 
     def _at(self, lane: str, live: LiveFact) -> State:
@@ -323,7 +319,7 @@ class History:
         if len(by_duplicate_key) == 1:
             return
         earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
-        if not state.same_act and any(_says_the_same(one.fact, live.fact) for one in earlier):
+        if not state.is_duplicate and any(_says_the_same(one.fact, live.fact) for one in earlier):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 
@@ -351,4 +347,4 @@ def _before_year_1(fact: Fact) -> int:
 
 def _says_the_same(one: Fact, other: Fact) -> bool:
     """Whether two facts of one type and day say the same, and one source says both."""
-    return one.likeness == other.likeness and share_source(Account(0, one), Account(0, other))
+    return one.likeness == other.likeness and share_source(one, other)

@@ -7,8 +7,8 @@ from ledger.history_cache import HistoryCache
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.fields import LiveFact
 from ledger.vocabulary.kind import Kind
-from ledger.vocabulary.state import LiveFact
 from projections.projection import Change, Changes, LaneChange, Projection, Rows
 from projections.segments import kind_of, segments
 

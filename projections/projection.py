@@ -11,8 +11,8 @@ from typing import Any, ClassVar, LiteralString, NamedTuple
 from ledger.fold import StateAt
 from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.fields import LiveFact
 from ledger.vocabulary.kind import Kind
-from ledger.vocabulary.state import LiveFact
 from projections.segments import Segment
 
 FOREVER = 2**63 - 1

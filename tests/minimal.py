@@ -10,8 +10,9 @@ from ledger.log.commitments import Disclosure
 from ledger.log.entry import Entry, make_entry, read_line
 from ledger.recorded import UNRECORDED, Opening, Recorded
 from ledger.vocabulary.fact import COMMON, Fact, Subject
+from ledger.vocabulary.fields import Anomaly
 from ledger.vocabulary.registry import FACTS
-from ledger.vocabulary.state import MAIN, Anomaly, State
+from ledger.vocabulary.state import MAIN, State
 from ledger.writing.admission import admit
 from ledger.writing.draft import read_draft
 from projections.segments import Segment, document, kind_of, segments

@@ -50,7 +50,7 @@ def told(built: History) -> dict[str, list[Any]]:
     Of two values that conflict, which one is current; in a list, which of two facts of one day comes first; and of two
     entries that are odd together, which one shows it.
     """
-    said = {one.position: f"{one.fact.type} {one.fact.occurred} {one.fact.sources}" for one in built.recorded.values()}
+    said = {one.position: f"{one.fact.type} {one.fact!r}" for one in built.recorded.values()}
     return {
         lane: [
             (
@@ -67,31 +67,22 @@ def told(built: History) -> dict[str, list[Any]]:
 
 
 def _settled(shown: dict[str, Any], said: dict[int, str]) -> dict[str, Any]:
-    for path in shown["alternatives"]:
+    for path, both in shown["alternatives"].items():
         name, _, rest = path.partition("/")
-        if name == "dates":
-            act, _, each = rest.partition("/")
-            shown["dates"].pop(act, None)
-            if act == "consent_withdrawn":
-                for one in shown.get("consents", ()):
-                    one.pop("withdrawn", None)
-            for one in shown.get("consents", ()):
-                if one["method"] == each:
-                    one["occurred"] = one["effective"] = "one of them"
-            for one in shown.get("parties") or () if act == "party_left" else ():
-                if one["party"] == each:
-                    one["left"] = "one of them"
-            shown.pop("effective", None)
-            shown["provenance"].pop("effective", None)
+        if name in ("dates", "effective"):
+            _unsettled_day(shown, *rest.partition("/")[::2])
         elif rest:
-            shown[name] = [one for one in shown[name] if rest not in one.values()]
+            shown[name] = [one for one in shown[name] if any(key not in one.values() for key in rest.split("/"))]
         else:
             shown.pop(name)
             shown["provenance"].pop(name)
+            for former in ("former_names", "previous_starts"):  # but for which of them is current
+                shown[former] = [one for one in shown.get(former, ()) if one not in [side["value"] for side in both]]
+                shown["provenance"].pop(former, None)
     if shown["status"] == "mentioned":  # parties' facts of one day can have opened it
         shown["provenance"].pop("status")
     shown["alternatives"] = {
-        path: sorted({_text(one["value"]) for one in both}) for path, both in shown["alternatives"].items()
+        path: sorted({_text(_plain(one["value"])) for one in both}) for path, both in shown["alternatives"].items()
     }
     shown["provenance"].pop("effective", None)  # it keeps who told of an effect that is shown no more
     shown["anomalies"] = sorted({one["code"] for one in shown["anomalies"]})
@@ -100,6 +91,26 @@ def _settled(shown: dict[str, Any], said: dict[int, str]) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(shown)
     return plain
+
+
+DATED = {
+    "signed": ("signatures", ["occurred"]),
+    "consented": ("consents", ["occurred", "effective"]),
+    "consent_withdrawn": ("consents", ["withdrawn"]),
+    "succeeded": ("succeeded_by", ["occurred"]),
+    "superseded": ("superseded_by", ["occurred"]),
+    "party_left": ("parties", ["left"]),
+}
+"""The lists in which days of acts are shown too."""
+
+
+def _unsettled_day(shown: dict[str, Any], act: str, each: str) -> None:
+    shown["dates"].pop(act, None)
+    shown.pop("effective", None)
+    name, days = DATED.get(act, ("", []))
+    for one in shown.get(name) or ():
+        if not each or each in one.values():
+            one.update(dict.fromkeys(days, "one of them"))
 
 
 def _plain(value: Any) -> Any:
@@ -133,17 +144,27 @@ def near(draw: st.DrawFn) -> str:
         draw(st.sampled_from([1, 31])),
     )
     full = f"{year}-{month}-{day:02}"
-    return draw(st.sampled_from([full, full, full, full[:7], full[:4], full + "~", f"{full}/{year}-12-31"]))
+    return draw(
+        st.sampled_from(
+            [full, full, full, full[:7], full[:4], full + "~", f"{full}/{year}-12-31", f"../{full}", f"{full}/.."]
+        )
+    )
 
+
+_USA, _IND = {"party": "party:usa"}, {"party": "party:ind"}
 
 VARIED: dict[str, list[dict[str, Any]]] = {
     "agreement.consented": [
         {"party": party, "method": method}
         for party in ("party:ind", "party:usa")
-        for method in ("accession", "approval")
-    ],
+        for method in ("accession", "approval", "provisional_application_notice")
+    ]
+    + [{"party": "party:ind", "method": "accession", "deposited_with": one} for one in ("A depositary", "Another")],
     "agreement.signed": [
         {"signatories": [{"party": "party:usa"}]},
+        {"signatories": [{"party": "party:usa", "office": "A minister"}], "places": ["A hall"]},
+        {"signatories": [{"party": "party:usa", "office": "An envoy"}], "places": ["A house"]},
+        {"signatories": [{"party": "party:usa", "mode": "definitive"}], "places": ["A hall"]},
         {"signatories": [{"party": "party:ind"}, {"party": "party:usa"}]},
         {"signatories": []},
     ],
@@ -153,16 +174,51 @@ VARIED: dict[str, list[dict[str, Any]]] = {
     "agreement.terminated": [{"ground": "consent"}, {"ground": "breach"}],
     "agreement.superseded": [{"by": "agreement:other"}, {"by": "agreement:new"}],
     "agreement.amended": [{"text": "Article 3"}, {"by": "agreement:other"}],
-    "party.succeeded": [{"by": by, "mode": "split"} for by in ("party:acme", "party:west")],
-    "initiative.party_joined": [{"party": party, "role": "participant"} for party in ("party:ind", "party:usa")],
+    "party.registered": [{"name": one, "kind": "state"} for one in ("A", "B")],
+    "party.described": [{}, {"name": "A"}, {"name": "C"}],
+    "party.renamed": [{"name": one} for one in ("A", "B", "C", "D")],
+    "party.succeeded": [
+        {"by": by, "mode": mode} for by in ("party:acme", "party:west") for mode in ("split", "merger", "split")
+    ],
+    "initiative.reported": [
+        NEEDED["initiative.reported"] | {"parties": [{"party": "party:usa", "role": role}]}
+        for role in ("lead", "funder")
+    ],
+    "initiative.party_joined": [
+        {"party": party, "role": role, **more}
+        for party in ("party:ind", "party:usa")
+        for role, more in (("lead", {}), ("funder", {}), ("lead", {"on_behalf_of": "party:acme"}))
+    ]
+    + [{"party": "party:usa", "role": "lead", "on_behalf_of": "party:west"}],
     "initiative.party_left": [{"party": party} for party in ("party:ind", "party:usa")],
     "initiative.closed": [{"reason": "Done"}, {"reason": "Over"}],
-    "initiative.commitment_made": [{"commitment": "steel", "strength": one} for one in ("pledge", "firm")],
+    "initiative.commitment_made": [
+        {"commitment": "steel", "strength": one, **more}
+        for one in ("pledge", "firm")
+        for more in ({}, {"amount": "8"}, {"amount": "9"})
+    ],
+    "initiative.commitment_revised": [
+        {"commitment": "steel", **more}
+        for more in ({}, {"text": "More"}, {"amount": "7"}, {"amount": "8", "text": "So"})
+    ],
     "initiative.objective_stated": [{"text": "To cross"}, {"text": "To trade"}],
     "initiative.described": [{"objective": "To cross"}, {"objective": "To trade"}],
     "meeting.cancelled": [{"reason": "Illness"}, {"reason": "Rain"}],
+    "meeting.held": [{"title": "Talks"}]
+    + [{"title": "Talks", "participants": those} for those in ([_USA], [_IND, _USA], [_USA, _IND])],
+    "meeting.described": [{}, {"participants": [_USA]}, {"participants": [_IND]}],
+    "meeting.attendance_recorded": [{"participants": those} for those in ([_USA, _IND], [_IND], [_USA])],
+    "meeting.rescheduled": [
+        {"start": start, **more}
+        for start in ("2024-05-01", "2024-06-01")
+        for more in ({}, {"previous_start": "2024-04-01"})
+    ],
+    "milestone.partially_met": [{"share": one} for one in (0.5, 0.75)],
 }
 """What facts of some types say, one way or another; the others always say the same."""
+
+DATED_BY = [("occurred",)] * 8 + [("effective",), ("occurred", "effective"), ("occurred", "effective"), ()]
+"""Which days facts give: most when they happened, some when they took effect, and a few none."""
 
 ALL_KINDS = ["initiative", "agreement", "agreement", "agreement", "meeting", "milestone", "party", "source"]
 
@@ -177,13 +233,12 @@ def dated_facts(draw: st.DrawFn, sizes: tuple[int, int] = (2, 9)) -> tuple[str, 
     types = draw(st.lists(st.sampled_from(sorted(world_types(kind)) + turns), min_size=sizes[0], max_size=sizes[1]))
     facts = []
     for type_ in [*types, opener(f"{kind}.described")["type"]]:
+        dated = draw(st.sampled_from(DATED_BY))
         told = MINIMAL[type_] | {
-            "occurred": draw(near()),
             "data": draw(st.sampled_from(VARIED.get(type_, [NEEDED[type_]]))),
+            "sources": [{"source": f"source:{one}"} for one in draw(st.sampled_from(["a", "b", "c", "ab"]))],
+            **{day: draw(near()) if day in dated else None for day in ("occurred", "effective")},
         }
-        told["sources"] = [{"source": f"source:{draw(st.sampled_from('abc'))}"}]
-        if draw(st.integers(0, 5)) == 0:
-            told["effective"] = draw(near())
         facts.append(fact_of(told))
     return kind, facts
 

@@ -249,8 +249,6 @@ def test_only_disagreeing_sources_are_flagged(ledger: Ledger) -> None:
     assert flagged == [
         (DOSSIER, "agreement:diu-idex-mou-upgraded", "source_conflict"),
         (DOSSIER, "agreement:sosa", "source_conflict"),
-        (DOSSIER, "agreement:sosa", "source_conflict"),
-        (DOSSIER, "agreement:moa-liaison-officers", "source_conflict"),
         (DOSSIER, "agreement:moa-liaison-officers", "source_conflict"),
     ]
 

@@ -25,7 +25,7 @@ from ledger.errors import Refused, TooLarge
 from ledger.process import tune_gc, undisturbed
 from ledger.service import Ledger
 from ledger.vocabulary.codes import AnomalyCode
-from ledger.vocabulary.state import Anomaly
+from ledger.vocabulary.fields import Anomaly
 from ledger.writing.decision import Actor, Answer
 from projections.queries import Queries
 

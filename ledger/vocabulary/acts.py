@@ -1,10 +1,10 @@
 """Several accounts of one act: whether two facts tell of the same, and how what they say goes together. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from functools import reduce
-from itertools import product
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import Bounds, Day
@@ -13,40 +13,66 @@ from ledger.vocabulary.fact import Fact
 Act = tuple[str, object]
 """The act that facts tell of: what happened, and what tells it from another of its sort, such as the successor's name."""
 
+OCCURRED, EFFECTIVE = "occurred", "effective"
+DAYS = {"dates": OCCURRED, "effective": EFFECTIVE}
+"""Where a state has the days of acts, and which day of a fact it has there."""
+
 
 class Account(NamedTuple):
-    """What one entry says of an act: the fact that tells of it, and which item of a list that is."""
+    """What one entry says of an act: the fact that tells of it, the day it counts from, and which item of a list that is."""
 
     position: int
     fact: Fact
+    day: date
     item: int = 0
 
 
+class Saying(NamedTuple):
+    """What one entry says of a thing, field by field."""
+
+    value: Mapping[str, Any]
+    position: int
+
+
 def item_of(mine: Account, known: Sequence[Account]) -> int | None:
-    """The item of a list that tells of the same act as ``mine``, if there is one: the first of which all accounts agree."""
+    """The item of a list that tells of the same act as ``mine``, if there is one: the earliest of which all accounts agree."""
     others = {one.item for one in known if not compatible(mine, one)}
-    return min((one.item for one in known if one.item not in others), default=None)
+    found = [(one.day, one.fact.occurred or "", one.item) for one in known if one.item not in others]
+    return min(found)[2] if found else None
 
 
 def repeats(mine: Account, known: Sequence[Account]) -> bool:
-    """Whether a source that tells of the act already gives another day for it: it speaks of another act."""
-    return any(not compatible(mine, one) and share_source(mine, one) for one in known)
+    """Whether a source that tells of the act on an earlier day gives nothing but other days now: it speaks of another act."""
+    return any(one.day != mine.day and _is_apart(mine, one) and share_source(mine.fact, one.fact) for one in known)
 
 
 def duplicates(mine: Account, known: Sequence[Account]) -> bool:
     """Whether a source says again what it has said."""
-    return any(share_source(mine, one) and compatible(mine, one) for one in known)
+    return any(share_source(mine.fact, one.fact) and compatible(mine, one) for one in known)
 
 
-def conflicts(mine: Account, known: Sequence[Account]) -> bool:
-    """Whether another source gives another day."""
-    return any(not compatible(mine, one) for one in known)
+def conflicts(mine: Account, known: Sequence[Account]) -> list[str]:
+    """Where a state has the days that another entry gives differently."""
+    return [name for name, which in DAYS.items() if any(is_disputed((mine, one), which) for one in known)]
 
 
 def compatible(one: Account, other: Account) -> bool:
-    """Whether the days of both leave room for one act: whoever gives none leaves room for any."""
-    mine, theirs = one.fact.days, other.fact.days
-    return not mine or not theirs or any(overlap(*days) for days in product(mine, theirs))
+    """Whether the days of both leave room for one act: when it took place is held against when it took place, its effect
+    against its effect, and whoever gives none leaves room for any.
+    """
+    return all(_agreements(one, other))
+
+
+def _is_apart(one: Account, other: Account) -> bool:
+    """Whether they give days, and agree in none."""
+    agreements = _agreements(one, other)
+    return bool(agreements) and not any(agreements)
+
+
+def _agreements(one: Account, other: Account) -> list[bool]:
+    """For each day that both give, whether it can be the same."""
+    pairs = zip(one.fact.days, other.fact.days, strict=True)
+    return [overlap(mine, theirs) for mine, theirs in pairs if mine and theirs]
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
@@ -58,21 +84,27 @@ def _reaches(last: Day | None, first: Day | None) -> bool:
     return last is None or first is None or first <= last
 
 
-def share_source(one: Account, other: Account) -> bool:
+def share_source(one: Fact, other: Fact) -> bool:
     """Whether one source says both. What cites none is our own word, each time."""
-    mine, theirs = one.fact.cited, other.fact.cited
+    mine, theirs = one.cited, other.cited
     return not mine.isdisjoint(theirs) or mine == theirs
 
 
-def current(accounts: Sequence[Account], *, differ: bool) -> tuple[PartialDate | None, PartialDate | None]:
-    """When an act took place and took effect, of all that is said: as accurately as it is told; where the accounts ``differ``,
-    as the one says that was recorded last.
-    """
-    if differ:
-        last = max([one for one in accounts if one.fact.days], key=attrgetter("position"))
-        return last.fact.occurred, last.fact.effective
-    occurred = reduce(accurate, [one.fact.occurred for one in accounts])
-    return occurred, reduce(accurate, [one.fact.effective for one in accounts])
+def is_disputed(accounts: Sequence[Account], which: str) -> bool:
+    """Whether not all of the days that are given of one act can be the same: of ranges, two have nothing in common then."""
+    bounds = [day.bounds for one in accounts if (day := getattr(one.fact, which))]
+    first = max((one.earliest for one in bounds if one.earliest), default=None)
+    return not _reaches(min((one.latest for one in bounds if one.latest), default=None), first)
+
+
+def current(accounts: Sequence[Account], which: str) -> PartialDate | None:
+    """The day of an act, of all that is said: as accurately as it is told; where that differs, as it was recorded last."""
+    given: list[tuple[int, PartialDate]] = [
+        (one.position, day) for one in accounts if (day := getattr(one.fact, which))
+    ]
+    if is_disputed(accounts, which):
+        return max(given)[1]
+    return reduce(accurate, [day for _, day in given], None)
 
 
 def accurate(one: PartialDate | None, other: PartialDate | None) -> PartialDate | None:
@@ -87,3 +119,25 @@ def _span(day: PartialDate) -> int:
     if day.earliest is None or day.latest is None:
         return 10**9
     return (day.latest - day.earliest).days
+
+
+def together(sayings: Iterable[Saying]) -> dict[str, Any]:
+    """All that is said of a thing; what is given differently, as it was recorded last."""
+    whole: dict[str, Any] = {}
+    for one in sorted(sayings, key=attrgetter("position")):
+        whole |= one.value
+    return whole
+
+
+def differing(sayings: Sequence[Saying]) -> frozenset[str]:
+    """The fields that are given differently."""
+    whole = together(sayings)
+    return frozenset([name for one in sayings for name, value in one.value.items() if whole[name] != value])
+
+
+def sides(sayings: Iterable[Saying]) -> tuple[dict[str, Any], ...]:
+    """The same as alternatives: each value once, with who said it last."""
+    said: list[dict[str, Any]] = []
+    for value, position in sorted(sayings, key=attrgetter("position")):
+        said = [one for one in said if one["value"] != value] + [{"value": value, "position": position}]
+    return tuple(said)

@@ -298,9 +298,10 @@ class Fact(Part):
         return frozenset([citation.source for citation in self.sources])
 
     @cached_property
-    def days(self) -> tuple[Bounds, ...]:
-        """The days that it gives: when it happened, and when it took effect."""
-        return tuple([day.bounds for day in (self.occurred, self.effective) if day])
+    def days(self) -> tuple[Bounds | None, Bounds | None]:
+        """When it happened, and when it took effect, as far as it says so."""
+        occurred, effective = self.occurred, self.effective
+        return occurred.bounds if occurred else None, effective.bounds if effective else None
 
     @cached_property
     def mentions(self) -> frozenset[Subject]:

@@ -40,7 +40,8 @@ def transition(to: str, after: str = "", **more: Any) -> Transition:
 
 def _tell_again(state: State, fact: Fact, rule: Transition, act: Act, known: tuple[Account, ...]) -> None:
     """The act is known: another entry tells of it. Of several of a sort ``dates`` shows the last, of joint ones the first."""
-    is_shown = not rule.joint and [one for one in state.acts if one[0] == act[0]][-1] == act
+    began = [state.began(one) for one in state.acts if one[0] == act[0]]
+    is_shown = not rule.joint and state.began(act) == max(began)
     state.tell_again(act, known, is_shown=is_shown)
     if rule.joint:
         state.date(fact.short_type, first=True)
@@ -137,22 +138,29 @@ class Kind:
 
     def advance(self, state: State, fact: Fact, *, is_act: bool = True) -> None:
         """Take the lifecycle's step, if the fact ``is_act`` of it. The status never goes back unless the step says so."""
+        before = state.status
+        is_step = self._step(state, fact, is_act)
+        state.credit_status(before, type(fact) if is_step else Fact)
+
+    def _step(self, state: State, fact: Fact, is_act: bool) -> bool:
+        """Whether ``fact`` could take it."""
         rule = self.lifecycle.get(type(fact)) if is_act else None
         act = rule.act(fact) if rule and rule.once else None
         if rule and act and (known := state.acts.get(act)):
             _tell_again(state, fact, rule, act, known)
-            return
+            return True
         if state.status is None and not state.over:
             self._open(state, fact, rule)
         elif state.over and not fact.outlasts and not (rule and rule.each and self._is_joined(state, fact)):
             self._flag_after_end(state, fact, rule)
-            return
+            return False
         elif rule:
             self._move(state, rule)
             if not fact.describes:
                 state.date(fact.short_type, first=rule.joint)
         if act:
             state.enter(act)
+        return is_act
 
     def _is_joined(self, state: State, fact: Fact) -> bool:
         """Whether it is one more act of the sort that ended the stream, such as another successor."""

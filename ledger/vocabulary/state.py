@@ -8,94 +8,44 @@ A fact changes a state by what stands before it in valid order, never by what wa
 that conflict the one that was recorded later is current.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from functools import reduce
+from typing import Any
 
 from pydantic_core import to_json
 
 from ledger.vocabulary.acts import (
+    DAYS,
+    EFFECTIVE,
+    OCCURRED,
     Account,
     Act,
+    Saying,
     accurate,
     conflicts,
     current,
+    differing,
     duplicates,
+    is_disputed,
     item_of,
     repeats,
+    sides,
+    together,
 )
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Fact, Subject, references
+from ledger.vocabulary.fact import references
+from ledger.vocabulary.fields import Fields, LiveFact
 
 MAIN = ""
 """The lane that every stream has."""
 
-ValidOrder = tuple[date, int, int]
-
-DuplicateKey = tuple[str, str | None, str | None]
-"""Type and dates of a fact. Facts that say the same are of one sort: only within it are they compared in full."""
-
-
-class LiveFact(NamedTuple):
-    """A fact as it counts: after corrections, from the day it counts from.
-
-    Live facts sort by ``order``: day, lifecycle, then the order of recording. ``position`` is the entry that says so
-    now, ``root`` the one whose place it has: they differ where an entry was superseded. ``lanes`` are those it concerns.
-    """
-
-    fact: Fact
-    order: ValidOrder
-    position: int
-    lanes: tuple[str, ...]
-    duplicate_key: DuplicateKey
-    disputed: tuple[int, ...] = ()
-
-    @property
-    def day(self) -> date:
-        return self.order[0]
-
-    @property
-    def rank(self) -> int:
-        return self.order[1]
-
-    @property
-    def root(self) -> int:
-        return self.order[2]
-
-
-class Anomaly(NamedTuple):
-    """Something odd that was accepted: what, and the position of the entry that shows it."""
-
-    code: AnomalyCode
-    position: int
-    detail: str
-
 
 @dataclass(slots=True)
-class State:
+class State(Fields):
     """The state of one lane. Copied before each fact, so every earlier state stays as it was."""
-
-    status: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    provenance: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    alternatives: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
-    today: dict[str, type[Fact]] = field(default_factory=dict)  # what was set on this day, by facts of which type
-    refs: dict[str, tuple[Subject, ...]] = field(default_factory=dict)  # the subjects that each field refers to
-    sources: tuple[Subject, ...] = ()
-    anomalies: tuple[Anomaly, ...] = ()
-    disputed: tuple[int, ...] = ()
-    live: LiveFact | None = None
-    credit: tuple[int, ...] = ()  # the position of ``live``, as provenance has it
-    before_end: str | None = None
-    acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
-    fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
-    over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
-    over_by: tuple[int, ...] = ()  # the entries that tell of the end
-    excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day
-    same_act: frozenset[int] = frozenset()  # the other entries that tell of the act of ``live``
-    is_apart: bool = False  # ``live`` is an act that cannot happen again: it stands in history alone
 
     def before(self, live: LiveFact) -> "State":
         """A working copy, on which the fact ``live`` is to be put. What facts seldom change is copied when they do."""
@@ -103,103 +53,24 @@ class State:
         state = State(
             self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
             self.today.copy() if is_same_day else {}, self.refs, self.sources, self.anomalies,
-            self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.fresh_from,
+            self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.former,
+            self.fresh_from,
         )  # fmt: skip
         state._cite(live.fact)
         return state
 
-    def _cite(self, fact: Fact) -> None:
-        for citation in fact.sources:
-            if citation.source not in self.sources:
-                self.sources = tuple(sorted((*self.sources, citation.source)))
-
-    @property
-    def now(self) -> LiveFact:
-        assert self.live is not None
-        return self.live
-
-    def set(self, name: str, value: Any) -> None:
-        """The field has this value from now on."""
-        self.fields[name] = value
-        self.provenance[name] = self.credit
-        self.today[name] = type(self.now.fact)
-        found = references(value)
-        if found or name in self.refs:
-            self._refer(name, found)
-
-    def tell(self, name: str, value: Any) -> None:
-        """Set a field that belongs to an act, with its day: what another entry says of the same act stands beside it."""
-        if self.is_apart:
-            return
-        if self.is_told(name) or self.today.get(name) is type(self.now.fact):
-            self._beside(name, value)
-        else:
-            self.set(name, value)
-
-    def replace(self, name: str, value: Any, kept_in: str, before: Any = None) -> None:
-        """Give a field another value; the earlier one is kept in a list."""
-        current, kept = self.fields.get(name), self.fields.get(kept_in, ())
-        is_again = self.today.get(name) is type(self.now.fact)
-        former = before if is_again else before or current
-        if former is not None and former != value and (not is_again or former not in kept):
-            self.fields[kept_in] = [*kept, former]
-        if kept_in in self.fields:
-            self.note(kept_in)
-        if current == value:
+    def include(self, name: str, item: Any) -> None:
+        """The field is a list of what bears no day of its own, and this is in it, whoever else says so."""
+        items = self.fields.get(name, ())
+        if item in items:
             self.note(name)
-            self.today[name] = type(self.now.fact)
         else:
-            self.tell(name, value)
-
-    def describe(self, values: Mapping[str, Any]) -> None:
-        """Set fields that only describe. Two values for one day are a conflict: the later recorded one is current.
-
-        A value of a later day ends it, unless that is one of the two again.
-        """
-        for name, value in values.items() if not self.is_apart else ():
-            if name in self.today or self.is_told(name):
-                self._beside(name, value)
-            else:
-                if all(one["value"] != value for one in self.alternatives.get(name, ())):
-                    self._settle(name)
-                self.set(name, value)
-
-    def _settle(self, name: str) -> None:
-        """What comes now ends a conflict, if there was one."""
-        if name in self.alternatives:
-            self.alternatives = {other: both for other, both in self.alternatives.items() if other != name}
-
-    def is_told(self, name: str) -> bool:
-        """Whether another entry that tells of the same act gives the field."""
-        return bool(self.same_act) and not self.same_act.isdisjoint(self.provenance.get(name, ()))
-
-    def _beside(self, name: str, value: Any) -> None:
-        """Another entry says the same of the field, or says otherwise; ``None`` says nothing of it."""
-        if self.fields[name] == value and name not in self.alternatives:
-            self.note(name)
-        elif value is None:
-            return
-        elif self.fields[name] is None:
-            self.set(name, value)
-        else:
-            self.dispute(name, value)
-
-    def dispute(self, name: str, value: Any) -> None:
-        """Keep both values of a field that two facts give differently."""
-        told, current = self.provenance[name], self.fields[name]
-        said_by = told[-1] if isinstance(current, list) else max(told)  # who added last, or who said it last
-        known = self.alternatives.get(name) or ({"value": current, "position": said_by},)
-        same = max((one["position"] for one in known if one["value"] == value), default=0)
-        mine = {"value": value, "position": max(same, self.now.position)}
-        both = (*(one for one in known if one["value"] != value), mine)
-        self.alternatives = {**self.alternatives, name: both}
-        if not same:
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", told)
-        self.set(name, max(both, key=lambda one: one["position"])["value"])
-        self.provenance[name] = tuple(sorted({*told, self.now.position}))
+            self.put(name, (*items, item))
 
     def add(self, name: str, item: Any) -> None:
-        """The field is a list, and this is one more of it, unless another entry tells of the same."""
+        """The field is a list, to which nothing else writes, and this is one more of it, unless another entry tells of the
+        same.
+        """
         act = (name, to_json(_plain(item)))
         items: list[Any] = [*self.fields.get(name, ())]
         known = self.acts.get(act)
@@ -214,42 +85,99 @@ class State:
         self.fields[name] = items
         self.note(name)
 
-    def merge(self, name: str, key: str, item: Mapping[str, Any], *, compared: bool = False) -> None:
-        """The field is a list of things with a key: add this one, or bring the one of its key up to date.
-
-        Where they are ``compared``, two facts of one sort and day that give one differently are a conflict.
-        """
-        items = list(self.fields.get(name, ()))
-        at = next((i for i, one in enumerate(items) if one[key] == item[key]), len(items))
-        before = items[at] if at < len(items) else {}
-        merged = {**before, **item}
-        items[at:] = [{name: value for name, value in merged.items() if value is not None}, *items[at + 1 :]]
-        if compared:
-            self._compare(f"{name}/{item[key]}", before, item, self.provenance.get(name, ()))
+    def put(self, name: str, items: Sequence[Any]) -> None:
+        """The field is a list, which has these in it now, as ``live`` says with others."""
         self.fields[name] = items
         self._refer(name, references(items))
         self.note(name)
 
-    def _compare(self, name: str, before: Mapping[str, Any], item: Mapping[str, Any], known: tuple[int, ...]) -> None:
-        """Two facts of one sort and day that give a thing of a list differently are a conflict."""
-        is_again = self.today.get(name) is type(self.now.fact)
-        if not is_again:
-            self._settle(name)
-        elif any(before.get(k, v) != v for k, v in item.items()):
-            other = {"value": dict(before), "position": known[-1]}
-            mine = {"value": dict(item), "position": self.now.position}
-            self.alternatives = {**self.alternatives, name: (*(self.alternatives.get(name) or (other,)), mine)}
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {name} differently", known)
-        self.today[name] = type(self.now.fact)
+    def tell_item(self, name: str, key: str, act: Act, days: Sequence[str] = ("occurred",)) -> None:
+        """The field is a list that has one item of each act of a sort, found by ``key``: all that is told of one act goes
+        together there, and what is told differently is a conflict.
+        """
+        told = self.acts.get(act)
+        if self.is_apart:
+            return
+        if not told:  # it stands in history alone
+            self.add(name, {**self.now.fact.own, **{day: getattr(self.now.fact, day) for day in days}})
+            return
+        items = [*self.fields.get(name, ())]
+        if not self.same_act:
+            item = self.now.fact.own | {day: getattr(self.now.fact, day) for day in days}
+            items.insert(self._place(name, key, items, item), item)
+        else:
+            sayings = [Saying(one.fact.own, one.position) for one in told]
+            item = self.weigh(f"{name}/{act[1]}", sayings) | {day: current(told, day) for day in days}
+            at = max(i for i, one in enumerate(items) if one[key] == item[key])
+            items[at] = items[at] | item
+        self.put(name, items)
+
+    def _place(self, name: str, key: str, items: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> int:
+        """Items of one day stand in the order of their keys, whichever was recorded first."""
+        at = len(items)
+        while at and f"{name}/{items[at - 1][key]}" in self.today and items[at - 1][key] > item[key]:
+            at -= 1
+        self.today[f"{name}/{item[key]}"] = type(self.now.fact)
+        return at
+
+    def weigh(self, path: str, sayings: Sequence[Saying], *, ends_older: bool = False) -> dict[str, Any]:
+        """All that entries which tell of one thing, ``live`` the last of them, say of it. What they give differently is a
+        conflict, of which all sides stand beside each other. An older one stays, as what it is of stands in a list still,
+        unless what is said now ``ends_older`` ones of the same fields.
+        """
+        if len(sayings) == 1 and path not in self.alternatives:
+            return {**sayings[0].value}
+        whole, fields, *known = together(sayings), differing(sayings), *sayings[:-1]
+        sides_now = sides([one for one in sayings if not fields.isdisjoint(one.value)])
+        if path in self.alternatives or sides_now:
+            given = whole.keys() if ends_older else frozenset[str]()
+            self._set_sides(path, (*self._older(path, sayings, given), *sides_now))
+        if any(differing((one, sayings[-1])) for one in known):
+            self.flag_conflict(path, [one.position for one in known])
+        return whole
+
+    def _older(self, path: str, sayings: Sequence[Saying], given: Set[str]) -> tuple[dict[str, Any], ...]:
+        """The sides of an earlier conflict, as far as it is of other fields than are ``given`` now."""
+        positions = {one.position for one in sayings}
+        known = [Saying(**one) for one in self.alternatives.get(path, ()) if one["position"] not in positions]
+        over = differing(known) & given
+        older = [Saying({name: said for name, said in value.items() if name not in over}, at) for value, at in known]
+        return sides(older) if differing(older) else ()
+
+    def _set_sides(self, path: str, both: tuple[dict[str, Any], ...]) -> None:
+        self.settle(path)
+        if both:
+            self.alternatives = {**self.alternatives, path: both}
 
     @property
     def account(self) -> Account:
         """What ``live`` says of an act."""
-        return Account(self.now.position, self.now.fact)
+        return Account(self.now.position, self.now.fact, self.now.order[0])
 
     def enter(self, act: Act, item: int = 0) -> None:
         """Keep that ``live`` tells of an act, and in which item of a list."""
-        self.acts = {**self.acts, act: (*self.acts.get(act, ()), self.account._replace(item=item))}
+        live = self.now
+        mine = Account(live.position, live.fact, live.order[0], item)
+        self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
+
+    def told_today(self, act: Act) -> tuple[Account, ...]:
+        """Those that tell of something on this day, ``live`` the last of them."""
+        known = [one for one in self.acts.get(act, ()) if one.day == self.now.day]
+        self.acts = {**self.acts, act: (*known, self.account)}
+        return self.acts[act]
+
+    def of_that_day(self, act: Act) -> list[Act]:
+        """It and the others of its sort of which it was told first on the same day."""
+        return [one for one in self.acts if one[0] == act[0] and self.began(one) == self.began(act)]
+
+    def began(self, act: Act) -> date:
+        """The day on which it was told of first."""
+        return self.acts[act][0].day
+
+    def end_dispute(self, act: Act) -> None:
+        """On which day it was makes no difference any more."""
+        for name in DAYS:
+            self.settle(_path(name, act))
 
     def forget(self, is_over: Callable[[Act], bool]) -> None:
         """What is told of these acts from now on is told of others."""
@@ -266,66 +194,57 @@ class State:
             self.flag(AnomalyCode.repeated_act, f"the same source tells of {act[0]} on another day", others)
             return
         if duplicates(mine, known):
+            self.is_duplicate = True
             self.flag(AnomalyCode.duplicate_suspect, "another entry says the same", others)
         self.same_act = frozenset(others)
         self.enter(act)
-        if conflicts(mine, known):
-            self.flag(AnomalyCode.source_conflict, f"another entry gives {_day_of(act)} differently", others)
+        for name in conflicts(mine, known):
+            self.flag_conflict(_path(name, act), others)
         self._date_again(act, is_shown)
-
-    def differ(self, act: Act) -> bool:
-        """Whether those who tell of an act, ``live`` the last of them, give different days."""
-        *known, mine = self.acts[act]
-        split = {one["position"] for one in self.alternatives.get(_day_of(act), ())}
-        return conflicts(mine, known) or any(one.position in split for one in known)
 
     def days(self, act: Act) -> tuple[PartialDate | None, PartialDate | None]:
         """When the act of ``live`` took place and took effect, of all that is told of it."""
-        if told := self.acts.get(act):
-            return current(told, differ=self.differ(act))
-        return self.now.fact.occurred, self.now.fact.effective
+        told = self.acts.get(act) or (self.account,)
+        return current(told, OCCURRED), current(told, EFFECTIVE)
 
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
-        if self.differ(act):
-            told = tuple(
-                {"value": one.fact.occurred, "position": one.position} for one in self.acts[act] if one.fact.occurred
-            )
-            self.alternatives = {**self.alternatives, _day_of(act): told}
+        told = self.acts[act]
+        for name, which in DAYS.items():
+            if is_disputed(told, which):
+                given = [(one.position, day) for one in told if (day := getattr(one.fact, which))]
+                self.list_sides(_path(name, act), [{"value": day, "position": position} for position, day in given])
         if is_shown:
-            occurred, effective = self.days(act)
-            self._note("dates", act[0], occurred)
-            self._take_effect(act[0], effective)
+            occurred, effective = zip(*map(self.days, self.of_that_day(act)), strict=True)
+            self._note("dates", act[0], reduce(accurate, occurred))
+            self._take_effect(act[0], reduce(accurate, effective))
 
-    def _refer(self, name: str, found: tuple[Subject, ...]) -> None:
-        self.refs = {**self.refs, name: found} if found else {k: v for k, v in self.refs.items() if k != name}
-
-    def credit_status(self) -> None:
-        """``live`` has led to the status."""
-        self.provenance["status"] = self.credit
-        self.today["status"] = type(self.now.fact)
-
-    def note(self, name: str) -> None:
-        """``live`` says, too, what the field has."""
-        known = self.provenance.get(name)
-        if known is None:
-            self.provenance[name] = self.credit
-        elif self.credit[0] not in known:
-            self.provenance[name] = known + self.credit
+    def list_sides(self, path: str, said: Iterable[dict[str, Any]]) -> None:
+        """These are among the alternatives of what is in dispute."""
+        known = self.alternatives.get(path, ())
+        self.alternatives = {**self.alternatives, path: (*known, *(one for one in said if one not in known))}
 
     def date(self, name: str, *, first: bool = False) -> None:
         """Keep when an act took place, ``None`` where the fact does not say; ``first`` keeps that of an earlier day."""
-        occurred, effective = self.now.fact.occurred, self.now.fact.effective
-        if f"dates/{name}" in self.today:  # it is told of on this day already
-            occurred = accurate(self.fields["dates"][name], occurred)
-            effective = accurate(self.fields.get("effective", {}).get(name), effective)
-        elif first and self.fields.get("dates", {}).get(name):
+        if first and self.fields.get("dates", {}).get(name) and f"dates/{name}" not in self.today:
             return
-        else:
-            self._settle(f"dates/{name}")
-        self.today[f"dates/{name}"] = type(self.now.fact)
-        self._note("dates", name, occurred)
-        self._take_effect(name, effective)
+        fact = self.now.fact
+        self._note("dates", name, self._day_with_others("dates", name, fact.occurred, first))
+        if fact.effective or "effective" in self.fields:
+            self._take_effect(name, self._day_with_others("effective", name, fact.effective, first))
+
+    def _day_with_others(self, field: str, name: str, day: PartialDate | None, first: bool) -> PartialDate | None:
+        """The day of an act, of all that is told of it on this day; of an earlier day, where that is known and the ``first``."""
+        path = f"{field}/{name}"
+        known: PartialDate | None = self.fields.get(field, {}).get(name)
+        if path in self.today:
+            return accurate(known, day)
+        if first and known:
+            return known
+        if not first:
+            self.settle(path)
+        self.today[path] = type(self.now.fact)
+        return day
 
     def _take_effect(self, name: str, day: PartialDate | None) -> None:
         """Keep when an act took effect, or that it is not told apart from when it took place."""
@@ -341,26 +260,11 @@ class State:
         self.fields[field] = {**self.fields.get(field, {}), name: value}
         self.note(field)
 
-    @property
-    def told(self) -> str:
-        """``live`` in words: what happened, and when."""
-        fact = self.now.fact
-        return f"{fact.short_type} ({fact.occurred or fact.effective or 'undated'})"
 
-    def flag(self, code: AnomalyCode, detail: str, others: Iterable[int] = ()) -> None:
-        """Of entries that are odd together, the one that was recorded last shows it."""
-        self.anomalies = (*self.anomalies, Anomaly(code, max(self.now.position, *others, 0), detail))
-
-    def flag_order(self) -> None:
-        """Two acts are in an odd order."""
-        detail = f"{self.told} comes after it was {self.status}; the status stays"
-        self.flag(AnomalyCode.date_order, detail, self.provenance.get("status", ()))
-
-
-def _day_of(act: Act) -> str:
-    """Where the day of an act stands in the state."""
+def _path(field: str, act: Act) -> str:
+    """Where a day of an act stands in the state."""
     name, each = act
-    return f"dates/{name}/{each}" if each else f"dates/{name}"
+    return f"{field}/{name}/{each}" if each else f"{field}/{name}"
 
 
 def _plain(item: Any) -> Any:

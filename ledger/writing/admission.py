@@ -8,7 +8,7 @@ from ledger.fold import History
 from ledger.recorded import Openings, Recorded
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
-from ledger.vocabulary.state import Anomaly
+from ledger.vocabulary.fields import Anomaly
 
 
 def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> tuple[History, list[Anomaly]]:

@@ -12,8 +12,8 @@ from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.recorded import UNRECORDED, Opening, Recorded
 from ledger.vocabulary.correction import Correction, Superseded
 from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.fields import Anomaly
 from ledger.vocabulary.kinds.source import Described, Registered
-from ledger.vocabulary.state import Anomaly
 from ledger.writing.admission import admit
 from ledger.writing.draft import Draft
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.vocabulary.fact import Subject
-from ledger.vocabulary.state import LiveFact
+from ledger.vocabulary.fields import LiveFact
 from projections.projection import Change, Changes, Column, Projection, Table, array
 
 KEPT = 500

@@ -9,10 +9,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ledger.vocabulary.acts import DAYS, Act, conflicts
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
-    AnomalyCode,
     Binding,
     ConsentMethod,
     Ground,
@@ -281,7 +281,9 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.tell("provisionally_applied", isinstance(fact, ProvisionallyApplied))
         case Extended() | Renewed():
             state.tell("end", fact.new_end)
-        case Amended() | Supplemented() | Upgraded() | Superseded() | Related() | Registered():
+        case Superseded():
+            state.tell_item("superseded_by", "by", (fact.short_type, fact.by))
+        case Amended() | Supplemented() | Upgraded() | Related() | Registered():
             state.add(_CHANGES[type(fact)], {**fact.own, "occurred": fact.occurred})
         case Terminated() | Suspended():
             state.tell("ground", fact.ground)
@@ -289,37 +291,38 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.tell("reason", fact.reason)
 
 
+SIGNED: Act = (Signed.short_type, None)
+
+
 def _sign_unnamed(state: State, fact: Signed) -> None:
     """A signature of whom is not said is one act, whoever tells of it; parties' signatures are told apart by party."""
-    act = (fact.short_type, None)
-    if known := state.acts.get(act):
-        state.tell_again(act, known, is_shown=False)
+    if known := state.acts.get(SIGNED):
+        state.tell_again(SIGNED, known, is_shown=False)
     else:
-        state.enter(act)
+        state.enter(SIGNED)
 
 
 _CHANGES: dict[type[Fact], str] = {
     Amended: "amendments",
     Supplemented: "supplements",
     Upgraded: "upgrades",
-    Superseded: "superseded_by",
     Related: "relations",
     Registered: "registrations",
 }
 
 
 def reconcile(main: State, others: list[State]) -> None:
-    """Two dates for a party's signature are two dates for the instrument's."""
+    """All days that are in dispute of parties' signatures are in dispute of the instrument's."""
+    disputed = dict[str, list[int]]()
     for party in others:
-        known = party.alternatives.get("dates/signed")
-        if (
-            known
-            and any(one["position"] == main.now.position for one in known)
-            and "dates/signed" not in main.alternatives
-        ):
-            detail = "another entry dates a signature differently"
-            main.flag(AnomalyCode.source_conflict, detail, [one["position"] for one in known])
-            main.alternatives = {**main.alternatives, "dates/signed": known}
+        for name in DAYS if party.alternatives else ():
+            if said := party.alternatives.get(f"{name}/signed"):
+                main.list_sides(f"{name}/signed", said)
+        if not party.is_apart and len(told := party.acts.get(SIGNED, ())) > 1:
+            for name in conflicts(main.account, told):
+                disputed.setdefault(name, []).extend([one.position for one in told])
+    for name, positions in disputed.items():
+        main.flag_conflict(f"{name}/signed", positions)
 
 
 _FACTS: tuple[type[Fact], ...] = (

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ledger.vocabulary.acts import Act
+from ledger.vocabulary.acts import Act, Saying
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Subject, Text
@@ -167,20 +167,19 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Reported() | Launched() | Described():
             told = fact.own
             for party in told.pop("parties", ()):
-                state.merge("parties", "party", party)
+                _name_role(state, party)
             state.describe(told)
         case Planned():
             for name, value in fact.own.items():
                 state.tell(name, value)
         case PartyJoined():
-            state.forget(lambda one: one == _leaving(fact.party))
-            state.merge("parties", "party", {**fact.own, "left": None})
+            _join(state, fact)
         case PartyLeft():
             _leave(state, fact)
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
             _commit(state, fact)
         case Related():
-            state.add("relations", fact.own)
+            state.include("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
             state.tell("reason", fact.reason)
 
@@ -189,8 +188,46 @@ def _leaving(party: Subject) -> Act:
     return "party_left", party
 
 
+def _join(state: State, fact: PartyJoined) -> None:
+    """A party may take part in several roles. What it was until it left is over once it joins again."""
+    leaving = _leaving(fact.party)
+    if state.acts.get(leaving):
+        state.end_dispute(leaving)
+        state.forget(lambda one: one == leaving)
+    told = state.told_today((fact.short_type, (fact.party, fact.role)))
+    items = _parties(state)
+    back = [i for i, one in enumerate(items) if one["party"] == fact.party and "left" in one]
+    at = back[0] if back else len(items)
+    others = [one for i, one in enumerate(items) if i not in back]
+    sayings = [Saying(one.fact.own, one.position) for one in told]
+    role = state.weigh(f"parties/{fact.party}/{fact.role}", sayings, ends_older=True)
+    _take_role(state, others, at, role)
+
+
+def _name_role(state: State, told: dict[str, Any]) -> None:
+    """A party has a role, as a description says. Where it has left, it is not back by that."""
+    items = _parties(state)
+    left = next((one["left"] for one in items if one["party"] == told["party"] and "left" in one), None)
+    _take_role(state, items, len(items), {**told, "left": left} if left else told)
+
+
+def _parties(state: State) -> list[dict[str, Any]]:
+    return [*state.fields.get("parties", ())]
+
+
+def _take_role(state: State, items: list[dict[str, Any]], at: int, told: dict[str, Any]) -> None:
+    """Party and role tell one item from another; one of which no role was known gets it. A new one stands at ``at``."""
+    mine = [i for i, one in enumerate(items) if one["party"] == told["party"]]
+    same = next((i for i in mine if items[i].get("role") in (told["role"], None)), None)
+    if same is None:
+        items.insert(at, told)
+    else:
+        items[same] = items[same] | told
+    state.put("parties", items)
+
+
 def _leave(state: State, fact: PartyLeft) -> None:
-    """A party leaves once, until it joins again."""
+    """A party leaves once, in all its roles, until it joins again."""
     act = _leaving(fact.party)
     if told := state.acts.get(act):
         state.tell_again(act, told, is_shown=False)
@@ -198,7 +235,10 @@ def _leave(state: State, fact: PartyLeft) -> None:
         state.enter(act)
     if not state.is_apart:
         occurred, _ = state.days(act)
-        state.merge("parties", "party", {"party": fact.party, "left": occurred or "undated"})
+        items, left = _parties(state), {"left": occurred or "undated"}
+        if all(one["party"] != fact.party for one in items):
+            items.append({"party": fact.party})
+        state.put("parties", [one | left if one["party"] == fact.party else one for one in items])
 
 
 def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentFulfilled | CommitmentWithdrawn) -> None:
@@ -208,8 +248,8 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         (one for one in state.fields.get("commitments", ()) if one["commitment"] == fact.commitment), {}
     )
     over = known.get("status") in ("fulfilled", "withdrawn")
-    if over and isinstance(fact, CommitmentMade):  # it is made again: what was told of the earlier one is over
-        state.forget(lambda one: one[1] == fact.commitment)
+    if over and isinstance(fact, CommitmentMade):
+        known = _renew(state, fact.commitment)
     told = state.acts.get(act, ()) if not isinstance(fact, CommitmentRevised) else ()
     if told:
         state.tell_again(act, told, is_shown=False)
@@ -221,7 +261,36 @@ def _commit(state: State, fact: CommitmentMade | CommitmentRevised | CommitmentF
         state.enter(act)
     if not state.is_apart:
         status = known["status"] if told else fact.short_type.removeprefix("commitment_")
-        state.merge("commitments", "commitment", {**fact.own, "status": status}, compared=True)
+        _put_commitment(state, known | _news(state, act) | {"status": status})
+
+
+def _renew(state: State, commitment: str) -> dict[str, Any]:
+    """It is made again: what was told of the earlier one is over, and no longer in dispute."""
+    for act in [one for one in state.acts if one[1] == commitment]:
+        state.end_dispute(act)
+    state.settle(f"commitments/{commitment}")
+    state.forget(lambda one: one[1] == commitment)
+    return {}
+
+
+def _put_commitment(state: State, told: dict[str, Any]) -> None:
+    items = [*state.fields.get("commitments", ())]
+    at = next((i for i, one in enumerate(items) if one["commitment"] == told["commitment"]), len(items))
+    items[at : at + 1] = [told]
+    state.put("commitments", items)
+
+
+def _news(state: State, step: Act) -> dict[str, Any]:
+    """What the accounts of one step say of a commitment, ``live`` the last of them; what was revised since stays so."""
+    told, revisions = [*state.acts[step]], state.acts.get((CommitmentRevised.short_type, step[1]), ())
+    if isinstance(state.now.fact, CommitmentRevised):
+        told, revisions = [one for one in told if one.day == state.now.day], ()
+    revised = {name for one in revisions if one.day >= told[0].day for name in one.fact.own} - {"commitment"}
+    sayings = [
+        Saying({name: value for name, value in one.fact.own.items() if name not in revised}, one.position)
+        for one in told
+    ]
+    return state.weigh(f"commitments/{step[1]}", sayings, ends_older=True)
 
 
 INITIATIVE = Kind(

@@ -147,7 +147,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             state.describe(fact.own)
         case AttendanceRecorded():
             for participant in fact.own["participants"]:
-                state.add("participants", participant)
+                state.include("participants", participant)
         case TopicDiscussed() | StatementMade() | OutcomeRecorded():
             state.add(_MINUTES[type(fact)], {**fact.own, "position": state.now.position})
         case Rescheduled():
@@ -157,6 +157,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Postponed() | Cancelled() | Reinstated():
             for name, value in fact.own.items():
                 state.tell(name, value)
+    state.show_former("start", "previous_starts")
 
 
 _MINUTES: dict[type[Fact], str] = {

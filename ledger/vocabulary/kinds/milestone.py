@@ -98,7 +98,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
                 if name in told:
                     state.tell(name, told[name])
         case EvidenceAdded():
-            state.add("evidence", fact.source)
+            state.include("evidence", fact.source)
 
 
 def overdue_from(state: State) -> date | None:

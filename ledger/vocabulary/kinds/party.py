@@ -57,10 +57,11 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     match fact:
         case Registered() | Described():
             state.describe(fact.own)
+            state.show_former("name", "former_names")
         case Renamed():
             state.replace("name", fact.name, "former_names")
         case Succeeded():
-            state.add("succeeded_by", {**fact.own, "occurred": fact.occurred})
+            state.tell_item("succeeded_by", "by", (fact.short_type, fact.by))
         case Restored() if fact.reason:
             state.tell("reason", fact.reason)
 
