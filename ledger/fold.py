@@ -203,7 +203,7 @@ class History:
         """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
         if not changed:
             return {}
-        order = min(self._refold_start(one) for one in changed)
+        order = min(self._refold_start(other) for one in changed for other in (one, *self._alike_before(one)))
         lanes = self._concerned(changed, order)
         cut = self._fold_from(order, lanes)
         if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
@@ -218,6 +218,11 @@ class History:
     def _refold_start(self, live: LiveFact) -> ValidOrder:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
         return (live.day, -1, 0) if self._reopens(live) else live.order
+
+    def _alike_before(self, live: LiveFact) -> Iterable[LiveFact]:
+        """What stands before a fact and may be flagged as saying the same, as it was recorded after it."""
+        alike = self.by_duplicate_key.get(live.duplicate_key, ())
+        return [one for one in alike if one.root > live.root and one.order < live.order]
 
     def _reopens(self, live: LiveFact) -> bool:
         return live.fact.outlasts and type(live.fact) in self.kind.lifecycle
