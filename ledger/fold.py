@@ -100,6 +100,15 @@ class History:
         shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
         return sorted(shown | set(self.anomalies_of.get(position, ())))
 
+    def new_anomalies(self, before: "History") -> list[Anomaly]:
+        """What any entry is flagged with now, and was not ``before``."""
+        known = {(one.code, one.position) for one in before._all_anomalies()}
+        return sorted(one for one in self._all_anomalies() if (one.code, one.position) not in known)
+
+    def _all_anomalies(self) -> set[Anomaly]:
+        by_states = [steps[-1].state.anomalies for steps in self.lanes.values() if steps]
+        return {one for those in (*by_states, *self.anomalies_of.values()) for one in those}
+
     def find(self, target: int | str) -> Recorded | None:
         """The entry that a correction means."""
         if isinstance(target, int):

@@ -632,6 +632,33 @@ def test_what_is_plain_is_recorded_strictly(service: Service) -> None:
     assert len(service.get("/v1/events").json()["events"]) == 2
 
 
+def test_what_would_make_an_earlier_entry_odd_can_be_refused(service: Service) -> None:
+    """Strictly nothing is recorded either that is plain itself, but puts a flag on an entry which stands already."""
+    # given
+    bridge, names = "initiative:bridge", ("a", "b", "c")
+    told = {"commitment": "steel", "strength": "firm", "sources": [{"source": "source:a"}]}
+    service.given(
+        *(event("source.registered", f"source:{one}", sources=[], title=one, kind="other") for one in names),
+        event("initiative.reported", bridge, "2009", name="A bridge", kind="other", sources=told["sources"]),
+        *(
+            event(
+                "initiative.commitment_fulfilled",
+                bridge,
+                day,
+                commitment="steel",
+                sources=[{"source": f"source:{one}"}],
+            )
+            for one, day in (("a", "2011-03-31"), ("b", "2011-12-31"), ("c", "2010-12-31"))
+        ),
+    )
+    made = event("initiative.commitment_made", bridge, "2011-03-31", **told)
+    # when
+    answer = service.client.post("/v1/events", json=made, headers=ADMIN | {"Prefer": "handling=strict"})
+    # then
+    assert [one["code"] for one in problem_of(answer, 409)["anomalies"]] == ["source_conflict"]
+    assert service.client.post("/v1/events", json=made, headers=ADMIN).json()["events"][0]["anomalies"] == []
+
+
 def test_a_dry_run_says_what_would_be(service: Service) -> None:
     """The answer is the one that the append gets then, the states are those that it leaves; and nothing is recorded."""
     # given

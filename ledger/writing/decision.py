@@ -188,11 +188,11 @@ class Decider(NamedTuple):
             _check_key(context, request, request.beyond)
         for number, given in enumerate(request.events):
             pointer = f"/events/{number}" if len(request.events) > 1 else ""
+            before = context.histories[given.draft.subject] if request.strict else None
             try:
                 decided = self._decide(context, given, request.actor, position + number)
-                if request.strict and decided[1] and decided[0].anomalies:
-                    odd = [(one.code.value, one.detail) for one in decided[0].anomalies]
-                    raise Flagged(given.draft.subject, odd)
+                if before and decided[1]:
+                    _check_flags(before, context.histories[given.draft.subject], given.draft.subject)
                 yield decided
             except Refused as error:
                 error.pointer = pointer
@@ -224,6 +224,12 @@ class Decider(NamedTuple):
         context.histories[subject] = after
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
         return answer, New(entry, MAPPER.to_stored_event(entry))
+
+
+def _check_flags(before: History, after: History, subject: Subject) -> None:
+    """Nothing may be odd that was not, be it an entry that stands already."""
+    if odd := after.new_anomalies(before):
+        raise Flagged(subject, [(one.code.value, one.detail) for one in odd])
 
 
 def _check_target(context: DecisionContext, draft: Draft) -> None:
