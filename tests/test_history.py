@@ -275,6 +275,25 @@ def test_one_more_fact_is_as_if_it_had_been_there(case: tuple[str, list[Fact]]) 
     assert shown(as_they_came) == shown(in_valid_order)
 
 
+def test_a_duplicate_that_is_struck_takes_its_flag_along() -> None:
+    """Also where what it flagged counts from an earlier day, as it was recorded before the correction."""
+    # given
+    stream = given(
+        MINIMAL["meeting.proposed"] | {"occurred": "2009"}, MINIMAL["meeting.confirmed"] | {"occurred": "2010"}
+    )
+    ahead = MINIMAL["meeting.confirmed"] | {"occurred": "2030-01-01"}
+    replacement = {name: ahead[name] for name in ("type", "occurred", "sources", "data")}
+    corrected = MINIMAL["entry.superseded"]["data"] | {"target": 102, "replacement": replacement}
+    stream.append(ahead, TODAY + timedelta(1))
+    stream.append({"type": "entry.superseded", "sources": [], "data": corrected}, TODAY + timedelta(2))
+    assert AnomalyCode.duplicate_suspect in [one.code for one in stream.history.anomalies(103)]
+    # when
+    voided = MINIMAL["entry.voided"]["data"] | {"target": 104}
+    stream.append({"type": "entry.voided", "sources": [], "data": voided}, TODAY + timedelta(3))
+    # then
+    assert [one.code for one in stream.history.anomalies(103)] == [AnomalyCode.future_act]
+
+
 @st.composite
 def logs(draw: st.DrawFn, *kinds: str) -> list[Recorded]:
     """A stream with corrections, as admission lets it come about; undated facts, and facts of each day, included."""
