@@ -32,8 +32,9 @@ SchemaName = Annotated[
 LedgerName = Annotated[
     str, _made_of("[a-z0-9][a-z0-9-]{0,99}", "give up to 100 small letters, digits and dashes, and begin with no dash")
 ]
+ORIGIN = r"[^\s+]{1,200}"
 Origin = Annotated[
-    str, _made_of("[^\\s+]{1,200}", "give a name such as ledger.example.org/partnerships, without spaces or plus signs")
+    str, _made_of(ORIGIN, "give a name such as ledger.example.org/partnerships, without spaces or plus signs")
 ]
 AdminKey = Annotated[
     SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")

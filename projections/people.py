@@ -6,6 +6,7 @@ erased there. Where a person stands, an answer has the commitment, the entry and
 - ``name``, for who may see names;
 - ``withheld``, for who may not;
 - ``erased``, with the ground and the entry that tells so, for everybody;
+- ``lost``, where the entry came back from tiles, which hold no names;
 - ``missing``, where the name is gone and nothing tells why: the audit names it.
 """
 
@@ -95,9 +96,11 @@ def tell(connection: Connection, wanted: Collection[Place], *, names: bool) -> T
     return {Place(entry_id, pointer): _told(*known) or otherwise for entry_id, pointer, *known in rows}
 
 
-def _told(name: str | None, erased_by: int | None, ground: str | None) -> dict[str, Any]:
+def _told(name: str | None, erased_by: int | None, ground: str | None, is_lost: bool) -> dict[str, Any]:
     if erased_by is not None:
         return {"erased": {"position": erased_by, "ground": ground}}
+    if is_lost:
+        return {"lost": True}
     return {} if name is None else {"name": name}
 
 

@@ -4,7 +4,8 @@ select place.entry_id::text,
        place.pointer,
        disclosures.value,
        erasures.position,
-       erasures.ground
+       erasures.ground,
+       %(names)s and lost.entry_id is not null
   from unnest(%(entry_ids)b::text[]::uuid[], %(pointers)b::text[]) as place (entry_id, pointer)
   left join erasures
     on erasures.entry_id = place.entry_id
@@ -14,6 +15,10 @@ select place.entry_id::text,
    and erasures.position is null
    and disclosures.entry_id = place.entry_id
    and disclosures.pointer = place.pointer
+  left join lost_disclosures as lost
+    on disclosures.value is null
+   and lost.entry_id = place.entry_id
+   and lost.pointer = place.pointer
 
 -- name: held
 -- Every name that is held, with the entry that it stands in.

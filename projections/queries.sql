@@ -46,7 +46,7 @@ head.size,
                       )
                   )
              from checkpoints as last
-            order by signed_at desc
+            order by number desc
             limit 1
        ) as checkpoint
 

@@ -299,7 +299,7 @@ NEEDED = {
     "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
     "verify": ["http://127.0.0.1:1"], "evidence": ["party:usa", "-o", "pack.zip"], "person": ["Somebody"],
     "erase": ["4", "/data/chair", "--ground", "court_order"], "log init": ["--origin", "a"], "log export": ["folder"],
-    "log recover": ["folder"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],
+    "log recover": ["folder"], "log resume": ["--reason", "mended"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],
     "witness serve": ["--folder", "/dev/null/w"],
 }  # fmt: skip
 """Arguments without which a command is misused."""

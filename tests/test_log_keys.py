@@ -55,6 +55,10 @@ def test_keys_change_without_a_gap(service: Service, command: Command, path: Pat
     both = [VerifierKey.read(line) for line in command("log", "rotate", **at).stdout.split()]
     new = [one for one in both if one not in old]
     assert (len(both), len(new)) == (4, 2)
+    anchor = path.with_name("log.anchor").read_bytes()
+    path.with_name("log.anchor").unlink()
+    assert "signed no checkpoint yet" in command("log", "rotate", "--retire", code=1, **at).stderr
+    path.with_name("log.anchor").write_bytes(anchor)
     assert "signed no checkpoint yet" in command("log", "rotate", "--retire", code=1, **at).stderr
     service.given(event("initiative.claim_recorded", "initiative:a", text="One"))
     note = signed_by(service.location, path)

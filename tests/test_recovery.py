@@ -9,11 +9,13 @@ import pytest
 
 from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
+from ledger.errors import NotAsSigned
 from projections.tree.keys import Anchor, LogKeys
+from projections.tree.signer import Signer, check_signed
 from projections.tree.signer import sign as sign_on
 from tests.commands import Command
 from tests.examples import INDUS_X, THX, USA, event
-from tests.service import Service, problem_of
+from tests.service import ADMIN, Service, problem_of
 from tests.signing import Sign, tamper
 from tests.standby import wait_until
 from tests.test_names import TALKS
@@ -122,6 +124,8 @@ def test_what_was_signed_comes_back(
     )
     while signed.follower.step():
         pass
+    shown = signed.get("/v1/meetings/talks", ADMIN).json()["participants"]
+    assert [sorted({"lost", "name"} & one["person"].keys()) for one in shown] == [["lost" if size == 3 else "name"]] * 2
     signed.given(*claims(1))
     checkpoint = sign().round()
     assert checkpoint
@@ -160,3 +164,70 @@ def test_only_what_the_log_has_signed_is_recovered(
     LogKeys.new("ledger.example/a").write(other)
     assert "none of the keys" in command("log", "recover", tiles, code=3, LEDGER_LOG_KEY=str(other)).stderr
     assert export(command) == before
+
+
+def test_only_a_copy_that_begins_with_the_anchor_is_recovered(
+    signed: Service, superuser: Connection, command: Command, sign: Sign, key: Path, tmp_path: Path
+) -> None:
+    """A fork that was signed with the same key is refused, whole, and the anchor stays what it was: it is the evidence."""
+    anchored = Anchor(key).path.read_text()
+    put_back(superuser, 100)
+    Anchor(key).path.unlink()  # somebody signs a fork on the copy
+    assert signed.post(*claims(250)).status_code == 201
+    sign().round()
+    with signed.location.pool(1) as pool:
+        export_tiles(pool, tmp_path / "fork", lambda done: None)
+    put_back(superuser, 100)
+    Anchor(key).path.write_text(anchored)
+    assert (
+        "had signed another tree"
+        in command("log", "recover", tmp_path / "fork", code=3, LEDGER_LOG_KEY=str(key)).stderr
+    )
+    assert Anchor(key).path.read_text() == anchored
+    assert command("export").stdout.count("\n") == 100
+
+
+def test_a_stop_ends_with_its_cause(
+    signed: Service, superuser: Connection, command: Command, sign: Sign, key: Path
+) -> None:
+    """Once the entries are again what was signed, `ledger log resume` lets the log go on, in another epoch; not before."""
+    at = {"LEDGER_LOG_KEY": str(key)}
+    tamper(
+        superuser, "update entries set body = replace(body::text, 'Claim 7\"', 'Claim 8\"')::json where position = 12"
+    )
+    assert "ledger log resume" in command("follow", code=3, **at).stderr
+    assert "not those that were signed" in command("log", "resume", "--reason", "why not", code=3, **at).stderr
+    tamper(
+        superuser, "update entries set body = replace(body::text, 'Claim 8\"', 'Claim 7\"')::json where position = 12"
+    )
+    assert command("follow", code=3, **at).stderr  # it was stopped, and stays so until somebody says otherwise
+    command("log", "resume", "--reason", "the entry was put back", **at)
+    assert signed.post(*claims(1)).status_code == 201
+    assert sign().round()
+    assert "the entry was put back" in signed.get("/v1/health").json()["epoch"]["reason"]
+
+
+def test_another_log_begins_where_two_pasts_exclude_each_other(
+    signed: Service, superuser: Connection, command: Command, key: Path, tmp_path: Path
+) -> None:
+    """With a new key of another origin; the old checkpoints stay, and say what was signed."""
+    put_back(superuser, 100)
+    assert signed.post(*claims(2)).status_code == 201
+    assert "304 were signed" in command("follow", code=3, LEDGER_LOG_KEY=str(key)).stderr
+    at = {"LEDGER_LOG_KEY": str(tmp_path / "keys" / "second"), "LEDGER_ORIGIN": "ledger.example/second"}
+    command("log", "init", **at)
+    command("log", "resume", "--reason", "a backup was put back, and others had recorded by then", **at)
+    assert signed.post(*claims(1)).status_code == 201
+    with signed.location.connect(patient=True) as connection:
+        checkpoint = Signer(connection, Path(at["LEDGER_LOG_KEY"])).round()
+    assert checkpoint
+    assert (checkpoint.origin, checkpoint.size) == ("ledger.example/second", 103)
+    assert signed.get("/log/checkpoint").text.startswith("ledger.example/second\n103\n")
+
+
+def test_whoever_serves_with_the_key_looks_first(signed: Service, superuser: Connection, key: Path) -> None:
+    """Before the first append is taken, though another process signs."""
+    put_back(superuser, 100)
+    with pytest.raises(NotAsSigned):
+        check_signed(signed.location, key)
+    assert problem_of(signed.post(*claims(1)), 503)

@@ -1,7 +1,9 @@
 """`ledger verify`: whoever has the key, and a checkpoint from earlier, finds each alteration, and needs nobody's word for it."""
 
+import gzip
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,10 +15,12 @@ import pytest
 
 from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
+from ledger.errors import Unavailable
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.merkle import leaf_hash, root_of_hashes
 from ledger.proofs.notes import Note, signed
 from ledger.proofs.tiles import Tile, bundle, grown, unbundle
+from ledger.proofs.verifier import SEQUENCE
 from projections.tree.keys import LogKeys
 from tests.commands import Command
 from tests.examples import USA, event
@@ -227,3 +231,81 @@ def test_an_export_is_verified_against_a_checkpoint(
         assert named in verify(lines, *at, code=3).stderr
     lines.write_text(whole.replace(f'{{"sequence":"{7:020}"', f'{{"sequence":"{8:020}"'))
     assert "entry 7:" in verify(lines, *at, code=3).stderr
+
+
+def raw(*answers: bytes) -> Iterator[str]:
+    """A server that says just these bytes, one to each request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for one in answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(one)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def answered(body: bytes, *headers: str) -> bytes:
+    return "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+
+
+PACKED = gzip.compress(b"a\n1\nx\n")
+ODD = {
+    "no status": b"nonsense\r\n\r\n",
+    "a broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a header without end": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000 + b"\r\n\r\n",
+    "a redirect to nowhere": b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nContent-Length: 0\r\n\r\n",
+    "a packed body that is cut short": answered(PACKED[:-9], "Content-Encoding: gzip"),
+    "a packed body that is damaged": answered(PACKED[:12] + b"\xff" + PACKED[13:], "Content-Encoding: gzip"),
+    "a bomb": answered(gzip.compress(b"0" * 2**26), "Content-Encoding: gzip"),
+    "a page": answered(b"<html>", "Content-Type: text/html"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_log_is_told_as_that(kind: str, verify: Verify) -> None:
+    """Whatever a server answers: one sentence, a bounded amount of memory, and no traceback."""
+    for address in raw(ODD[kind]):
+        told = verify(address, code=3 if kind == "a page" else 4).stderr
+        assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://a b/", "http://127.0.0.1:1/%00 x", "ftp://127.0.0.1/log"])
+def test_what_is_no_address_is_told_as_that(address: str, verify: Verify) -> None:
+    """Neither a file nor another protocol is read by way of an address."""
+    assert verify(address, code=None).returncode in (1, 4)
+
+
+def test_the_key_of_a_service_is_told_to_no_other(command: Command, tmp_path: Path) -> None:
+    """A redirect to another host is followed without it."""
+    heard: list[str | None] = []
+
+    class Other(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.headers.get("Authorization"))
+            self.send_error(404)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    Thread(target=server.serve_forever).start()
+    try:
+        moved = f"HTTP/1.1 302 Found\r\nLocation: http://localhost:{server.server_port}/x\r\nContent-Length: 0\r\n\r\n"
+        for address in raw(moved.encode()):
+            command("verify", address, code=4, LEDGER_KEY="the-key-of-a-reader", XDG_STATE_HOME=str(tmp_path / "state"))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert heard == [None]
+
+
+def test_a_directory_of_another_log_is_not_written_to(signed_ledger: Service, key: Path, tmp_path: Path) -> None:
+    """Though it has the same name and was signed with the same key: its checkpoint is evidence."""
+    entries = [SEQUENCE % position + b'"id":"x"}' for position in range(1, 6)]
+    directory = forged(key, entries, tmp_path / "forged")
+    before = (directory / "checkpoint").read_bytes()
+    with pytest.raises(Unavailable, match="another log"):
+        exported(signed_ledger, directory)
+    assert (directory / "checkpoint").read_bytes() == before

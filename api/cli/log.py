@@ -1,5 +1,6 @@
 """Commands for the log as others check it."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,9 @@ from api.transfer.tiles import export_tiles
 from api.transfer.verifying import copy_of
 from ledger.errors import Misconfigured, Refused
 from ledger.proofs.notes import verified
-from ledger.settings import read_settings
+from ledger.settings import ORIGIN, read_settings
 from projections.tree import recovery as recovering
+from projections.tree import signer as resuming
 from projections.tree.keys import Anchor, LogKeys
 
 
@@ -34,8 +36,8 @@ def init(
     ] = False,
 ) -> None:
     path, origin = _key_file(), origin or read_settings().origin
-    if not origin:
-        raise typer.BadParameter("name the log: --origin, or LEDGER_ORIGIN")
+    if not origin or not re.fullmatch(ORIGIN, origin):
+        raise typer.BadParameter("name the log, --origin or LEDGER_ORIGIN, such as ledger.example.org/partnerships")
     if path.exists() and if_missing:
         _show(LogKeys.read(path))
         return
@@ -68,7 +70,7 @@ def rotate(
 def _check_signs(path: Path, newest: LogKeys) -> None:
     """Raises Refused unless the newest pair has signed the last checkpoint: the next one has to follow on it."""
     anchored = Anchor(path).read(LogKeys.read(path).keys)
-    if anchored and not verified(anchored[1], [one.verifier for one in newest.keys]):
+    if not anchored or not verified(anchored[1], [one.verifier for one in newest.keys]):
         raise Refused(
             "not_signed_yet",
             "the newest pair has signed no checkpoint yet: start the process that signs, and wait for one",
@@ -81,13 +83,27 @@ def export(directory: Path) -> None:
     say(f"{directory} holds the log up to {size:,} entries: {written:,} files written")
 
 
+def resume(
+    reason: Annotated[str, typer.Option(help="Why it goes on, for the epoch that begins with it.")],
+) -> None:
+    with opened(to_change=True) as at:
+        resuming.resume(at.location, _key_file(), _reason(reason))
+    say("the log is what this key has signed, and goes on; start the process that signs")
+
+
+def _reason(text: str) -> str:
+    if not text.isprintable() or not 1 <= len(text) <= 500:
+        raise typer.BadParameter("--reason is one line of 1 to 500 characters")
+    return text
+
+
 def recover(
     tiles: Annotated[str, typer.Argument(help="A copy of the log: a directory of tiles, or the address of one.")],
 ) -> None:
     path = _key_file()
     keys = LogKeys.read(path)
-    checkpoint, note, bundle = copy_of(tiles, [one.verifier for one in keys.keys], api_key())
     anchored = Anchor(path).read(keys.keys)
+    checkpoint, note, bundle = copy_of(tiles, [one.verifier for one in keys.keys], api_key(), anchored)
     if anchored and anchored[0].size > checkpoint.size:
         raise Refused(
             "copy_behind", f"{tiles} holds {checkpoint.size:,} entries, and {anchored[0].size:,} were signed: find a newer copy"

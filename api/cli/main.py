@@ -48,6 +48,7 @@ COMMANDS = {
     "log.rotate": "Make a new pair of keys that signs beside the old one; with --retire let the newest sign alone.",
     "witness.init": "Make a new witness: its keys, what it remembers, and the file that names the logs which it cosigns.",
     "witness.serve": "Run a witness: it cosigns what follows on what it has cosigned, of the logs that it knows.",
+    "log.resume": "Let a log that was stopped go on, once it is again what was signed, or with the key of a new log.",
     "log.recover": "Bring back entries that were signed and that the database lacks, byte for byte, from a copy of the tiles.",
     "log.export": "Write checkpoint, tiles and entries to a directory that any web server can serve as it is.",
 }

@@ -3,9 +3,12 @@
 from uvicorn.supervisors import Multiprocess
 
 from api.app import build, from_environment, listen, serve_on, server_config
-from api.cli.opening import opened
+from api.cli.opening import Opened, opened
+from api.cli.terminal import say
 from api.http.auth import ensure_admin_key
+from ledger.errors import NotAsSigned
 from ledger.settings import read_settings
+from projections.tree.signer import check_signed
 
 
 def serve() -> None:
@@ -13,6 +16,8 @@ def serve() -> None:
     if settings.workers > 1:
         from_environment()  # an error of the set-up is reported here once, not by every process
     with listen(settings) as listener, opened(may_begin=True) as at:
+        if settings.log_key:  # it is looked at before anything is recorded; whoever signs looks again
+            _look(at)
         if settings.admin_key:  # and so is an admin key that is refused
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())
@@ -21,3 +26,12 @@ def serve() -> None:
             Multiprocess(config, [listener]).run()
         else:
             serve_on(build(at.settings, at.location), listener, log_level="info")
+
+
+def _look(at: Opened) -> None:
+    """A log that is not what was signed is stopped; what can be read is served all the same, and health says why."""
+    assert at.settings.log_key
+    try:
+        check_signed(at.location, at.settings.log_key.expanduser())
+    except NotAsSigned as error:
+        say(str(error), "red")

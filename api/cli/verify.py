@@ -49,6 +49,11 @@ def verify(
         with progress("verify", None) as advance:
             at, note = verify_all(read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where)
         _tell(f"all {at.size:,} entries are those that were signed", at)
+        if (seen := Memory(at.origin).seen()) and seen.checkpoint.size > at.size:
+            say(
+                f"the copy is older than the {seen.checkpoint.size:,} entries that were seen of this log, and was not held against them",
+                "yellow",
+            )
     if rule:
         _tell_witnesses(rule, note)
 
@@ -69,8 +74,6 @@ def _tell_witnesses(policy: Policy, note: Note) -> None:
 
 
 def _service(address: str) -> Read:
-    if not address.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{address!r} is no address of a service, such as https://ledger.example.org")
     return from_service(log_address(address), api_key())
 
 
@@ -91,17 +94,21 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -
         return proof.checkpoint
     if checkpoint is None:
         raise Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
-    note = _note(checkpoint)
-    known = keys or Memory(Checkpoint.read(note.text).origin).keys()
+    note, origin = _note(checkpoint)
+    known = keys or Memory(origin).keys()
+    if not known:
+        raise Refused("no_key", f"no key is known for {origin}: give --log-key")
     with progress("verify", None) as advance:
         at = verify_export(path, note, known, advance)
     _tell(f"the first {at.size:,} entries are those that were signed", at)
     return note
 
 
-def _note(path: Path) -> Note:
+def _note(path: Path) -> tuple[Note, str]:
+    """A checkpoint, and of which log it is."""
     try:
-        return Note.read(path.read_bytes())
+        note = Note.read(path.read_bytes())
+        return note, Checkpoint.read(note.text).origin
     except BadNote as error:
         raise typer.BadParameter(f"{path} is no checkpoint: {error}") from None
 

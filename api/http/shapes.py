@@ -107,7 +107,8 @@ class PersonShape(BaseModel):
     it stands there, and one of the rest.
 
     ``name``: for keys of the role auditor or admin, and for everybody where names are public. ``withheld``: there may be a
-    name, which this reader may not see. ``erased``: it is gone for good, at every ``known_at``. ``missing``: the name is gone, and nothing tells why.
+    name, which this reader may not see. ``erased``: it is gone for good, at every ``known_at``. ``lost``: its entry came back from
+    tiles, which hold no names. ``missing``: the name is gone, and nothing tells why.
     """
 
     commitment: str
@@ -116,6 +117,7 @@ class PersonShape(BaseModel):
     name: str | None = None
     withheld: bool | None = None
     erased: ErasedShape | None = None
+    lost: bool | None = None
     missing: bool | None = None
 
 

@@ -260,6 +260,8 @@ def check_state(files: Files) -> Found:
         yield WRONG, f"entry {position} is named in state.json, and is not in the pack"
     for position in (one for one in entries if one > basis["known_at"]):
         yield WRONG, f"entry {position} is later than what state.json rests on"
+    if not named or state["version"] < 1:
+        yield WRONG, "state.json names no entry that it rests on"
     for subject, version in sorted(set(versions_in(state))):
         held = {entry["streamversion"] for entry in entries.values() if entry["subject"] == subject}
         if len(held) != version or max(held) != version:
@@ -323,6 +325,8 @@ def main() -> int:
         log_keys, witnesses = read_keys(given.log_key), read_keys(given.witness)
     except (Wrong, UnicodeDecodeError) as error:
         parser.error(str(error))
+    if bool(given.log_key) > bool(log_keys) or bool(given.witness) > bool(witnesses):
+        parser.error("a file that was given for --log-key or --witness holds no key")
     paths = [path for path in given.folder.rglob("*") if path.is_file()]
     files = {path.relative_to(given.folder).as_posix(): path.read_bytes() for path in paths}
     is_sound = True

@@ -22,7 +22,7 @@ def export_tiles(pool: Pool, directory: Path, report: Callable[[int], None]) -> 
     """
     proofs, written = Proofs(pool), 0
     latest = proofs.latest()
-    size, before = latest.checkpoint.size, _exported(directory, latest.checkpoint)
+    size, before = latest.checkpoint.size, _exported(directory, latest.checkpoint, proofs)
     try:
         for tile in chain(tiles_between(before, size), bundles_between(before, size)):
             _write(directory / "tile" / tile.path, proofs.tile(tile))
@@ -35,7 +35,7 @@ def export_tiles(pool: Pool, directory: Path, report: Callable[[int], None]) -> 
     return size, written + 2
 
 
-def _exported(directory: Path, latest: Checkpoint) -> int:
+def _exported(directory: Path, latest: Checkpoint, proofs: Proofs) -> int:
     """Up to which size the directory has this log. Raises Unavailable where it has another."""
     try:
         known = Checkpoint.read(Note.read((directory / CHECKPOINT).read_bytes()).text)
@@ -43,7 +43,7 @@ def _exported(directory: Path, latest: Checkpoint) -> int:
         return 0
     except (OSError, BadNote):
         raise Unavailable(f"{directory / CHECKPOINT} is no checkpoint: choose another directory") from None
-    if known.origin != latest.origin or known.size > latest.size:
+    if known.origin != latest.origin or known.size > latest.size or proofs.root_at(known.size) != known.root:
         raise Unavailable(
             f"{directory} holds {known.size:,} entries of {known.origin}, and {latest.size:,} of {latest.origin} are signed here: "
             "it is another log, or the ledger was put back"

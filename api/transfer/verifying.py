@@ -1,12 +1,15 @@
 """What a verifier reads, a directory or a service, and what it remembers: keys, and the last checkpoint of each log."""
 
-import gzip
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from http.client import HTTPException
 from pathlib import Path
+from time import monotonic
+from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
@@ -37,32 +40,76 @@ def from_directory(directory: Path) -> Read:
 
     def read(path: str) -> bytes:
         try:
-            return (directory / path).read_bytes()
+            with (directory / path).open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+                _check_size(len(data), str(directory / path))
+                return data
         except OSError as error:
             raise Unavailable(f"the log cannot be read: {in_words(error)}") from None
 
     return read
 
 
+def _check_size(size: int, name: str) -> None:
+    """Raises Unavailable for what is longer than any file of a log."""
+    if size > MAX_FILE_BYTES:
+        raise Unavailable(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no file of a log has")
+
+
+class _KeyStaysHome(HTTPRedirectHandler):
+    """Follows redirects; the key of one host is told to no other."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        again = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if again and (again.type, again.host) != (req.type, req.host):
+            again.remove_header("Authorization")
+        return again
+
+
 def from_service(address: str, key: str | None) -> Read:
-    """Files of a log over HTTP: of a service, by the address of the service itself or of its log, or of any web server."""
-    base = address.rstrip("/")
+    """Files of a log over HTTP: of a service, by the address of its log, or of any web server. Raises Refused."""
+    if not address.startswith(("http://", "https://")):
+        raise Refused("address", f"{address!r} is no address of a service, such as https://ledger.example.org")
+    base, opener = address.rstrip("/"), build_opener(_KeyStaysHome)
     headers = {"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def read(path: str) -> bytes:
         try:
-            with urlopen(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310 (http alone)
-                data: bytes = answer.read(MAX_FILE_BYTES)
-                return gzip.decompress(data) if answer.headers.get("Content-Encoding") == "gzip" else data
+            with opener.open(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return _body(answer, f"{base}/{path}")
         except HTTPError as error:
-            raise Unavailable(f"{base}/{path} answers {error.code}: {error.reason}") from None
-        except OSError as error:
-            why = error.reason if isinstance(error, URLError) else error
-            said = f"no answer within {TIMEOUT_S} s" if isinstance(why, TimeoutError) else why
-            said = in_words(why) if isinstance(why, OSError) and why.strerror else said
-            raise Unavailable(f"{base}/{path} cannot be read: {said}") from None
+            raise Unavailable(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
+        except (OSError, HTTPException, ValueError, zlib.error) as error:
+            raise Unavailable(f"{base}/{path} cannot be read: {_why(error)}") from None
 
     return read
+
+
+def _body(answer: Any, name: str) -> bytes:
+    """All of an answer, which has a bound in bytes, packed and unpacked, and in time. Raises TimeoutError, too."""
+    until, data = monotonic() + TIMEOUT_S, bytearray()
+    while piece := answer.read1(2**16):
+        data += piece
+        _check_size(len(data), name)
+        if monotonic() > until:
+            raise TimeoutError
+    if answer.headers.get("Content-Encoding") != "gzip":
+        return bytes(data)
+    unpacking = zlib.decompressobj(wbits=31)
+    unpacked = unpacking.decompress(bytes(data), MAX_FILE_BYTES + 1)
+    _check_size(len(unpacked), name)
+    if not unpacking.eof:
+        raise zlib.error("it is cut short")
+    return unpacked
+
+
+def _why(error: Exception) -> str:
+    why = error.reason if isinstance(error, URLError) else error
+    if isinstance(why, TimeoutError):
+        return f"no answer within {TIMEOUT_S} s"
+    if isinstance(why, OSError) and why.strerror:
+        return in_words(why)
+    return f"it is no answer of a web server ({type(error).__name__})"
 
 
 class Memory:
@@ -73,15 +120,25 @@ class Memory:
         self.folder = state / "partnership-ledger" / sha256(origin.encode()).hexdigest()[:16]
 
     def keys(self) -> list[VerifierKey]:
+        """Raises Unavailable where the file is damaged."""
         path = self.folder / "keys"
-        return [VerifierKey.read(line) for line in path.read_text().splitlines()] if path.exists() else []
+        try:
+            return [VerifierKey.read(line) for line in path.read_text().splitlines()] if path.exists() else []
+        except (BadNote, UnicodeDecodeError):
+            raise Unavailable(f"{path} is damaged: put it back, or remove it and give the keys again") from None
 
     def seen(self) -> Seen | None:
+        """Raises Unavailable where the file is damaged."""
         path = self.folder / "checkpoint"
         if not path.exists():
             return None
-        note = Note.read(path.read_bytes())
-        return Seen(Checkpoint.read(note.text), note)
+        try:
+            note = Note.read(path.read_bytes())
+            return Seen(Checkpoint.read(note.text), note)
+        except BadNote:
+            raise Unavailable(
+                f"{path} is damaged: put it back, or remove it, and what was seen before is forgotten"
+            ) from None
 
     def trust(self, keys: Iterable[VerifierKey]) -> None:
         self._write("keys", "".join(f"{one}\n" for one in keys))
@@ -111,13 +168,14 @@ def trusted(note: Note, read: Read, given: Sequence[VerifierKey], *, on_first_us
     memory = Memory(origin)
     if known := given or memory.keys():
         return known
-    told = [VerifierKey.read(line) for line in read("key").decode("latin-1").split()]
+    told = [one for line in read("key").decode("latin-1").split() if (one := VerifierKey.read(line)).name == origin]
     if not on_first_use:
         ids = " and ".join(f"{one.name}+{one.key_id.hex()}" for one in told if one.name == origin)
         raise Refused(
             "no_key", f"no key is known for {origin}. It names {ids} itself, in the file `key`: compare that with what you have from "
             "elsewhere, and give it (--log-key FILE); --trust-on-first-use believes it, this once"
         )  # fmt: skip
+    check_note(note, told)
     memory.trust(told)
     return told
 
@@ -136,7 +194,7 @@ def verify(
         seen = memory.seen()
         if is_copy and seen and seen.checkpoint.size > checkpoint.size:
             verify_log(read, checkpoint, None, report)
-            return checkpoint, note
+            return checkpoint, note  # the caller says that it is older
     except (BadNote, Altered) as error:
         raise NotAsSigned(str(error)) from None
     try:
@@ -157,20 +215,26 @@ def leaves_of(where: str, given: Sequence[VerifierKey], api_key: str | None) -> 
     path = Path(where)
     if path.is_file():
         with path.open("rb") as lines:
-            leaves = [leaf_hash(line.rstrip(b"\n")) for line in lines]
+            leaves = [leaf_hash(line.rstrip(b"\n")) for line in lines if line.strip()]
+        if not leaves:
+            raise Refused("empty", f"{where} holds no entry")
         return lambda index, width: leaves[index * WIDTH : index * WIDTH + width], len(leaves)
     read = from_service(log_address(where), api_key) if "://" in where else from_directory(path)
-    checkpoint, _ = verify(read, given, lambda size: None, is_copy=True)
+    checkpoint, _ = verify(read, given, lambda size: None, is_copy="://" not in where)
     return lambda index, width: split(read(f"tile/{Tile(0, index, width).path}")), checkpoint.size
 
 
-def copy_of(where: str, keys: Sequence[VerifierKey], api_key: str | None) -> tuple[Checkpoint, Note, Bundle]:
-    """A copy of the log that is wholly verified against these keys: what was signed, and its entries. Raises NotAsSigned."""
+def copy_of(
+    where: str, keys: Sequence[VerifierKey], api_key: str | None, anchored: tuple[Checkpoint, Note] | None
+) -> tuple[Checkpoint, Note, Bundle]:
+    """A copy of the log that is wholly verified against these keys, and begins with the tree that is ``anchored``: what was
+    signed, and its entries. Raises NotAsSigned.
+    """
     read = from_service(log_address(where), api_key) if "://" in where else from_directory(Path(where))
     try:
         note = Note.read(read("checkpoint"))
         checkpoint = check_note(note, keys)
-        verify_log(read, checkpoint)
+        verify_log(read, checkpoint, Seen(*anchored) if anchored and anchored[0].size <= checkpoint.size else None)
     except (BadNote, Altered) as error:
         raise NotAsSigned(str(error)) from None
     return checkpoint, note, lambda index, width: unbundle(read(f"tile/{Tile(None, index, width).path}"))
@@ -198,7 +262,7 @@ def verify_export(path: Path, note: Note, keys: Sequence[VerifierKey], report: R
 def verify_proof(path: Path, given: Sequence[VerifierKey]) -> tuple[EntryProof, Checkpoint]:
     """One entry, by its proof alone. Raises NotAsSigned, Refused where no key is known."""
     try:
-        proof = EntryProof.read(path.read_text())
+        proof = EntryProof.read(path.read_bytes().decode())
         origin = Checkpoint.read(proof.checkpoint.text).origin
         keys = given or Memory(origin).keys()
         if not keys:

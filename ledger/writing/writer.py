@@ -197,8 +197,10 @@ class Writer:
             self._try_later(batch, was_sent=True)
         except NotRecorded as error:
             self._judged(batch, error.verdict, error.decided_at)
-        except psycopg.errors.CheckViolation as error:  # of the head: the log has been stopped
-            self._give_up(batch, "the log is stopped, as it is not what was signed: see /v1/health", str(error))
+        except psycopg.errors.CheckViolation:  # of the head: the log has been stopped
+            self._give_up(
+                batch, "the log is stopped, as it is not what was signed: see /v1/health, or run `ledger log resume`"
+            )
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             self._one_by_one(batch, error)
         except psycopg.Error as error:

@@ -67,7 +67,7 @@ select distinct on (witness)
 select size,
        root
   from checkpoints
- where origin = (select origin from checkpoints order by signed_at desc limit 1)
+ where origin = (select origin from checkpoints order by number desc limit 1)
  order by size
 
 -- name: published
@@ -89,15 +89,15 @@ select checkpoints.origin,
 
 -- name: the_last
 true
- order by signed_at desc
+ order by number desc
  limit 1
 
 -- name: of_a_size
-checkpoints.origin = (select origin from checkpoints order by signed_at desc limit 1)
+checkpoints.origin = (select origin from checkpoints order by number desc limit 1)
    and checkpoints.size = %(size)s
 
 -- name: larger
-checkpoints.origin = (select origin from checkpoints order by signed_at desc limit 1)
+checkpoints.origin = (select origin from checkpoints order by number desc limit 1)
    and checkpoints.size > %(after)s
  order by checkpoints.size
  limit %(limit)s
@@ -111,7 +111,7 @@ checkpoints.origin = (select origin from checkpoints order by signed_at desc lim
             select origin,
                    size
               from checkpoints
-             where origin = (select origin from checkpoints order by signed_at desc limit 1)
+             where origin = (select origin from checkpoints order by number desc limit 1)
                and size >= %(position)s
              order by size desc
              limit 100
@@ -135,6 +135,6 @@ select note,
   from cosignatures
   join checkpoints using (origin, size)
  where witness = %(witness)s
-   and origin = (select origin from checkpoints order by signed_at desc limit 1)
+   and origin = (select origin from checkpoints order by number desc limit 1)
  order by size desc
  limit 1

@@ -17,6 +17,7 @@ from ledger.proofs.merkle import (
     consistency_proof,
     inclusion_proof,
     leaf_hash,
+    root,
     verify_consistency,
     verify_inclusion,
 )
@@ -114,6 +115,14 @@ class Proofs:
             except (BadProof, BadTile) as error:
                 raise _damaged(str(error)) from None
             return before, after, hashes
+
+    def root_at(self, size: int) -> bytes:
+        """The root of the first entries. Raises Unreadable."""
+        with self._connected() as connection:
+            try:
+                return root(size, _Tiles(connection).node)
+            except BadTile as error:
+                raise _damaged(str(error)) from None
 
     def consistency_hashes(self, old: int, size: int) -> Sequence[bytes]:
         """The proof for any two sizes of the signed tree, as a witness may name one that was never signed here. Raises Unreadable."""

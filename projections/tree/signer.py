@@ -25,9 +25,10 @@ import psycopg
 
 from ledger.database.connection import Connection, LedgerLocation, sql_blocks
 from ledger.database.failures import FAILURES, explained
-from ledger.errors import LedgerError, NotAsSigned, Unavailable
+from ledger.errors import LedgerError, Misconfigured, NotAsSigned, Unavailable
+from ledger.log.epoch import current, renew
 from ledger.proofs.checkpoint import Checkpoint
-from ledger.proofs.notes import Note, signed
+from ledger.proofs.notes import Note, signed, verified
 from projections.rebuild import Running, only
 from projections.tree.keys import Anchor, LogKeys
 from projections.tree.tree import Tree
@@ -61,11 +62,11 @@ class Signer:
     def _note_warning(self, notice: psycopg.errors.Diagnostic) -> None:
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
 
-    def check(self) -> None:
-        """Raises NotAsSigned unless the log is what was signed."""
+    def check(self, *, resuming: bool = False) -> None:
+        """Raises NotAsSigned unless the log is what was signed, and was not stopped, or is ``resuming`` from that."""
         size, self.epoch, stopped, _ = self._head()
         self._catch_up(size)
-        if stopped:
+        if stopped and not resuming:
             raise NotAsSigned(stopped)
 
     def round(self) -> Checkpoint | None:
@@ -114,6 +115,11 @@ class Signer:
             self.last = published  # it was signed, and the process died before it was published
             self._publish(*anchored)
         if published and (not anchored or anchored[0].size < published[0].size):
+            if not verified(published[1], [one.verifier for one in self.keys.keys]):
+                raise Misconfigured(
+                    f"the last checkpoint, of {published[0].size:,} entries, was signed by none of the keys of {self.anchor.path.stem}: "
+                    "put the key back that signed it, beside the new one"
+                )
             log.warning("the anchor is older than what was published, or gone: it is written anew")
             self.anchor.write(published[1])
 
@@ -131,15 +137,16 @@ class Signer:
             raise NotAsSigned(f"the anchor is of the log {one.origin}, and the key of {self.keys.origin}")
         if one.size > size:
             raise NotAsSigned(
-                f"the database has {size:,} entries, and {one.size:,} were signed: it was put back. Restore a newer copy, "
-                f"or run `ledger log recover TILES` with a directory of the log's tiles"
+                f"the database has {size:,} entries, and {one.size:,} were signed: it was put back. Run `ledger log recover TILES` with a "
+                "directory of the log's tiles; or restore a newer copy, and run `ledger log resume`"
             )
         if one.size > self.tree.size:
             self.tree.grow(one.size)
         if self.tree.size == one.size and self.tree.root != one.root:
             raise NotAsSigned(
                 f"the first {one.size:,} entries are not those that were signed. `ledger verify` with a copy of the tiles "
-                f"names the first that differs; restore a copy from before it was changed"
+                "names the first that differs. Restore a copy from before it was changed, and run `ledger log resume`; or, where entries "
+                "were recorded since that nobody may lose, begin another log: give LEDGER_LOG_KEY a new key with another origin"
             )
 
     def _publish(self, checkpoint: Checkpoint, note: Note) -> None:
@@ -152,6 +159,14 @@ class Signer:
                     f"another checkpoint follows on the one of {previous or 0:,} entries: somebody else signs with this key"
                 )
         self.last = checkpoint, note
+
+
+def resume(location: LedgerLocation, key: Path, reason: str) -> None:
+    """Let a log that was stopped go on, in another epoch. Raises NotAsSigned as long as it is not what this key has signed."""
+    with location.connect(patient=True) as connection:
+        Signer(connection, key).check(resuming=True)
+        connection.execute(SQL["resume"])
+        renew(connection, current(connection), reason)
 
 
 def check_signed(location: LedgerLocation, key: Path) -> None:

@@ -27,5 +27,5 @@ select origin,
        size,
        signed_at
   from checkpoints
- order by signed_at desc
+ order by number desc
  limit 1
