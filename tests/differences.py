@@ -201,9 +201,9 @@ class Log:
         if change["field"] == "unverified":
             return
         state = self._without(change["subject"], known_at, valid_at, left_out)
-        if said(state.get(change["field"])) == said(change["new"]):
-            others = {position for found in state["provenance"].values() for position in found}
-            assert others & here or change["field"] == "overdue", change
+        if said(state.get(change["field"])) == said(change["new"]) and change["field"] != "overdue":
+            without_any = self._without(change["subject"], known_at, valid_at, here)
+            assert said(without_any.get(change["field"])) != said(change["new"]), change
 
     def _without(self, name: str, known_at: int, valid_at: str, left_out: Collection[int]) -> Fields:
         """How a state would read if some entries had not been recorded."""

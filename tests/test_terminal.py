@@ -26,7 +26,7 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
     "reading.show": (["show", "party:malta"], 0, f'"name": "{ODD}\\x9b31m"'),
     "reading.history": (["history", "party:malta"], 0, f"by entry 3: {ODD}\\x9b31m"),
     "reading.replay": (["replay"], 0, f'name: null -> "{ODD}\\x9b31m"'),
-    "operating.audit": (["audit"], 0, f"at 3 entries: {ODD}"),
+    "auditing.audit": (["audit"], 0, f"at 3 entries: {ODD}"),
     "doctor.doctor": (["doctor"], 0, f"and position 3: {ODD}"),
     "database.restored": (["restored", "--reason", ODD], 0, "old"),
     "keys.create": (
@@ -35,11 +35,16 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
         "party:malta: \N{REGIONAL INDICATOR SYMBOL LETTER M}\\x1b[31m'",
     ),
     "keys.list_": (["keys", "list"], 0, "role"),
+    "persons.person": (["person", ODD], 0, "no name that is held has these words"),
+    "persons.erase": (["erase", "2", ODD, "--ground", "other"], 1, "no pointer to a person"),
+    "verify.verify": (["verify", ODD], 4, ODD),
+    "evidence.evidence": (["evidence", "party:malta", "-o", ODD], 1, "nothing is signed"),
     "keys.revoke": (["keys", "revoke", ODD], 1, f"there is no key for '{ODD}'"),
 }
 """A command by its arguments, its exit code, and what it must show. Each is asked of a ledger whose texts are odd."""
 NOTHING_OF_THE_LOG = {
     "demo.demo", "serving.serve", "operating.follow", "operating.rebuild", "operating.status", "database.migrate_",
+    "log.init", "log.key", "log.rotate", "log.export", "log.recover", "log.resume", "witness.init", "witness.serve",
 }  # fmt: skip
 """Commands that print names and numbers of their own alone."""
 
