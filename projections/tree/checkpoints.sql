@@ -24,8 +24,14 @@ select size,
 
 -- name: publish
 -- Publish a checkpoint that follows on another: whoever comes second finds that one taken.
-insert into checkpoints (origin, size, previous, root, note)
-values (%(origin)s, %(size)s, %(previous)s, %(root)b, %(note)s)
+insert into checkpoints (origin, size, previous, root, note, number)
+select %(origin)s,
+       %(size)s,
+       %(previous)s,
+       %(root)b,
+       %(note)s,
+       coalesce(max(number), 0) + 1
+  from checkpoints
     on conflict do nothing
 returning size
 

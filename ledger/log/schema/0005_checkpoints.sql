@@ -7,7 +7,7 @@ create table checkpoints (
     root      bytea       not null check (octet_length(root) = 32),
     note      text        not null,
     signed_at timestamptz not null default clock_timestamp(),
-    number    bigint      generated always as identity unique,  -- in the order of signing, whatever the clock says
+    number    bigint      not null unique,  -- in the order of signing, whatever the clock says
     primary key (origin, size),
     foreign key (origin, previous) references checkpoints (origin, size),
     constraint checkpoints_follow unique nulls not distinct (origin, previous)
