@@ -259,7 +259,8 @@ def test_it_takes_a_fixed_number_of_round_trips(seeded: Service, monkeypatch: py
     execute = Driver.execute
 
     def noted(self: Driver, query: Any, *args: Any, **options: Any) -> Any:
-        asked.append(query)
+        if query:  # the pool asks nothing at all of a connection that may have been lost
+            asked.append(query)
         return execute(self, query, *args, **options)
 
     monkeypatch.setattr(Driver, "execute", noted)
