@@ -202,8 +202,13 @@ class Log:
             return
         state = self._without(change["subject"], known_at, valid_at, left_out)
         if said(state.get(change["field"])) == said(change["new"]) and change["field"] != "overdue":
-            without_any = self._without(change["subject"], known_at, valid_at, here)
-            assert said(without_any.get(change["field"])) != said(change["new"]), change
+            others = {position for found in state["provenance"].values() for position in found}
+            stream = change["subject"].partition(" ")[0]
+            without_any = [
+                self._without(change["subject"], known_at, valid_at, all_of_them).get(change["field"])
+                for all_of_them in (here, self.with_replaced(stream, here))
+            ]
+            assert others & here or any(said(one) != said(change["new"]) for one in without_any), change
 
     def _without(self, name: str, known_at: int, valid_at: str, left_out: Collection[int]) -> Fields:
         """How a state would read if some entries had not been recorded."""
