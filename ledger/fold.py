@@ -226,7 +226,7 @@ class History:
 
     def _refold_start(self, live: LiveFact) -> ValidOrder:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
-        return (live.day, -1, 0) if self._reopens(live) else live.order
+        return min(live.order, (live.day, -1, 0)) if self._reopens(live) else live.order
 
     def _alike_before(self, live: LiveFact) -> Iterable[LiveFact]:
         """What stands before a fact and may be flagged as saying the same, as it was recorded after it."""
@@ -341,10 +341,11 @@ def counts_from(fact: Fact, recorded_on: date) -> date:
     """The day a fact counts from: the latest that ``effective``, else ``occurred``, allows.
 
     Dates unknown or open, and acts dated later than they were recorded, count from the day they were recorded;
-    ``effective`` may lie ahead. What only describes holds at all times when it is undated.
+    ``effective`` may lie ahead, unless it may be any day. What only describes holds at all times when it is undated.
     """
     if fact.effective:
-        return fact.effective.latest or recorded_on
+        first, last = fact.effective.earliest or date.min, fact.effective.latest
+        return recorded_on if last is None or (last == date.max and first <= recorded_on) else last
     if fact.occurred:
         return min(fact.occurred.latest or recorded_on, recorded_on)
     return date.min if fact.describes else recorded_on

@@ -719,3 +719,22 @@ def test_a_dry_run_is_refused_as_the_append_would_be(service: Service) -> None:
 
 def _nameless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if name != "id"} for one in events]
+
+
+def test_what_reopens_before_the_common_era_is_folded() -> None:
+    """In whatever order it was recorded: it is no earlier in its day for being told of before year 1."""
+    proposed, cancelled, reinstated = (
+        act(f"meeting.{name}", day)
+        for name, day in (("proposed", "-0050-01-01"), ("cancelled", "-0045-03-15"), ("reinstated", "-0044-03-15"))
+    )
+    for facts in permutations([cancelled, reinstated]):
+        stream = given(proposed, *facts)
+        assert stream.status() == "scheduled"
+        assert set(stream.shown()["dates"]) == {"proposed", "cancelled", "reinstated"}
+
+
+@pytest.mark.parametrize("effective", ["XXXX", "XXXX-12"])
+def test_an_effect_of_which_nothing_is_known_hides_no_act(effective: str) -> None:
+    """It counts from the day on which it was recorded, and is shown from then on."""
+    topic = act("meeting.topic_discussed", "2010-01-01") | {"effective": effective}
+    assert given(act("meeting.proposed", "2009-01-01"), topic).shown("9999-12-30")["topics"]
