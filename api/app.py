@@ -28,6 +28,7 @@ from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import due, erasures, events, health, log, states
+from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable, in_words
@@ -62,7 +63,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     app.router.route_class = Strict
     problems.install(app)
     for router in (
-        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
+        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, *pages.routers,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)

@@ -210,6 +210,11 @@ class Queries:
         corrected = _corrections([body for (body,) in rows])
         return [(body, corrected[number]) for number, (body,) in enumerate(rows)], basis
 
+    def basis(self, asked: Asked) -> Basis:
+        """The basis that is meant, of reads of the states. Raises as ``at``."""
+        with self.at(asked) as (_, basis):
+            return basis
+
     def log(
         self, asked: Asked, after: int, limit: int, type_: str | None = None, subject: str | None = None
     ) -> tuple[list[tuple[int, str]], int]:

@@ -46,6 +46,7 @@ LAYERS = (
         "api.http.lookup",
     ),
     ("api.http", "api.transfer", "api.cli.terminal", "api.witness"),
+    ("api.pages",),
     ("api.app",),
     ("api.cli",),
     ("api.__main__",),

@@ -114,10 +114,14 @@ class Strict(APIRoute):
         async def check_and_handle(request: Request) -> Response:
             _check_headers(request)
             if request.scope["query_string"]:
-                _check_query(request, self.path)
+                _check_query(request, self.parameters(request))
             return await handle(request)
 
         return check_and_handle
+
+    def parameters(self, request: Request) -> set[str]:
+        """The parameters that a query may have."""
+        return parameters_of(request, self.path, request.method)
 
 
 def _check_headers(request: Request) -> None:
@@ -128,9 +132,8 @@ def _check_headers(request: Request) -> None:
         _refuse([Fault(single[name], TWICE, "repeated") for name in single if names.count(name) > 1])
 
 
-def _check_query(request: Request, path: str) -> None:
+def _check_query(request: Request, known: set[str]) -> None:
     """Raises Invalid."""
-    known = parameters_of(request, path, request.method)
     given = Counter(name for name, _ in request.query_params.multi_items())
     faults = [
         Fault(name, f"there is no such parameter here{_elsewhere(request, name)}", "extra_forbidden")
@@ -221,15 +224,17 @@ def epoch_of(request: Request) -> str:
 
 def answer(
     request: Request, body: bytes, position: int, digest: str, *, version: int | None = None, pinned: bool,
-    final: bool = True, cached: bool = True, raw: bool = False, media_type: str = "application/json", more: Mapping[str, str] = {},
+    final: bool = True, cached: bool = True, raw: bool = False, told: str = "", media_type: str = "application/json",
+    more: Mapping[str, str] = {},
 ) -> Response:  # fmt: skip
     """What is known at a position, with what the reader may be told of persons; 304 without a body where they have it already.
 
     ``digest``: equal for two answers that say the same. ``version``: of the stream whose state it is. ``pinned``: it
     stays the same however the ledger grows. ``final``: its basis is. ``cached``: it may be given again. ``raw``: the bytes go out
-    as they are. ``more`` are headers.
+    as they are, with what they tell of persons in ``told``. ``more`` are headers.
     """
-    body, told = (body, "") if raw else with_persons(request, body)
+    if not raw:
+        body, told = with_persons(request, body)
     if told:
         digest = digest_of(digest, told)
         more = {"Cache-Control": _for_whom(request), **more}

@@ -42,6 +42,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
 Ref = Annotated[str, Field(pattern=Subject.pattern())]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]
+FactType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
 
@@ -172,7 +173,7 @@ class LogQuery(AtBasis):
 
     after: Position = Position(0)
     limit: Limit = 100
-    type: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)] | None = None
+    type: FactType | None = None
     subject: Ref | None = None
 
 

@@ -1,0 +1,125 @@
+"""Pages: what the API answers, as HTML. A page is made of JSON that has been through the one place which shows or withholds names."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from fastapi.responses import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic_core import from_json
+
+from api.http.dependencies import answer, app_state, digest_of, with_persons
+from api.http.documents import plural_of
+from api.http.response_cache import RequestContext
+from api.pages import words
+from api.pages.clock import Clock, Stop, time_words
+from api.pages.dates import date_words, day_words, precision
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import KINDS
+from projections.basis import Basis
+from projections.page_queries import labels, stops
+from projections.queries import Queries
+
+HTML = "text/html; charset=utf-8"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SAFE = {
+    "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}  # fmt: skip
+"""Headers of every page: nothing runs or loads but what the service itself sends."""
+PLURALS = {kind.name: kind.plural for kind in KINDS.values()}
+TITLES = {name: plural.capitalize() for name, plural in PLURALS.items()}
+STOPS = 200
+"""How many of the last entries the clock bar stops at."""
+STATIC = {"ledger.css": "text/css; charset=utf-8", "ledger.js": "text/javascript; charset=utf-8"}
+
+
+class Format(NamedTuple):
+    """Another form of what a page shows, at the same address."""
+
+    suffix: str
+    words: str
+
+
+@cache
+def static(name: str) -> tuple[bytes, str]:
+    """A file that pages load, and what its address names it by: it changes with its bytes."""
+    body = (resources.files("api.pages") / "static" / name).read_bytes()
+    return body, blake2b(body, digest_size=8).hexdigest()
+
+
+def static_url(name: str) -> str:
+    return f"/static/{static(name)[1]}/{name}"
+
+
+@cache
+def environment() -> Environment:
+    """The templates. What they name and nobody gave is an error."""
+    made = Environment(
+        loader=PackageLoader("api.pages"),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "words": words.words, "act": words.act_words, "look": words.look, "date_words": date_words, "precision": precision,
+        "day_words": day_words, "time_words": time_words, "lines": lines, "number": "{:,}".format, "label": label_of, "described": words.described,
+    }  # fmt: skip
+    made.globals |= {
+        "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
+        "date_fields": words.fields().dates, "code_fields": words.fields().codes, "plural_of": plural_of,
+    }  # fmt: skip
+    return made
+
+
+def lines(text: str) -> Markup:
+    """A text with its own line breaks."""
+    return Markup("<br>").join(text.splitlines())
+
+
+def label_of(document: Mapping[str, Any]) -> str:
+    """What a state is called, short."""
+    return str(document.get("short_name") or document.get("name") or document.get("title") or document["id"])
+
+
+class Page:
+    """One page under way: who asks, when, and what of."""
+
+    def __init__(self, request: Request, reads: Queries, basis: Basis, subject: Subject | None = None) -> None:
+        """``subject``: whose entries change it; None where every entry may."""
+        self.request, self.reads, self.basis = request, reads, basis
+        context: RequestContext = request.scope["context"]
+        assert context.looked_up is not None
+        self.watermarks = context.looked_up.watermarks
+        found = [Stop(*row) for row in stops(reads, subject, STOPS)]
+        given = dict(request.query_params)
+        path = request.scope["path"]
+        self.clock = Clock(
+            path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found
+        )  # fmt: skip
+
+    def show(
+        self, template: str, body: str, *, formats: Sequence[Format] = (), status: int = 200, **more: Any
+    ) -> Response:
+        """The page: a template filled in with what ``body`` holds, a JSON object; persons in it are shown or withheld."""
+        shown, told = with_persons(self.request, body.encode())
+        data = from_json(shown)
+        named = labels(self.reads, sorted(set(words.REFS.findall(body))), self.basis)
+        html = environment().get_template(template).render(
+            clock=self.clock, data=data, labels=named, formats=formats, watermarks=self.watermarks,
+            settings=app_state(self.request).settings, **more,
+        )  # fmt: skip
+        made = answer(
+            self.request, html.encode(), self.basis.known_at, digest_of(html), pinned=False, final=self.basis.final,
+            raw=True, told=told, media_type=HTML, more=SAFE,
+        )  # fmt: skip
+        made.status_code = status if made.status_code == 200 else made.status_code
+        return made

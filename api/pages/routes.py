@@ -1,0 +1,256 @@
+"""The pages: lists, subjects with their history and reasons, entries, comparisons. Each shows what the API answers."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import Field
+from pydantic_core import from_json, to_json
+
+from api.http.dependencies import Patient, TheQueries, epoch_of
+from api.http.documents import array_json, plural_of, whole_json
+from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, FactType, next_cursor, resume
+from api.http.routes.states import LIST_PLACES, Slug
+from api.http.times import read_time
+from api.pages.clock import time_words
+from api.pages.dates import day_words
+from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
+from ledger.errors import NotFound, Unreadable
+from ledger.log.commitments import unseal
+from ledger.log.entry import read_line
+from ledger.proofs.merkle import leaf_hash
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import FACTS, KINDS
+from projections.basis import MAX_POSITION, Asked, Basis
+from projections.diff_queries import diff
+from projections.page_queries import beliefs, entries_at
+from projections.queries import Queries
+
+PAGE = 50
+YEAR_S = 31_536_000
+ABOUT_THE_ROW = {
+    "subject", "id", "version", "status", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
+    "unverified", "basis",
+}  # fmt: skip
+"""What a state says of itself; the rest is about its subject."""
+
+
+class PageRoute(Patient):
+    """A form sends its empty fields, too: they say nothing."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def leave_out_and_handle(request: Request) -> Response:
+            given = parse_qsl(request.scope["query_string"].decode("latin-1"))
+            request.scope["query_string"] = urlencode(given).encode()
+            return await handle(Request(request.scope, request.receive))
+
+        return leave_out_and_handle
+
+    def parameters(self, request: Request) -> set[str]:
+        """Those of its query's model: the reference does not tell of pages."""
+        models = [one.field_info.annotation for one in self.dependant.query_params]
+        return {field.alias or name for one in models if one for name, field in one.model_fields.items()}
+
+
+FILTERS = ("status", "kind", "area", "party", "ref", "text", "due_before", "overdue")
+FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
+
+
+EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
+
+
+class EntriesQuery(AtBasis):
+    """Which entries: of one type, from one on."""
+
+    type: FactType | None = None
+    from_entry: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
+
+
+class CompareQuery(DiffQuery):
+    """As the API's, but that a page without an end asks for one."""
+
+    from_: Annotated[Any, Field(alias="from")] = None
+
+
+def event_of(line: str) -> dict[str, Any]:
+    """An entry, with each person in it as a state shows them. What cannot be read is shown as it is."""
+    event: dict[str, Any] = from_json(line)
+    with suppress(Unreadable):
+        entry = read_line(line)
+        event["data"] = unseal(entry.data, entry.id)
+    return event
+
+
+def _in_history(line: str, corrections: list[dict[str, Any]], weak: set[int]) -> dict[str, Any]:
+    """An entry with what corrects it, whether it is struck, and whether its sources were taken back."""
+    event = event_of(line)
+    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
+    unverified = int(event["sequence"]) in weak
+    return {"event": event, "corrections": corrections, "struck": struck, "unverified": unverified} | _times(event)
+
+
+def _times(event: dict[str, Any]) -> dict[str, str]:
+    """The day and the time of recording, in words."""
+    at = read_time(event["recordedtime"])
+    return {"day": day_words(at.date()), "time": time_words(at)}
+
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+def _subject_routes(kind: str) -> APIRouter:
+    """The pages of one kind of stream. They are the same for every kind."""
+    plural = PLURALS[kind]
+    pages = APIRouter(prefix=f"/{plural}", route_class=PageRoute, include_in_schema=False)
+    narrowed: Any = LIST_QUERIES[kind]
+
+    @pages.get("")
+    def list_page(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:
+        """A list, filtered, in pages."""
+        of = query.fingerprint() + kind
+        asked, after = resume(query, of, LIST_PLACES[query.sort])
+        shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
+        cursor = next_cursor(epoch_of(request), basis, of, more)
+        count = reads.count(kind, basis, query.filters())
+        body = f'{{"items":{array_json(shown)},"next":{to_json(cursor).decode()},"count":{count}}}'
+        filters = [(name, given) for name, given in request.query_params.items() if name in FILTERS]
+        sort = KINDS[kind]
+        return Page(request, reads, basis).show(
+            "list.html", body, kind=kind, statuses=sort.statuses, categories=sort.categories, narrowed=filters,
+        )  # fmt: skip
+
+    @pages.get("/{id}")
+    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """The state of one, with all that belongs to it."""
+        subject = Subject(f"{kind}:{id}")
+        whole, basis = reads.whole(subject, query.asked())
+        body = whole_json(whole, basis).decode()
+        document = from_json(body)
+        names = [plural_of(one) for one in KINDS[kind].related]
+        fields = [name for name in document if name not in ABOUT_THE_ROW and name not in names]
+        return Page(request, reads, basis, subject).show("subject.html", body, kind=kind, fields=fields, related=names)
+
+    @pages.get("/{id}/history")
+    def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """Its entries in the order of recording."""
+        subject = Subject(f"{kind}:{id}")
+        found, basis = reads.history(subject, query.asked())
+        weak = reads.unverified([line for line, _ in found], basis)
+        entries = [_in_history(line, corrections, weak) for line, corrections in found]
+        body = to_json({"entries": entries, "of": subject}).decode()
+        at = f"/{plural}/{id}"
+        return Page(request, reads, basis, subject).show("history.html", body, at=at, subject=subject)
+
+    @pages.get("/{id}/why")
+    def why(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """For each field of a state, the entries that it rests on."""
+        return _why(request, reads, Subject(f"{kind}:{id}"), query.asked(), None)
+
+    @pages.get("/{id}/why/{field}")
+    def why_field(
+        request: Request, reads: TheQueries, id: Slug, field: FieldName, query: Annotated[AtBasis, Query()]
+    ) -> Response:
+        """The entries that one field rests on, and what was shown of it as the ledger grew."""
+        return _why(request, reads, Subject(f"{kind}:{id}"), query.asked(), field)
+
+    @pages.get("/{id}/diff")
+    def compare(request: Request, reads: TheQueries, id: Slug, query: Annotated[CompareQuery, Query()]) -> Response:
+        """What differs between two points of either clock."""
+        subject, at = Subject(f"{kind}:{id}"), f"/{plural}/{id}"
+        if query.from_ is None:
+            _, basis = reads.whole(subject, query.asked())
+            return Page(request, reads, basis, subject).show(
+                "diff.html", f'{{"of":"{subject}"}}', at=at, subject=subject
+            )
+        changes, first, last = diff(reads, subject, DiffQuery.model_validate(query.model_dump(by_alias=True)).sides())
+        sides = [first, last]
+        body = to_json({"changes": [change._asdict() for change in changes], "of": subject}).decode()
+        responsible = len({position for change in changes for position in change.entries})
+        return Page(request, reads, last, subject).show(
+            "diff.html", body, at=at, subject=subject, sides=sides, responsible=responsible
+        )
+
+    return pages
+
+
+def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:
+    whole, basis = reads.whole(subject, asked)
+    state = from_json(whole_json(whole, basis))
+    provenance = state["provenance"] if field is None else {field: state["provenance"].get(field)}
+    if provenance.get(field, ()) is None:
+        raise NotFound(f"nothing is known of {field} of {subject} on {basis.valid_at}, as of position {basis.known_at}")
+    events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)
+    fields = [
+        {
+            "name": name, "value": state.get(name), "events": [events[at] for at in positions],
+            "earlier": _earlier(reads, subject, basis, name) if field else [],
+        }
+        for name, positions in provenance.items()
+    ]  # fmt: skip
+    body = to_json({"fields": fields, "of": subject}).decode()
+    at = f"/{PLURALS[subject.kind]}/{subject.id}"
+    return Page(request, reads, basis, subject).show("why.html", body, at=at, subject=subject)
+
+
+def _events(reads: Queries, positions: set[int], basis: Basis) -> dict[int, Any]:
+    """Entries by their positions."""
+    return {at: event_of(line) for at, line in entries_at(reads, sorted(positions), basis)}
+
+
+def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list[tuple[int, Any]]:
+    """From which entry on a field was shown how, on the same day."""
+    shown: list[tuple[int, Any]] = []
+    for position, document in beliefs(reads, subject, basis, PAGE):
+        value = from_json(document).get(field) if document else None
+        if not shown or shown[-1][1] != value:
+            shown.append((position, value))
+    return shown
+
+
+@router.get("/entries")
+def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
+    """The log, a page of it; the last one by default."""
+    asked = query.asked()
+    _, size = reads.log(asked, 0, 0)
+    first = query.from_entry or max(1, size - PAGE + 1)
+    found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
+    events = [event_of(line) for _, line in found[:PAGE]]
+    body = to_json({"entries": [{"event": event} | _times(event) for event in events]}).decode()
+    after = found[PAGE][0] if len(found) > PAGE else None
+    before = max(1, first - PAGE) if first > 1 else None
+    basis = reads.basis(query.asked())
+    return Page(request, reads, basis).show(
+        "entries.html", body, size=size, before=before, after=after, types=sorted(FACTS)
+    )  # fmt: skip
+
+
+@router.get("/entries/{position}")
+def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Annotated[AtBasis, Query()]) -> Response:
+    """One entry: what it says, when, where from, how it stands, and its proof."""
+    line, corrections, _, _ = reads.event(position, query.asked())
+    event = event_of(line)
+    body = to_json({"event": event}).decode()
+    leaf = leaf_hash(line.encode()).hex()
+    basis = reads.basis(query.asked())
+    base = str(request.base_url).rstrip("/")
+    return Page(request, reads, basis).show(
+        "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
+        recorded=_times(event)["time"],
+    )  # fmt: skip
+
+
+@router.get("/static/{digest}/{name}")
+def static_file(digest: str, name: str) -> Response:
+    """A style sheet or a script, which changes its address with its bytes: to be kept for good."""
+    if name not in STATIC or static(name)[1] != digest:
+        raise NotFound("there is no such file")
+    cache = f"public, max-age={YEAR_S}, immutable"
+    return Response(static(name)[0], media_type=STATIC[name], headers={**SAFE, "Cache-Control": cache})
+
+
+routers = [router, *map(_subject_routes, KINDS)]

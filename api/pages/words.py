@@ -1,0 +1,87 @@
+"""The ledger's codes, types, statuses and fields in words, and to which family of shapes and colours a status belongs. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from ledger.vocabulary.fact import SLUG, Subject
+from ledger.vocabulary.registry import FACTS
+
+REF = re.compile(Subject.pattern(), re.ASCII)
+REFS = re.compile(rf'"((?:{Subject.kinds}):{SLUG})"', re.ASCII)
+"""Each reference in a JSON text."""
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+SAID_OTHERWISE = {"partiallyMet": "partly met", "partially_met": "partly met", "of": "belongs to", "due": "due"}
+
+
+class Look(NamedTuple):
+    """How a status is shown, beside its word: a family, which has its colour, and a shape."""
+
+    family: str
+    shape: str
+
+
+FAMILIES = {
+    Look("planned", "○"): "reported identified proposed scheduled planned mentioned negotiating named made revised",
+    Look("active", "●"): "active in_force bound",
+    Look("active", "◐"): "adopted signed signatory provisional finalising",
+    Look("paused", "◧"): "suspended postponed",
+    Look("done", "■"): "met held closed expired superseded succeeded fulfilled",
+    Look("done", "◑"): "partiallyMet",
+    Look("ended", "✕"): "cancelled terminated notMet abandoned withdrawn dissolved retracted",
+    Look("plain", "·"): "registered",
+}
+LOOKS = {status: look for look, statuses in FAMILIES.items() for status in statuses.split()}
+PLAIN = Look("plain", "·")
+
+
+def look(status: str | None) -> Look:
+    return LOOKS.get(status or "", PLAIN)
+
+
+def words(code: str | None) -> str:
+    """A code of the vocabulary in words: ``in_force`` is in force, ``partiallyMet`` partly met."""
+    if code is None:
+        return "not known"
+    return SAID_OTHERWISE.get(code) or CAMEL.sub(" ", code).replace("_", " ").lower()
+
+
+def act_words(type_: str) -> str:
+    """What a fact of a type says was done, such as ``Entered into force``."""
+    return words(type_.partition(".")[2]).capitalize()
+
+
+def described(type_: str) -> str:
+    """What a fact of a type says, in the vocabulary's own sentence."""
+    fact = FACTS.get(type_)
+    return (fact.__doc__ or "").split("\n\n")[0].replace("``", "").strip() if fact else ""
+
+
+class Fields(NamedTuple):
+    """The names of fields that hold dates, and those that hold codes, in any fact."""
+
+    dates: frozenset[str]
+    codes: frozenset[str]
+
+
+@cache
+def fields() -> Fields:
+    """Read off the schemas of the facts."""
+    dates, codes = set[str](), {"status", "to_status"}
+    for fact in FACTS.values():
+        schema = fact.model_json_schema()
+        shapes = schema.get("$defs", {})
+        for name, shape in _properties([schema, *shapes.values()]):
+            said = str(shape)
+            refers = [shapes[found] for found in re.findall(r"#/\$defs/(\w+)", said)]
+            if "'edtf'" in said:
+                dates.add(name)
+            if "'enum'" in said or any("enum" in one for one in refers):
+                codes.add(name)
+    return Fields(frozenset(dates), frozenset(codes))
+
+
+def _properties(schemas: list[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for schema in schemas:
+        yield from schema.get("properties", {}).items()

@@ -1,0 +1,44 @@
+"""What pages ask beside the answers: what streams are called, at which entries a page changes, what was believed as the log grew."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.database.connection import sql_blocks
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import KINDS
+from projections.basis import Basis
+from projections.queries import SQL as STATES
+from projections.queries import Queries
+
+SQL = sql_blocks("projections", "page_queries.sql")
+
+
+def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, str]:
+    """What those streams are called that have a name."""
+    given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
+    with reads.connection() as connection:
+        found = connection.execute(SQL["labels"].format(held=STATES["held"]), given).fetchall()
+    return {subject: label for subject, label in found if label}
+
+
+def stops(reads: Queries, subject: Subject | None, limit: int) -> list[tuple[int, datetime, str, str]]:
+    """Position, time, type and stream of the last entries of a stream and of what belongs to it; None for all streams."""
+    with reads.connection() as connection:
+        if subject is None:
+            return connection.execute(SQL["stops"], {"limit": limit}).fetchall()
+        kinds = list(KINDS[subject.kind].related)
+        return connection.execute(SQL["stops_of"], {"subject": subject, "kinds": kinds, "limit": limit}).fetchall()
+
+
+def entries_at(reads: Queries, positions: Sequence[int], basis: Basis) -> list[tuple[int, str]]:
+    """Position and line of those of these entries that are known."""
+    given = {"positions": list(positions), "known_at": basis.known_at}
+    with reads.connection() as connection:
+        return connection.execute(SQL["entries_at"], given).fetchall()
+
+
+def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[tuple[int, str | None]]:
+    """The last entries of a stream, each with its state's document on the basis' day, as known then."""
+    given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit}
+    with reads.connection() as connection:
+        return connection.execute(SQL["beliefs"], given).fetchall()

@@ -1,0 +1,62 @@
+-- name: labels
+-- What each of many streams is called.
+select subject, coalesce(said.short_name, said.name, said.title)
+  from unnest(%(subjects)s::text[]) as candidates (stream),
+       {held},
+       json_to_record(held.doc::json) as said (short_name text, name text, title text)
+
+-- name: stops
+-- The last entries, whatever they are about.
+select position, recorded_at, type, stream
+  from entries
+ where position > (select size from head) - %(limit)s
+ order by position
+
+-- name: stops_of
+-- The last entries of a stream, and of those that ever belonged to it.
+select *
+  from (
+        select position, recorded_at, type, stream
+          from entries
+         where stream = %(subject)s
+            or stream in (
+                select subject
+                  from states
+                 where refs @> array[%(subject)s::text]
+                   and kind = any(%(kinds)s)
+               )
+         order by position desc
+         limit %(limit)s
+       ) as last
+ order by position
+
+-- name: entries_at
+-- Entries by their positions.
+select position, body::text
+  from entries
+ where position = any(%(positions)s)
+   and position <= %(known_at)s
+
+-- name: beliefs
+-- A stream's state on one day as it was known at each of its last entries; null before there was one.
+select candidates.position,
+       (
+           select doc
+             from states
+            where subject = %(subject)s
+              and lane = ''
+              and valid_from <= %(valid_at)s
+              and known_from <= candidates.position and known_to > candidates.position
+            order by valid_from desc
+            limit 1
+       )
+  from (
+        select position
+          from entries
+         where stream = %(subject)s
+           and position <= %(known_at)s
+         order by version desc
+         limit %(limit)s
+       ) as candidates
+ order by candidates.position
+
