@@ -27,7 +27,8 @@ from api.http.middleware import Middleware
 from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import due, erasures, events, health, log, states
+from api.http.routes import anomalies, due, erasures, events, health, log, states
+from api.pages import errors, overview
 from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
@@ -58,15 +59,17 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     app = FastAPIOffline(
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
-        redirect_slashes=False,
+        redirect_slashes=False, docs_url="/api", redoc_url=None,
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
+    errors.install(app)
     for router in (
-        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, *pages.routers,
+        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
+        overview.router, *pages.routers,
     ):  # fmt: skip
         app.include_router(router)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
+    app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
     return Middleware(app)
 

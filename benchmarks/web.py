@@ -60,7 +60,7 @@ class Client:
             raise Unmeasured(f"GET {path} is answered with {response.status}: {body[:200]!r}")
         return body, response.headers.get("ETag", "")
 
-    def wait(self, path: str = "/docs") -> None:
+    def wait(self, path: str = "/api") -> None:
         """Until the server answers at all."""
         deadline = monotonic() + START_S
         while True:

@@ -8,7 +8,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
 from projections.queries import SQL as STATES
-from projections.queries import Queries
+from projections.queries import Queries, StateRow
 
 SQL = sql_blocks("projections", "page_queries.sql")
 
@@ -42,3 +42,17 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit}
     with reads.connection() as connection:
         return connection.execute(SQL["beliefs"], given).fetchall()
+
+
+def touched(reads: Queries, after: int, upto: int, limit: int) -> list[Subject]:
+    """The streams that entries were added to after one position and up to another."""
+    with reads.connection() as connection:
+        rows = connection.execute(SQL["touched"], {"after": after, "upto": upto, "limit": limit}).fetchall()
+    return [Subject(stream) for (stream,) in rows]
+
+
+def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateRow]:
+    """The states of meetings that tell of a year, in any date or text."""
+    given = {"known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit}
+    with reads.connection() as connection:
+        return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]

@@ -60,3 +60,25 @@ select candidates.position,
        ) as candidates
  order by candidates.position
 
+
+-- name: touched
+-- The streams that entries were added to after one position and up to another.
+select distinct stream
+  from entries
+ where position > %(after)s and position <= %(upto)s
+ order by stream
+ limit %(limit)s
+
+-- name: meetings
+-- The states of meetings whose documents tell of a year.
+select subject, lane, known_from, valid_from, doc, 0
+  from (
+        select stream
+          from entries
+         where version = 1
+           and stream > 'meeting:' and stream < 'meeting;'
+           and position <= %(known_at)s
+       ) as candidates,
+       {held}
+ where doc like %(year)s
+ limit %(limit)s

@@ -30,7 +30,7 @@ from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request, listening, 
 pytest_plugins = ["tests.service"]
 
 READS = ("/v1/events", "/v1/events/1", "/v1/initiatives", "/v1/initiatives/indus-x", "/v1/initiatives/indus-x/history")
-OPEN = ("/v1/health", "/v1/ready", "/metrics", "/v1/event-types", "/v1/openapi.json", "/docs", "/problems/invalid")
+OPEN = ("/v1/health", "/v1/ready", "/metrics", "/v1/event-types", "/v1/openapi.json", "/api", "/problems/invalid")
 
 
 TALKS = event("meeting.held", "meeting:talks", "2024", title="Talks", participants=[{"person": "A. Canary"}])

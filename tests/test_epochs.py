@@ -103,7 +103,7 @@ def test_every_answer_tells_the_epoch(seeded: Service) -> None:
      ("POST", "/v1/events", {}, 401), ("POST", "/v1/events", ADMIN, 415), ("GET", "/v1/ready", {}, 200),
      ("POST", "/v1/events", ADMIN | {"Content-Type": "application/json", "Content-Length": "9999999"}, 413),
      ("GET", "/metrics", {}, 200), ("GET", "/v1/event-types", {}, 200), ("GET", "/v1/ready?x=1", {}, 422),
-     ("GET", "/", {}, 307), ("GET", "/docs", {}, 200), ("GET", "/problems/invalid", {}, 200)],
+     ("GET", "/", {}, 200), ("GET", "/docs", {}, 307), ("GET", "/api", {}, 200), ("GET", "/problems/invalid", {}, 200)],
 )  # fmt: skip
 def test_what_rests_on_no_entry_tells_the_epoch_too(
     location: LedgerLocation, method: str, path: str, headers: dict[str, str], status: int

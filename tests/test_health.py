@@ -63,7 +63,7 @@ def test_health_tells_how_far_the_projections_are(service: Service) -> None:
 def test_health_tells_that_nobody_follows(service: Service) -> None:
     """degraded, with what to do, where there are entries and nobody has projected one; in an empty ledger nothing is wrong."""
     with service.location.connect() as connection:
-        connection.execute("drop table projections, states, statuses, timeline, search, due")
+        connection.execute("drop table projections, states, statuses, timeline, search, due, flags")
     assert service.get("/v1/health").json()["status"] == "ok"
     service.post(THX)
     told = service.get("/v1/health")

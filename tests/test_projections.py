@@ -233,7 +233,7 @@ def test_what_stops_one_projection_stops_no_other(
     health = service.get("/v1/health").json()
     assert health["status"] == "stopped"
     told = {one["name"]: (one["position"], one["error_position"]) for one in health["projections"]}
-    assert told == {"states": (4, None), "timeline": (4, None), "search": (4, None), "due": (2, 3)}
+    assert told == {"states": (4, None), "timeline": (4, None), "search": (4, None), "due": (2, 3), "flags": (4, None)}
     assert service.get("/v1/initiatives/indus-x").status_code == 200
     assert service.get("/v1/due").json()["basis"]["known_at"] == 2
     with pytest.raises(Unreadable, match="entry 3 cannot be projected"):
@@ -284,13 +284,13 @@ def test_a_changed_version_rebuilds_its_projection_alone(
         after = _tables(reader)
         assert rows(reader) == before
         assert {name: one.built for name, one in read_progress(reader).items()} == {
-            "states": 1, "timeline": 0, "search": 0, "due": 0,
+            "states": 1, "timeline": 0, "search": 0, "due": 0, "flags": 0,
         }  # fmt: skip
     assert {name for name, table in after.items() if tables[name] != table} == {"states", "statuses"}
 
 
 def _tables(reader: Any) -> dict[str, int]:
-    names = ("projections", "states", "statuses", "timeline", "search", "due")
+    names = ("projections", "states", "statuses", "timeline", "search", "due", "flags")
     return {name: reader.execute("select to_regclass(%s)::oid", [name]).fetchone()[0] for name in names}
 
 
@@ -351,7 +351,7 @@ def test_of_two_that_an_entry_stops_the_one_that_is_mended_goes_on(
     told = {
         one["name"]: (one["position"], one["error_position"]) for one in service.get("/v1/health").json()["projections"]
     }
-    assert told == {"states": (4, None), "timeline": (4, None), "search": (2, 3), "due": (4, None)}
+    assert told == {"states": (4, None), "timeline": (4, None), "search": (2, 3), "due": (4, None), "flags": (4, None)}
 
 
 def test_a_rebuild_of_a_log_that_is_gone_is_not_gone_on_with(

@@ -100,7 +100,7 @@ def _open(settings: Settings) -> Settings:
 
 def _welcome(settings: Settings, port: int, key: str) -> None:
     address = f"http://{settings.host}:{port}"
-    say(f"The partnership ledger is at {address}  (reference: {address}/docs)")
+    say(f"The partnership ledger is at {address}  (reference: {address}/api)")
     say(f"  state of a programme   curl {address}/v1/initiatives/indus-x")
     say(f"  every entry, in order  curl {address}/v1/events")
     say(f"  signed tree            curl {address}/log/checkpoint")

@@ -150,6 +150,25 @@ class StatePage(BaseModel):
     basis: BasisShape
 
 
+class Participation(BaseModel):
+    """What a party has done about an agreement."""
+
+    model_config = ConfigDict(extra="allow")
+
+    agreement: str
+    party: str
+    status: str
+    version: int
+    anomalies: list[dict[str, Any]]
+    disputed: bool
+
+
+class FlaggedPage(BaseModel):
+    items: list[State | Participation]
+    next: str | None
+    basis: BasisShape
+
+
 class TimelineItem(BaseModel):
     """A fact, the day that it counts from, and whom it names."""
 

@@ -94,6 +94,11 @@ def _in_history(line: str, corrections: list[dict[str, Any]], weak: set[int]) ->
     return {"event": event, "corrections": corrections, "struck": struck, "unverified": unverified} | _times(event)
 
 
+def timed(event: dict[str, Any]) -> dict[str, Any]:
+    """An entry with the day and the time of its recording."""
+    return {"event": event, **_times(event)}
+
+
 def _times(event: dict[str, Any]) -> dict[str, str]:
     """The day and the time of recording, in words."""
     at = read_time(event["recordedtime"])
@@ -220,7 +225,7 @@ def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, 
     first = query.from_entry or max(1, size - PAGE + 1)
     found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
     events = [event_of(line) for _, line in found[:PAGE]]
-    body = to_json({"entries": [{"event": event} | _times(event) for event in events]}).decode()
+    body = to_json({"entries": [timed(event) for event in events]}).decode()
     after = found[PAGE][0] if len(found) > PAGE else None
     before = max(1, first - PAGE) if first > 1 else None
     basis = reads.basis(query.asked())

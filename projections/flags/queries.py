@@ -1,0 +1,23 @@
+"""The states that have anomalies or are in dispute, at a basis."""
+
+from ledger.database.connection import sql_blocks
+from projections.basis import Asked, Basis
+from projections.queries import Queries, StateRow
+
+SQL = sql_blocks("projections.flags", "flags.sql")
+Place = tuple[str, str]
+"""Where a page ends: a subject, and the lane of a party, empty for the subject itself."""
+
+
+def flagged(
+    reads: Queries, asked: Asked, after: Place | None, limit: int
+) -> tuple[list[StateRow], Place | None, Basis]:
+    """A page of them, in the order of their subjects; where the next one starts, and the basis of both."""
+    subject, lane = after or ("", "")
+    with reads.at(asked, "flags", "states") as (connection, basis):
+        rows = connection.execute(SQL["flagged"], {
+            "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1,
+            "after_subject": subject, "after_lane": lane,
+        }).fetchall()  # fmt: skip
+    found = [StateRow(*row) for row in rows[:limit]]
+    return found, (found[-1].subject, found[-1].lane) if len(rows) > limit else None, basis
