@@ -133,22 +133,16 @@ def _days(marks: Iterable[Mark]) -> Iterator[int]:
 
 
 def placed(marks: Sequence[Mark], of: Axis, today: float, valid: float) -> list[Place]:
-    """From where to where each mark goes; a bar goes to the next one of its track, or else beyond the day that is looked
-    at, or beyond today, where it begins after that day.
+    """From where to where each mark goes; a bar goes to where it ends, or else beyond the day that is looked at,
+    or beyond today, where it begins after that day.
     """
     spans = [_span(one.at, of) for one in marks if one.at]
     found = []
-    for number, (mark, (x0, x1)) in enumerate(zip(marks, spans, strict=True)):
-        later = (spans[n][0] for n in range(number + 1, len(marks)) if _follows(marks[n], mark))
+    for mark, (x0, x1) in zip(marks, spans, strict=True):
         now = valid if x1 <= valid < today else today
-        until = max(next(later, now), x1) if mark.bar else None
-        is_open = bool(mark.bar) and not any(_follows(one, mark) for one in marks[number + 1 :])
-        found.append(_place(mark, x0, x1, until, is_open, of))
+        until = max(_span(mark.until, of)[0] if mark.until else now, x1) if mark.bar else None
+        found.append(_place(mark, x0, x1, until, bool(mark.bar) and mark.until is None, of))
     return found
-
-
-def _follows(later: Mark, mark: Mark) -> bool:
-    return later.track == mark.track and bool(later.bar or later.closes)
 
 
 def _span(at: Told, of: Axis) -> tuple[float, float]:

@@ -98,7 +98,7 @@ def _moved(place: Place) -> Iterator[str]:
 def _shape(place: Place) -> Iterator[str]:
     """Its sign, hollow where the date is not a day; with a dot in it, where it would be filled else."""
     mark, x, y = place.mark, place.middle, _middle(place)
-    is_day = mark.at is not None and place.x1 == place.x0 and not mark.at.about
+    is_day = mark.at is not None and place.x1 == place.x0 and not (mark.at.about or mark.at.perhaps)
     name = "shape" if is_day else "shape hollow"
     match mark.shape:
         case "disc" | "ring":
