@@ -58,6 +58,7 @@ MALFORMED = [
     b"", b" ", b"{", b"nul", b'{"type": }', b'{"a":1}{"b":2}', b"\x00", b"\xff\xfe", b'{"a":"\xff"}', b'{"a":"\x00"}',
     b'{"a":"\\ud800"}', b'{"\\udc00":1}', b'{"a":"\\x"}', b"[" * 200_000, b'{"a":' * 100_000, b'{"a":NaN}',
     b'{"a":Infinity}', b"{'a':1}", b"{}//", b'{"a":01}', b"\xef\xbb\xbf{}", "{}".encode("utf-16"),
+    b'{"a":1,"a":"\xff"}',
 ]  # fmt: skip
 
 
@@ -166,6 +167,8 @@ BAD_EVENTS: list[tuple[dict[str, Any], str]] = [
     (of("source.registered", "source:x", title="X", kind="dataset", sha256="0" * 63), "/data/sha256"),
     (of("source.registered", "source:x", title="X", kind="dataset", url="file:///etc"), "/data/url"),
     (of("source.registered", "source:x", title="X", kind="dataset", retrieved="2024-02-30"), "/data/retrieved"),
+    (of("source.registered", "source:x", title="X", kind="dataset", retrieved=86_400), "/data/retrieved"),
+    (of("source.registered", "source:x", title="X", kind="dataset", retrieved="86400"), "/data/retrieved"),
     (of("milestone.scheduled", "milestone:x", title="X", due="2024-06-31"), "/data/due"),
     (of("milestone.partially_met", "milestone:x", share=2), "/data/share"),
     (of("milestone.partially_met", "milestone:x", share=10**400), "/data/share"),

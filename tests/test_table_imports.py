@@ -18,6 +18,7 @@ from api.transfer.forms import as_key, slug
 from api.transfer.report import CellFault
 from tests.commands import Command, Run, lines_of
 from tests.examples import THX, USA, event
+from tests.minimal import MINIMAL
 
 pytest_plugins = ["tests.commands"]
 
@@ -192,6 +193,30 @@ def test_what_was_struck_by_hand(importing: Importing, strike: str, by_position:
     assert [one["outcome"] for one in again] == ["unchanged"] * 4
     assert "appended 0, repeated 3, refused 0" in importing(rows).stderr
     assert "appended 1 (1 corrected), repeated 1, refused 0" in importing("7,Post,Arland,\n", corrects=True).stderr
+
+
+@pytest.mark.parametrize("remark", ["entry.annotated", "entry.disputed"])
+def test_a_remark_is_no_fact_of_the_table(importing: Importing, remark: str) -> None:
+    """Whoever annotates or disputes what an import recorded may give that the same ``correlationid``: nothing is struck for it."""
+    importing("7,Posts,Arland,\n")
+    recorded = next(one for one in importing.entries() if one["subject"] == "agreement:7")
+    about = MINIMAL[remark]["data"] | {"target": recorded["id"]}
+    told = event(remark, "agreement:7", None, **about) | {"correlationid": recorded["correlationid"]}
+    importing.command("append", "-", stdin=json.dumps(told))
+    assert "appended 0, repeated 2, refused 0" in importing("7,Posts,Arland,\n").stderr
+    assert "appended 1 (1 corrected), repeated 1, refused 0" in importing("7,Mails,Arland,\n", corrects=True).stderr
+    assert importing.title("agreement:7") == "Mails"
+
+
+@pytest.mark.parametrize("by_position", [True, False])
+def test_what_is_struck_under_its_correlationid_counts_no_more(importing: Importing, by_position: bool) -> None:
+    """However the entry is named: it is not told as recorded already."""
+    importing("7,Posts,Arland,\n8,Rails,Arland,1950\n")
+    recorded = next(one for one in importing.entries() if one["type"] == "agreement.signed")
+    target = int(recorded["sequence"]) if by_position else recorded["id"]
+    struck = event("entry.voided", "agreement:8", None, target=target, reason_code="test_entry", reason="A rehearsal")
+    importing.command("append", "-", stdin=json.dumps(struck | {"correlationid": recorded["correlationid"]}))
+    assert "appended 1, repeated 3, refused 0" in importing("7,Posts,Arland,\n8,Rails,Arland,1950\n").stderr
 
 
 def test_what_was_replaced_by_hand_and_struck(importing: Importing) -> None:

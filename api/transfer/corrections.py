@@ -45,16 +45,19 @@ class Imported:
     by_hand: dict[str, int] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
-        """Take what an import has recorded."""
+        """Take what an import has recorded, or somebody under the ``correlationid`` of it."""
         self.by_hand.pop(entry.correlationid or "", None)
-        self._take(entry, entry.correlationid or "", entry.data.get("target"))
+        self._take(entry, entry.correlationid or "", self._id_of(entry.data.get("target")))
 
     def add_by_hand(self, entry: Entry) -> None:
         """Take what somebody else has recorded, if it strikes what an import had."""
-        target = self.ids.get(entry.data["target"], entry.data["target"])
+        target = self._id_of(entry.data["target"])
         if correlation := self.correlation.get(target):
             self.by_hand[correlation] = entry.position or 0
             self._take(entry, correlation, target)
+
+    def _id_of(self, target: Any) -> Any:
+        return self.ids.get(target, target)
 
     def _take(self, entry: Entry, correlation: str, target: str | None) -> None:
         counting = self.counting.setdefault(correlation, {})
@@ -80,14 +83,17 @@ def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
     """What earlier imports with a mapping of this name recorded, and others struck, from the lines of a log."""
     found, sign = Imported(), mark(mapping)
     for line in lines:
-        if sign in line:
+        is_strike = any(strike in line for strike in STRIKES)
+        if sign in line and (is_strike or CORRECTION not in line):
             found.add(read_line(line))
-        elif any(strike in line for strike in STRIKES):
+        elif is_strike:
             found.add_by_hand(read_line(line))
     return found
 
 
 STRIKES = ('"type":"entry.voided"', '"type":"entry.superseded"')
+CORRECTION = '"type":"entry.'
+"""Of those that strike nothing an import makes none: somebody gave one the ``correlationid`` of the fact that it is about."""
 BY_HAND = (
     "it was struck by hand in entry {}. To record it as the table has it, say in the mapping why: corrections = {{ … }}"
 )

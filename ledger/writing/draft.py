@@ -97,8 +97,8 @@ def parse_json(body: bytes | str) -> Any:
 def _no_json(body: bytes | str, error: ValueError) -> Invalid:
     """What is malformed is that first of all, wherever else it repeats itself."""
     if str(error).startswith("Detected duplicate key"):
-        text = body.decode() if isinstance(body, bytes) else body
         try:
+            text = body.decode() if isinstance(body, bytes) else body
             from_json(text.encode(), allow_inf_nan=False)
         except ValueError as malformed:
             error = malformed

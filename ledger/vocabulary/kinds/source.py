@@ -1,15 +1,26 @@
 """Sources: the documents in which facts are asserted."""
 
+import re
 from datetime import date
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ledger.vocabulary.codes import SourceKind
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AnyPerson, Citation, Fact, Language, MediaType, Name, Sha256, Text, Url
 from ledger.vocabulary.kind import Kind, transition
 from ledger.vocabulary.state import State
+
+
+def _is_day(value: object) -> object:
+    """Raises ValueError for a number, and for a text of one: pydantic would count seconds from 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not DAY.match(value)):
+        raise ValueError("this is no day, such as 2024-09-25")
+    return value
+
+
+DAY = re.compile(r"\d{4}-", re.ASCII)
 
 
 class _Descriptive(Fact):
@@ -21,7 +32,7 @@ class _Descriptive(Fact):
     author: AnyPerson | None = None
     url: Url | None = None
     published: PartialDate | None = None
-    retrieved: date | None = None
+    retrieved: Annotated[date, BeforeValidator(_is_day)] | None = None
     language: Language | None = None
     media_type: MediaType | None = None
     sha256: Sha256 | None = None
