@@ -335,6 +335,17 @@ def test_two_keys_of_one_id_are_told_between_imports(importing: Importing, one: 
     importing(f"{one},Posts,Arland,1/2/1950\n{one} b,Posts,Arland,\n")
 
 
+@pytest.mark.parametrize(("one", "other"), [("A-1", "A 1"), ("Côte 1", "Cote 1")])
+def test_two_names_of_one_id_are_told_between_imports(importing: Importing, one: str, other: str) -> None:
+    """So it is where the id is made of an item: a name of an earlier table is not given to another party."""
+    importing(f"7,Posts,{one},\n")
+    before = importing.entries()
+    told = importing(f"8,Rails,Arland;{other},\n", code=1).stderr
+    assert f"line 2: an earlier import has party.registered of party:{slug(one)} under another key" in told
+    assert importing.entries() == before
+    assert "appended 2, repeated 1, refused 0" in importing(f"8,Rails,Arland;{one},\n").stderr
+
+
 @given_any(st.text(min_size=1), st.text(min_size=1))
 def test_a_slug_is_made_of_the_key_form(one: str, other: str) -> None:
     """Texts of one key form have one id; where a letter is lost that is not an accent, no two share one."""

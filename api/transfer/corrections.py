@@ -69,9 +69,13 @@ class Imported:
         self.ids[entry.position or 0] = entry.id
 
     @cached_property
-    def correlations(self) -> dict[Counting, str]:
+    def correlations(self) -> dict[Counting, set[str]]:
         """Under which ``correlationid`` a subject has a fact of a type."""
-        return {one: correlation for correlation, facts in self.counting.items() for one in facts.values()}
+        found: dict[Counting, set[str]] = {}
+        for correlation, facts in self.counting.items():
+            for one in facts.values():
+                found.setdefault(one, set()).add(correlation)
+        return found
 
 
 def mark(mapping: TableMapping) -> str:
@@ -136,7 +140,7 @@ def _check_keys(facts: list[RowFact], earlier: Imported) -> None:
     """Raises CellFault where an earlier import gave the id that is made of a row's key to another key."""
     for fact in facts:
         subject, type_ = fact.event["subject"], fact.event["type"]
-        if earlier.correlations.get(Counting(subject, type_), fact.correlation) != fact.correlation:
+        if fact.correlation not in earlier.correlations.get(Counting(subject, type_), {fact.correlation}):
             raise CellFault(
                 "",
                 f"an earlier import has {type_} of {subject} under another key, or another name of the fact: two would have one id",

@@ -279,12 +279,13 @@ class TableMapping(MappingPart):
         return set().union(*(made[one].first_of if one in made else (one,) for one in columns))
 
     def subject_is_key(self, name: str) -> bool:
-        """Whether the subject of a fact is made of the key, so that no other row can give a fact of its type to it."""
+        """Whether the subject of a fact is made of its key, so that no other key can give a fact of its type to it."""
         fact = self.facts[name]
+        key, made_of = self.key if fact.key is None else fact.key, columns_of(fact.subject)
         twins = [one for one in self.facts.values() if (one.type, one.subject) == (fact.type, fact.subject)]
-        if not self.key or fact.key is not None or fact.for_each or len(twins) > 1:
+        if key is None or (fact.for_each and ITEM not in made_of) or len(twins) > 1:
             return False
-        return self.origins_of(columns_of(fact.subject)) >= self.origins_of(self.key)
+        return self.origins_of(made_of - {ITEM}) >= self.origins_of(key)
 
     def _named(self) -> set[str]:
         named = columns_of([self.sources, [dict(fact) for fact in self.facts.values()]])
