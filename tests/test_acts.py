@@ -141,6 +141,19 @@ def test_several_successors() -> None:
     assert len(replaced.shown()["superseded_by"]) == 2
 
 
+def test_what_is_replaced_again_has_the_day_of_that() -> None:
+    """A party that was restored, or an agreement that was revived, and is succeeded again is so from the later day on."""
+    union = [act("party.registered", "1950"), act("party.succeeded", "1958-02-22"), act("party.restored", "1961-09-28")]
+    pact = [act("agreement.signed", "1990"), act("agreement.superseded", "1995"), act("agreement.revived", "1997")]
+    for cycle, again, other in [
+        (union, act("party.succeeded", "1971-09-01"), act("party.succeeded", "1972-01-01", by="party:ind")),
+        (pact, act("agreement.superseded", "1999"), act("agreement.superseded", "2001", by="agreement:framework")),
+    ]:
+        for told in permutations([*cycle[1:], again, other]):
+            name = again["type"].partition(".")[2]
+            assert given(cycle[0], *told).shown()["dates"][name] == again["occurred"]
+
+
 # --- what belongs together
 
 

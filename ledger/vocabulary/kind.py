@@ -157,13 +157,13 @@ class Kind:
         elif rule:
             self._move(state, rule)
             if not fact.describes:
-                state.date(fact.short_type, first=rule.joint)
+                state.date(fact.short_type, first=rule.joint and (not rule.once or self._is_joined(state, fact)))
         if act:
             state.enter(act)
         return is_act
 
     def _is_joined(self, state: State, fact: Fact) -> bool:
-        """Whether it is one more act of the sort that ended the stream, such as another successor."""
+        """Whether it is one more act of the sort, such as another successor, and what that led to has lasted since."""
         return any(name == fact.short_type for name, _ in state.acts)
 
     def _open(self, state: State, fact: Fact, rule: Transition | None) -> None:
