@@ -1,6 +1,7 @@
 """`ledger verify`: check a log from the outside, with no database and no trust in who serves it."""
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -13,6 +14,7 @@ from api.cli.policies import read_policy
 from api.cli.reading import ValidAt, read_asked
 from api.cli.terminal import progress, say, show_rows, write
 from api.transfer.entries import Entries
+from api.transfer.names import check_names
 from api.transfer.refolding import Difference, Made, Told, differences
 from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
 from api.transfer.verifying import verify as verify_all
@@ -23,6 +25,7 @@ from ledger.proofs.policy import Policy
 from ledger.proofs.policy import check as check_policy
 from ledger.proofs.verifier import Keep, Read
 from ledger.settings import read_settings
+from projections.names_check import SORTS_OUTSIDE
 
 MAX_PATH = 1_000
 """A key may be longer than a path can be."""
@@ -51,7 +54,7 @@ def verify(
         ),
     ] = False,
     service: Annotated[
-        str | None, typer.Option(help="For a copy: the address of the service whose answers are compared.")
+        str | None, typer.Option(help="For a copy: the address of the service whose answers are held against it.")
     ] = None,
     valid_at: ValidAt = None,
 ) -> None:
@@ -63,15 +66,14 @@ def verify(
     if valid_at and not semantic:
         raise typer.BadParameter("--valid-at is the day of the states that --semantic compares")
     day = read_asked(None, valid_at).valid_at or datetime.now(UTC).date()
-    entries = Entries()
-    keep = entries.take if semantic else _let_go
+    entries = Entries(whole=semantic)
     if path.is_file():
-        note = _verify_file(path, keys, checkpoint, keep)
+        note = _verify_file(path, keys, checkpoint, entries.take)
     else:
         read = _service(where) if "://" in where else from_directory(path)
         with progress("verify", None) as advance:
             at, note = verify_all(
-                read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where, keep=keep
+                read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where, keep=entries.take
             )
         _tell(f"all {at.size:,} entries are those that were signed", at)
         if (seen := Memory(at.origin).seen()) and seen.checkpoint.size > at.size:
@@ -83,12 +85,11 @@ def verify(
         _tell_witnesses(rule, note)
     if semantic and not entries.size:
         raise typer.BadParameter("--semantic takes a whole log, and this is the proof of one entry")
-    if semantic and answering:
-        _compare(entries, answering, day)
-
-
-def _let_go(entries: Sequence[bytes]) -> None:
-    pass
+    if answering and entries.size:
+        entries.arrange()
+        sound = [_check_names(entries, answering), not semantic or _compare(entries, answering, day)]
+        if not all(sound):
+            raise typer.Exit(3)
 
 
 def _answering(where: str, service: str | None) -> str | None:
@@ -97,9 +98,19 @@ def _answering(where: str, service: str | None) -> str | None:
     return address and address.rstrip("/").removesuffix("/log")
 
 
-def _compare(entries: Entries, address: str, day: date) -> None:
-    """Tell where the states that the entries make are others than the service answers, and end with code 3 where there are any."""
-    entries.arrange()
+def _check_names(entries: Entries, address: str) -> bool:
+    """Whether the names that the service discloses to this key are those that were committed to, or erased; tells where not."""
+    names, key = Counter[str](), api_key()
+    with progress("names", None) as advance:
+        found = list(check_names(entries, from_service(address, key) if key else None, names, advance))
+    if names:
+        say(f"names of persons: {', '.join(f'{names[sort]:,} {sort}' for sort in SORTS_OUTSIDE)}")
+    show_rows(("position", "finding"), found)
+    return not found
+
+
+def _compare(entries: Entries, address: str, day: date) -> bool:
+    """Whether the states that the entries make are those that the service answers; tells where not."""
     compared = 0
 
     def advance(done: int) -> None:
@@ -114,8 +125,9 @@ def _compare(entries: Entries, address: str, day: date) -> None:
     if found:
         more = f", and perhaps more than these {MOST_SHOWN:,}" if len(found) == MOST_SHOWN else ""
         say(f"{address} tells states that do not follow from the entries{more}", "red")
-        raise typer.Exit(3)
-    say(f"the {compared:,} states on {day} are those that the entries make", "green")
+    else:
+        say(f"the {compared:,} states on {day} are those that the entries make", "green")
+    return not found
 
 
 def keys_of(policy: Policy | None) -> list[VerifierKey]:

@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
@@ -57,6 +58,10 @@ def _check_size(size: int, name: str) -> None:
         raise Unavailable(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no file of a log has")
 
 
+class KeyRefused(Unavailable):
+    """The service answers others, not whoever has this key, or none."""
+
+
 class _KeyStaysHome(HTTPRedirectHandler):
     """Follows redirects; the key of one host is told to no other."""
 
@@ -79,7 +84,8 @@ def from_service(address: str, key: str | None) -> Read:
             with opener.open(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return _body(answer, f"{base}/{path}")
         except HTTPError as error:
-            raise Unavailable(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
+            sort = KeyRefused if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Unavailable
+            raise sort(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
         except (OSError, HTTPException, ValueError, zlib.error) as error:
             raise Unavailable(f"{base}/{path} cannot be read: {_why(error)}") from None
 
