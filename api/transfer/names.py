@@ -28,16 +28,17 @@ def check_names(
     One request for each entry that names persons; none where ``read`` is None, or once the service says that names are not for
     this key: then they are withheld. The streams of what is missing are asked why: it may be lost, or erased since the checkpoint.
     """
-    check = NamesCheck(entries.erasures(), found)
+    check, disclosing = NamesCheck(entries.erasures(), found), read
     for done, line in enumerate(entries.naming(), 1):
         entry = read_line(line)
         position = entry.position or 0
-        kept = _opened(read, position) if read and entry.has_persons else None
-        read = None if entry.has_persons and kept is None else read
+        kept = _opened(disclosing, position) if disclosing and entry.has_persons else None
+        disclosing = None if entry.has_persons and kept is None else disclosing
         yield from check.entry(position, entry.id, line.decode(), kept)
         report(done)
     erased, lost = set[Place](), set[Place]()
-    for subject in sorted({entries.subject(position) for position in check.missing.values()}) if read else ():
+    for subject in sorted({entries.subject(position) for position in check.missing.values()}):
+        assert read  # else it would be withheld
         for place, why in _why_missing(read, subject):
             erased |= {place} if why.get("erased", {}).get("position", 0) > entries.size else set()
             lost |= {place} if why.get("lost") is True else set()
