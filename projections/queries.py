@@ -293,9 +293,7 @@ def _verified(connection: Connection, shown: list[StateRow], retracted: Retracte
     provenance = [from_json(one.doc)["provenance"] for one in shown]
     positions = {position for one in provenance for found in one.values() for position in found}
     weak = _unverified(connection, positions, retracted)
-    return [
-        one._replace(unverified=_unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)
-    ]
+    return [one._replace(unverified=unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)]
 
 
 def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
@@ -360,7 +358,7 @@ def _unverified(connection: Connection, positions: Collection[int], retracted: R
     return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}
 
 
-def _unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
+def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
     """The fields of which nothing is left that a source still stands for."""
     return {
         field: sorted({by for position in positions for by in weak[position]})

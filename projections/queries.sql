@@ -251,12 +251,13 @@ refs @> array[%(ref)s::text]
 
 -- name: retracted
 -- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
-select subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
+select distinct on (subject) subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
   from states
  where kind = 'source'
    and status = 'retracted'
    and lane = ''
    and known_from <= %(known_at)s and known_to > %(known_at)s
+ order by subject, valid_from desc
 
 -- name: unverified
 -- Which of these entries cite sources, and none that still stands?

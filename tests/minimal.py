@@ -148,6 +148,14 @@ NEEDED: dict[str, dict[str, Any]] = {
     "entry.disputed": {"target": FIRST, "by": "source:doc", "ground": "It says otherwise"},
     "entry.dispute_resolved": {"target": FIRST, "outcome": "rejected"},
     "entry.value_erased": {"target": FIRST, "pointer": "/data/participants/0/person", "ground": "consent_withdrawn"},
+    "entry.log_begun": {
+        "target": FIRST,
+        "origin": "ledger.example/second",
+        "before": "ledger.example/first",
+        "size": FIRST,
+        "root": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "reason": "A backup was put back",
+    },
 }
 
 PERSON = "A. Canary"

@@ -19,11 +19,14 @@ import pytest
 
 import seeds
 from api.app import listen
+from ledger.database.connection import Connection
 from ledger.database.embedded import Embedded
 from ledger.errors import Misconfigured
 from ledger.settings import Settings
 from tests.examples import event
 from tests.service import ADMIN, ADMIN_KEY, half_a_request
+from tests.signing import tamper
+from tests.standby import wait_until
 
 LEDGER = Path(sys.executable).with_name("ledger")
 SEEDED = sum(len(seeds.events(name)) for name in seeds.FILES)
@@ -158,6 +161,62 @@ def test_the_demo_outlives_its_server_and_the_next_one_a_kill(data: Path) -> Non
         assert second.wait_until_up()["head"] == SEEDED + 1
         assert second.stop()[0] == 0
         assert servers(data) == []
+
+
+def put_back(data: Path, size: int) -> None:
+    """As a backup has it that was taken at this size."""
+    server = Embedded(data, "ledger")
+    try:
+        with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+            owner.execute("set search_path to ledger")
+            tamper(
+                owner,
+                f"delete from disclosures using entries where position > {size} and entries.entry_id = disclosures.entry_id",
+                f"delete from entries where position > {size}",
+                f"delete from checkpoints where size > {size}",
+                f"update head set size = {size}, recorded_at = (select max(recorded_at) from entries)",
+            )
+    finally:
+        server.stop()
+
+
+def test_a_demo_that_was_put_back_serves_what_is_there_and_says_what_to_do(data: Path, tmp_path: Path) -> None:
+    """As `ledger serve` does: it reads, records nothing, and health says why; what it says to do brings everything back."""
+    mend = {"LEDGER_LOG_KEY": str(data / "log" / "key")}
+    with demo(data) as first:
+        first.wait_until_up()
+        wait_until(lambda: f"\n{SEEDED}\n" in first.client.get("/log/checkpoint").text)
+        first.stop()
+    run_on(data, "log", "export", tmp_path / "tiles")
+    put_back(data, 100)
+    with demo(data) as second:
+        wait_until(lambda: is_stopped(second))
+        assert "131 were signed" in second.client.get("/v1/health").json()["why"]
+        assert second.client.get("/v1/events/100").status_code == 200
+        assert second.client.post("/v1/events", json=CANARY, headers=ADMIN).status_code == 503
+        code, said = second.stop()
+        assert (code, "Traceback" in said) == (0, False)
+        assert "ledger log recover TILES" in said
+        assert f"LEDGER_LOG_KEY={mend['LEDGER_LOG_KEY']}" in said
+    run_on(data, "log", "recover", tmp_path / "tiles", **mend)
+    with demo(data) as third:
+        assert third.wait_until_up()["head"] == SEEDED
+        assert third.client.post("/v1/events", json=CANARY, headers=ADMIN).status_code == 201
+
+
+def is_stopped(running: Demo) -> bool:
+    assert running.process.poll() is None, "it has ended"
+    try:
+        return bool(running.client.get("/v1/health").json().get("status") == "stopped")
+    except httpx2.TransportError:
+        return False  # it does not listen yet
+
+
+def run_on(data: Path, *arguments: object, **more: str) -> None:
+    """A command on the demo's data."""
+    command = [LEDGER, *map(str, arguments)]
+    done = subprocess.run(command, env=settings(data, 0, **more), capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_port_that_is_taken_is_one_clear_line(data: Path) -> None:

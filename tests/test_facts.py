@@ -129,6 +129,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "entry.disputed": ("target by ground", ""),
     "entry.dispute_resolved": ("target outcome", ""),
     "entry.value_erased": ("target pointer ground", ""),
+    "entry.log_begun": ("target origin before size root reason", ""),
 }
 
 # "a or b" in VOCABULARY.md: one of them must be there.

@@ -1,5 +1,8 @@
 """A log that was put back: nobody signs it, nobody appends to it, and what was signed comes back byte for byte from a copy of the tiles."""
 
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -8,15 +11,15 @@ from typing import Any
 import pytest
 
 from api.transfer.tiles import export_tiles
-from ledger.database.connection import Connection
+from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import NotAsSigned
 from projections.tree.keys import Anchor, LogKeys
 from projections.tree.signer import Signer, check_signed
 from projections.tree.signer import sign as sign_on
-from tests.commands import Command
+from tests.commands import Command, lines_of, run
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of
-from tests.signing import Sign, tamper
+from tests.signing import ORIGIN, Sign, tamper
 from tests.standby import wait_until
 from tests.test_names import TALKS
 
@@ -216,13 +219,84 @@ def test_another_log_begins_where_two_pasts_exclude_each_other(
     assert "304 were signed" in command("follow", code=3, LEDGER_LOG_KEY=str(key)).stderr
     at = {"LEDGER_LOG_KEY": str(tmp_path / "keys" / "second"), "LEDGER_ORIGIN": "ledger.example/second"}
     command("log", "init", **at)
-    command("log", "resume", "--reason", "a backup was put back, and others had recorded by then", **at)
+    resumed = command("log", "resume", "--reason", "a backup was put back, and others had recorded by then", **at)
+    assert "entry 103 tells which one it follows" in resumed.stderr
     assert signed.post(*claims(1)).status_code == 201
     with signed.location.connect(patient=True) as connection:
         checkpoint = Signer(connection, Path(at["LEDGER_LOG_KEY"])).round()
     assert checkpoint
-    assert (checkpoint.origin, checkpoint.size) == ("ledger.example/second", 103)
-    assert signed.get("/log/checkpoint").text.startswith("ledger.example/second\n103\n")
+    assert (checkpoint.origin, checkpoint.size) == ("ledger.example/second", 104)
+    assert signed.get("/log/checkpoint").text.startswith("ledger.example/second\n104\n")
+
+
+@pytest.fixture
+def begun(signed: Service, superuser: Connection, command: Command, tmp_path: Path) -> dict[str, Any]:
+    """Another log that began at entry 103; the one before was signed at 3 and 304 entries. The entry that tells so."""
+    put_back(superuser, 100)
+    assert signed.post(*claims(2)).status_code == 201
+    at = {"LEDGER_LOG_KEY": str(tmp_path / "keys" / "second"), "LEDGER_ORIGIN": "ledger.example/second"}
+    command("log", "init", **at)
+    command("log", "resume", "--reason", "a backup was put back", **at)
+    command("log", "resume", "--reason", "it is told once", **at)
+    command("rebuild")
+    with signed.location.connect(patient=True) as connection:
+        assert Signer(connection, Path(at["LEDGER_LOG_KEY"])).round()
+    assert signed.size() == 103
+    told: dict[str, Any] = signed.get("/v1/events/103").json()
+    return told
+
+
+def test_the_first_entry_of_another_log_tells_of_the_one_before(
+    begun: dict[str, Any], signed: Service, superuser: Connection
+) -> None:
+    """By whom the ledger was signed, the last size and root on which both agree, why, and about the last entry that they share."""
+    [(root,)] = superuser.execute("select root from checkpoints where size = 3").fetchall()
+    told = {name: begun["data"][name] for name in ("origin", "before", "size", "root", "reason")}
+    assert (begun["type"], begun["authtype"]) == ("entry.log_begun", "system")
+    assert told == {
+        "origin": "ledger.example/second", "before": ORIGIN, "size": 3, "root": b64encode(root).decode(),
+        "reason": "a backup was put back",
+    }  # fmt: skip
+    target = signed.get("/v1/events/3").json()
+    assert (begun["subject"], begun["data"]["target"]) == (target["subject"], target["id"])
+
+
+def test_such_an_entry_changes_nothing_else(
+    begun: dict[str, Any], signed: Service, command: Command, new_location: Callable[[], LedgerLocation], tmp_path: Path
+) -> None:
+    """It is shown in histories and replays, audited, exported and imported like any other; the state is what it was."""
+    kind, _, name = begun["subject"].partition(":")
+    history = signed.get(f"/v1/{kind}s/{name}/history").json()["items"]
+    [corrections] = [item["corrections"] for item in history if item["event"]["sequence"].endswith("0003")]
+    assert [(one["type"], one["reason"]) for one in corrections] == [("entry.log_begun", "a backup was put back")]
+    state = signed.get(f"/v1/{kind}s/{name}").json()
+    before = signed.get(f"/v1/{kind}s/{name}", known_at=102).json()
+    assert {**state, "version": 0, "basis": 0} == {**before, "version": 0, "basis": 0}
+    assert "entry.log_begun" in command("replay").stdout
+    assert "entry.log_begun" in command("history", begun["subject"]).stdout
+    assert export(command).count('"type":"entry.log_begun"') == 1
+    assert "nothing found" in run(signed.location, "audit").stderr
+    other, target = new_location(), begun["data"]["target"]
+    data = {name: begun["data"][name] for name in ("target", "origin", "before", "size", "root", "reason")}
+    again = event("entry.log_begun", begun["subject"], sources=[], **data)
+    run(other, "import", lines_of(tmp_path / "lines", THX, USA, INDUS_X | {"id": target}, again))
+    assert run(other, "export").stdout.count('"type":"entry.log_begun"') == 1
+    assert "nothing found" in run(other, "audit").stderr
+
+
+def test_where_nothing_is_shared_that_is_told(
+    signed: Service, superuser: Connection, command: Command, tmp_path: Path
+) -> None:
+    """Though the first entry is another: the size is 0, and the root that of the empty tree."""
+    tamper(
+        superuser, "update entries set body = replace(body::text, 'An article', 'A leaflet')::json where position = 1"
+    )
+    at = {"LEDGER_LOG_KEY": str(tmp_path / "keys" / "second"), "LEDGER_ORIGIN": "ledger.example/second"}
+    command("log", "init", **at)
+    command("log", "resume", "--reason", "an entry was altered", **at)
+    told = signed.get("/v1/events/305").json()
+    assert (told["data"]["size"], told["data"]["root"]) == (0, b64encode(sha256(b"").digest()).decode())
+    assert told["subject"] == "source:thx"
 
 
 def test_whoever_serves_with_the_key_looks_first(signed: Service, superuser: Connection, key: Path) -> None:

@@ -16,7 +16,7 @@ from ledger.errors import Unreadable
 from ledger.log.epoch import epochs
 from projections import audit as auditing
 from projections import follow as following
-from projections.names_audit import SORTS
+from projections.names_check import SORTS
 from projections.tree.check import last_signed
 
 

@@ -7,6 +7,7 @@ from threading import Event, Thread
 import seeds
 from api.app import build, listen, serve_on
 from api.cli.opening import own_server
+from api.cli.serving import look
 from api.cli.signing import ensure_key, signing
 from api.cli.terminal import say
 from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
@@ -31,14 +32,20 @@ def demo() -> None:
         say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")
     with listen(settings) as listener, own_server(settings, may_begin=True) as server:
         settings = _with_key(settings)
+        if settings.log_key and not look(server.location, settings.log_key):
+            say(f"to mend it, give LEDGER_LOG_KEY={settings.log_key} to that command, then start the demo again", "red")
+            _run(settings, listener, server, seeded=False)
+            return
         with signing(server.location, settings, Event()):
             _run(settings, listener, server)
 
 
-def _run(settings: Settings, listener: socket, server: Embedded) -> None:
+def _run(settings: Settings, listener: socket, server: Embedded, *, seeded: bool = True) -> None:
+    """Serve until interrupted. A log that takes no more entries is served as it is, without the seed."""
     stop = Event()
     key = _admin_key(server.location, settings)
-    load_seed(server.location, settings.name)
+    if seeded:
+        load_seed(server.location, settings.name)
     threads = [
         Thread(target=follow, args=(server.location, stop), name="follower"),
         Thread(target=_watch, args=(server, stop), name="watch"),

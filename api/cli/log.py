@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from api.cli.opening import opened
+from api.cli.recording import writing
 from api.cli.signing import ensure_key
 from api.cli.terminal import progress, say, write
 from api.cli.verify import api_key
+from api.transfer.import_export import CLERK
 from api.transfer.tiles import export_tiles
 from api.transfer.verifying import copy_of
 from ledger.errors import Misconfigured, Refused
@@ -18,6 +20,7 @@ from ledger.settings import ORIGIN, read_settings
 from projections.tree import recovery as recovering
 from projections.tree import signer as resuming
 from projections.tree.keys import Anchor, LogKeys
+from projections.tree.succession import log_begun
 
 
 def _key_file() -> Path:
@@ -86,8 +89,15 @@ def export(directory: Path) -> None:
 def resume(
     reason: Annotated[str, typer.Option(help="Why it goes on, for the epoch that begins with it.")],
 ) -> None:
+    path, reason = _key_file(), _reason(reason)
     with opened(to_change=True) as at:
-        resuming.resume(at.location, _key_file(), _reason(reason))
+        resuming.resume(at.location, path, reason)
+        with at.location.connect(patient=True) as connection:
+            begun = log_begun(connection, LogKeys.read(path).origin, reason)
+    if begun:
+        with writing() as ledger:
+            [told] = ledger.append([begun], CLERK)
+        say(f"another log begins: entry {told.position:,} tells which one it follows, and how far they agree")
     say("the log is what this key has signed, and goes on; start the process that signs")
 
 

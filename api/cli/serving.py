@@ -1,11 +1,14 @@
 """`ledger serve`: the service, in one process or several."""
 
+from pathlib import Path
+
 from uvicorn.supervisors import Multiprocess
 
 from api.app import build, from_environment, listen, serve_on, server_config
-from api.cli.opening import Opened, opened
+from api.cli.opening import opened
 from api.cli.terminal import say
 from api.http.auth import ensure_admin_key
+from ledger.database.connection import LedgerLocation
 from ledger.errors import NotAsSigned
 from ledger.settings import read_settings
 from projections.tree.signer import check_signed
@@ -17,7 +20,7 @@ def serve() -> None:
         from_environment()  # an error of the set-up is reported here once, not by every process
     with listen(settings) as listener, opened(may_begin=True) as at:
         if settings.log_key:  # it is looked at before anything is recorded; whoever signs looks again
-            _look(at)
+            look(at.location, settings.log_key)
         if settings.admin_key:  # and so is an admin key that is refused
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())
@@ -28,10 +31,11 @@ def serve() -> None:
             serve_on(build(at.settings, at.location), listener, log_level="info")
 
 
-def _look(at: Opened) -> None:
-    """A log that is not what was signed is stopped; what can be read is served all the same, and health says why."""
-    assert at.settings.log_key
+def look(location: LedgerLocation, key: Path) -> bool:
+    """Whether the log is what was signed. If it is not it is stopped; what can be read is served all the same, and health says why."""
     try:
-        check_signed(at.location, at.settings.log_key.expanduser())
+        check_signed(location, key.expanduser())
     except NotAsSigned as error:
         say(str(error), "red")
+        return False
+    return True

@@ -1,15 +1,21 @@
 """`ledger verify`: check a log from the outside, with no database and no trust in who serves it."""
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api.cli.policies import read_policy
-from api.cli.terminal import progress, say, write
+from api.cli.reading import ValidAt, read_asked
+from api.cli.terminal import progress, say, show_rows, write
+from api.transfer.entries import Entries
+from api.transfer.names import check_names
+from api.transfer.refolding import Difference, Made, Told, differences
 from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
 from api.transfer.verifying import verify as verify_all
 from ledger.errors import NotAsSigned, Refused
@@ -17,11 +23,13 @@ from ledger.proofs.checkpoint import PROOF_HEADER, Checkpoint
 from ledger.proofs.notes import BadNote, Note, VerifierKey
 from ledger.proofs.policy import Policy
 from ledger.proofs.policy import check as check_policy
-from ledger.proofs.verifier import Read
+from ledger.proofs.verifier import Keep, Read
 from ledger.settings import read_settings
+from projections.names_check import SORTS_OUTSIDE
 
 MAX_PATH = 1_000
 """A key may be longer than a path can be."""
+MOST_SHOWN = 1_000
 
 
 def verify(
@@ -39,15 +47,34 @@ def verify(
     trust_on_first_use: Annotated[
         bool, typer.Option("--trust-on-first-use", help="Believe the key that the log names itself, and keep it.")
     ] = False,
+    semantic: Annotated[
+        bool,
+        typer.Option(
+            "--semantic", help="Fold the entries, too, and compare the states with those that the service answers."
+        ),
+    ] = False,
+    service: Annotated[
+        str | None, typer.Option(help="For a copy: the address of the service whose answers are held against it.")
+    ] = None,
+    valid_at: ValidAt = None,
 ) -> None:
     rule = read_policy(policy) if policy else None
     keys, path = read_keys(log_key or ()) + keys_of(rule), Path(where)
+    answering = _answering(where, service)
+    if semantic and answering is None:
+        raise typer.BadParameter("--semantic compares with what a service answers: give --service ADDRESS")
+    if valid_at and not semantic:
+        raise typer.BadParameter("--valid-at is the day of the states that --semantic compares")
+    day = read_asked(None, valid_at).valid_at or datetime.now(UTC).date()
+    entries = Entries(whole=semantic)
     if path.is_file():
-        note = _verify_file(path, keys, checkpoint)
+        note = _verify_file(path, keys, checkpoint, entries.take)
     else:
         read = _service(where) if "://" in where else from_directory(path)
         with progress("verify", None) as advance:
-            at, note = verify_all(read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where)
+            at, note = verify_all(
+                read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where, keep=entries.take
+            )
         _tell(f"all {at.size:,} entries are those that were signed", at)
         if (seen := Memory(at.origin).seen()) and seen.checkpoint.size > at.size:
             say(
@@ -56,6 +83,51 @@ def verify(
             )
     if rule:
         _tell_witnesses(rule, note)
+    if semantic and not entries.size:
+        raise typer.BadParameter("--semantic takes a whole log, and this is the proof of one entry")
+    if answering and entries.size:
+        entries.arrange()
+        sound = [_check_names(entries, answering), not semantic or _compare(entries, answering, day)]
+        if not all(sound):
+            raise typer.Exit(3)
+
+
+def _answering(where: str, service: str | None) -> str | None:
+    """The address of the service that answers, where one is named."""
+    address = service or (where if "://" in where else None)
+    return address and address.rstrip("/").removesuffix("/log")
+
+
+def _check_names(entries: Entries, address: str) -> bool:
+    """Whether the names that the service discloses to this key are those that were committed to, or erased; tells where not."""
+    names, key = Counter[str](), api_key()
+    with progress("names", None) as advance:
+        found = list(check_names(entries, from_service(address, key) if key else None, names, advance))
+    if names:
+        say(f"names of persons: {', '.join(f'{names[sort]:,} {sort}' for sort in SORTS_OUTSIDE)}")
+    show_rows(("position", "finding"), found)
+    return not found
+
+
+def _compare(entries: Entries, address: str, day: date) -> bool:
+    """Whether the states that the entries make are those that the service answers; tells where not."""
+    compared = 0
+
+    def advance(done: int) -> None:
+        nonlocal compared
+        compared = done
+        show(done)
+
+    with progress("compare", None) as show:
+        told = Told(from_service(address, api_key()), entries.size, day)
+        found = list(islice(differences(Made(entries, day), told, advance), MOST_SHOWN))
+    show_rows(Difference._fields, found)
+    if found:
+        more = f", and perhaps more than these {MOST_SHOWN:,}" if len(found) == MOST_SHOWN else ""
+        say(f"{address} tells states that do not follow from the entries{more}", "red")
+    else:
+        say(f"the {compared:,} states on {day} are those that the entries make", "green")
+    return not found
 
 
 def keys_of(policy: Policy | None) -> list[VerifierKey]:
@@ -83,7 +155,7 @@ def api_key() -> str | None:
     return key.get_secret_value() if key else None
 
 
-def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -> Note:
+def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, keep: Keep) -> Note:
     """The checkpoint that it was held against."""
     with path.open("rb") as file:
         is_proof = file.readline().strip() == PROOF_HEADER.encode()
@@ -99,7 +171,7 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None) -
     if not known:
         raise Refused("no_key", f"no key is known for {origin}: give --log-key")
     with progress("verify", None) as advance:
-        at = verify_export(path, note, known, advance)
+        at = verify_export(path, note, known, advance, keep)
     _tell(f"the first {at.size:,} entries are those that were signed", at)
     return note
 

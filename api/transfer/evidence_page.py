@@ -38,6 +38,7 @@ APART = {
 CORRECTED = {
     "entry.voided": "Struck", "entry.superseded": "Replaced", "entry.annotated": "Remark", "entry.disputed": "Disputed",
     "entry.dispute_resolved": "Dispute resolved", "entry.value_erased": "Name erased",
+    "entry.log_begun": "Another log begun",
 }  # fmt: skip
 STRIKING = ("entry.voided", "entry.superseded")
 WHY = ("reason", "text", "ground", "outcome")

@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
@@ -19,6 +20,7 @@ from ledger.proofs.tiles import WIDTH, Tile, split, unbundle
 from ledger.proofs.verifier import (
     Altered,
     Contradiction,
+    Keep,
     Read,
     Report,
     Seen,
@@ -56,6 +58,10 @@ def _check_size(size: int, name: str) -> None:
         raise Unavailable(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no file of a log has")
 
 
+class KeyRefused(Unavailable):
+    """The service answers others, not whoever has this key, or none."""
+
+
 class _KeyStaysHome(HTTPRedirectHandler):
     """Follows redirects; the key of one host is told to no other."""
 
@@ -78,7 +84,8 @@ def from_service(address: str, key: str | None) -> Read:
             with opener.open(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return _body(answer, f"{base}/{path}")
         except HTTPError as error:
-            raise Unavailable(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
+            sort = KeyRefused if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Unavailable
+            raise sort(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
         except (OSError, HTTPException, ValueError, zlib.error) as error:
             raise Unavailable(f"{base}/{path} cannot be read: {_why(error)}") from None
 
@@ -181,8 +188,9 @@ def trusted(note: Note, read: Read, given: Sequence[VerifierKey], *, on_first_us
 
 
 def verify(
-    read: Read, given: Sequence[VerifierKey], report: Report, *, on_first_use: bool = False, is_copy: bool = False
-) -> tuple[Checkpoint, Note]:
+    read: Read, given: Sequence[VerifierKey], report: Report, *, on_first_use: bool = False, is_copy: bool = False,
+    keep: Keep = lambda entries: None,
+) -> tuple[Checkpoint, Note]:  # fmt: skip
     """All of a log. Raises NotAsSigned where it is not what was signed; the evidence of a contradiction is kept.
 
     A copy may be older than what was seen of the log; whoever serves the log itself may not take anything back.
@@ -193,12 +201,12 @@ def verify(
         memory = Memory(checkpoint.origin)
         seen = memory.seen()
         if is_copy and seen and seen.checkpoint.size > checkpoint.size:
-            verify_log(read, checkpoint, None, report)
+            verify_log(read, checkpoint, None, report, keep)
             return checkpoint, note  # the caller says that it is older
     except (BadNote, Altered) as error:
         raise NotAsSigned(str(error)) from None
     try:
-        verify_log(read, checkpoint, seen, report)
+        verify_log(read, checkpoint, seen, report, keep)
     except Contradiction as error:
         assert seen
         raise NotAsSigned(f"{error}. Both checkpoints are kept in {memory.keep_evidence(seen.note, note)}") from None
@@ -246,12 +254,14 @@ def log_address(address: str) -> str:
     return base if base.endswith("/log") else f"{base}/log"
 
 
-def verify_export(path: Path, note: Note, keys: Sequence[VerifierKey], report: Report) -> Checkpoint:
+def verify_export(
+    path: Path, note: Note, keys: Sequence[VerifierKey], report: Report, keep: Keep = lambda entries: None
+) -> Checkpoint:
     """The lines of an export against a checkpoint. Raises NotAsSigned, Unavailable."""
     try:
         seen = Seen(check_note(note, keys), note)
         with path.open("rb") as lines:
-            verify_lines(iter(lines), seen, report)
+            verify_lines(iter(lines), seen, report, keep)
     except Altered as error:
         raise NotAsSigned(str(error)) from None
     except OSError as error:

@@ -14,6 +14,8 @@ from ledger.proofs.tiles import HEIGHT, WIDTH, BadTile, Tile, tile_root, unbundl
 Read = Callable[[str], bytes]
 """Fetches a file of the log by its path below the log's prefix, such as ``checkpoint`` or ``tile/0/000``."""
 Report = Callable[[int], None]
+Keep = Callable[[Sequence[bytes]], None]
+"""Takes entries as they are walked through. They are verified once the walk has come to its end."""
 SEQUENCE = b'{"sequence":"%020d",'
 """How the line of each entry begins, so that it cannot stand in another's place."""
 
@@ -94,8 +96,9 @@ class Seen(NamedTuple):
 
 
 def verify_log(
-    read: Read, checkpoint: Checkpoint, seen: Seen | None = None, report: Report = lambda size: None
-) -> None:
+    read: Read, checkpoint: Checkpoint, seen: Seen | None = None, report: Report = lambda size: None,
+    keep: Keep = lambda entries: None,
+) -> None:  # fmt: skip
     """Every entry and every tile of a checkpoint's tree, which begins with the one that was seen. Raises Altered, Contradiction."""
     if seen:
         _check_sizes(checkpoint, seen.checkpoint)
@@ -103,6 +106,7 @@ def verify_log(
     for index, width in _widths(checkpoint.size):
         entries = _bundle(read, Tile(None, index, width))
         leaves = check_entries(entries, index * WIDTH)
+        keep(entries)
         above.take(0, index, leaves)
         if seen and index * WIDTH < seen.checkpoint.size <= index * WIDTH + width:
             _check_seen(walk.root_with(leaves[: seen.checkpoint.size - index * WIDTH]), seen.checkpoint)
@@ -178,13 +182,16 @@ class _Above:
         return ((index * WIDTH + next(others, 0)) << HEIGHT * level) + 1
 
 
-def verify_lines(lines: Iterator[bytes], seen: Seen, report: Report = lambda size: None) -> None:
+def verify_lines(
+    lines: Iterator[bytes], seen: Seen, report: Report = lambda size: None, keep: Keep = lambda entries: None
+) -> None:
     """Entries line by line, as an export has them, against a checkpoint. What follows on its tree is let be. Raises Altered."""
     stack: list[bytes] = []
     size = 0
     for size, line in enumerate(lines, 1):
-        [leaf] = check_entries([line.rstrip(b"\n")], size - 1)
-        stack.append(leaf)
+        entries = [line.rstrip(b"\n")]
+        stack += check_entries(entries, size - 1)
+        keep(entries)
         add_up(stack, size)
         report(size)
         if size == seen.checkpoint.size:

@@ -34,6 +34,13 @@ PersonPointer = Annotated[str, StringConstraints(max_length=500, pattern=r"^/dat
 """Where a person stands in an entry: a JSON pointer, such as /data/participants/0/person."""
 
 
+Origin = Annotated[str, StringConstraints(pattern=r"^[^\s+]{1,200}$")]
+"""The name of a log (c2sp.org/tlog-checkpoint), such as ledger.example.org/partnerships."""
+
+Root = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""The root of a tree, 32 bytes in base64, as checkpoints have it."""
+
+
 class Replacement(Part):
     """A fact as it is appended, without id and subject, that takes the place of another.
 
@@ -141,4 +148,26 @@ class ValueErased(Correction, type="entry.value_erased"):
     ground: ErasureGround
 
 
-CORRECTIONS: tuple[type[Correction], ...] = (Voided, Superseded, Remarked, Disputed, DisputeResolved, ValueErased)
+class LogBegun(Correction, type="entry.log_begun"):
+    """The ledger goes on as another log, ``origin``, as it is no more what ``before`` has signed. Nothing else changes.
+
+    ``size`` and ``root`` are those of the last checkpoint of the log before whose entries this one has, too; ``target`` is the last of
+    them, or the first entry where there are none.
+    """
+
+    origin: Origin
+    before: Origin
+    size: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
+    root: Root
+    reason: Text
+
+
+CORRECTIONS: tuple[type[Correction], ...] = (
+    Voided,
+    Superseded,
+    Remarked,
+    Disputed,
+    DisputeResolved,
+    ValueErased,
+    LogBegun,
+)

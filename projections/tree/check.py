@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from ledger.database.connection import Connection, sql_blocks
-from ledger.proofs.merkle import HASH_BYTES, leaf_hash
+from ledger.proofs.merkle import HASH_BYTES, leaf_hash, root_of_hashes
 from ledger.proofs.tiles import WIDTH, Tile
 from ledger.proofs.verifier import Walk
 from projections.finding import Finding
@@ -54,6 +54,18 @@ def check_tree(
 def last_signed(connection: Connection) -> int:
     """How many entries the last checkpoint of this database covers."""
     return max(_checkpoints(connection), default=0)
+
+
+def last_common(connection: Connection, origin: str) -> tuple[int, bytes]:
+    """Size and root of the last checkpoint of a log whose tree the entries still begin with; of the empty tree where there is none."""
+    found, walk = (0, root_of_hashes([])), Walk()
+    for size, root in connection.execute(SQL["signed_before"], {"origin": origin}).fetchall():
+        while len(leaves := _leaves(connection, walk.size // WIDTH)) == WIDTH and walk.size + WIDTH < size:
+            walk.take(leaves)
+        if walk.size + len(leaves) < size or walk.root_with(leaves[: size - walk.size]) != root:
+            break
+        found = size, root
+    return found
 
 
 def _checkpoints(connection: Connection) -> dict[int, bytes]:

@@ -12,6 +12,16 @@ select entry_id
   from entries
  where position = %(position)s
 
+-- name: line
+select body::text
+  from entries
+ where position = %(position)s
+
+-- name: is_there
+select
+  from entries
+ where entry_id = %(entry_id)s
+
 -- name: last
 -- The last checkpoint of a log.
 select size,
@@ -75,6 +85,22 @@ select size,
   from checkpoints
  where origin = (select origin from checkpoints order by number desc limit 1)
  order by size
+
+-- name: signed_before
+-- What was signed of the log before this one, size by size.
+select size,
+       root
+  from checkpoints
+ where origin = %(origin)s
+ order by size
+
+-- name: log_before
+-- The log that was signed last before this one.
+select origin
+  from checkpoints
+ where origin <> %(origin)s
+ order by number desc
+ limit 1
 
 -- name: published
 -- Checkpoints as they are published: with what witnesses say of them.
