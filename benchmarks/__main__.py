@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, web
+from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, tree, web
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.database.embedded import embedded
 
@@ -24,6 +24,8 @@ CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "clocks": clocks.run,
     "lag": lag.run,
     "sizes": sizes.run_all,
+    "tree": tree.run,
+    "signer": tree.beside_a_signer,
 }
 HERE = Path(__file__).parent
 SHARED_BUFFERS = "2GB"

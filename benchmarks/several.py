@@ -42,11 +42,14 @@ def _together(
 ) -> float:
     """Events recorded a second, by as many processes as there are shares of the streams."""
     callers = CALLERS // len(shares)
-    work = [processes.submit(_append, location, share, callers, seconds, number) for number, share in enumerate(shares)]
+    work = [
+        processes.submit(appended, location, share, callers, seconds, number) for number, share in enumerate(shares)
+    ]
     return sum(one.result() for one in work)
 
 
-def _append(location: LedgerLocation, streams: list[str], callers: int, seconds: float, seed: int) -> float:
+def appended(location: LedgerLocation, streams: list[str], callers: int, seconds: float, seed: int) -> float:
+    """Events recorded a second, by so many callers in this process."""
     tune_gc()
     with location.pool(2) as pool, Ledger(location, pool) as ledger, ThreadPoolExecutor(callers) as threads:
         started = perf_counter()

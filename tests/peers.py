@@ -23,12 +23,24 @@ MOST_S = 60.0
 """As long as their environment may take to be made, which it is once."""
 
 
+class NoPeers(Exception):
+    """Why the peers cannot be had on this machine."""
+
+
 @pytest.fixture(scope="session")
 def peers() -> Path:
     """A Python that has the peers. Skips where the machine has no newer Python, or no network to get them by."""
+    try:
+        return python_with_peers()
+    except NoPeers as error:
+        pytest.skip(str(error))
+
+
+def python_with_peers() -> Path:
+    """Raises NoPeers."""
     base = newer_python()
     if base is None:
-        pytest.skip(f"the peers need Python {'.'.join(map(str, OLDEST))} or later, which this machine does not have")
+        raise NoPeers(f"the peers need Python {'.'.join(map(str, OLDEST))} or later, which this machine does not have")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partnership-ledger"
     folder = cache / f"peers-{sha256(' '.join((base, *PINNED)).encode()).hexdigest()[:12]}"
     try:
@@ -38,7 +50,7 @@ def peers() -> Path:
             if not (folder / "ready").exists():
                 make(base, folder)
     except OSError as error:
-        pytest.skip(f"the peers' environment cannot be made: {error}")
+        raise NoPeers(f"the peers' environment cannot be made: {error}") from None
     return folder / "bin" / "python"
 
 
@@ -55,7 +67,7 @@ def newer_python() -> str | None:
 
 
 def make(base: str, folder: Path) -> None:
-    """Make the environment, or skip."""
+    """Make the environment. Raises NoPeers."""
     deadline = monotonic() + MOST_S
     shutil.rmtree(folder, ignore_errors=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -65,10 +77,10 @@ def make(base: str, folder: Path) -> None:
                 command, capture_output=True, text=True, check=False, timeout=max(deadline - monotonic(), 1)
             )
         except subprocess.TimeoutExpired:
-            pytest.skip(f"the peers' environment was not made within {MOST_S:g} s")
+            raise NoPeers(f"the peers' environment was not made within {MOST_S:g} s") from None
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            pytest.skip(f"the peers' environment cannot be made: {last}")
+            raise NoPeers(f"the peers' environment cannot be made: {last}")
     (folder / "ready").touch()
 
 

@@ -70,11 +70,15 @@ class Server:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """All of its processes at once, as a power cut does."""
-        for one in self._backends():
+        """All of its processes at once, as a power cut does. Comes back when none of them holds its memory any more."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)  # or it would put others in the places of those that are killed
+        backends = self._backends()
+        for one in backends:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         self._end(signal.SIGKILL)
+        wait_until(lambda: not any(map(_is_alive, backends)))
 
     def freeze(self) -> None:
         """It is there and says nothing, until it is thawed."""
@@ -212,6 +216,12 @@ def wait_until(true: Callable[[], object]) -> None:
     while not true():
         assert monotonic() < deadline, "what was waited for did not come true"
         sleep(0.05)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _make_directory(directory: Path) -> None:

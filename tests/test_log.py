@@ -7,6 +7,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from psycopg import Connection as Driver
 
 from api.transfer.tiles import export_tiles
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
@@ -217,6 +218,34 @@ def test_tiles_need_a_key_where_reads_do(signed: Service) -> None:
             assert problem_of(closed.get(path), 401)
             told = closed.get(path, {"Authorization": "Bearer an-admin-key-for-tests"})
             assert told.headers["cache-control"].startswith("private")
+
+
+def test_what_has_not_changed_is_served_without_asking_again(signed: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked beyond the look-up that all requests share: of tiles and bundles as long as the log lives, of the checkpoint
+    and of proofs until something is recorded.
+    """
+    asked: list[Any] = []
+    execute = Driver.execute
+
+    def noted(self: Driver, query: Any, *args: Any, **options: Any) -> Any:
+        if query:  # the pool asks nothing at all of a connection that may have been lost
+            asked.append(query)
+        return execute(self, query, *args, **options)
+
+    monkeypatch.setattr(Driver, "execute", noted)
+
+    def questions(path: str) -> int:
+        asked.clear()
+        assert signed.get(path).status_code == 200
+        return len(asked)
+
+    tiles = [f"/log/tile/{one.path}" for one in (*tiles_between(0, 301), *bundles_between(0, 301))]
+    paths = [*tiles, "/v1/consistency?from=1&to=301", "/log/checkpoint", "/log/key", "/v1/events/1/proof"]
+    assert all(questions(path) for path in paths)
+    assert {path: questions(path) for path in paths} == dict.fromkeys(paths, 0)
+    signed.given(*claims(1))
+    assert {path: questions(path) for path in paths[:-3]} == dict.fromkeys(paths[:-3], 0)
+    assert all(questions(path) for path in paths[-3:])
 
 
 def test_a_directory_of_tiles_is_what_the_service_answers(signed: Service, sign: Sign, tmp_path: Path) -> None:
