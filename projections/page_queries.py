@@ -1,7 +1,7 @@
 """What pages ask beside the answers: what streams are called, at which entries a page changes, what was believed as the log grew."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from ledger.database.connection import sql_blocks
 from ledger.vocabulary.fact import Subject
@@ -56,3 +56,17 @@ def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateR
     given = {"known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit}
     with reads.connection() as connection:
         return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]
+
+
+def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> list[tuple[date, str]]:
+    """Day and line of the facts of these streams, and of others those that mention the first, in valid order."""
+    given = {"subjects": list(subjects), "subject": subjects[0], "known_at": basis.known_at, "limit": limit}
+    with reads.connection() as connection:
+        return connection.execute(SQL["drawn"], given).fetchall()
+
+
+def first_entry(reads: Queries, subject: Subject) -> tuple[int, datetime] | None:
+    """Position and time of the entry that a stream begins with; None where there is none."""
+    with reads.connection() as connection:
+        row = connection.execute(SQL["first_entry"], {"subject": subject}).fetchone()
+    return (row[0], row[1]) if row else None

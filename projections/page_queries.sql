@@ -82,3 +82,20 @@ select subject, lane, known_from, valid_from, doc, 0
        {held}
  where doc like %(year)s
  limit %(limit)s
+
+-- name: drawn
+-- The facts of several streams, as far as they are known, and of others those that mention the first.
+select timeline.day, entries.body::text
+  from timeline
+  join entries on entries.position = timeline.position
+ where (timeline.subject = any(%(subjects)s) or timeline.mentions @> array[%(subject)s::text])
+   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
+ order by timeline.day, timeline.rank, timeline.root
+ limit %(limit)s
+
+-- name: first_entry
+-- Where a stream begins.
+select position, recorded_at
+  from entries
+ where stream = %(subject)s
+   and version = 1

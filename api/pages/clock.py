@@ -1,7 +1,7 @@
 """The clock bar: what a page shows of both clocks, and the links that move them. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -35,6 +35,7 @@ class Clock:
     """Both clocks of a page: ``given`` is its query, ``known_at`` and ``valid_at`` are what its answer rests on.
 
     ``stops`` are the entries at which it changes, in order, also those that came later; ``size`` is how many entries there are.
+    A page that compares two points has no clock that ``moves``.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Clock:
     valid_at: date
     size: int
     stops: Sequence[Stop] = ()
+    moves: bool = True
 
     @property
     def is_known_now(self) -> bool:
@@ -79,6 +81,8 @@ class Clock:
     @property
     def permalink(self) -> str:
         """This page with both clocks pinned."""
+        if not self.moves:
+            return self.url()
         return self.url(known_at=self.known_at, valid_at=self.valid_at)
 
     @property
@@ -105,6 +109,3 @@ class Clock:
     @property
     def last(self) -> str | None:
         return self.url(known_at=self.stops[-1].position) if self.later else None
-
-    def at(self, path: str) -> "Clock":
-        return replace(self, path=path)

@@ -9,11 +9,13 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import AtBasis, DiffQuery, Paged, Search, next_cursor, resume
+from api.http.parameters import AtBasis, Paged, Search, next_cursor, resume
 from api.http.routes import anomalies as anomalies_api
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
+from ledger.errors import NotFound
+from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
@@ -122,20 +124,23 @@ def compare(request: Request, reads: TheQueries, query: Annotated[CompareQuery, 
     """What differs in the whole ledger between two of its entries: the first few of the subjects that were touched."""
     if query.from_ is None:
         return Page(request, reads, reads.basis(query.asked())).show("compare.html", "{}")
-    first, last = (reads.basis(one) for one in DiffQuery.model_validate(query.model_dump(by_alias=True)).sides())
+    first, last = (reads.basis(one) for one in query.sides())
     early, late = sorted((first.known_at, last.known_at))
     subjects = touched(reads, early, late, COMPARED + 1)
     sides = Asked(first.known_at, first.valid_at), Asked(last.known_at, last.valid_at)
     found = [{"subject": one, "changes": _changes(reads, one, sides)} for one in subjects[:COMPARED]]
     body = to_json({"found": found}).decode()
-    return Page(request, reads, last).show(
+    return Page(request, reads, last, moves=False).show(
         "compare.html", body, sides=[first, last], more=len(subjects) > COMPARED, entries=late - early
     )
 
 
-def _changes(reads: Queries, subject: Any, sides: tuple[Asked, Asked]) -> list[dict[str, Any]]:
-    """What differs in one subject, and not in what belongs to it."""
-    changes, _, _ = diff(reads, subject, sides)
+def _changes(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> list[dict[str, Any]]:
+    """What differs in one subject, and not in what belongs to it; nothing where all that was recorded of it is struck."""
+    try:
+        changes, _, _ = diff(reads, subject, sides)
+    except NotFound:
+        return []
     return [change._asdict() for change in changes if change.subject.partition(" ")[0] == subject]
 
 
@@ -155,7 +160,7 @@ def replay(request: Request, reads: TheQueries, query: Annotated[ReplayQuery, Qu
         line, _, _, _ = reads.event(position, Asked(basis.known_at))
         event = event_of(line)
         sides = Asked(position - 1, basis.valid_at), Asked(position, basis.valid_at)
-        body = {"event": timed(event), "changes": _changes(reads, event["subject"], sides)}
+        body = {"event": timed(event), "changes": _changes(reads, Subject(event["subject"]), sides)}
     return Page(request, reads, basis).show("replay.html", to_json(body).decode(), position=position)
 
 

@@ -18,6 +18,9 @@ from api.http.response_cache import RequestContext
 from api.pages import words
 from api.pages.clock import Clock, Stop, time_words
 from api.pages.dates import date_words, day_words, precision
+from api.pages.timeline.marks import Drawing
+from api.pages.timeline.svg import draw, style
+from api.pages.timeline.table import rows_of, summary, undated_summary
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
@@ -52,6 +55,8 @@ class Format(NamedTuple):
 def static(name: str) -> tuple[bytes, str]:
     """A file that pages load, and what its address names it by: it changes with its bytes."""
     body = (resources.files("api.pages") / "static" / name).read_bytes()
+    if name == "ledger.css":
+        body += style().encode()
     return body, blake2b(body, digest_size=8).hexdigest()
 
 
@@ -76,8 +81,14 @@ def environment() -> Environment:
     made.globals |= {
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
         "date_fields": words.fields().dates, "code_fields": words.fields().codes, "plural_of": plural_of,
+        "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
     }  # fmt: skip
     return made
+
+
+def picture(drawing: Drawing) -> Markup:
+    """The timeline, which escapes all texts itself."""
+    return Markup(draw(drawing))  # noqa: S704
 
 
 def lines(text: str) -> Markup:
@@ -93,17 +104,20 @@ def label_of(document: Mapping[str, Any]) -> str:
 class Page:
     """One page under way: who asks, when, and what of."""
 
-    def __init__(self, request: Request, reads: Queries, basis: Basis, subject: Subject | None = None) -> None:
-        """``subject``: whose entries change it; None where every entry may."""
+    def __init__(
+        self, request: Request, reads: Queries, basis: Basis, subject: Subject | None = None, since: int = 0, moves: bool = True,
+    ) -> None:  # fmt: skip
+        """``subject``: whose entries change it; None where every entry may. ``since`` is the first at which there is the page.
+        ``moves``: whether its clocks can be moved."""
         self.request, self.reads, self.basis = request, reads, basis
         context: RequestContext = request.scope["context"]
         assert context.looked_up is not None
         self.watermarks = context.looked_up.watermarks
-        found = [Stop(*row) for row in stops(reads, subject, STOPS)]
+        found = [Stop(*row) for row in stops(reads, subject, STOPS) if row[0] >= since]
         given = dict(request.query_params)
         path = request.scope["path"]
         self.clock = Clock(
-            path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found
+            path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found, moves
         )  # fmt: skip
 
     def show(

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,14 +13,18 @@ from fastapi.responses import Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
-from api.http.dependencies import Patient, TheQueries, epoch_of
+from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, plural_of, whole_json
 from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, FactType, next_cursor, resume
 from api.http.routes.states import LIST_PLACES, Slug
-from api.http.times import read_time
+from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
 from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
+from api.pages.timeline.facts import marks_of
+from api.pages.timeline.given import subjects_of
+from api.pages.timeline.marks import Drawing
+from api.pages.timeline.svg import standalone
 from ledger.errors import NotFound, Unreadable
 from ledger.log.commitments import unseal
 from ledger.log.entry import read_line
@@ -26,13 +33,15 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
-from projections.page_queries import beliefs, entries_at
+from projections.page_queries import beliefs, drawn, entries_at, first_entry
 from projections.queries import Queries
 
 PAGE = 50
+DRAWN, DRAWN_FACTS = 200, 1_000
+"""Of how many subjects, and of each how many facts, a timeline is drawn at most."""
 YEAR_S = 31_536_000
 ABOUT_THE_ROW = {
-    "subject", "id", "version", "status", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
+    "subject", "id", "version", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
     "unverified", "basis",
 }  # fmt: skip
 """What a state says of itself; the rest is about its subject."""
@@ -74,7 +83,7 @@ class EntriesQuery(AtBasis):
 class CompareQuery(DiffQuery):
     """As the API's, but that a page without an end asks for one."""
 
-    from_: Annotated[Any, Field(alias="from")] = None
+    from_: Annotated[End | None, Field(alias="from")] = None  # type: ignore[assignment]
 
 
 def event_of(line: str) -> dict[str, Any]:
@@ -133,12 +142,27 @@ def _subject_routes(kind: str) -> APIRouter:
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """The state of one, with all that belongs to it."""
         subject = Subject(f"{kind}:{id}")
-        whole, basis = reads.whole(subject, query.asked())
+        whole, basis = reads.find(subject, query.asked())
+        if whole is None:
+            return _not_yet(request, reads, subject, basis)
         body = whole_json(whole, basis).decode()
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
         fields = [name for name in document if name not in ABOUT_THE_ROW and name not in names]
-        return Page(request, reads, basis, subject).show("subject.html", body, kind=kind, fields=fields, related=names)
+        drawing = drawing_of(reads, document, basis)
+        return Page(request, reads, basis, subject).show(
+            "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing,
+        )  # fmt: skip
+
+    @pages.get("/{id}/timeline.svg")
+    def picture(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """The timeline as a file of its own."""
+        whole, basis = reads.whole(Subject(f"{kind}:{id}"), query.asked())
+        file = standalone(drawing_of(reads, from_json(whole_json(whole, basis)), basis))
+        return answer(
+            request, file.encode(), basis.known_at, digest_of(file), pinned=False, final=basis.final, raw=True,
+            media_type="image/svg+xml", more={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )  # fmt: skip
 
     @pages.get("/{id}/history")
     def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -147,7 +171,8 @@ def _subject_routes(kind: str) -> APIRouter:
         found, basis = reads.history(subject, query.asked())
         weak = reads.unverified([line for line, _ in found], basis)
         entries = [_in_history(line, corrections, weak) for line, corrections in found]
-        body = to_json({"entries": entries, "of": subject}).decode()
+        days = [list(group) for _, group in groupby(reversed(entries), itemgetter("day"))]
+        body = to_json({"days": days, "of": subject}).decode()
         at = f"/{plural}/{id}"
         return Page(request, reads, basis, subject).show("history.html", body, at=at, subject=subject)
 
@@ -172,15 +197,33 @@ def _subject_routes(kind: str) -> APIRouter:
             return Page(request, reads, basis, subject).show(
                 "diff.html", f'{{"of":"{subject}"}}', at=at, subject=subject
             )
-        changes, first, last = diff(reads, subject, DiffQuery.model_validate(query.model_dump(by_alias=True)).sides())
+        changes, first, last = diff(reads, subject, query.sides())
         sides = [first, last]
         body = to_json({"changes": [change._asdict() for change in changes], "of": subject}).decode()
         responsible = len({position for change in changes for position in change.entries})
-        return Page(request, reads, last, subject).show(
+        return Page(request, reads, last, moves=False).show(
             "diff.html", body, at=at, subject=subject, sides=sides, responsible=responsible
         )
 
     return pages
+
+
+def _not_yet(request: Request, reads: Queries, subject: Subject, basis: Basis) -> Response:
+    """Where nothing is known of a subject there and then: which entry tells of it first. Raises NotFound where none does."""
+    first = first_entry(reads, subject)
+    if first is None:
+        raise NotFound(f"nothing is recorded of {subject}")
+    page, (position, recorded_at) = Page(request, reads, basis), first
+    return page.show(
+        "not_yet.html", f'{{"of":"{subject}"}}', position=position, recorded_at=recorded_at, subject=subject
+    )
+
+
+def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
+    """The timeline of a subject: of its own facts, those that mention it, and those of what belongs to it."""
+    found = drawn(reads, subjects_of(whole)[:DRAWN], basis, DRAWN_FACTS)
+    facts = [{"day": day.isoformat(), "event": from_json(line), "unverified": False} for day, line in found]
+    return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
 
 
 def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:
@@ -243,7 +286,7 @@ def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Ann
     leaf = leaf_hash(line.encode()).hex()
     basis = reads.basis(query.asked())
     base = str(request.base_url).rstrip("/")
-    return Page(request, reads, basis).show(
+    return Page(request, reads, basis, since=position).show(
         "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
         recorded=_times(event)["time"],
     )  # fmt: skip

@@ -1,0 +1,258 @@
+"""The pages, as they are sent: of the whole seed, of generated ledgers, and of facts that say all they may."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import html5lib
+import pytest
+
+from api.http.documents import plural_of
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
+from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.registry import FACTS, KINDS
+from tests.examples import INDIA, INDUS_X, THX, USA, event
+from tests.generator import SEED
+from tests.service import Service, running
+from tests.signing import signed_once
+from tests.test_every_read import LEDGERS, subjects
+
+pytest_plugins = ["tests.service"]
+
+HTML = {"Accept": "text/html"}
+WHOLE = ("/", "/search?q=the", "/anomalies", "/board", "/calendar?month=2024-09", "/diff", "/diff?from=1", "/replay",
+         "/audit", "/entries", *(f"/{kind.plural}" for kind in KINDS.values()))  # fmt: skip
+"""The pages that are about no one subject."""
+LINK = re.compile(r'(?:href|action|src)="([^"]*)"')
+FEW = 25
+"""So many subjects of a ledger are looked at."""
+
+
+@pytest.fixture(scope="module", params=LEDGERS)
+def told(
+    request: pytest.FixtureRequest, server: Embedded, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """Each of the ledgers, recorded, projected and signed."""
+    location = LedgerLocation(server.location.dsn, f"pages_{request.param}")
+    migrate(server.owner_dsn, location)
+    with running(location) as service:
+        service.given(*LEDGERS[request.param]())
+        signed_once(location, tmp_path_factory.mktemp("key"))
+        yield service
+
+
+def page(service: Service, path: str, **params: Any) -> str:
+    """The page at a path: HTML that parses without an error, under a policy that lets nothing else in."""
+    response = service.get(path, HTML, **params)
+    assert response.status_code == 200, (path, params, response.text[:500])
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    html5lib.HTMLParser(strict=True).parse(response.text)
+    assert " style=" not in response.text
+    assert response.text.count("<h1") == response.text.count("<main") == 1
+    return response.text
+
+
+def of(subject: Subject) -> str:
+    return f"/{plural_of(subject.kind)}/{subject.id}"
+
+
+def some(told: Service) -> list[Subject]:
+    found = subjects(told)
+    return found if len(found) <= FEW else Random(SEED).sample(found, FEW)
+
+
+def known(told: Service) -> list[Subject]:
+    """Of the same subjects those of which not all that was recorded is struck."""
+    return [subject for subject in some(told) if told.get(f"/v1{of(subject)}").status_code == 200]
+
+
+def test_every_page_of_every_ledger_is_sent_and_no_link_on_it_leads_nowhere(told: Service) -> None:
+    """Of the whole ledger, of its subjects, and of entries; now, and as known half way."""
+    half, linked = told.size() // 2, set[str]()
+    for path in WHOLE:
+        linked |= links(page(told, path)) | links(page(told, path, known_at=half))
+    for subject in known(told):
+        for part in ("", "/history", "/why", "/diff", "/diff?from=1"):
+            linked |= links(page(told, of(subject) + part))
+    for position in range(1, told.size() + 1, max(1, told.size() // FEW)):
+        linked |= links(page(told, f"/entries/{position}")) | links(page(told, f"/replay?entry={position}"))
+    for link in Random(SEED).sample(sorted(linked), min(len(linked), 300)):
+        assert told.get(link, HTML).status_code in (200, 307), link
+
+
+def links(html: str) -> set[str]:
+    """Where a page leads within the service: no address on it is anybody else's but those that sources give."""
+    found = {unescape(link).partition("#")[0] for link in LINK.findall(html)}
+    return {link for link in found if link and not urlsplit(link).scheme}
+
+
+def test_a_page_of_a_subject_says_what_the_answer_says(told: Service) -> None:
+    """Its title, its status, every entry that its fields rest on, and everything that belongs to it."""
+    for subject in known(told):
+        answer = told.get(f"/v1{of(subject)}").json()
+        html = page(told, of(subject))
+        assert "Showing what was true on" in html
+        for field in answer["provenance"]:
+            assert f'{of(subject)}/why/{field}"' in html
+        for plural in (plural_of(kind) for kind in KINDS[subject.kind].related if kind != "participation"):
+            for one in answer[plural]:
+                assert f'href="/{plural}/{one["id"]}"' in html
+        why = page(told, f"{of(subject)}/why")
+        for positions in answer["provenance"].values():
+            assert all(f'href="/entries/{position}"' in why for position in positions)
+
+
+def test_the_history_page_has_every_entry_once_and_strikes_what_is_struck(told: Service) -> None:
+    """As many as the API's history, each with its link; as many struck ones."""
+    for subject in some(told):
+        items = told.get(f"/v1{of(subject)}/history").json()["items"]
+        html = page(told, f"{of(subject)}/history")
+        shown = re.findall(r'<li id="entry-(\d+)"(?: class="(\w+)")?', html)
+        assert sorted(int(position) for position, _ in shown) == [int(one["event"]["sequence"]) for one in items]
+        assert sum(sort == "struck" for _, sort in shown) == sum(one["struck"] for one in items)
+
+
+def test_the_picture_of_a_subject_is_a_file_of_its_own(told: Service) -> None:
+    """Well-formed, the same bytes twice, and with no script."""
+    from xml.etree import ElementTree
+
+    for subject in known(told):
+        path = f"{of(subject)}/timeline.svg"
+        first, second = told.get(path), told.get(path)
+        assert first.headers["content-type"].startswith("image/svg+xml")
+        assert first.content == second.content
+        assert ElementTree.fromstring(first.text).tag.endswith("svg")
+        assert "<script" not in first.text
+
+
+# --- both clocks
+
+
+def test_both_clocks_stand_on_the_page_and_go_with_its_links(service: Service) -> None:
+    """A past is told as such, with how much is not shown, the way back, and an address that pins both clocks."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    service.given(event("initiative.described", "initiative:indus-x", objective="Said later"))
+    html = page(service, "/initiatives/indus-x", known_at=4, valid_at="2030-01-01")
+    assert "Showing what was true on 1 January 2030, as recorded up to entry 4" in html
+    assert "You are viewing the past: 1 later entry is not shown." in html
+    assert 'class="past-known"' in html
+    assert "/initiatives/indus-x/history?valid_at=2030-01-01&amp;known_at=4" in html
+    assert "Said later" not in html
+    assert "Said later" in page(service, "/initiatives/indus-x")
+
+
+def test_what_was_not_recorded_yet_says_when_it_is(service: Service) -> None:
+    """A subject that the ledger did not know then is no error: the page leads to the first entry about it."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    response = service.get("/initiatives/indus-x", HTML, known_at=2)
+    assert response.status_code == 200
+    assert "not yet recorded" in response.text
+    assert 'href="/entries/4"' in response.text
+
+
+def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:
+    """A browser sends every field of a form that is left empty."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    assert "INDUS-X" in page(service, "/initiatives?text=&status=&kind=&valid_at=&known_at=")
+
+
+# --- what cannot be shown
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/initiatives/none", 404), ("/nowhere", 404), ("/initiatives?status=", 200), ("/initiatives?colour=red", 422),
+     ("/entries/0", 422), ("/entries/99", 404), ("/initiatives/a?known_at=99", 422), ("/calendar?month=2024-13", 422),
+     ("/initiatives/a/why/colour", 404), ("/diff?from=x", 422), ("/search?q=%00", 422), ("/initiatives?cursor=x", 422)],
+)  # fmt: skip
+def test_a_problem_is_a_page_for_who_asks_for_pages(service: Service, path: str, status: int) -> None:
+    """With the status, the words and the advice of the problem document; who does not ask for HTML gets the document."""
+    service.given(THX, event("initiative.reported", "initiative:a", name="A", kind="ecosystem"))
+    response = service.get(path, HTML)
+    assert response.status_code == status
+    html5lib.HTMLParser(strict=True).parse(response.text)
+    if status != 200:
+        document = service.get(path)
+        assert document.headers["content-type"] == "application/problem+json"
+        assert document.json()["title"] in unescape(response.text)
+
+
+def test_pages_are_closed_where_reads_are(location: LedgerLocation) -> None:
+    """Where reading needs a key, every page does."""
+    with running(location, public_reads=False) as service:
+        for path in WHOLE:
+            assert service.get(path, HTML).status_code == 401, path
+
+
+def test_names_are_on_pages_only_for_who_may_see_them(location: LedgerLocation) -> None:
+    """Withheld from the public; shown where names are public; and no answer to the one is given to the other."""
+    held = event("meeting.held", "meeting:a", title="A", kind="bilateral",
+                 participants=[{"party": "party:usa", "person": "Somebody Named", "office": "envoy"}])  # fmt: skip
+    with running(location) as service:
+        service.given(THX, USA, held)
+        for path in (
+            "/meetings/a",
+            "/entries/3",
+            "/meetings/a/why",
+            "/meetings/a/history",
+            "/diff?from=1",
+            "/meetings/a/diff?from=0",
+        ):
+            assert "Somebody Named" not in page(service, path), path
+        assert "name withheld" in page(service, "/meetings/a")
+        assert "envoy" in page(service, "/meetings/a")
+    with running(location, public_names=True) as service:
+        assert "Somebody Named" in page(service, "/meetings/a")
+        assert "Somebody Named" in page(service, "/entries/3")
+
+
+HOSTILE = '<script>alert(1)</script>" onload="x" {{ 7 * 7 }} ‮ &amp;'
+
+
+def test_nothing_that_was_recorded_is_taken_for_markup(service: Service) -> None:
+    """Texts of facts are shown as they are, on every page that shows them."""
+    service.given(
+        THX, USA, event("initiative.reported", "initiative:a", name=HOSTILE, kind="ecosystem", objective=HOSTILE),
+        event("initiative.claim_recorded", "initiative:a", text=HOSTILE),
+    )  # fmt: skip
+    for path in ("/", "/initiatives", "/initiatives/a", "/initiatives/a/history", "/initiatives/a/why", "/entries/3",
+                 "/initiatives/a/diff?from=1", "/replay?entry=3", "/search?q=script", "/initiatives?text=script"):  # fmt: skip
+        html = page(service, path)
+        assert "<script>alert" not in html, path
+        assert 'onload="x"' not in html, path
+        assert "7 * 7" in html or path in ("/", "/initiatives/a/history"), path
+
+
+def test_every_type_of_fact_has_a_page_that_says_what_it_is(told: Service) -> None:
+    """The entry page of each type in the ledger has the vocabulary's own sentence for it."""
+    with told.location.connect() as connection:
+        found = connection.execute("select type, min(position) from entries group by type").fetchall()
+    for type_, position in found:
+        sentence = (FACTS[type_].__doc__ or "").split("\n\n")[0].replace("``", "").strip()
+        assert sentence.replace("\n", " ")[:40] in " ".join(unescape(page(told, f"/entries/{position}")).split())
+
+
+def test_what_pages_load_is_kept_for_good_and_small() -> None:
+    """Style and script stand under addresses that change with their bytes: HTML <= 60 kB, CSS <= 20 kB, script <= 10 kB."""
+    folder = Path(__file__).parent.parent / "api" / "pages" / "static"
+    assert (folder / "ledger.js").stat().st_size <= 10_000
+
+
+def test_static_files_are_immutable_and_bounded(service: Service) -> None:
+    """Their addresses change with their bytes, so caches may keep them; another address of theirs is none."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    html = page(service, "/initiatives/indus-x")
+    for name, most in (("ledger.css", 20_000), ("ledger.js", 10_000)):
+        [address] = re.findall(rf'"(/static/[0-9a-f]+/{name})"', html)
+        response = service.get(address)
+        assert "immutable" in response.headers["cache-control"]
+        assert len(response.content) <= most
+        assert service.get(f"/static/0000000000000000/{name}").status_code == 404
+    assert len(html.encode()) <= 60_000
