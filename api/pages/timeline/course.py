@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from api.pages.timeline.axis import ordinal
 from api.pages.timeline.given import Given
-from api.pages.timeline.marks import FAMILY, LATER, Mark
+from api.pages.timeline.marks import LATER, Mark
 from api.pages.timeline.words import Told, told
+from api.pages.words import look
 from ledger.fold import History
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
@@ -61,7 +62,7 @@ def _turned(mark: Mark, turn: Turn, after: Turn | None, facts: Sequence[Given]) 
     lane = "status" if mark.lane == "other" else mark.lane
     if turn.status in KINDS[facts[0].kind].ended:
         return replace(mark, lane=lane, closes=True)
-    family = FAMILY.get(turn.status, "plain")
+    family = look(turn.status).family
     return replace(mark, lane=lane, bar=turn.status, shape="bar", family=family, until=after and _end(after, facts))
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from api.pages.timeline.axis import day_of, ordinal
 from api.pages.timeline.course import WITH_BARS, merged, time_of, with_bars, with_delays, with_later, with_moves
 from api.pages.timeline.given import Given, date_of, disputed, in_order, leads_to, related, titles_of
-from api.pages.timeline.marks import FAMILY, SHAPES, Drawing, Mark
-from api.pages.timeline.words import sentence_case
+from api.pages.timeline.marks import SHAPES, Drawing, Mark
+from api.pages.words import act_words, look
 from ledger.vocabulary.registry import KINDS
 
 
@@ -78,7 +78,7 @@ def _aim(mark: Mark, target: Target) -> dict[str, Any]:
 def _mark(fact: Given, subject: str, titles: Mapping[str, str]) -> Mark:
     lane, track = _lane(fact, subject)
     to = leads_to(fact)
-    family = FAMILY.get(to, "plain")
+    family = look(to).family
     return Mark(
         lane=lane,
         track=track,
@@ -105,7 +105,7 @@ def _lane(fact: Given, subject: str) -> tuple[str, str]:
 
 
 def _word(fact: Given) -> str:
-    word = sentence_case(fact.short_type)
+    word = act_words(fact.type)
     occurred, effective = fact.data.get("occurred"), fact.data.get("effective")
     return f"{word}, effective" if occurred and effective and occurred != effective else word
 

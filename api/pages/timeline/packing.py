@@ -7,7 +7,8 @@ from typing import NamedTuple
 from api.pages.timeline.axis import Axis, axis, day_of, ordinal
 from api.pages.timeline.counts import counted_marks
 from api.pages.timeline.marks import LANES, LATER, Drawing, Mark
-from api.pages.timeline.words import Told, plain, sentence_case
+from api.pages.timeline.words import Told, plain
+from api.pages.words import words
 
 MARGIN = 112.0
 """For the names of the lanes, left of the picture."""
@@ -233,7 +234,7 @@ def label_of(mark: Mark, longest: int) -> str:
     if mark.count > 1:
         return str(mark.count)
     what = mark.title if mark.word in SPARED else mark.what
-    what = sentence_case(mark.bar) if mark.lane == "status" and mark.bar else plain(what, longest)
+    what = words(mark.bar).capitalize() if mark.lane == "status" and mark.bar else plain(what, longest)
     doubts = [one for one in mark.doubts if one != LATER]
     what = f"{what} ({', '.join(doubts)})" if doubts else what
     what = f"{what} #{mark.positions[0]}" if LATER in mark.doubts else what
