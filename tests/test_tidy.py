@@ -38,7 +38,6 @@ LAYERS = (
     ("ledger.library_recorder",),
     ("ledger.service",),
     ("projections",),
-    ("api.pages.timeline",),
     (
         "api.http.problems",
         "api.http.shapes",

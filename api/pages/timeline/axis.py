@@ -5,7 +5,8 @@ from datetime import date
 from itertools import count
 from typing import NamedTuple
 
-from api.pages.timeline.words import MONTHS, year_words
+from api.pages.dates import MONTHS
+from api.pages.timeline.words import year_words
 from ledger.vocabulary.edtf import Day
 
 MARGIN = 0.04

@@ -1,65 +1,74 @@
 """What marks are to each other: which status lasts until which, what was moved, what is late, what is told twice. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from api.pages.timeline.axis import ordinal
-from api.pages.timeline.given import Given, leads_to
-from api.pages.timeline.marks import FAMILY, LATER, Mark
-from api.pages.timeline.words import Told
-from ledger.vocabulary.kind import Kind
-from ledger.vocabulary.registry import FACTS, KINDS
+from api.pages.timeline.given import Given
+from api.pages.timeline.marks import LATER, Mark
+from api.pages.timeline.words import Told, told
+from api.pages.words import look
+from ledger.fold import History
+from ledger.vocabulary.registry import KINDS
+from ledger.vocabulary.state import MAIN
+from projections.segments import segments
 
 WITH_BARS = ("initiative", "agreement")
 """The kinds of which a status lasts: it is drawn as a bar until the next one begins."""
+LANES_WITH_BARS = ("status", "other", "initiatives", "agreements")
+
+
+class Turn(NamedTuple):
+    """From ``day`` on, as the ledger counts it, the status is another one, as the entries at ``positions`` tell."""
+
+    status: str
+    day: date
+    positions: tuple[int, ...]
 
 
 def with_bars(marks: Sequence[Mark], given: Sequence[Given]) -> list[Mark]:
-    """Statuses that last begin where the lifecycle takes a step, in the order in which the facts count."""
-    types = {one.position: one for one in given}
-    status: dict[str, str] = {}
-    barred = []
-    for mark in marks:
-        fact = types[mark.positions[0]]
-        if mark.lane == KINDS[fact.kind].plural or mark.lane == "status":
-            mark = _step(mark, fact, status)
-        barred.append(mark)
-    return _with_ends(barred)
+    """Statuses that last begin, and end, where those of the ledger do."""
+    barred = [*marks]
+    for subject in dict.fromkeys(one.subject for one in given if one.kind in WITH_BARS):
+        own = [one for one in given if one.subject == subject]
+        mine = [number for number, one in enumerate(marks) if one.track == subject and one.lane in LANES_WITH_BARS]
+        turned = [*turns(own)]
+        for turn, after in zip_longest(turned, turned[1:]):
+            at = next((number for number in mine if _tells(marks[number], turn)), None)
+            if at is not None:
+                barred[at] = _turned(marks[at], turn, after, own)
+    return barred
 
 
-def _with_ends(marks: Sequence[Mark]) -> list[Mark]:
-    """A bar lasts until the next step of its track."""
-    ends: dict[str, Told | None] = {}
-    ended = []
-    for mark in reversed(marks):
-        ended.append(replace(mark, until=ends.get(mark.track)) if mark.bar else mark)
-        if mark.bar or mark.closes:
-            ends[mark.track] = mark.at
-    return ended[::-1]
+def turns(facts: Sequence[Given]) -> Iterator[Turn]:
+    """Where the status of one subject becomes another, folded as the ledger does, from all of its own facts."""
+    history, before = History(KINDS[facts[0].kind]), None
+    history.load([one.recorded for one in facts], {})
+    for day, _, state, _ in segments(history.kind, history.lanes.get(MAIN, ())):
+        if state.status and state.status != before:
+            before = state.status
+            yield Turn(state.status, day, state.provenance.get("status", ()))
 
 
-def _step(mark: Mark, fact: Given, status: dict[str, str]) -> Mark:
-    kind = KINDS[fact.kind]
-    if kind.name not in WITH_BARS or mark.at is None or mark.at != fact.own_date:
-        return mark
-    before, now = status.get(mark.track, ""), _next(kind, fact, status.get(mark.track, ""))
-    if not now or now == before:
-        return mark
-    status[mark.track] = now
-    if now in kind.ended:
-        return replace(mark, closes=True)
-    return replace(mark, bar=now, shape="bar", family=FAMILY.get(now, "plain"))
+def _tells(mark: Mark, turn: Turn) -> bool:
+    return mark.at is not None and mark.positions[0] in turn.positions
 
 
-def _next(kind: Kind, fact: Given, before: str) -> str:
-    """The status after the fact: the lifecycle never goes back unless the step says so."""
-    to = leads_to(fact)
-    if not to or not before:
-        return to or before
-    rule, rank = kind.lifecycle.get(FACTS[fact.type]), kind.statuses.index
-    may_go_back = rule is not None and rule.back and (not rule.after or before in rule.after)
-    return to if rule and (rank(to) >= rank(before) or may_go_back) else before
+def _turned(mark: Mark, turn: Turn, after: Turn | None, facts: Sequence[Given]) -> Mark:
+    """The mark with which a status begins: its bar ends with the next one, or where the ledger says it no more."""
+    lane = "status" if mark.lane == "other" else mark.lane
+    if turn.status in KINDS[facts[0].kind].ended:
+        return replace(mark, lane=lane, closes=True)
+    family = look(turn.status).family
+    return replace(mark, lane=lane, bar=turn.status, shape="bar", family=family, until=after and _end(after, facts))
+
+
+def _end(after: Turn, facts: Sequence[Given]) -> Told:
+    dated = [one.own_date for one in facts if one.position in after.positions and one.own_date]
+    return dated[0] if dated else told(after.day.isoformat())
 
 
 def merged(marks: Iterable[Mark], disputed: frozenset[int]) -> list[Mark]:
@@ -102,10 +111,10 @@ def _with_doubt(mark: Mark, doubt: str) -> Mark:
     return replace(mark, doubts=(*mark.doubts, doubt))
 
 
-def with_delays(marks: Sequence[Mark], scheduled: frozenset[str], valid_on: int) -> list[Mark]:
-    """What is still scheduled, and was due last on a day before the one that is looked at, is overdue."""
-    due = {one.track: number for number, one in enumerate(marks) if one.lane == "milestones" and one.word[:3] == "Due"}
-    late = {due[track] for track in scheduled & due.keys() if _is_past(marks[due[track]].at, valid_on)}
+def with_delays(marks: Sequence[Mark], to_do: frozenset[str], valid_on: int) -> list[Mark]:
+    """What is still to be done, and was due last on a day before the one that is looked at, is overdue."""
+    due = {one.track: number for number, one in enumerate(marks) if one.word.startswith("Due")}
+    late = {due[track] for track in to_do & due.keys() if _is_past(marks[due[track]].at, valid_on)}
     return [
         replace(_with_doubt(one, "overdue"), family="paused") if number in late else one
         for number, one in enumerate(marks)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from api.pages.timeline.axis import day_of, ordinal
 from api.pages.timeline.course import WITH_BARS, merged, time_of, with_bars, with_delays, with_later, with_moves
 from api.pages.timeline.given import Given, date_of, disputed, in_order, leads_to, related, titles_of
-from api.pages.timeline.marks import FAMILY, SHAPES, Drawing, Mark
-from api.pages.timeline.words import plain, sentence_case
+from api.pages.timeline.marks import SHAPES, Drawing, Mark
+from api.pages.words import act_words, look
 from ledger.vocabulary.registry import KINDS
 
 
@@ -51,7 +51,7 @@ def marks_of(
     titles = titles_of(whole, given)
     marks = [one for fact in given for one in _marks(fact, whole["subject"], titles)]
     marks = with_moves(merged(with_bars(marks, given), disputed(whole)))
-    marks = with_delays(with_later(marks, known_at), _open_milestones(whole), ordinal(day_of(valid_at)))
+    marks = with_delays(with_later(marks, known_at), _open(whole), ordinal(day_of(valid_at)))
     dated = sorted((one for one in marks if one.at), key=time_of)
     undated = tuple(one for one in marks if not one.at)
     title = titles.get(whole["subject"], whole["subject"])
@@ -78,7 +78,7 @@ def _aim(mark: Mark, target: Target) -> dict[str, Any]:
 def _mark(fact: Given, subject: str, titles: Mapping[str, str]) -> Mark:
     lane, track = _lane(fact, subject)
     to = leads_to(fact)
-    family = FAMILY.get(to, "plain")
+    family = look(to).family
     return Mark(
         lane=lane,
         track=track,
@@ -105,7 +105,7 @@ def _lane(fact: Given, subject: str) -> tuple[str, str]:
 
 
 def _word(fact: Given) -> str:
-    word = sentence_case(fact.short_type)
+    word = act_words(fact.type)
     occurred, effective = fact.data.get("occurred"), fact.data.get("effective")
     return f"{word}, effective" if occurred and effective and occurred != effective else word
 
@@ -114,7 +114,7 @@ def _title(fact: Given, subject: str, titles: Mapping[str, str]) -> str:
     """What the fact is about, beside the subject of the picture."""
     of = "" if fact.subject == subject and fact.kind in WITH_BARS else titles.get(fact.subject, _slug(fact.subject))
     about = [fact.data[name] for name in ("party", "commitment") if fact.data.get(name)]
-    return plain(", ".join([*(titles.get(one, _slug(one)) for one in about), of]).removesuffix(", "))
+    return ", ".join([*(titles.get(one, _slug(one)) for one in about), of]).removesuffix(", ")
 
 
 def _slug(subject: str) -> str:
@@ -129,5 +129,9 @@ def _shape(lane: str, family: str) -> str:
     return "square" if family == "done" else "tick"
 
 
-def _open_milestones(whole: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(one["subject"] for one in (whole, *related(whole)) if one["status"] == "scheduled")
+def _open(whole: Mapping[str, Any]) -> frozenset[str]:
+    """The tracks of milestones that are still to be met, and of commitments that are still to be kept."""
+    states = (whole, *related(whole))
+    made = [(state["subject"], one) for state in states for one in state.get("commitments") or ()]
+    kept = {f"{subject}/{one['commitment']}" for subject, one in made if one["status"] in ("made", "revised")}
+    return frozenset({one["subject"] for one in states if one["status"] == "scheduled"} | kept)

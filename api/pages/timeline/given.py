@@ -1,11 +1,15 @@
 """What a timeline is made of: a whole state and facts, as the API shows both. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import chain
 from typing import Any, NamedTuple
 
 from api.pages.timeline.words import Told, plain, told
+from ledger.log.commitments import unseal
+from ledger.recorded import Recorded
 from ledger.vocabulary.edtf import Day
+from ledger.vocabulary.fact import STORED
 from ledger.vocabulary.registry import FACTS, KINDS
 
 
@@ -16,7 +20,10 @@ class Given(NamedTuple):
     subject: str
     data: Mapping[str, Any]
     position: int
+    id: str
     day: str
+    recorded_on: date
+    dataschema: str
     unverified: bool
 
     @property
@@ -30,6 +37,15 @@ class Given(NamedTuple):
     @property
     def own_date(self) -> Told | None:
         return date_of(self.data.get("effective")) or date_of(self.data.get("occurred"))
+
+    @property
+    def recorded(self) -> Recorded:
+        """As the ledger folds it. One without a date counts from the day that its item has."""
+        sort, data = FACTS[self.type], unseal(self.data, self.id)
+        if self.dataschema != sort.dataschema:
+            data = sort.as_current(data, self.dataschema)
+        day = self.recorded_on if self.own_date or not self.day else date.fromisoformat(self.day)
+        return Recorded(self.position, self.id, day, sort.model_validate(data, context=STORED))
 
 
 def in_order(facts: Iterable[Mapping[str, Any]]) -> list[Given]:
@@ -47,10 +63,23 @@ def _order(fact: Given) -> tuple[str, Day, int, int]:
 
 def _given(item: Mapping[str, Any]) -> Given:
     event = item["event"]
-    type_, data = event["type"], event["data"]
+    type_, data, dataschema = event["type"], event["data"], event["dataschema"]
     if replacement := data.get("replacement"):
-        type_, data = replacement["type"], {**replacement, **replacement["data"]}
-    return Given(type_, event["subject"], data, int(event["sequence"]), item["day"] or "", item["unverified"])
+        type_ = replacement["type"]
+        dataschema = replacement.get("dataschema") or next(iter(FACTS[type_].schemas))
+        beside = {name: value for name, value in replacement.items() if name not in ("type", "data", "dataschema")}
+        data = {**beside, **replacement["data"]}
+    return Given(
+        type=type_,
+        subject=event["subject"],
+        data=data,
+        position=int(event["sequence"]),
+        id=event["id"],
+        day=item["day"] or "",
+        recorded_on=date.fromisoformat(event["recordedtime"][:10]),
+        dataschema=dataschema,
+        unverified=item["unverified"],
+    )
 
 
 def leads_to(fact: Given) -> str:

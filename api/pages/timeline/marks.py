@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from api.pages.timeline.words import Told, sentence_case
+from api.pages.timeline.words import Told
+from api.pages.words import words
 from ledger.vocabulary.registry import KINDS
 
 LANES = {
@@ -19,15 +20,6 @@ LANES = {
 }
 """From top to bottom."""
 
-FAMILIES = {
-    "planned": "reported identified proposed scheduled mentioned negotiating adopted named revised made",
-    "active": "active in_force provisional signed",
-    "paused": "suspended postponed overdue",
-    "done": "met held closed finalising expired superseded succeeded partiallyMet fulfilled",
-    "ended": "cancelled terminated notMet abandoned withdrawn dissolved retracted",
-}
-"""Which statuses are shown alike; their words and shapes tell them apart."""
-FAMILY = {status: family for family, statuses in FAMILIES.items() for status in statuses.split()}
 SHAPES = {
     "meetings": ("disc", "ring"),
     "milestones": ("diamond", "open-diamond"),
@@ -64,8 +56,8 @@ class Mark:
 
     @property
     def what(self) -> str:
-        status = sentence_case(self.bar)
-        word = f"{self.word}, {status.lower()}" if status not in ("", self.word) else self.word
+        status = words(self.bar)
+        word = self.word if status in ("", self.word.lower()) else f"{self.word}, {status}"
         return f"{word}: {self.title}" if self.title else word
 
     @property

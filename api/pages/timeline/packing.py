@@ -7,7 +7,8 @@ from typing import NamedTuple
 from api.pages.timeline.axis import Axis, axis, day_of, ordinal
 from api.pages.timeline.counts import counted_marks
 from api.pages.timeline.marks import LANES, LATER, Drawing, Mark
-from api.pages.timeline.words import Told, plain, sentence_case
+from api.pages.timeline.words import Told, plain
+from api.pages.words import words
 
 MARGIN = 112.0
 """For the names of the lanes, left of the picture."""
@@ -20,7 +21,8 @@ MOST_ROWS, MOST_LABEL_ROWS = 6, 3
 STUB, FADE = 32.0, 24.0
 LETTER, CAPITAL, WIDE_LETTER = 7.6, 10.0, 14.0
 """Pixels of a letter, more than most have: whoever makes the picture cannot measure them."""
-LONGEST_LABEL = 40
+LABEL_LENGTHS = (56, 36, 20)
+"""Letters of a label: fewer, where so many have no room."""
 SPARED = ("Held", "Published")
 """Words that a label does without: the shape says it, or the lane."""
 
@@ -216,7 +218,8 @@ def _labelled(row: Sequence[Place], of: Axis, numbers: int) -> tuple[list[Place]
     taken = [one.hit for one in row]
     labelled = []
     for place in row:
-        label = _label(place, label_of(place.mark), taken, of)
+        texts = dict.fromkeys(label_of(place.mark, longest) for longest in LABEL_LENGTHS)
+        label = next((found for text in texts if (found := _label(place, text, taken, of))), None)
         number = 0
         if label is None and (instead := _label(place, str(numbers + 1), taken, of)):
             label, number, numbers = instead, numbers + 1, numbers + 1
@@ -226,13 +229,14 @@ def _labelled(row: Sequence[Place], of: Axis, numbers: int) -> tuple[list[Place]
     return labelled, max(0, round(lowest / LABEL_ROW))
 
 
-def label_of(mark: Mark) -> str:
+def label_of(mark: Mark, longest: int) -> str:
     """A part of its name; of a status its word."""
     if mark.count > 1:
         return str(mark.count)
     what = mark.title if mark.word in SPARED else mark.what
-    what = sentence_case(mark.bar) if mark.lane == "status" and mark.bar else plain(what, LONGEST_LABEL)
-    what = f"{what} (overdue)" if "overdue" in mark.doubts else what
+    what = words(mark.bar).capitalize() if mark.lane == "status" and mark.bar else plain(what, longest)
+    doubts = [one for one in mark.doubts if one != LATER]
+    what = f"{what} ({', '.join(doubts)})" if doubts else what
     what = f"{what} #{mark.positions[0]}" if LATER in mark.doubts else what
     return f"{what} ?" if mark.at and mark.at.perhaps else what
 

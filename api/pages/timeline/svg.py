@@ -7,12 +7,12 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 
+from api.pages.dates import MONTHS
 from api.pages.timeline.axis import ticks
 from api.pages.timeline.marks import LANES, Drawing
 from api.pages.timeline.packing import HIT, ROW, WIDTH, Lane, Picture, Place, picture, text_width
 from api.pages.timeline.shapes import number, path, rect, shapes_of
 from api.pages.timeline.table import href, summary
-from api.pages.timeline.words import MONTHS, plain
 
 CAPTIONS = 36.0
 TABLE = "timeline-table"
@@ -64,7 +64,7 @@ def _tag(name: str, text: str, attributes: str = "") -> str:
 
 
 def _escaped(text: str) -> str:
-    return escape(plain(text))
+    return escape(text)
 
 
 def _full(drawing: Drawing, of: Picture, width: float) -> str:

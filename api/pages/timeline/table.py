@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from api.pages.timeline.marks import LANES, Drawing, Mark
 from api.pages.timeline.packing import WIDTH, picture
-from api.pages.timeline.words import counted, month_words, sentence_case
+from api.pages.timeline.words import counted, month_words
+from api.pages.words import words
 
 NOUNS = {
     "initiatives": ("initiative", "initiatives"),
@@ -36,8 +37,8 @@ def rows_of(drawing: Drawing, width: float = WIDTH) -> list[Row]:
 
 
 def _row(mark: Mark, number: int) -> Row:
-    words, precision = (mark.at.words, mark.at.precision) if mark.at else ("", "no date")
-    return Row(number, LANES[mark.lane], mark.what, words, precision, mark.doubts, mark.positions, href(mark))
+    when, precision = (mark.at.words, mark.at.precision) if mark.at else ("", "no date")
+    return Row(number, LANES[mark.lane], mark.what, when, precision, mark.doubts, mark.positions, href(mark))
 
 
 def href(mark: Mark) -> str:
@@ -46,7 +47,7 @@ def href(mark: Mark) -> str:
 
 def summary(drawing: Drawing) -> str:
     """ "From June 2023 to today: 2 agreements, 5 meetings, 1 milestone; active." """
-    status = sentence_case(drawing.status).lower()
+    status = words(drawing.status)
     if not drawing.marks:
         return f"{drawing.title}: no fact with a date; {status}."
     return f"{drawing.title}, {_since(drawing.marks)} to today: {_things(drawing.marks)}; {status}."

@@ -3,11 +3,9 @@
 import re
 from typing import NamedTuple
 
+from api.pages.dates import MONTHS, date_words
 from ledger.vocabulary.edtf import Bounds, Day, bounds_of
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 PARTS_OF_YEARS = (
     *("spring", "summer", "autumn", "winter") * 2,
     *("spring", "summer", "autumn", "winter"),  # of the southern hemisphere
@@ -22,7 +20,7 @@ UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u20
 
 
 class Told(NamedTuple):
-    """A date as it was told: in words, how precise it is in words, and the days between which it lies."""
+    """A date as it was told: in words, how precise it is, and the days between which it lies."""
 
     words: str
     precision: str
@@ -32,30 +30,23 @@ class Told(NamedTuple):
 
 
 def told(text: str) -> Told:
-    """What an EDTF text says. Raises InvalidDate."""
+    """What an EDTF text says: as the pages say it, or where they have no words for it, as its bounds do. Raises InvalidDate."""
     about, perhaps = bool(re.search("[~%]", text)), bool(re.search("[?%]", text))
-    bounds, plain = bounds_of(text), re.sub("[?~%]", "", text)
-    words, precision = _told(plain, bounds)
-    words = f"about {words}" if about else words
-    marks = [word for word, is_so in (("approximate", about), ("uncertain", perhaps)) if is_so]
-    return Told(f"perhaps {words}" if perhaps else words, ", ".join([precision, *marks]), bounds, about, perhaps)
+    bounds, words = bounds_of(text), date_words(text)
+    own, precision = _told(re.sub("[?~%]", "", text), bounds)
+    if words == text:
+        words = f"{'about ' * about}{own}{', uncertain' * perhaps}"
+    return Told(words, precision, bounds, about, perhaps)
 
 
-def _told(plain: str, bounds: Bounds) -> tuple[str, str]:
+def _told(sure: str, bounds: Bounds) -> tuple[str, str]:
     first, last = bounds
     if first is None or last is None:
-        return _half_open(first, last), "open"
-    if plain.count("/") == 1:
-        return f"{day_words(first)} to {day_words(last)}", "interval"
-    if part := PART.fullmatch(plain):
+        return f"{day_words(first)} or later" if first else f"by {day_words(last)}" if last else "at some time", "open"
+    if part := PART.fullmatch(sure):
         return f"{PARTS_OF_YEARS[int(part[2]) - 21]} of {year_words(int(part[1]))}", "part of a year"
-    return _span(first, last)
-
-
-def _half_open(first: Day | None, last: Day | None) -> str:
-    if first is None:
-        return f"by {day_words(last)}" if last else "at some time"
-    return f"{day_words(first)} or later"
+    words, precision = _span(first, last)
+    return words, "interval" if "/" in sure else precision
 
 
 def _span(first: Day, last: Day) -> tuple[str, str]:
@@ -86,12 +77,6 @@ def plain(text: str, longest: int = 0) -> str:
     """A text on one line that every reader of XML takes, shortened where it is longer than ``longest``."""
     line = UNREADABLE.sub(lambda one: " " if one[0] in "\t\n\r" else "\ufffd", text)
     return line if not longest or len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
-
-
-def sentence_case(code: str) -> str:
-    """A code in words: ``negotiation_opened`` is "Negotiation opened", ``partiallyMet`` "Partially met"."""
-    words = re.sub("([a-z])([A-Z])", r"\1 \2", code).replace("_", " ").lower()
-    return words[:1].upper() + words[1:]
 
 
 def counted(number: int, one: str, several: str) -> str:
