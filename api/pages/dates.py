@@ -4,10 +4,12 @@ import re
 from datetime import date
 from functools import lru_cache
 
-from api.pages.timeline.words import MONTHS, told
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import INSTANT, InvalidDate
 
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 PLAIN = re.compile(r"(?P<year>\d{4})(?:-(?P<month>0[1-9]|1[0-2])(?:-(?P<day>\d\d))?)?(?P<mark>[?~%]?)", re.ASCII)
 MARKS = {"": "{}", "~": "about {}", "?": "{}, uncertain", "%": "about {}, uncertain"}
 OPEN_ENDS = {"..": "open", "": "unknown"}
@@ -25,21 +27,13 @@ def date_words(said: str) -> str:
         return f"{date_words(said[:10])}, {said[11:]}"
     first, is_interval, last = said.partition("/")
     if not is_interval:
-        return _one(said) or _otherwise(said)
+        return _one(said) or said
     if last in OPEN_ENDS and (word := _one(first)):
         return f"from {word} (end {OPEN_ENDS[last]})"
     if first in OPEN_ENDS and (word := _one(last)):
         return f"until {word} (beginning {OPEN_ENDS[first]})"
     begins, ends = _one(first), _one(last)
-    return f"{_shortened(begins, ends)} to {ends}" if begins and ends else _otherwise(said)
-
-
-def _otherwise(said: str) -> str:
-    """A date that is neither a day, a month, a year nor an interval of two: between which days it lies."""
-    try:
-        return told(said).words
-    except InvalidDate:
-        return said
+    return f"{_shortened(begins, ends)} to {ends}" if begins and ends else said
 
 
 def _one(said: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from api.pages.timeline.words import MONTHS
+from api.pages.dates import MONTHS
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import InvalidDate
 

@@ -17,10 +17,12 @@ from api.http.documents import plural_of
 from api.http.response_cache import RequestContext
 from api.pages import words
 from api.pages.clock import Clock, Stop, time_words
-from api.pages.dates import date_words, day_words, precision
+from api.pages.dates import day_words, precision
 from api.pages.timeline.marks import Drawing
 from api.pages.timeline.svg import draw, style
 from api.pages.timeline.table import rows_of, summary, undated_summary
+from api.pages.timeline.words import told
+from ledger.vocabulary.edtf import InvalidDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
@@ -75,7 +77,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "words": words.words, "act": words.act_words, "look": words.look, "date_words": date_words, "precision": precision,
+        "words": words.words, "act": words.act_words, "look": words.look, "date_words": said, "precision": precision,
         "day_words": day_words, "time_words": time_words, "lines": lines, "number": "{:,}".format, "label": label_of, "described": words.described,
     }  # fmt: skip
     made.globals |= {
@@ -84,6 +86,14 @@ def environment() -> Environment:
         "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
     }  # fmt: skip
     return made
+
+
+def said(date: str) -> str:
+    """A date of EDTF in words."""
+    try:
+        return told(date).words
+    except InvalidDate:
+        return date
 
 
 def picture(drawing: Drawing) -> Markup:

@@ -1,0 +1,232 @@
+"""The pages in a real browser, the system's Chromium, over a real socket: of the whole seed, with a signed tree.
+
+Skipped where there is no Chromium; none is downloaded.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
+from ledger.fold import History
+from ledger.log.entry import read_line
+from ledger.recorded import Opening
+from ledger.vocabulary.fact import Subject
+from seeds import FILES, events
+from tests.service import Service, listening, running
+from tests.signing import signed_once
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PAGES = ("/", "/initiatives", "/initiatives/indus-x", "/initiatives/f414", "/initiatives/indus-x/history", "/agreements/sosa",
+         "/initiatives/f414/why", "/initiatives/f414/why/claims", "/initiatives/f414/diff?from=30&to=131", "/meetings",
+         "/milestones", "/board", "/calendar?month=2024-09", "/parties/usa", "/sources/pentagon-meeting-article", "/entries",
+         "/entries/112", "/search?q=space", "/anomalies", "/audit", "/replay?entry=104", "/diff?from=120",
+         "/initiatives/indus-x?known_at=60", "/initiatives/indus-x?valid_at=2030-01-01", "/nowhere")  # fmt: skip
+"""One of each sort, some of them at another clock."""
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 360, "height": 740}},
+    "forced colours": {"viewport": {"width": 1280, "height": 900}, "forced_colors": "active"},
+    "no script": {"viewport": {"width": 1280, "height": 900}, "java_script_enabled": False},
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The service with the seed, where it listens, and a browser."""
+
+    service: Service
+    base: str
+    browser: Browser
+
+
+@pytest.fixture(scope="module")
+def seen(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    location = LedgerLocation(server.location.dsn, "browser")
+    migrate(server.owner_dsn, location)
+    with running(location, public_names=True) as service:
+        service.given(*[event for name in FILES for event in events(name)])
+        signed_once(location, tmp_path_factory.mktemp("key"))
+        with listening(service) as (host, port), sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+            yield Seen(service, f"http://{host}:{port}", browser)
+            browser.close()
+
+
+@contextmanager
+def view(seen: Seen, **how: Any) -> Iterator[tuple[Page, list[str]]]:
+    """A page of its own, and all that it complains of: errors, refusals by the policy, requests to anybody else."""
+    context = seen.browser.new_context(**how)
+    complaints: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda asked: complaints.append(asked.url) if not asked.url.startswith((seen.base, "data:")) else None,
+    )
+    try:
+        yield page, complaints
+    finally:
+        context.close()
+
+
+def sentence(page: Page) -> str:
+    return page.inner_text("#clock-sentence")
+
+
+@pytest.mark.parametrize("how", VIEWS)
+def test_no_page_complains_or_scrolls_sideways(seen: Seen, how: str) -> None:
+    """In every view: no error in the console, nothing that the policy refuses, no request to anywhere else."""
+    with view(seen, **VIEWS[how]) as (page, complaints):
+        for path in PAGES:
+            response = page.goto(seen.base + path)
+            assert response is not None
+            known = [one for one in complaints if path == "/nowhere" and "404" in one]
+            assert response.status == (404 if path == "/nowhere" else 200), path
+            assert [one for one in complaints if one not in known] == [], path
+            complaints.clear()
+            if VIEWS[how].get("java_script_enabled", True):
+                wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert wide <= 0, (path, wide)
+
+
+@pytest.mark.parametrize("how", ["light", "dark", "narrow"])
+def test_no_page_is_hard_to_use_for_some(seen: Seen, how: str) -> None:
+    """axe finds no violation: contrast, names, landmarks, headings, tables, targets."""
+    with view(seen, **VIEWS[how]) as (page, _):
+        for path in PAGES:
+            page.goto(seen.base + path)
+            for one in page.locator("details").all():
+                one.evaluate("one => one.open = true")
+            found = Axe().run(page)
+            told = [(one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]]
+            assert told == [], path
+
+
+def test_the_clock_is_moved_by_keys_alone(seen: Seen) -> None:
+    """An arrow moves the range to the entry before: sentence, values, address and what the range says of itself follow; Back
+    leads back; and the address opened anew shows the same."""
+    with view(seen, **VIEWS["light"]) as (page, _):
+        page.goto(f"{seen.base}/initiatives/indus-x")
+        page.locator(".clock summary").focus()
+        page.keyboard.press("Enter")
+        slider = page.locator(".clock input[type=range]")
+        slider.focus()
+        before = sentence(page)
+        with page.expect_response(lambda answer: "known_at=" in answer.url):
+            page.keyboard.press("ArrowLeft")
+        expect(page.locator("#clock-sentence")).not_to_have_text(before)
+        page.wait_for_url("**known_at=*")
+        assert "You are viewing the past" in sentence(page)
+        assert (slider.get_attribute("aria-valuetext") or "").startswith("entry ")
+        address, shown = page.url, page.inner_html("#main")
+        page.goto(address)
+        assert page.inner_html("#main") == shown
+        page.go_back()
+        expect(page.locator("#clock-sentence")).not_to_have_text(re.compile("past"))
+        assert "known_at" not in page.url
+
+
+def test_the_clock_is_moved_without_a_script(seen: Seen) -> None:
+    """The link to the entry before leads to the same address, and to the same page."""
+    with view(seen, **VIEWS["no script"]) as (page, _):
+        page.goto(f"{seen.base}/initiatives/indus-x")
+        page.click(".clock summary")
+        page.click(".stops a:has-text('Earlier')")
+        assert "known_at=" in page.url
+        assert "You are viewing the past" in sentence(page)
+
+
+def test_every_stop_shows_what_a_fold_of_the_entries_up_to_it_shows(seen: Seen) -> None:
+    """The status on the page at each stop is the one that the ledger's own rules give for the entries so far."""
+    subject = Subject("initiative:f414")
+    with seen.service.location.connect() as connection:
+        lines = connection.execute("select body::text from entries order by position").fetchall()
+    history, openings, expected = History.of(subject), dict[Subject, Opening | None](), dict[int, str | None]()
+    for (line,) in lines:
+        entry = read_line(line)
+        recorded = entry.recorded()
+        openings.setdefault(entry.originator_id, Opening(recorded.position))
+        if entry.originator_id == subject:
+            history.record(recorded, openings)
+            steps = [step for step in history.lanes[""] if step.order[0] <= datetime.now(UTC).date()]
+            expected[recorded.position] = steps[-1].state.status if steps else None
+    with view(seen, **VIEWS["no script"]) as (page, _):
+        for position, status in expected.items():
+            page.goto(f"{seen.base}/initiatives/f414?known_at={position}")
+            assert (status or "") in page.inner_text("h1"), position
+
+
+def test_an_entry_is_verified_in_the_browser_and_one_that_was_altered_is_not(seen: Seen) -> None:
+    """The hash of the entry's own bytes leads to the signed root; after one byte was changed in the database it does not."""
+    with view(seen, **VIEWS["light"]) as (page, _):
+        page.goto(f"{seen.base}/entries/112")
+        page.click("button[data-verify]")
+        expect(page.locator("[data-verified]")).to_have_text(re.compile("^✓"))
+    altered = alter(seen, "SOSA", "SOSB", 112)
+    with altered, view(seen, **VIEWS["light"]) as (page, _):
+        page.goto(f"{seen.base}/entries/112")
+        page.click("button[data-verify]")
+        expect(page.locator("[data-verified]")).to_have_text(re.compile("^✕"))
+
+
+@contextmanager
+def alter(seen: Seen, old: str, new: str, position: int) -> Iterator[None]:
+    """As whoever owns the database can: one byte of an entry is another for a while."""
+    change = "update entries set body = replace(body::text, %s, %s)::json where position = %s"
+    with seen.service.location.connect() as connection:
+        connection.execute("alter table entries disable trigger user")
+        connection.execute(change, (old, new, position))
+        try:
+            yield
+        finally:
+            connection.execute(change, (new, old, position))
+            connection.execute("alter table entries enable always trigger entries_are_never_changed")
+
+
+def test_print_carries_the_clock_and_the_root(seen: Seen, tmp_path: Path) -> None:
+    """A printed page says when it was so, as known at which entry, and which signed tree holds it."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("there is no pdftotext on this machine")
+    with view(seen, **VIEWS["light"]) as (page, _):
+        page.goto(f"{seen.base}/agreements/sosa?known_at=131&valid_at=2026-01-01")
+        page.emulate_media(media="print")
+        page.pdf(path=tmp_path / "page.pdf")
+    text = subprocess.run(["pdftotext", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    root = seen.service.get("/v1/initiatives/indus-x").json()["basis"]["checkpoint"]["root"]
+    assert "true on 1 January 2026" in " ".join(text.split())
+    assert root in text.replace("\n", "")
+
+
+def test_the_keyboard_alone_reaches_everything(seen: Seen) -> None:
+    """Every link and field of a page has the focus once, in the order of the page, and shows that it has it."""
+    with view(seen, **VIEWS["light"]) as (page, _):
+        page.goto(f"{seen.base}/initiatives/f414")
+        count = page.locator("a:visible, button:visible, input:visible, summary:visible, select:visible").count()
+        reached = set()
+        for _ in range(count + 5):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+            style = page.evaluate(
+                "document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle"
+            )
+            assert style != "none"
+        assert len(reached) >= count * 0.95
