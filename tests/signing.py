@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from projections.tree.keys import LogKeys
 from projections.tree.signer import Signer
+from tests.examples import event
+from tests.service import Service
 
 ORIGIN = "ledger.example/a"
 Sign = Callable[[], Signer]
@@ -66,6 +69,34 @@ def tamper(superuser: Connection, *statements: str) -> None:
         for table, guards in GUARDS.items():
             for guard in guards:
                 superuser.execute(f"alter table {table} enable always trigger {guard}".encode())
+
+
+def put_back(superuser: Connection, size: int) -> None:
+    """As a backup has it that was taken at this size."""
+    tamper(
+        superuser,
+        f"delete from disclosures using entries where position > {size} and entries.entry_id = disclosures.entry_id",
+        f"delete from entries where position > {size}",
+        f"delete from checkpoints where size > {size}",
+        f"update head set size = {size}, recorded_at = (select max(recorded_at) from entries)",
+    )
+
+
+def claims(number: int) -> list[dict[str, Any]]:
+    return [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(number)]
+
+
+def exported(location: LedgerLocation, directory: Path) -> Path:
+    """The log as static files."""
+    with location.pool(1) as pool:
+        export_tiles(pool, directory, lambda done: None)
+    return directory
+
+
+@pytest.fixture
+def tiles(signed: Service, tmp_path: Path) -> Path:
+    """The log that the tests of a module call ``signed``, as static files."""
+    return exported(signed.location, tmp_path / "tiles")
 
 
 def signed_once(location: LedgerLocation, folder: Path) -> Any:

@@ -25,7 +25,7 @@ from ledger.errors import Misconfigured
 from ledger.settings import Settings
 from tests.examples import event
 from tests.service import ADMIN, ADMIN_KEY, half_a_request
-from tests.signing import tamper
+from tests.signing import put_back
 from tests.standby import wait_until
 
 LEDGER = Path(sys.executable).with_name("ledger")
@@ -163,19 +163,13 @@ def test_the_demo_outlives_its_server_and_the_next_one_a_kill(data: Path) -> Non
         assert servers(data) == []
 
 
-def put_back(data: Path, size: int) -> None:
-    """As a backup has it that was taken at this size."""
+def restore_backup(data: Path, size: int) -> None:
+    """The demo's database as a backup has it that was taken at this size."""
     server = Embedded(data, "ledger")
     try:
         with Connection.connect(server.owner_dsn, autocommit=True) as owner:
             owner.execute("set search_path to ledger")
-            tamper(
-                owner,
-                f"delete from disclosures using entries where position > {size} and entries.entry_id = disclosures.entry_id",
-                f"delete from entries where position > {size}",
-                f"delete from checkpoints where size > {size}",
-                f"update head set size = {size}, recorded_at = (select max(recorded_at) from entries)",
-            )
+            put_back(owner, size)
     finally:
         server.stop()
 
@@ -188,7 +182,7 @@ def test_a_demo_that_was_put_back_serves_what_is_there_and_says_what_to_do(data:
         wait_until(lambda: f"\n{SEEDED}\n" in first.client.get("/log/checkpoint").text)
         first.stop()
     run_on(data, "log", "export", tmp_path / "tiles")
-    put_back(data, 100)
+    restore_backup(data, 100)
     with demo(data) as second:
         wait_until(lambda: is_stopped(second))
         assert "131 were signed" in second.client.get("/v1/health").json()["why"]
@@ -214,8 +208,13 @@ def is_stopped(running: Demo) -> bool:
 
 def run_on(data: Path, *arguments: object, **more: str) -> None:
     """A command on the demo's data."""
-    command = [LEDGER, *map(str, arguments)]
-    done = subprocess.run(command, env=settings(data, 0, **more), capture_output=True, text=True, timeout=PATIENCE_S)
+    done = subprocess.run(
+        [str(LEDGER), *map(str, arguments)],
+        env=settings(data, 0, **more),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
     assert done.returncode == 0, done.stderr
 
 

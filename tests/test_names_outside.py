@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from api.http.auth import Role
-from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
 from projections.tree.keys import LogKeys
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA
 from tests.service import ADMIN_KEY, Service, listening
-from tests.signing import Sign, tamper
+from tests.signing import Sign, exported, tamper
 from tests.test_erasure import erase
 from tests.test_names import OTHER, POINTER, TALKS, key_of
 
@@ -71,9 +70,8 @@ def test_names_are_verified_by_who_may_see_them(peopled: Service, verify: Verify
     sign().round()
     assert "1 verified, 0 withheld, 1 erased, 0 lost, 0 missing" in verify(auditor, "--semantic").stderr
     assert "0 verified, 1 withheld, 1 erased" in verify(reader).stderr
-    with peopled.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "tiles", lambda done: None)
-    assert "1 verified, 0 withheld, 1 erased" in verify(auditor, where=tmp_path / "tiles").stderr
+    tiles = exported(peopled.location, tmp_path / "tiles")
+    assert "1 verified, 0 withheld, 1 erased" in verify(auditor, where=tiles).stderr
 
 
 @pytest.mark.parametrize(
@@ -121,8 +119,7 @@ def test_an_erased_name_that_came_back_is_an_alarm(
 
 def test_a_copy_alone_holds_no_names(peopled: Service, command: Command, key: Path, tmp_path: Path) -> None:
     """So nothing is said of them."""
-    with peopled.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "tiles", lambda done: None)
+    tiles = exported(peopled.location, tmp_path / "tiles")
     given = [f"--log-key={one.verifier}" for one in LogKeys.read(key).keys]
-    told = command("verify", tmp_path / "tiles", *given, XDG_STATE_HOME=str(tmp_path / "state"), LEDGER_KEY=ADMIN_KEY)
+    told = command("verify", tiles, *given, XDG_STATE_HOME=str(tmp_path / "state"), LEDGER_KEY=ADMIN_KEY)
     assert "names" not in told.stderr

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.errors import NotAsSigned
 from projections.tree.keys import Anchor, LogKeys
@@ -19,15 +18,11 @@ from projections.tree.signer import sign as sign_on
 from tests.commands import Command, lines_of, run
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, problem_of
-from tests.signing import ORIGIN, Sign, tamper
+from tests.signing import ORIGIN, Sign, claims, exported, put_back, tamper
 from tests.standby import wait_until
 from tests.test_names import TALKS
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
-
-
-def claims(number: int) -> list[dict[str, Any]]:
-    return [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(number)]
 
 
 @pytest.fixture
@@ -38,24 +33,6 @@ def signed(service: Service, sign: Sign) -> Service:
     service.given(TALKS, *claims(300))
     sign().round()
     return service
-
-
-@pytest.fixture
-def tiles(signed: Service, tmp_path: Path) -> Path:
-    with signed.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "tiles", lambda done: None)
-    return tmp_path / "tiles"
-
-
-def put_back(superuser: Connection, size: int) -> None:
-    """As a backup has it that was taken at this size."""
-    tamper(
-        superuser,
-        f"delete from disclosures using entries where position > {size} and entries.entry_id = disclosures.entry_id",
-        f"delete from entries where position > {size}",
-        f"delete from checkpoints where size > {size}",
-        f"update head set size = {size}, recorded_at = (select max(recorded_at) from entries)",
-    )
 
 
 def export(command: Command) -> str:
@@ -178,8 +155,7 @@ def test_only_a_copy_that_begins_with_the_anchor_is_recovered(
     Anchor(key).path.unlink()  # somebody signs a fork on the copy
     assert signed.post(*claims(250)).status_code == 201
     sign().round()
-    with signed.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "fork", lambda done: None)
+    exported(signed.location, tmp_path / "fork")
     put_back(superuser, 100)
     Anchor(key).path.write_text(anchored)
     assert (

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 import seeds
-from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
 from projections.tree.keys import LogKeys
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA, event
 from tests.generator import Generator
 from tests.service import ADMIN_KEY, Service, listening
-from tests.signing import Sign
+from tests.signing import Sign, exported
 from tests.test_names import TALKS
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
@@ -126,8 +125,7 @@ def test_a_copy_is_compared_with_a_service(
 ) -> None:
     """A directory and an export, with the address of the service beside; without one there is nothing to compare with."""
     tiles, lines, proof = tmp_path / "tiles", tmp_path / "lines", tmp_path / "proof"
-    with seeded.location.pool(1) as pool:
-        export_tiles(pool, tiles, lambda done: None)
+    exported(seeded.location, tiles)
     lines.write_text(command("export").stdout)
     proof.write_text(seeded.get("/v1/events/7/proof").text)
     assert "--service" in verify(tiles, code=2).stderr
@@ -143,7 +141,6 @@ def test_a_copy_is_compared_with_a_service(
 
 def test_what_is_no_service_is_told_as_that(seeded: Service, verify: Verify, tmp_path: Path) -> None:
     """One sentence and exit code 4, and no traceback."""
-    with seeded.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "tiles", lambda done: None)
+    tiles = exported(seeded.location, tmp_path / "tiles")
     with listening(seeded) as (host, port):
-        assert "answers 404" in verify(tmp_path / "tiles", f"--service=http://{host}:{port}/elsewhere", code=4).stderr
+        assert "answers 404" in verify(tiles, f"--service=http://{host}:{port}/elsewhere", code=4).stderr

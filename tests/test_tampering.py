@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pytest
 
-from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
 from ledger.database.embedded import Embedded
 from projections.tree.keys import Anchor, LogKeys
@@ -15,7 +14,7 @@ from tests.backup import Backup
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import Service
-from tests.signing import Sign, tamper
+from tests.signing import Sign, claims, tamper
 from tests.test_names import TALKS
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
@@ -123,8 +122,7 @@ def early(service: Service, sign: Sign, server: Embedded) -> Backup:
 @pytest.fixture
 def signed(service: Service, sign: Sign, early: Backup) -> Service:
     """Fifteen entries, in trees of 3 and 15."""
-    claims = [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(10)]
-    service.given(TALKS, event("initiative.claim_recorded", "initiative:indus-x", text="Cited") | CITED, *claims)
+    service.given(TALKS, event("initiative.claim_recorded", "initiative:indus-x", text="Cited") | CITED, *claims(10))
     sign().round()
     return service
 
@@ -162,11 +160,9 @@ class Auditor:
 
 
 @pytest.fixture
-def auditor(signed: Service, command: Command, key: Path, tmp_path: Path) -> Auditor:
-    with signed.location.pool(1) as pool:
-        export_tiles(pool, tmp_path / "tiles", lambda done: None)
+def auditor(tiles: Path, command: Command, key: Path, tmp_path: Path) -> Auditor:
     given = [f"--log-key={one.verifier}" for one in LogKeys.read(key).keys]
-    one = Auditor(command, tmp_path / "tiles", given, {"XDG_STATE_HOME": str(tmp_path / "state")})
+    one = Auditor(command, tiles, given, {"XDG_STATE_HOME": str(tmp_path / "state")})
     assert command("audit", "--against", one.tiles, *given, **one.state).stdout == ""
     return one
 

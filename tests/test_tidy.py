@@ -27,7 +27,7 @@ LAYERS = (
     ("ledger.vocabulary",),
     ("ledger.proofs.merkle", "ledger.proofs.tiles"),
     ("ledger.proofs",),
-    ("ledger.recorded", "ledger.settings", "ledger.process"),
+    ("ledger.recorded", "ledger.settings", "ledger.process", "ledger.files"),
     ("ledger.anomalies",),
     ("ledger.fold",),
     ("ledger.history_cache",),

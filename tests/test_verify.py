@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from api.transfer.tiles import export_tiles
 from ledger.database.connection import Connection
 from ledger.errors import Unavailable
 from ledger.proofs.checkpoint import Checkpoint
@@ -25,16 +24,12 @@ from projections.tree.keys import LogKeys
 from tests.commands import Command
 from tests.examples import USA, event
 from tests.service import Service, listening
-from tests.signing import ORIGIN, Sign, tamper
+from tests.signing import ORIGIN, Sign, claims, exported, tamper
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.signing"]
 
-OPENED = event("initiative.reported", "initiative:a", name="A programme", kind="challenge")
+OPENED = event("initiative.reported", "initiative:indus-x", name="A programme", kind="challenge")
 Verify = Callable[..., Any]
-
-
-def claims(number: int) -> list[dict[str, Any]]:
-    return [event("initiative.claim_recorded", "initiative:a", text=f"Claim {one}") for one in range(number)]
 
 
 @pytest.fixture
@@ -47,13 +42,7 @@ def signed_ledger(service: Service, sign: Sign) -> Service:
 @pytest.fixture
 def tiles(signed_ledger: Service, tmp_path: Path) -> Path:
     """The log as static files."""
-    return exported(signed_ledger, tmp_path / "tiles")
-
-
-def exported(service: Service, directory: Path) -> Path:
-    with service.location.pool(1) as pool:
-        export_tiles(pool, directory, lambda done: None)
-    return directory
+    return exported(signed_ledger.location, tmp_path / "tiles")
 
 
 @pytest.fixture
@@ -307,5 +296,5 @@ def test_a_directory_of_another_log_is_not_written_to(signed_ledger: Service, ke
     directory = forged(key, entries, tmp_path / "forged")
     before = (directory / "checkpoint").read_bytes()
     with pytest.raises(Unavailable, match="another log"):
-        exported(signed_ledger, directory)
+        exported(signed_ledger.location, directory)
     assert (directory / "checkpoint").read_bytes() == before

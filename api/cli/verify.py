@@ -67,13 +67,14 @@ def verify(
         raise typer.BadParameter("--valid-at is the day of the states that --semantic compares")
     day = read_asked(None, valid_at).valid_at or datetime.now(UTC).date()
     entries = Entries(whole=semantic)
+    keep = entries.take if answering else _let_go
     if path.is_file():
-        note = _verify_file(path, keys, checkpoint, entries.take)
+        note = _verify_file(path, keys, checkpoint, keep)
     else:
         read = _service(where) if "://" in where else from_directory(path)
         with progress("verify", None) as advance:
             at, note = verify_all(
-                read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where, keep=entries.take
+                read, keys, advance, on_first_use=trust_on_first_use, is_copy="://" not in where, keep=keep
             )
         _tell(f"all {at.size:,} entries are those that were signed", at)
         if (seen := Memory(at.origin).seen()) and seen.checkpoint.size > at.size:
@@ -90,6 +91,10 @@ def verify(
         sound = [_check_names(entries, answering), not semantic or _compare(entries, answering, day)]
         if not all(sound):
             raise typer.Exit(3)
+
+
+def _let_go(entries: Sequence[bytes]) -> None:
+    """Where no service is asked, nothing has to be kept."""
 
 
 def _answering(where: str, service: str | None) -> str | None:

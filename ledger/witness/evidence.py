@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ledger.files import write_new
 from ledger.proofs.notes import Note
 from ledger.witness.client import Contradicted
-from ledger.witness.files import write_new
 
 TEXT = """\
 {contradicted}

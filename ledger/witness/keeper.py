@@ -9,6 +9,7 @@ from stat import S_IMODE
 from time import time
 
 from ledger.errors import Misconfigured, in_words
+from ledger.files import write_new
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.merkle import EMPTY_ROOT, BadProof, verify_consistency
 from ledger.proofs.notes import (
@@ -24,7 +25,6 @@ from ledger.proofs.notes import (
 )
 from ledger.proofs.policy import MAX_NAME_BYTES, BadPolicy, read_logs
 from ledger.proofs.submission import Submission, path_of
-from ledger.witness.files import write_new
 from ledger.witness.state import Last, State
 
 KEY, LOGS, STATE = "key", "logs", "state.sqlite"

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from ledger.database.connection import sql_blocks
 from ledger.errors import Misconfigured, Unavailable
+from ledger.files import write_new
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.notes import Note, VerifierKey
-from ledger.witness.files import write_new
 
 SQL = sql_blocks("ledger.witness", "state.sql")
 PATIENCE_S = 5.0

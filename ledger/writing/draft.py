@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from ledger.errors import Fault, Invalid
 from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
-from ledger.vocabulary.correction import EntryId, FactType, PersonPointer, Target, ValueErased
+from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root, Target, ValueErased
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import (
     COMMON,
@@ -222,6 +222,8 @@ FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
     (EntryId, "UUID in small letters, such as 01990000-0000-7000-8000-00000000000a"),
     (FactType, "type of event, such as meeting.held"),
     (PersonPointer, "pointer to a person in an entry, such as /data/participants/0/person"),
+    (Origin, "name of a log, such as ledger.example.org/partnerships"),
+    (Root, "root of a tree: 32 bytes in base64"),
     (Attribute, "line of 1 to 255 visible ASCII characters"),
 )} | {
     one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"

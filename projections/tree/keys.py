@@ -4,7 +4,6 @@ The anchor is the last checkpoint that was signed. It is on the disk before anyb
 database that knows less than it is one that was put back.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from secrets import token_bytes
 from stat import S_IMODE
 
 from ledger.errors import Misconfigured, in_words
+from ledger.files import replace_file
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.notes import ED25519, ML_DSA_44, SEED_BYTES, BadNote, Note, SignerKey, verified
 
@@ -48,7 +48,7 @@ class LogKeys:
 
     def write(self, path: Path) -> None:
         """Raises Misconfigured where a file cannot be written."""
-        replace_file(path, "".join(f"{key.encode()}\n" for key in self.keys))
+        replace_file(path, "".join(f"{key.encode()}\n" for key in self.keys).encode())
 
     def rotated(self) -> "LogKeys":
         """With a new pair beside the old ones: from now on all of them sign."""
@@ -80,23 +80,4 @@ class Anchor:
         return checkpoint, note
 
     def write(self, note: Note) -> None:
-        replace_file(self.path, str(note))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """The whole new file or the old one, whatever happens; once this returns the new one is on the disk."""
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be written: {in_words(error)}") from None
+        replace_file(self.path, str(note).encode())
