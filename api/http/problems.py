@@ -187,7 +187,7 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of the path: the router knows only those of the first route that it tried."""
-    path = getattr(request.scope.get("route"), "path", "")
+    path = getattr(request.scope.get("route"), "path_format", "")
     methods = {method.upper() for method in request.app.openapi()["paths"].get(path, {})}
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 

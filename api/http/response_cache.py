@@ -73,10 +73,12 @@ def etag_matches(tag: str, known: str) -> bool:
 @dataclass
 class RequestContext:
     """What is known of a request on its way: what was looked up for it, or why not, and whether the reader may see names of
-    persons; its answer, if that may be cached."""
+    persons; whether no body is sent, as HEAD was asked for; whether its format was chosen by Accept; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
     sees_names: bool = False
+    bodiless: bool = False
+    negotiated: bool = False
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was
