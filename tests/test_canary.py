@@ -103,7 +103,8 @@ def answers(service: Service) -> Iterator[str]:
                 {"text": CANARY[:5]},
             ):
                 more = {"from": 1} if "/diff" in filled else {}
-                for headers in ({}, ADMIN, ADMIN | {"Accept": "application/x-ndjson"}):
+                by_accept = [] if "suffix" in path else [ADMIN | {"Accept": "application/x-ndjson"}]
+                for headers in ({}, ADMIN, *by_accept):
                     yield service.get(
                         filled, headers, **(params if not more or "disclose" in params else {}), **more
                     ).text

@@ -56,7 +56,8 @@ def event_text(state: Mapping[str, Any]) -> str:
     event.add("x-ledger-status", status)
     if place := state.get("place"):
         event.add("location", place)
-    return event.to_ical().decode()
+    told: bytes = event.to_ical()
+    return told.decode()
 
 
 def _is_meeting(state: Mapping[str, Any]) -> bool:

@@ -74,7 +74,7 @@ class Pages:
 def send(pages: Pages, form: Form, media_type: str, more: Mapping[str, str] = {}) -> Response:
     """All pages in a format."""
     request, page = pages.request, pages.page
-    headers = pinned_address(request, page) | more
+    headers = {**pinned_address(request, page), **more}
     if page.more is not None:
         return _streamed(pages, form, media_type, headers)
     body = f"{form.begin}{_text(form, pages.first)}{form.end}"
@@ -112,7 +112,7 @@ def _digest(request: Request, page: Page, form: Form) -> str:
     assert context.looked_up is not None
     now = context.looked_up.watermarks
     determines = page.known_at, page.valid_at, page.final, now.built, now.erasures, context.sees_names
-    return digest_of(request.scope["path"], request.url.query, repr(determines), form.begin, form.end)
+    return digest_of(request.scope["path"], urlencode(request.query_params), repr(determines), form.begin, form.end)
 
 
 def _chunks(pages: Pages, form: Form) -> Iterator[bytes]:

@@ -166,7 +166,8 @@ def _one_of(codes: Sequence[str], kind: Kind) -> Any:
 NARROWED: dict[str, type[Narrowed]] = {kind.name: _narrowed(kind) for kind in KINDS.values()}
 """How the list of each kind is narrowed."""
 LIST_QUERIES: dict[str, type[ListQuery]] = {
-    name: create_model("ListQuery", __base__=(narrowed, ListQuery)) for name, narrowed in NARROWED.items()
+    name: cast("type[ListQuery]", create_model("ListQuery", __base__=(narrowed, ListQuery)))
+    for name, narrowed in NARROWED.items()
 }
 """How a page of it is asked for."""
 

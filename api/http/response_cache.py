@@ -18,7 +18,7 @@ LARGEST_BYTES = 2**20
 OVERHEAD_BYTES = 1_000
 """About what an answer takes beside its body."""
 
-LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+LINES = re.compile(rb"application/(?:x-ndjson|jsonl)(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
 GZIP = re.compile(rb"(^|,)\s*gzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))(;|,|$)", re.IGNORECASE)
 BUNDLES = "/log/tile/entries/"

@@ -5,6 +5,7 @@ What ends in ``.json`` is the answer of the route below ``/v1``, and needs none 
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
+from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Path, Query, Request
@@ -62,8 +63,8 @@ class Given(NamedTuple):
 
     def address(self, suffix: str) -> str:
         """The same with another suffix."""
-        query = self.request.url.query
-        return f"{self.path}.{suffix}" + (f"?{query}" if query else "")
+        query = self.request.query_params
+        return f"{self.path}.{suffix}" + (f"?{urlencode(query)}" if query else "")
 
     def pages(self, read: Read) -> Pages:
         return Pages(self.request, self.reads, self.asked, read)
