@@ -153,6 +153,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
         *_columns("unverified:boolean persons:people"),
     ),
     "diff": tuple(_columns("subject field old:json new:json entries:integers")),
+    "anomalies": tuple(
+        _columns(
+            "subject agreement party status anomalies:json disputed:boolean disputes:integers alternatives:json version:integer"
+        )
+    ),
     "due": tuple(_columns("subject commitment due:day overdue:boolean")),
 }
 """The columns of the list of each kind, and of every other table."""

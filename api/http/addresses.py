@@ -12,10 +12,10 @@ DATED = frozenset({"meeting", "milestone"})
 """The kinds whose states are events of a calendar."""
 TABLE = ("json", "jsonl", "csv")
 PARTS = {"history": (*TABLE, "atom"), "timeline": TABLE, "diff": TABLE}
-LISTS = {"due": (*TABLE, "ics"), "entries": (*TABLE, "atom")}
+LISTS = {"due": (*TABLE, "ics"), "entries": (*TABLE, "atom"), "anomalies": TABLE}
 PAGE = re.compile(
     rf"/(?:(?P<plural>{'|'.join(PLURALS)})(?:/(?P<id>{SLUG})(?:/(?P<part>{'|'.join(PARTS)}))?)?"
-    rf"|(?P<list>{'|'.join(LISTS)})|entries/[0-9a-f-]+)"
+    rf"|(?P<list>{'|'.join(LISTS)})|entries/{SLUG})"
 )
 
 
@@ -26,7 +26,7 @@ def offered(path: str) -> tuple[str, ...]:
         return ()
     if kind := PLURALS.get(found["plural"]):
         return PARTS[found["part"]] if found["part"] else (*TABLE, *["ics"] * _has_dates(kind, one=bool(found["id"])))
-    return LISTS[found["list"]] if found["list"] else ("json",)
+    return LISTS[found["list"]] if found["list"] else TABLE
 
 
 def _has_dates(kind: Kind, *, one: bool) -> bool:

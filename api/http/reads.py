@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
@@ -15,6 +16,7 @@ from projections.basis import Asked
 from projections.diff_queries import diff
 from projections.download_queries import last_recorded, log_back
 from projections.due.queries import DueItem, due
+from projections.flags.queries import flagged
 from projections.queries import Queries, StateRow, find_states
 
 
@@ -111,6 +113,19 @@ def _due_state(item: DueItem, row: StateRow) -> str:
     made = next(one for one in from_json(row.doc)["commitments"] if one["commitment"] == item.item)
     told = {"subject": f"{item.subject}#{item.item}", "version": row.version, "title": made.get("text") or item.item}
     return to_json(told | {"status": made["status"], "due": made["due"]}).decode()
+
+
+def anomalies(reads: Queries, asked: Asked, after: Any) -> Page:
+    found, more, basis = flagged(reads, asked, after, PAGE)
+    return Page.at(basis, [shown_json(one) for one in found], more)
+
+
+def entry(which: int | UUID) -> Read:
+    def read(reads: Queries, asked: Asked, after: Any) -> Page:
+        line, _, _, upto = reads.event(which, asked)
+        return Page([line], None, upto, asked.valid_at)
+
+    return read
 
 
 def log(query: LogNarrowed) -> Read:

@@ -6,7 +6,7 @@ What ends in ``.json`` is the answer of the route below ``/v1``, and needs none 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -187,3 +187,19 @@ def of_entries(request: Request, reads: TheQueries, suffix: Suffix, query: Annot
     """The log in order, each line as it is stored; as a feed, the newest entry first."""
     given, feed = Given(request, reads, query.asked()), read_of.log_from_the_end(query)
     return given.give(suffix, given.table(read_of.log(query), "entries") | {"atom": given.feed(feed)})
+
+
+@router.get("/entries/{which:slug}.{suffix}", operation_id="file_of_entry", **FILE)
+def of_entry(
+    request: Request, reads: TheQueries, which: int | UUID, suffix: Suffix, query: Annotated[AtBasis, Query()]
+) -> Response:
+    """An entry, by position or id."""
+    given = Given(request, reads, query.asked())
+    return given.give(suffix, given.table(read_of.entry(which), "entries"))
+
+
+@router.get("/anomalies.{suffix}", operation_id="file_of_anomalies", **FILE)
+def of_anomalies(request: Request, reads: TheQueries, suffix: Suffix, query: Annotated[AtBasis, Query()]) -> Response:
+    """All states that have anomalies, or are in dispute."""
+    given = Given(request, reads, query.asked())
+    return given.give(suffix, given.table(read_of.anomalies, "anomalies"))
