@@ -27,7 +27,7 @@ from api.http.middleware import Middleware
 from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import anomalies, due, erasures, events, health, log, states
+from api.http.routes import anomalies, downloads, due, erasures, events, health, log, states
 from api.pages import errors, overview
 from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
@@ -66,7 +66,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
-        overview.router, *pages.routers,
+        downloads.router, overview.router, *pages.routers,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

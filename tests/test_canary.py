@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from api.http.routes.downloads import METADATA, SUFFIXES
 from ledger.database.connection import Connection, LedgerLocation
 from projections.follow import follow
 from projections.people import held_of
@@ -85,10 +86,15 @@ def answers(service: Service) -> Iterator[str]:
     subjects = {one["subject"] for one in service.get("/v1/events?limit=1000").json()["events"]}
     size, kinds = service.size(), {"parties": "party"}
     for path in (path for path, methods in reference.items() if "get" in methods and "{type}" not in path):
-        kind = kinds.get(path.split("/")[2], path.split("/")[2].rstrip("s"))
+        plural = path.removeprefix("/v1").split("/")[1].partition(".")[0]
+        kind = kinds.get(plural, plural.rstrip("s"))
         ids = [one.partition(":")[2] for one in subjects if one.startswith(f"{kind}:")] if "{id}" in path else [""]
         for filled in {
-            path.replace("{id}", one).replace("{which}", str(at)) for one in ids for at in range(1, size + 1)
+            path.replace("{id}", one).replace("{which}", str(at)).replace("{suffix}", suffix)
+            for one in ids
+            for at in range(1, size + 1)
+            for suffix in SUFFIXES
+            if suffix != METADATA  # which repeats what was asked, and tells nothing else
         }:
             for params in (
                 {},
@@ -96,8 +102,9 @@ def answers(service: Service) -> Iterator[str]:
                 {"disclose": True},
                 {"text": CANARY[:5]},
             ):
-                more = {"from": 1} if filled.endswith("/diff") else {}
-                for headers in ({}, ADMIN, ADMIN | {"Accept": "application/x-ndjson"}):
+                more = {"from": 1} if "/diff" in filled else {}
+                by_accept = [] if "suffix" in path else [ADMIN | {"Accept": "application/x-ndjson"}]
+                for headers in ({}, ADMIN, *by_accept):
                     yield service.get(
                         filled, headers, **(params if not more or "disclose" in params else {}), **more
                     ).text

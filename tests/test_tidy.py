@@ -10,7 +10,7 @@ PURE = (
     "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch", "ledger.proofs",
     "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.changes",
     "projections.projection", "projections.registry", "projections.search.words",
-    "api.pages.timeline",
+    "api.pages.timeline", "api.formats",
 )  # fmt: skip
 WORLDLY = {
     "psycopg", "psycopg_pool", "fastapi", "starlette", "httpx", "httpx2", "requests", "socket", "random", "secrets",
@@ -38,6 +38,7 @@ LAYERS = (
     ("ledger.library_recorder",),
     ("ledger.service",),
     ("projections",),
+    ("api.pages.timeline", "api.pages.dates", "api.pages.words", "api.formats"),
     (
         "api.http.problems",
         "api.http.shapes",

@@ -121,7 +121,7 @@ class Strict(APIRoute):
 
     def parameters(self, request: Request) -> set[str]:
         """The parameters that a query may have."""
-        return parameters_of(request, self.path, request.method)
+        return parameters_of(request, self.path_format, request.method)
 
 
 def _check_headers(request: Request) -> None:
@@ -150,8 +150,8 @@ def parameters_of(request: Request, path: str, method: str) -> set[str]:
 
 
 def _elsewhere(request: Request, name: str) -> str:
-    """Where it would be one, if that is a matter of few paths."""
-    known = request.app.openapi()["paths"].items()
+    """Where in the API it would be one, if that is a matter of few paths."""
+    known = [one for one in request.app.openapi()["paths"].items() if one[0].startswith("/v1/")]
     paths = [path for path, methods in known for method in methods if name in parameters_of(request, path, method)]
     return f": it is one of {' and '.join(paths)}" if 0 < len(paths) <= FEW_PATHS else ""
 
@@ -237,7 +237,7 @@ def answer(
         body, told = with_persons(request, body)
     if told:
         digest = digest_of(digest, told)
-        more = {"Cache-Control": _for_whom(request), **more}
+        more = {"Cache-Control": for_whom(request), **more}
     if not final:
         digest = digest_of(digest, "not final")  # who asks again is to learn when it is
     stem = "" if version is None else f"v{version}-"
@@ -269,7 +269,7 @@ def with_persons(request: Request, body: bytes, known: Told = NOBODY) -> tuple[b
     return shown.encode(), told
 
 
-def _for_whom(request: Request) -> str:
+def for_whom(request: Request) -> str:
     """Who may keep an answer that shows persons: it depends on the key, unless names are public."""
     return "no-cache" if app_state(request).settings.public_names else "private, no-cache"
 

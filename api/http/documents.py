@@ -1,14 +1,19 @@
 """The states as JSON: the stored documents, with what depends on the stream and on the basis; and the schemas of events."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
+from typing import Any
 
 from pydantic_core import to_json
 
+from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
+from projections.due.queries import DueItem
+from projections.people import persons_in
 from projections.queries import StateRow, StateView
 
 
@@ -37,6 +42,33 @@ def array_json(group: Sequence[StateRow]) -> str:
 
 def basis_json(basis: Basis) -> str:
     return to_json(basis._asdict()).decode()
+
+
+def timeline_json(day: date, line: str, weak: set[int]) -> str:
+    """A fact of a timeline. ``weak``: the entries that rest on retracted sources alone."""
+    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}{_persons(line)}}}'
+
+
+def history_json(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
+    """An entry of a history, and what corrects it."""
+    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
+    told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
+    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}{_persons(line)}}}'
+
+
+def _persons(line: str) -> str:
+    """Whom the entry names, beside its line, which is shown as it is stored."""
+    found = persons_in(line)
+    return f',"persons":{to_json(found).decode()}' if found else ""
+
+
+def _flag(line: str, weak: set[int]) -> str:
+    return str(bool(weak) and read_line(line).position in weak).lower()
+
+
+def due_json(item: DueItem, basis: Basis) -> str:
+    told = {"subject": item.subject, "commitment": item.item or None, "due": item.due}
+    return to_json(told | {"overdue": item.due < basis.valid_at}).decode()
 
 
 @cache

@@ -10,8 +10,9 @@ from secrets import token_hex
 from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
+from api.http.addresses import data_of, offered
 from api.http.dependencies import AppState, admit
-from api.http.problems import UNAVAILABLE, BodyLate, document
+from api.http.problems import UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
 from api.http.response_cache import RequestContext, cache_key
 from ledger.errors import Denied, Unavailable
 
@@ -73,6 +74,8 @@ class Answer:
         looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
         if epoch := context.epoch or looked_up:
             headers.append((b"ledger-epoch", epoch.encode()))
+        if context.negotiated and not any(name == b"vary" for name, _ in headers):
+            headers.append((b"vary", b"Accept"))
         message["headers"] = headers
 
 
@@ -82,6 +85,17 @@ def _joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
     if len(headers) < len(given):
         return {name: b", ".join(value for other, value in given if other == name) for name in headers}
     return headers
+
+
+def _as_wanted(scope: Scope, headers: Headers) -> Scope:
+    """The request for the data at the address of a page, in the format that is wanted; any other as it is. Raises NotAcceptable."""
+    path = scope["path"]
+    scope["context"].negotiated = bool(offered(path))
+    answering = data_of(path, headers.get(b"accept", b"").decode("latin-1"))
+    if answering == path:
+        return scope
+    headers.pop(b"accept", None)  # the path says it now
+    return dict(scope, path=answering, headers=[one for one in scope["headers"] if one[0] != b"accept"])
 
 
 class Middleware:
@@ -107,7 +121,8 @@ class Middleware:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        scope["context"], reading = RequestContext(), scope["method"] in ("GET", "HEAD")
+        scope["context"] = RequestContext(bodiless=scope["method"] == "HEAD")
+        reading = scope["method"] in ("GET", "HEAD")
         body = None if reading else Body(receive)
         answer = Answer(scope, body, send, self.app_state)
         try:
@@ -120,6 +135,11 @@ class Middleware:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        try:
+            scope = _as_wanted(scope, headers)
+        except NotAcceptable as error:
+            await on_ledger_error(Request(scope), error)(scope, receive, send)
+            return
         form = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
         asked, context = cache_key(scope, *form), scope["context"]
         if self.app_state.cache.holds(asked) and await self._admitted(headers, context):

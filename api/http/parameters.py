@@ -104,10 +104,10 @@ def _is_no_due(sort: str) -> str:
     return sort
 
 
-class ListQuery(Paged):
-    """How a list is narrowed and sorted. A cursor carries its basis, and goes with the same filters.
+class Narrowed(AtBasis):
+    """How a list is narrowed and sorted.
 
-    ``count`` asks how many there are in all. ``text`` finds streams with words that begin with all of its words, in the id,
+    ``text`` finds streams with words that begin with all of its words, in the id,
     names, title, description and objective, or in one note; accents, capitals and forms of Unicode make no difference.
     """
 
@@ -118,7 +118,6 @@ class ListQuery(Paged):
     ref: Ref | None = None
     text: Search | None = None
     sort: Annotated[Literal["id", "-id"], BeforeValidator(_is_no_due)] = "id"
-    count: bool = False
 
     def filters(self) -> Filters:
         return Filters(self.status, self.kind, self.area, self.party, self.ref, self.text)
@@ -127,7 +126,7 @@ class ListQuery(Paged):
         return repr((self.filters(), self.sort))
 
 
-class MilestoneQuery(ListQuery):
+class MilestonesNarrowed(Narrowed):
     """Milestones alone have a ``due`` of their own: what else is due is at ``/v1/due``."""
 
     due_before: Day | None = None
@@ -138,13 +137,19 @@ class MilestoneQuery(ListQuery):
         return replace(super().filters(), due_before=self.due_before, overdue=self.overdue)
 
 
-def _list_query(kind: Kind) -> type[ListQuery]:
-    """How the list of a kind is asked: with its own statuses and codes."""
-    base = MilestoneQuery if kind.overdue_from else ListQuery
+class ListQuery(Narrowed, Paged):
+    """A page of a list. A cursor carries its basis, and goes with the same filters; ``count`` asks how many there are in all."""
+
+    count: bool = False
+
+
+def _narrowed(kind: Kind) -> type[Narrowed]:
+    """How the list of a kind is narrowed: with its own statuses and codes."""
+    base = MilestonesNarrowed if kind.overdue_from else Narrowed
     status: Any = Annotated[Code | None, _one_of(kind.statuses, kind)]
     category: Any = Annotated[Code | None, _one_of(kind.categories, kind)]
     narrowed = create_model(base.__name__, __base__=base, status=(status, None), kind=(category, None))
-    return cast("type[ListQuery]", narrowed)
+    return cast("type[Narrowed]", narrowed)
 
 
 def _one_of(codes: Sequence[str], kind: Kind) -> Any:
@@ -158,23 +163,37 @@ def _one_of(codes: Sequence[str], kind: Kind) -> Any:
     return AfterValidator(check)
 
 
-LIST_QUERIES: dict[str, type[ListQuery]] = {kind.name: _list_query(kind) for kind in KINDS.values()}
-"""How the list of each kind is asked."""
+NARROWED: dict[str, type[Narrowed]] = {kind.name: _narrowed(kind) for kind in KINDS.values()}
+"""How the list of each kind is narrowed."""
+LIST_QUERIES: dict[str, type[ListQuery]] = {
+    name: cast("type[ListQuery]", create_model("ListQuery", __base__=(narrowed, ListQuery)))
+    for name, narrowed in NARROWED.items()
+}
+"""How a page of it is asked for."""
 
 
-class DueQuery(Paged):
+class DueNarrowed(AtBasis):
     """``due_before`` leaves out what is due on that day or later."""
 
     due_before: Day | None = None
 
 
-class LogQuery(AtBasis):
+class DueQuery(DueNarrowed, Paged):
+    """A page of what is due."""
+
+
+class LogNarrowed(AtBasis):
     """``known_at`` ends the log there; ``valid_at`` changes nothing, as an entry is recorded whatever the day."""
 
     after: Position = Position(0)
-    limit: Limit = 100
     type: FactType | None = None
     subject: Ref | None = None
+
+
+class LogQuery(LogNarrowed):
+    """A page of the log."""
+
+    limit: Limit = 100
 
 
 class CheckpointsQuery(BaseModel):

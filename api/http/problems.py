@@ -58,6 +58,9 @@ ROLLED_BACK = _problem(
     "Forget what was read and acknowledged before; read from the start.",
 )
 PRECONDITION = _problem("precondition-failed", 412, "The stream has moved on", "Read it again and decide anew.")
+NOT_ACCEPTABLE = _problem(
+    "not-acceptable", 406, "There is no such format here", "Send an Accept header with a type that is there, or */*."
+)
 LATE = _problem("body-late", 408, "The body did not arrive in time", "Send the same again, with the same ids.")
 TOO_LARGE = _problem("body-too-large", 413, "The body is too large", "Send at most 1 MiB, in several requests.")
 MEDIA = _problem("media-type", 415, "The body is of another type", "Send application/json.")
@@ -103,11 +106,15 @@ class WrongMediaType(errors.LedgerError):
     """The request's body is not declared as JSON."""
 
 
+class NotAcceptable(errors.LedgerError):
+    """No format that the address has is one that the request takes."""
+
+
 class BodyLate(errors.LedgerError):
     """The request's body did not arrive while the service waited for it."""
 
 
-SORTS |= {BodyTooLarge: TOO_LARGE, WrongMediaType: MEDIA, BodyLate: LATE}
+SORTS |= {BodyTooLarge: TOO_LARGE, WrongMediaType: MEDIA, NotAcceptable: NOT_ACCEPTABLE, BodyLate: LATE}
 
 
 def sort_of(error: errors.LedgerError) -> Problem:
@@ -180,7 +187,7 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of the path: the router knows only those of the first route that it tried."""
-    path = getattr(request.scope.get("route"), "path", "")
+    path = getattr(request.scope.get("route"), "path_format", "")
     methods = {method.upper() for method in request.app.openapi()["paths"].get(path, {})}
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 

@@ -18,7 +18,7 @@ LARGEST_BYTES = 2**20
 OVERHEAD_BYTES = 1_000
 """About what an answer takes beside its body."""
 
-LINES = re.compile(rb"application/x-ndjson(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+LINES = re.compile(rb"application/(?:x-ndjson|jsonl)(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
 GZIP = re.compile(rb"(^|,)\s*gzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))(;|,|$)", re.IGNORECASE)
 BUNDLES = "/log/tile/entries/"
@@ -73,10 +73,12 @@ def etag_matches(tag: str, known: str) -> bool:
 @dataclass
 class RequestContext:
     """What is known of a request on its way: what was looked up for it, or why not, and whether the reader may see names of
-    persons; its answer, if that may be cached."""
+    persons; whether no body is sent, as HEAD was asked for; whether its format was chosen by Accept; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
     sees_names: bool = False
+    bodiless: bool = False
+    negotiated: bool = False
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, epoch_of
+from api.http.documents import due_json
 from api.http.parameters import DueQuery, Ref, next_cursor, resume
 from api.http.routes.states import page_of
 from projections.due.queries import DueItem, due
@@ -24,9 +24,6 @@ def list_due(request: Request, reads: TheQueries, query: Annotated[DueQuery, Que
     of = f"due {query.due_before}"
     asked, after = resume(query, of, PLACE)
     found, more, basis = due(reads, asked, query.due_before, DueItem(*after) if after else None, query.limit)
-    items = [
-        {"subject": one.subject, "commitment": one.item or None, "due": one.due, "overdue": one.due < basis.valid_at}
-        for one in found
-    ]
+    items = ",".join(due_json(one, basis) for one in found)
     cursor = next_cursor(epoch_of(request), basis, of, more)
-    return page_of(request, to_json(items).decode(), asked, cursor, basis)
+    return page_of(request, f"[{items}]", asked, cursor, basis)

@@ -1,6 +1,5 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -11,15 +10,13 @@ from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
-from api.http.documents import array_json, basis_json, whole_json
+from api.http.documents import array_json, basis_json, history_json, timeline_json, whole_json
 from api.http.parameters import LIST_QUERIES, AtBasis, Count, DiffQuery, Paged, Ref, next_cursor, resume
 from ledger.errors import NotFound
-from ledger.log.entry import read_line
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
-from projections.people import persons_in
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
@@ -74,7 +71,7 @@ def _routes(kind: str) -> APIRouter:
         if not facts and after is None:
             raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
         weak = reads.unverified([line for _, line in facts], basis)
-        items = ",".join(_timeline_item(day, line, weak) for day, line in facts)
+        items = ",".join(timeline_json(day, line, weak) for day, line in facts)
         cursor = next_cursor(epoch_of(request), basis, f"timeline {subject}", more)
         return page_of(request, f"[{items}]", asked, cursor, basis)
 
@@ -84,7 +81,7 @@ def _routes(kind: str) -> APIRouter:
         asked = query.asked()
         entries, basis = reads.history(Subject(f"{kind}:{id}"), asked)
         weak = reads.unverified([line for line, _ in entries], basis)
-        items = ",".join(_history_item(*one, weak) for one in entries)
+        items = ",".join(history_json(*one, weak) for one in entries)
         body = f'{{"items":[{items}],"basis":{basis_json(basis)}}}'
         tag = digest_of(items)
         return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final)
@@ -100,26 +97,6 @@ def _routes(kind: str) -> APIRouter:
         return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
 
     return router
-
-
-def _timeline_item(day: date, line: str, weak: set[int]) -> str:
-    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}{_persons(line)}}}'
-
-
-def _history_item(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
-    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
-    told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
-    return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}{_persons(line)}}}'
-
-
-def _persons(line: str) -> str:
-    """Whom the entry names, beside its line, which is shown as it is stored."""
-    found = persons_in(line)
-    return f',"persons":{to_json(found).decode()}' if found else ""
-
-
-def _flag(line: str, weak: set[int]) -> str:
-    return str(bool(weak) and read_line(line).position in weak).lower()
 
 
 routers = [_routes(kind) for kind in KINDS]

@@ -1,0 +1,16 @@
+"""A format of text: what goes before, what each document becomes, and what goes behind."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Form(NamedTuple):
+    """``each`` is given one JSON document as text, in which persons are shown as the reader may see them."""
+
+    begin: str
+    each: Callable[[str], str]
+    end: str = ""
+
+
+LINES = Form("", lambda document: f"{document}\n")
+"""JSON Lines: one document a line, as it is."""
