@@ -24,10 +24,11 @@ from api.http.dependencies import AppState, Strict
 from api.http.examples import READS
 from api.http.lookup import CoalescedLookup, RollbackWatch
 from api.http.middleware import Middleware
-from api.http.protocol import BoundedProtocol
+from api.http.protocol import AT_SHUTDOWN, BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import anomalies, due, erasures, events, health, log, states
+from api.http.routes import anomalies, due, erasures, events, health, log, states, stream
+from api.http.streams import Streams
 from api.pages import errors, overview
 from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
@@ -65,7 +66,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     problems.install(app)
     errors.install(app)
     for router in (
-        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
+        stream.router, events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
         overview.router, *pages.routers,
     ):  # fmt: skip
         app.include_router(router)
@@ -83,9 +84,11 @@ def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, location: LedgerLocation
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     @asynccontextmanager
-    async def run(app: FastAPI) -> AsyncIterator[None]:
+    async def run(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with location.pool(POOL_SIZE) as pool:
             with pool.connection() as connection:
                 check_schema(connection, location)
@@ -100,10 +103,11 @@ def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI
             ):
                 await readers.look_up(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, location, pool) as ledger:
+                    streams = Streams(location, pool, readers)
                     app.state.app_state = AppState(
-                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache()
+                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache(), streams
                     )
-                    yield
+                    yield {AT_SHUTDOWN: streams.stop}
 
     return run
 

@@ -80,6 +80,7 @@ class RequestContext:
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was
+    is_head: bool = False  # no body is waited for
 
 
 class Cache:
