@@ -27,7 +27,7 @@ from api.http.middleware import Middleware
 from api.http.protocol import AT_SHUTDOWN, BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import anomalies, due, erasures, events, health, log, states, stream
+from api.http.routes import anomalies, due, erasures, events, health, log, states, stream, webhooks
 from api.http.streams import Streams
 from api.pages import errors, overview
 from api.pages import routes as pages
@@ -60,7 +60,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     app = FastAPIOffline(
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
-        redirect_slashes=False, docs_url="/api", redoc_url=None,
+        redirect_slashes=False, docs_url="/api", redoc_url=None, webhooks=webhooks.router,
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
