@@ -24,10 +24,11 @@ from api.http.dependencies import AppState, Strict
 from api.http.examples import READS
 from api.http.lookup import CoalescedLookup, RollbackWatch
 from api.http.middleware import Middleware
-from api.http.protocol import BoundedProtocol
+from api.http.protocol import AT_SHUTDOWN, BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
-from api.http.routes import anomalies, downloads, due, erasures, events, health, log, states
+from api.http.routes import anomalies, downloads, due, erasures, events, health, log, states, stream, webhooks
+from api.http.streams import Streams
 from api.pages import errors, overview
 from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
@@ -59,14 +60,14 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     app = FastAPIOffline(
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
-        redirect_slashes=False, docs_url="/api", redoc_url=None,
+        redirect_slashes=False, docs_url="/api", redoc_url=None, webhooks=webhooks.router,
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
     errors.install(app)
     for router in (
-        events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
-        downloads.router, overview.router, *pages.routers,
+        stream.router, events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
+        anomalies.router, downloads.router, overview.router, *pages.routers,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)
@@ -83,9 +84,11 @@ def _describe(plain: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, location: LedgerLocation
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     @asynccontextmanager
-    async def run(app: FastAPI) -> AsyncIterator[None]:
+    async def run(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         with location.pool(POOL_SIZE) as pool:
             with pool.connection() as connection:
                 check_schema(connection, location)
@@ -100,10 +103,11 @@ def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI
             ):
                 await readers.look_up(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, location, pool) as ledger:
+                    streams = Streams(location, pool, readers)
                     app.state.app_state = AppState(
-                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache()
+                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache(), streams
                     )
-                    yield
+                    yield {AT_SHUTDOWN: streams.stop}
 
     return run
 

@@ -3,12 +3,13 @@
 import math
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, LiteralString, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import Misconfigured
 
@@ -39,6 +40,13 @@ Origin = Annotated[
 AdminKey = Annotated[
     SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")
 ]
+
+
+def _networks(given: object) -> object:
+    return [one.strip() for one in given.split(",") if one.strip()] if isinstance(given, str) else given
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -96,6 +104,12 @@ class Settings(BaseSettings):
     """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
     """An API key, with which `ledger verify` reads a service whose reads are not public."""
+    webhook_key: Path | None = None
+    """The file with the key that the secrets of webhooks are made of; who has it signs and delivers."""
+    webhook_http: bool = False
+    """Whether webhooks may go over http, for tests and development."""
+    webhook_networks: Networks = ()
+    """Networks to which webhooks may go though they are not public, such as 10.1.0.0/16, with commas between."""
     clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How many seconds the server's clock and ours may be apart."""
 

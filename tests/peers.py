@@ -1,4 +1,4 @@
-"""Transparency software that others wrote, in an environment of its own outside the project: some of it needs a newer Python.
+"""Software that others wrote, for transparency logs and webhooks, in an environment of its own outside the project: some of it needs a newer Python.
 
 PYTEST_DONT_REWRITE: the modules that register these fixtures also import from here.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-PINNED = ("aics-tlog==0.2.1", "aics-witness==0.1.0", "pymerkle==7.0.0", "sigstore==4.5.1")
+PINNED = ("aics-tlog==0.2.1", "aics-witness==0.1.0", "pymerkle==7.0.0", "sigstore==4.5.1", "standardwebhooks==1.1.0")
 OLDEST = (3, 12)
 NAMES = ("python3.14", "python3.13", "python3.12", "python3")
 MOST_S = 60.0

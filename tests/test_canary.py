@@ -80,12 +80,18 @@ def told(service: Service, *events: dict[str, Any]) -> None:
     wait_until(lambda: service.get("/v1/parties", min_position=position).status_code == 200)
 
 
+STREAM = "/v1/events/stream"
+"""It does not end; what it sends are lines as they are stored."""
+
+
 def answers(service: Service) -> Iterator[str]:
     """Every answer about everything: of every route of the reference, of all times, for everybody and for admins."""
     reference = service.get("/v1/openapi.json").json()["paths"]
     subjects = {one["subject"] for one in service.get("/v1/events?limit=1000").json()["events"]}
     size, kinds = service.size(), {"parties": "party"}
-    for path in (path for path, methods in reference.items() if "get" in methods and "{type}" not in path):
+    for path in (
+        path for path, methods in reference.items() if "get" in methods and "{type}" not in path and path != STREAM
+    ):
         plural = path.removeprefix("/v1").split("/")[1].partition(".")[0]
         kind = kinds.get(plural, plural.rstrip("s"))
         ids = [one.partition(":")[2] for one in subjects if one.startswith(f"{kind}:")] if "{id}" in path else [""]

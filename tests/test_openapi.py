@@ -108,7 +108,7 @@ def test_every_read_takes_the_basis(service: Service) -> None:
     """known_at, valid_at and min_position stand on every read of the ledger, and a key can be given."""
     told = document(service)
     for path, methods in told["paths"].items():
-        if path.startswith("/v1/event-types") or path in ("/v1/health", "/v1/ready"):
+        if path.startswith("/v1/event-types") or path in ("/v1/health", "/v1/ready", "/v1/events/stream"):
             continue
         for method, told_of in methods.items():
             assert told_of["security"] == [{"key": []}]
@@ -162,7 +162,7 @@ def test_anything_the_document_allows_or_forbids_is_answered_as_it_says(
                     [
                         Path(sys.executable).with_name("schemathesis"), "run", f"http://{host}:{port}/v1/openapi.json",
                         "--header", f"Authorization: {ADMIN['Authorization']}", "--phases", "examples,coverage,fuzzing",
-                        "--include-path-regex", ALIKE,
+                        "--include-path-regex", ALIKE, "--exclude-path", "/v1/events/stream",  # it does not end
                         "--max-examples", "5", "--generation-deterministic", "--suppress-health-check", "all",
                         "--exclude-checks", ",".join(NOT_TESTED), "--no-color",
                     ],

@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import seeds
 from api.app import build, listen, serve_on
+from api.cli.delivering import delivering
 from api.cli.opening import own_server
 from api.cli.serving import look
 from api.cli.signing import ensure_key, signing
@@ -36,7 +37,7 @@ def demo() -> None:
             say(f"to mend it, give LEDGER_LOG_KEY={settings.log_key} to that command, then start the demo again", "red")
             _run(settings, listener, server, seeded=False)
             return
-        with signing(server.location, settings, Event()):
+        with signing(server.location, settings, Event()), delivering(server.location, settings, Event()):
             _run(settings, listener, server)
 
 

@@ -42,6 +42,12 @@ COMMANDS = {
     "keys.create": "Create a key and print it, this once.",
     "keys.list_": "List the keys by name, each with its role and times.",
     "keys.revoke": "Revoke a key, from now on.",
+    "webhooks.add": "Have entries sent to an address once they are recorded, and print the secret that signs them, this once.",
+    "webhooks.list_": "List the webhooks: what each is sent, how far it is, and what the trouble is.",
+    "webhooks.test": "Send a webhook a message of the type ledger.webhook_test, and say what comes of it.",
+    "webhooks.rotate": "Give a webhook a new secret and print it, this once; for a day the one before signs, too.",
+    "webhooks.resume": "Let a webhook that failed, or was disabled, go on from where it was.",
+    "webhooks.remove": "Remove a webhook: it is sent nothing more.",
     "verify.verify": "Check a log from the outside: every entry and tile against what was signed. Needs no database, and trusts nobody but the key.",
     "log.init": "Make the keys that sign the log, in the file that LEDGER_LOG_KEY names.",
     "log.key": "Show the public keys of the log, for those who verify.",
@@ -59,7 +65,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 keys = typer.Typer(no_args_is_help=True, help="API keys: shown once, when they are created, and stored as a digest.")
 log = typer.Typer(no_args_is_help=True, help="The log as others check it: keys, static tiles, recovery.")
 witness = typer.Typer(no_args_is_help=True, help="A witness, which vouches for logs that are not its own.")
-GROUPS = {"keys": keys, "log": log, "witness": witness}
+webhooks = typer.Typer(no_args_is_help=True, help="Webhooks: entries sent to others as they are recorded.")
+GROUPS = {"keys": keys, "log": log, "witness": witness, "webhooks": webhooks}
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 

@@ -5,6 +5,7 @@ from threading import Event
 
 import typer
 
+from api.cli.delivering import delivering
 from api.cli.opening import opened, size_of
 from api.cli.signing import signing
 from api.cli.terminal import progress, say, show_rows
@@ -19,7 +20,11 @@ def follow() -> None:
     stop = Event()
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: stop.set())
-    with opened(to_change=True) as at, signing(at.location, at.settings, stop):
+    with (
+        opened(to_change=True) as at,
+        signing(at.location, at.settings, stop),
+        delivering(at.location, at.settings, stop),
+    ):
         following.follow(at.location, stop)
 
 

@@ -19,6 +19,7 @@ from api.http.lookup import CoalescedLookup, LookedUp
 from api.http.problems import BodyTooLarge, WrongMediaType
 from api.http.relay import Relay
 from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_matches
+from api.http.streams import Streams
 from ledger.database.connection import LedgerLocation
 from ledger.errors import Fault, Invalid, Unavailable
 from ledger.service import Ledger
@@ -53,6 +54,7 @@ class AppState:
     writers: CoalescedLookup
     relay: Relay
     cache: Cache
+    streams: Streams
 
 
 def app_state(request: Request) -> AppState:

@@ -102,7 +102,7 @@ def _streamed(pages: Pages, form: Form, media_type: str, more: Mapping[str, str]
     headers = {"Ledger-Position": str(page.known_at), "Cache-Control": for_whom(request), "ETag": tag, **more}
     if etag_matches(tag, listed(request, "if-none-match")):
         return Response(status_code=304, headers=headers)
-    if context.bodiless:
+    if context.is_head:
         return StreamingResponse(iter(()), media_type=media_type, headers=headers)
     return StreamingResponse(_chunks(pages, form), media_type=media_type, headers=headers)
 

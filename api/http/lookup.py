@@ -11,6 +11,7 @@ back, and another epoch begins before any request is answered.
 
 import math
 from asyncio import Event, Future, Task, create_task, get_running_loop, sleep, timeout_at, to_thread
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -139,9 +140,12 @@ class CoalescedLookup:
     async def look_up(self, header: str | None) -> LookedUp:
         """Raises Denied for a header that holds no key, Unavailable."""
         key = bearer(header)
+        return await self.look_up_all(() if key is None else {digest(key)})
+
+    async def look_up_all(self, digests: Iterable[bytes]) -> LookedUp:
+        """As ``look_up``, for keys that are known by their digests. Raises Unavailable."""
         self.next = lookup = self.next or Lookup()
-        if key is not None:
-            lookup.digests.add(digest(key))
+        lookup.digests.update(digests)
         self.task = self.task or create_task(self._answer())
         await lookup.answered.wait()
         if isinstance(lookup.looked_up, Exception):

@@ -121,8 +121,8 @@ class Middleware:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        scope["context"] = RequestContext(bodiless=scope["method"] == "HEAD")
         reading = scope["method"] in ("GET", "HEAD")
+        scope["context"] = RequestContext(is_head=scope["method"] == "HEAD")
         body = None if reading else Body(receive)
         answer = Answer(scope, body, send, self.app_state)
         try:

@@ -77,11 +77,11 @@ class RequestContext:
 
     looked_up: LookedUp | None = None
     sees_names: bool = False
-    bodiless: bool = False
     negotiated: bool = False
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was
+    is_head: bool = False  # no body is waited for
 
 
 class Cache:

@@ -338,6 +338,15 @@ class SignedHealth(BaseModel):
     witnesses: list[WitnessHealth]
 
 
+class WebhookHealth(BaseModel):
+    """How many entries a webhook is behind; since when its receiver takes nothing, and when it was given up, if it was."""
+
+    name: str
+    lag: int
+    failing_since: datetime | None
+    disabled_at: datetime | None
+
+
 class Health(BaseModel):
     """``ok``: every projection is at the head; ``behind``: some is not, yet; ``stopped``: an entry stops one; ``degraded``:
     nobody has projected anything. ``why`` says what to do where no process follows; it is null where one does, and will
@@ -357,6 +366,7 @@ class Health(BaseModel):
     appends: AppendsHealth
     projections: list[ProjectionHealth]
     signed: SignedHealth | None
+    webhooks: list[WebhookHealth]
 
 
 class Answered(BaseModel):

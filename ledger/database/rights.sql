@@ -43,6 +43,10 @@ grant select, update (size, recorded_at, epoch, stopped_at, stopped_reason) on h
 grant select, insert on disclosures to {service};
 grant select on erasures to {service};
 grant select, insert, update (revoked_at) on api_keys to {service};
+grant select, insert, delete on webhooks to {service};
+grant update (generation, rotated_at, secret_sha256, epoch, position, entry_id, delivered_at, failures, failing_since,
+              next_attempt_at, trouble, disabled_at)
+   on webhooks to {service};
 grant select on migrations to {service};
 grant execute on function append_lines, holders, erase_again to {service};
 

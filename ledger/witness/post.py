@@ -1,10 +1,10 @@
-"""HTTP to one witness, within bounds: of time, and of what is taken in."""
+"""HTTP to one other party, a witness or whoever takes webhooks, within bounds: of time, and of what is taken in."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from socket import SHUT_RDWR, socket
+from socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, create_connection, socket
 from threading import Timer
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -15,14 +15,16 @@ TIMEOUT_S = 5.0
 """For a connection, and for the whole exchange."""
 MAX_ANSWER = 100_000
 PORTS = {"http": 80, "https": 443}
+Reach = Callable[[str, int, float], socket]
+"""Connects to a host and port, within so many seconds. Raises OSError, NoAnswer."""
 
 
 class NoAnswer(Exception):
-    """The witness did not answer as a witness does, or not in time. ``str`` of it says why."""
+    """The other side did not answer as it should, or not in time. ``str`` of it says why."""
 
 
 class Answer(NamedTuple):
-    """What a witness says; ``type`` is the media type, without parameters."""
+    """What the other side says; ``type`` is the media type, without parameters."""
 
     status: int
     type: str
@@ -35,28 +37,33 @@ class Answer(NamedTuple):
         return f"{self.status} {said[:200]!r}" if said else str(self.status)
 
 
-class Post:
-    """A connection to a witness, which is kept open between requests. For one thread; ``cut`` is for any."""
+def anywhere(host: str, port: int, timeout_s: float) -> socket:
+    return create_connection((host, port), timeout_s)
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        """``url`` is the prefix of what the witness serves. Raises Misconfigured."""
+
+class Post:
+    """A connection to one party, which is kept open between requests. For one thread; ``cut`` is for any."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, reach: Reach = anywhere) -> None:
+        """``url`` is the prefix of what the other side serves. Raises Misconfigured."""
         parts = _split(url)
         self.prefix, self.timeout_s, self.late = parts.path.rstrip("/"), timeout_s, False
         assert parts.hostname is not None
-        sort = _Secure if parts.scheme == "https" else HTTPConnection
+        sort = _Secure if parts.scheme == "https" else _Plain
         self.connection = sort(parts.hostname, parts.port or PORTS[parts.scheme], timeout=timeout_s)
+        self.connection.reach = reach
 
-    def ask(self, method: str, path: str, body: str = "") -> Answer:
-        """Raises NoAnswer. A request is sent again where the connection was kept open and the other side had closed it."""
+    def ask(self, method: str, path: str, body: str = "", headers: Mapping[str, str] | None = None) -> Answer:
+        """Raises NoAnswer. What is redirected is not followed. A request is sent again where the connection was kept open and the other side had closed it."""
         with self._in_time():
             was_open = self.connection.sock is not None
             try:
-                return self._ask(method, path, body)
+                return self._ask(method, path, body, headers)
             except ConnectionError:
                 if not was_open or self.late:
                     raise
                 self.connection.close()
-                return self._ask(method, path, body)
+                return self._ask(method, path, body, headers)
 
     def cut(self) -> None:
         """End what is under way."""
@@ -81,9 +88,11 @@ class Post:
         finally:
             timer.cancel()
 
-    def _ask(self, method: str, path: str, body: str) -> Answer:
-        headers = {"Content-Type": "text/plain; charset=utf-8"} if body else {}
-        self.connection.request(method, self.prefix + path, body.encode() or None, headers)
+    def _ask(self, method: str, path: str, body: str, headers: Mapping[str, str] | None) -> Answer:
+        plain = {"Content-Type": "text/plain; charset=utf-8"} if body else {}
+        self.connection.request(
+            method, self.prefix + path, body.encode() or None, plain if headers is None else headers
+        )
         response = self.connection.getresponse()
         said = response.read(MAX_ANSWER + 1)
         if self.late:  # what was read may be cut short
@@ -93,11 +102,27 @@ class Post:
         return Answer(response.status, response.headers.get_content_type(), said)
 
 
+def _connect(connection: "_Plain | _Secure") -> None:
+    connection.sock = connection.reach(connection.host, connection.port, connection.timeout or TIMEOUT_S)
+    connection.sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+
+class _Plain(HTTPConnection):
+    """It connects to where it is told to."""
+
+    reach: Reach
+
+    def connect(self) -> None:
+        _connect(self)
+
+
 class _Secure(HTTPSConnection):
     """The socket is there to be cut before TLS begins."""
 
+    reach: Reach
+
     def connect(self) -> None:
-        HTTPConnection.connect(self)
+        _connect(self)
         context = ssl.create_default_context()
         sock = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
         self.sock = sock

@@ -90,7 +90,7 @@ def health(request: Request) -> Response:
         appends = _appends(connection, here.ledger.waiting())
         followed = is_followed(connection, here.location)
         since = unseen_since(connection, min(one.position for one in _known(known)))
-        signed = _signed(connection)
+        signed, webhooks = _signed(connection), _webhooks(connection)
     is_ahead = clocks.is_ahead(clocks.last)
     status = _status(log, known, is_ahead=is_ahead)
     projections = [
@@ -106,7 +106,7 @@ def health(request: Request) -> Response:
     body = {
         "status": status, "why": log.stopped or _why(status, followed), "followed": followed, "behind_since": since, "head": log.size, "epoch": epoch,
         "clock": {"ahead_s": clocks.ahead_s} if is_ahead else None, "appends": appends, "projections": projections,
-        "signed": signed,
+        "signed": signed, "webhooks": webhooks,
     }  # fmt: skip
     request.scope["context"].epoch = log.epoch
     return Response(to_json(body), 503 if status == "stopped" else 200, NO_STORE, "application/json")
@@ -120,6 +120,12 @@ def _signed(connection: Connection) -> dict[str, Any] | None:
     seen = connection.execute(WITNESSED, {"origin": row[0]}).fetchall()
     witnesses = [{"name": witness, "size": size, "cosigned_at": at} for witness, size, at in seen]
     return {"origin": row[0], "size": row[1], "signed_at": row[2], "witnesses": witnesses}
+
+
+def _webhooks(connection: Connection) -> list[dict[str, Any]]:
+    """Of each how far it is, and whether it fails; and nothing of where it is sent, as anybody may ask."""
+    names = ("name", "lag", "failing_since", "disabled_at")
+    return [dict(zip(names, row, strict=True)) for row in connection.execute(SQL["webhooks"])]
 
 
 def _known(progress: Mapping[str, Progress]) -> list[Progress]:
@@ -215,7 +221,7 @@ class _Figures(Collector):
         waiting = self.here.ledger.waiting()
         with probing(self.here) as connection:
             log, known, clocks = look(connection, self.here)
-            signed = _signed(connection)
+            signed, webhooks = _signed(connection), _webhooks(connection)
         for name, about, value in (
             ("ledger_head_position", "Entries in the log", log.size),
             (
@@ -243,7 +249,12 @@ class _Figures(Collector):
         for one in _known(known):
             position.add_metric([one.name], float(one.position))
             stopped.add_metric([one.name], float(one.error_position is not None))
-        yield from (position, stopped)
+        lag = GaugeMetricFamily("ledger_webhook_lag", "Entries that the webhook is behind", labels=["webhook"])
+        disabled = GaugeMetricFamily("ledger_webhook_disabled", "Whether the webhook was given up", labels=["webhook"])
+        for told in webhooks:
+            lag.add_metric([told["name"]], float(told["lag"]))
+            disabled.add_metric([told["name"]], float(told["disabled_at"] is not None))
+        yield from (position, stopped, lag, disabled)
 
 
 @router.get("/metrics", include_in_schema=False)

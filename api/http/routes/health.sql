@@ -21,6 +21,16 @@ select waiting.wait_event,
   left join pg_stat_activity as holder on holder.pid = blocking.pid
  where waiting.pid = %(pid)s
 
+-- name: webhooks
+-- How far each webhook is behind the log, since when its receiver takes nothing, and whether it was given up.
+select name,
+       head.size - position,
+       failing_since,
+       disabled_at
+  from webhooks,
+       head
+ order by name
+
 -- name: signed
 -- The last checkpoint.
 select origin,

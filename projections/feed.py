@@ -1,0 +1,48 @@
+"""The log as its subscribers take it: what they want of the entries after a position, in order, each line as it is stored."""
+
+from typing import NamedTuple
+
+from ledger.database.connection import Connection, sql_blocks
+
+SQL = sql_blocks("projections", "feed.sql")
+WINDOW = 10_000
+"""So many entries are looked at for one page: what is wanted rarely holds up nobody else."""
+
+
+class Line(NamedTuple):
+    """An entry: what it is chosen by, and its line. The line names no person."""
+
+    position: int
+    entry_id: str
+    subject: str
+    type: str
+    author: str
+    text: str
+
+
+class Wanted(NamedTuple):
+    """Which entries a subscriber wants: of these types, subjects, kinds of subject and authors. An empty one wants all."""
+
+    types: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+
+    def takes(self, line: Line) -> bool:
+        """Whether the entry is wanted; ``lines_after`` says the same of it."""
+        told = (line.type, line.subject, line.subject.partition(":")[0], line.author)
+        return all(not chosen or one in chosen for chosen, one in zip(self, told, strict=True))
+
+
+ALL = Wanted()
+
+
+def lines_after(
+    connection: Connection, after: int, upto: int, limit: int, wanted: Wanted = ALL
+) -> tuple[list[Line], int]:
+    """At most ``limit`` lines, and the position up to which no other is wanted: where to go on after."""
+    upto = min(upto, after + WINDOW)
+    chosen = {name: list(values) for name, values in wanted._asdict().items()}
+    rows = connection.execute(SQL["lines"], {"after": after, "upto": upto, "limit": limit, **chosen}).fetchall()
+    lines = [Line(*row) for row in rows]
+    return lines, lines[-1].position if len(lines) == limit else max(upto, after)
