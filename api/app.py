@@ -28,7 +28,8 @@ from api.http.protocol import BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import anomalies, due, erasures, events, health, log, states
-from api.pages import errors, overview
+from api.http.sessions import Sessions
+from api.pages import errors, overview, signing_in
 from api.pages import routes as pages
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
@@ -66,7 +67,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
-        overview.router, *pages.routers,
+        overview.router, *pages.routers, signing_in.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)
@@ -101,7 +102,15 @@ def _lifespan(settings: Settings, location: LedgerLocation) -> Callable[[FastAPI
                 await readers.look_up(None)  # from the first answer on, the epoch is known
                 with _ledger(settings, location, pool) as ledger:
                     app.state.app_state = AppState(
-                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache()
+                        location,
+                        settings,
+                        ledger,
+                        Queries(pool),
+                        readers,
+                        writers,
+                        Relay(),
+                        Cache(),
+                        Sessions(settings.session_secret),
                     )
                     yield
 
