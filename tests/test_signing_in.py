@@ -129,7 +129,7 @@ def test_where_reads_are_not_public_a_session_opens_them(location: LedgerLocatio
         closed.given(THX, INDUS_X)
         refused = closed.get("/initiatives?limit=1", {"Accept": "text/html"})
         assert refused.status_code == 401
-        assert 'href="/sign-in?next=/initiatives%3Flimit%3D1"' in refused.text
+        assert 'href="/sign-in?next=%2Finitiatives%3Flimit%3D1"' in refused.text
         assert closed.get("/sign-in").status_code == 200
         assert "INDUS-X" in closed.get("/initiatives", session(closed, ADMIN_KEY)).text
 
