@@ -31,6 +31,7 @@ from api.http.routes import anomalies, due, erasures, events, health, log, state
 from api.http.sessions import Sessions
 from api.pages import errors, overview, signing_in
 from api.pages import routes as pages
+from api.pages.forms import correcting
 from api.pages.forms import routes as forms
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
@@ -68,7 +69,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router, anomalies.router,
-        overview.router, *pages.routers, signing_in.router, forms.router,
+        overview.router, *pages.routers, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

@@ -46,7 +46,7 @@ class Form(HTMLParser):
         elif tag == "datalist":
             self.list = given["id"] or ""
             self.lists[self.list] = []
-        elif tag == "option" and self.open is None:
+        elif tag == "option" and self.list:
             self.lists[self.list].append(given["value"] or "")
         elif self.inside:
             self._control(tag, given)
@@ -72,6 +72,8 @@ class Form(HTMLParser):
             self.open = None
         elif tag == "form":
             self.inside = False
+        elif tag == "datalist":
+            self.list = ""
 
     def named(self, name: str) -> list[Control]:
         return [one for one in self.controls if one.name == name and one.tag != "button"]

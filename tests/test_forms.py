@@ -18,10 +18,11 @@ from api.pages.forms.filled import flat, read
 from api.pages.forms.routes import by_field
 from ledger.database.connection import LedgerLocation
 from ledger.vocabulary.codes import Area
-from ledger.vocabulary.correction import WORLD
+from ledger.vocabulary.correction import CORRECTIONS, WORLD
+from ledger.vocabulary.fact import COMMON
 from tests.browser import Form
 from tests.examples import INDUS_X, THX, event
-from tests.minimal import DIGEST, FULL, MINIMAL, OPENERS, fact_of
+from tests.minimal import DIGEST, FULL, MINIMAL, OPENERS, fact_of, opener
 from tests.service import ADMIN, ADMIN_KEY, Service
 from tests.test_signing_in import session
 
@@ -328,14 +329,13 @@ def test_a_check_tells_errors_by_pointer_and_what_is_unusual(admin: Visitor) -> 
 
 def test_only_admins_record(admin: Visitor, location: LedgerLocation, subtests: pytest.Subtests) -> None:
     """Everybody else is told so, with a way to sign in; no form of theirs is read."""
+    everybody: dict[Role | None, dict[str, str]] = {None: {}}
     with location.connect() as connection:
-        others = {
-            role: session(admin.service, create_key(connection, role.name, role))
-            for role in (Role.reader, Role.auditor)
-        }
+        for role in (Role.reader, Role.auditor):
+            everybody[role] = session(admin.service, create_key(connection, role.name, role))
     size = admin.service.size()
     body = urlencode([*flat(INDUS_X), ("do", "record"), ("key", "k")])
-    for who, cookie in {None: {}, **others}.items():
+    for who, cookie in everybody.items():
         with subtests.test(who=who):
             status = 403 if who else 401
             for path in ("/append", "/append/initiative.reported"):
@@ -355,6 +355,136 @@ def test_another_sites_page_records_nothing(admin: Visitor) -> None:
     answer = admin.service.client.post("/append/initiative.reported", content=body, headers=elsewhere)
     assert answer.status_code == 403
     assert admin.service.size() == 1
+
+
+# --- corrections
+
+
+def _correction(type_: str) -> dict[str, Any]:
+    """The example of a correction, without what its page says by itself."""
+    example = {name: one for name, one in FULL[type_].items() if name != "subject"}
+    data = {name: one for name, one in example["data"].items() if name != "target"}
+    if "replacement" in data:
+        data["replacement"] = {name: one for name, one in data["replacement"].items() if name != "type"}
+    return example | {"data": data}
+
+
+def test_every_correction_is_recorded_from_the_page_of_its_entry(admin: Visitor, subtests: pytest.Subtests) -> None:
+    """Each example is filled in from what the entry's page leads to, and recorded as it is, in the stream of the entry."""
+    for number, fact in enumerate(CORRECTIONS):
+        with subtests.test(fact.type):
+            first = of_its_own(opener(fact.type), number)
+            at = admin.service.given(first)[0]["position"]
+            if fact.short_type == "dispute_resolved":
+                admin.service.given(event("entry.disputed", first["subject"], target=at, by="source:thx", ground="No"))
+            assert f'href="/entries/{at}/correct"' in admin.get(f"/entries/{at}").text
+            path = f"/entries/{at}/correct/{fact.short_type}"
+            assert f'href="{path}"' in admin.get(f"/entries/{at}/correct").text
+            form = admin.form(path)
+            for one in form.controls:  # what the entry says itself
+                one.value = "" if one.type == "text" else one.value
+            form = admin.fill(form, _correction(fact.type))
+            assert form.missing == []
+            position, _ = admin.record(form)
+            entry = entry_of(admin.service, position)
+            assert (entry["type"], entry["subject"]) == (fact.type, first["subject"])
+            example = FULL[fact.type]
+            assert said(entry["data"]) == expected(example | {"data": example["data"] | {"target": at}})
+
+
+def test_a_replacement_begins_with_what_the_entry_says(admin: Visitor, subtests: pytest.Subtests) -> None:
+    """Of every type: what is left as it is takes the entry's place as it was, names and all."""
+    for type_, example in _examples():
+        with subtests.test(type_, subject=example["subject"]):
+            if not WORLD[type_].opens:
+                first = OPENERS[type_.partition(".")[0]]
+                admin.service.given(first | {"subject": example["subject"], "occurred": "2000-01-01"})
+            at = admin.service.given(example)[0]["position"]
+            form = admin.form(f"/entries/{at}/correct/superseded")
+            form.fill("/data/reason_code", "misread_source")
+            form.fill("/data/reason", "To see that it stays as it is")
+            position, _ = admin.record(form)
+            replaced = entry_of(admin.service, position)["data"]["replacement"]
+            entry = entry_of(admin.service, at)
+            common = {name: one for name, one in replaced.items() if name in COMMON}
+            assert replaced["type"] == type_
+            assert said(common | replaced["data"]) == said(entry["data"])
+
+
+def test_a_replacement_may_be_of_another_type(admin: Visitor) -> None:
+    """What both types have in common stays; the form of the other is shown from then on."""
+    at = admin.service.given(event("meeting.scheduled", "meeting:talks", "2024", title="Talks", start="2024-05-01"))[0]
+    form = admin.form(f"/entries/{at['position']}/correct/superseded?as=meeting.held")
+    assert form.named("/data/replacement/data/title")[0].value == "Talks"
+    form.fill("/data/reason_code", "misread_source")
+    form.fill("/data/reason", "It took place")
+    position, _ = admin.record(form)
+    replaced = entry_of(admin.service, position)["data"]["replacement"]
+    assert (replaced["type"], replaced["data"]["title"]) == ("meeting.held", "Talks")
+    other = admin.form(f"/entries/{at['position']}/correct/superseded?as=agreement.signed")
+    assert other.named("/data/replacement/type")[0].value == "meeting.scheduled"
+
+
+def test_what_cannot_be_done_to_an_entry_is_not_offered(admin: Visitor) -> None:
+    """A correction takes no fact's place, and where no person stands none is erased."""
+    admin.service.given(INDUS_X)
+    admin.service.given(event("entry.annotated", "initiative:indus-x", target=2, text="A remark"))
+    assert "/entries/2/correct/superseded" in admin.get("/entries/2/correct").text
+    assert "/entries/2/correct/value_erased" not in admin.get("/entries/2/correct").text
+    assert "/entries/3/correct/superseded" not in admin.get("/entries/3/correct").text
+    for path in (
+        "/entries/3/correct/superseded",
+        "/entries/2/correct/value_erased",
+        "/entries/2/correct/other",
+        "/entries/99/correct",
+    ):
+        assert admin.get(path).status_code == 404, path
+    assert admin.get("/correct?entry=2").headers["location"] == "/entries/2/correct"
+    assert admin.get("/correct?entry=x").status_code == 422
+
+
+def test_a_correction_is_held_to_its_entry_whatever_the_form_says(admin: Visitor) -> None:
+    """Entry and stream are those of the page, and what came to the stream meanwhile is shown."""
+    admin.service.given(INDUS_X)
+    form = admin.form("/entries/2/correct/voided")
+    form.fill("/data/reason_code", "test_entry")
+    form.fill("/data/reason", "A rehearsal")
+    shown = Form(admin.post(form.action, f"{form.body()}&/subject=source:thx&/data/target=1").text)
+    admin.service.given(event("initiative.activated", "initiative:indus-x", "2023-06-22"))
+    stale = admin.send(shown, "do", "record")
+    assert stale.status_code == 409
+    assert "Activated: " in stale.text
+    position, _ = admin.record(Form(stale.text))
+    entry = entry_of(admin.service, position)
+    assert (entry["subject"], entry["data"]["target"]) == ("initiative:indus-x", 2)
+
+
+def test_only_admins_correct(admin: Visitor) -> None:
+    """Pages lead those to the forms who may send them, and others are told so."""
+    for path in ("/entries/1/correct", "/entries/1/correct/voided"):
+        assert admin.service.get(path, HTML).status_code == 401
+        assert admin.service.client.post(path, content="do=record", headers=FORM).status_code in (401, 405)
+    assert "Correct this entry" not in admin.service.get("/entries/1").text
+    assert "Record a fact" not in admin.service.get("/sources/thx").text
+    assert "Record a fact" in admin.get("/sources/thx").text
+
+
+def test_whatever_is_sent_to_a_correction_is_answered(admin: Visitor, subtests: pytest.Subtests) -> None:
+    """As with a fact's form; whatever it says of what takes the entry's place."""
+    admin.service.given(INDUS_X)
+    bodies = (
+        *HOSTILE, "/data/replacement/type=no.such", "/data/replacement=x", "/data/replacement/data=x", "/data/target=x",
+        "/data/replacement/type=entry.voided&/data/replacement/data/reason=x", "/data/reason_code=%00",
+    )  # fmt: skip
+    size = admin.service.size()
+    for body in bodies:
+        for act in ("voided", "superseded", "superseded/check"):
+            with subtests.test(act=act, body=body[:60]):
+                assert admin.post(f"/entries/2/correct/{act}", body).status_code in (200, 409, 422)
+    assert admin.service.size() == size
+
+
+# --- whatever is sent
 
 
 HOSTILE = (

@@ -194,7 +194,7 @@ ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, {"Origin": "null"},
     {"Origin": "http://testserver.evil.example"},
 )  # fmt: skip
-HERE = (
+HERE: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://testserver"}, {},
 )  # fmt: skip
 
@@ -229,7 +229,7 @@ def test_a_cookie_that_is_none_of_ours_opens_nothing_and_breaks_nothing(
     """Whoever comes with one is anybody."""
     for cookie in ("", "x", "gAAAA", "a" * 5_000, '"', "=;=", "\xff", "%00"):
         with subtests.test(cookie=cookie):
-            answer = met.client.get(PAGE, headers={"Cookie": f"{COOKIE}={cookie}".encode("latin-1")})
+            answer = met.client.get(PAGE, headers={b"Cookie": f"{COOKIE}={cookie}".encode("latin-1")})
             assert answer.status_code == 200
             assert PERSON not in answer.text
 

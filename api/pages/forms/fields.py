@@ -17,6 +17,7 @@ from ledger.writing.draft import FORMS
 FEW = 6
 """Of how many codes all are shown at once."""
 LONG = 10_000
+LABELS = {"replacement": "What takes its place", "data": "What it says"}
 REF = re.compile(r"\^\((?P<kinds>[a-z|]+)\):")
 DATE_HINT = "As the source says it: 2024, 2024-08, 2024-08-22; with ? where it is uncertain, ~ where it is about then; 2024-09-09/2024-09-10 from one day to another."
 HINTS = {
@@ -81,8 +82,10 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Group:
+    """An object. It is there as soon as something of it is filled in, or ``always``."""
+
     fields: tuple["Field", ...]
-    about: str = ""
+    always: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Field:
 
     @property
     def label(self) -> str:
-        return words(self.name).capitalize()
+        return LABELS.get(self.name) or words(self.name).capitalize()
 
     @property
     def widget(self) -> str:
@@ -137,11 +140,14 @@ Special = tuple[tuple[str, Shape | None], ...]
 def sections_of(type_: str, special: Special = ()) -> tuple[Section, ...]:
     """The form of a fact of a type. A correction says nothing of its subject: that is the stream of the entry it corrects."""
     own, common = _own_and_common(type_, special)
-    subject = Field("subject", Ref((type_.partition(".")[0],)), True, _subject_hint(type_))
-    about = () if type_.startswith("entry.") else (Section("What is it about?", "", (subject,)),)
+    source = Section("Where does this come from?", "", (common["sources"],))
+    if type_.startswith("entry."):
+        begin: tuple[Section, ...] = (Section("What is wrong?", "/data", own), source)
+    else:
+        subject = Field("subject", Ref((type_.partition(".")[0],)), True, _subject_hint(type_))
+        begin = (source, Section("What is it about?", "", (subject,)), Section("What happened?", "/data", own))
     return (
-        Section("Where does this come from?", "", (common["sources"],)), *about,
-        Section("What happened?", "/data", own),
+        *begin,
         Section("When?", "", (common["occurred"], common["effective"])),
         Section("How is it said?", "", (common["modality"], common["note"])),
     )  # fmt: skip
@@ -166,7 +172,7 @@ def replacement(type_: str) -> Group:
     """The fact that takes an entry's place, as it stands in the data of the correction."""
     own, common = _own_and_common(type_)
     names = ("sources", "occurred", "effective", "modality", "note")
-    data = Field("data", Group(own), required=True)
+    data = Field("data", Group(own, always=True), required=True)
     return Group((Field("type", Fixed(type_)), common[names[0]], data, *(common[name] for name in names[1:])))
 
 
@@ -220,7 +226,7 @@ def _plain(one: Mapping[str, Any], schema: Mapping[str, Any], shapes: Mapping[st
             assert inner
             return Many(inner, one.get("minItems", 0))
         case {"type": "object", "properties": _}:
-            return Group(tuple(_fields(one, shapes)), one.get("description", ""))
+            return Group(tuple(_fields(one, shapes)))
         case {"type": "integer" | "number" as sort}:
             return Number(sort == "integer", one.get("minimum"), one.get("maximum"))
         case {"type": "string"}:

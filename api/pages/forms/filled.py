@@ -41,14 +41,15 @@ def _value(shape: Shape, at: str, given: Given) -> Any:
     match shape:
         case Fixed(value):
             return value
-        case Group(fields):
-            return _group(fields, at, given) or None
+        case Group(fields, always):
+            found = _group(fields, at, given)
+            return found if found or always else None
         case Many(Choice()):
             rows = [_text(f"{at}/{row}", given) for row in _rows(at, given)]
             return [one for one in (*given.get(at, ()), *rows) if one] or None
         case Many(item):
-            found = [_value(item, f"{at}/{row}", given) for row in _rows(at, given)]
-            return [one for one in found if one is not None] or None
+            values = [_value(item, f"{at}/{row}", given) for row in _rows(at, given)]
+            return [one for one in values if one is not None] or None
         case Text(is_long=True):
             text = _text(at, given).replace("\r\n", "\n")
             return text if text.strip() else None

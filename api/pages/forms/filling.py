@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from api.pages.forms.fields import Group, Many, Ref, Section, Shape
+from api.pages.forms.fields import Fixed, Group, Many, Ref, Section, Shape
 from api.pages.forms.filled import anchors, nearest, read
 from api.pages.words import words
 from ledger.errors import Fault, Invalid, LedgerError, Refused, StaleVersion
@@ -46,6 +46,13 @@ class Filling:
         subject, _, version = self.seen.rpartition(" ")
         held = subject == self.event.get("subject") and version.isascii() and version.isdigit() and len(version) < 10
         return self.event | ({"expected_version": int(version)} if held else {})
+
+    @property
+    def replaced(self) -> str:
+        """The type of the fact that takes an entry's place."""
+        fields = [one for section in self.sections for one in section.fields if one.name == "replacement"]
+        shapes = [one.shape.fields[0].shape for one in fields if isinstance(one.shape, Group)]
+        return next((shape.value for shape in shapes if isinstance(shape, Fixed)), "")
 
     @property
     def wrong(self) -> dict[str, list[str]]:

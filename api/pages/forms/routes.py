@@ -199,9 +199,21 @@ def form_page(request: Request, reads: Queries, filling: Filling, status: int = 
     shown = to_json({"event": filling.event, "changed": filling.changed}).decode()
     lists = {kinds: known(reads, kinds) for kinds in sorted(kinds_in(filling.sections))}
     html = page.html(
-        "append_form.html", shown, filling=filling, lists=lists, ref_pattern=ref_pattern, widget_of=widget, formats=()
+        "append_form.html",
+        shown,
+        filling=filling,
+        lists=lists,
+        ref_pattern=ref_pattern,
+        widget_of=widget,
+        facts_of=facts_of,
+        formats=(),
     )
     return Response(html, status, NO_STORE, HTML)
+
+
+def facts_of(subject: str) -> list[str]:
+    """The types of fact that stand in a stream, in the order of its life."""
+    return [fact.type for fact in KINDS[Subject(subject).kind].facts]
 
 
 def known(reads: Queries, kinds: Sequence[str]) -> list[tuple[str, str]]:
