@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
+import html5lib
+
 TEXTS = ("text", "date", "password")
 
 
@@ -29,7 +31,9 @@ class Form(HTMLParser):
     """The form of a page that is sent by POST to ``action``; and the ids and texts of the whole page."""
 
     def __init__(self, page: str, css: str = "fill") -> None:
+        """``css``: of the form that is meant. Raises where the page is no valid HTML."""
         super().__init__()
+        html5lib.HTMLParser(strict=True).parse(page)
         self.css, self.inside, self.action = css, False, ""
         self.controls: list[Control] = []
         self.ids: set[str] = set()
