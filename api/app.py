@@ -28,9 +28,12 @@ from api.http.protocol import AT_SHUTDOWN, BoundedProtocol
 from api.http.relay import Relay
 from api.http.response_cache import Cache
 from api.http.routes import anomalies, downloads, due, erasures, events, health, log, states, stream, webhooks
+from api.http.sessions import Sessions
 from api.http.streams import Streams
-from api.pages import errors, overview
+from api.pages import errors, overview, signing_in
 from api.pages import routes as pages
+from api.pages.forms import correcting
+from api.pages.forms import routes as forms
 from ledger.database.connection import LedgerLocation, Pool, is_read_only
 from ledger.database.migrations import check_schema
 from ledger.errors import Unavailable, in_words
@@ -67,7 +70,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         stream.router, events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
-        anomalies.router, downloads.router, overview.router, *pages.routers,
+        anomalies.router, downloads.router, overview.router, *pages.routers, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)
@@ -105,7 +108,16 @@ def _lifespan(
                 with _ledger(settings, location, pool) as ledger:
                     streams = Streams(location, pool, readers)
                     app.state.app_state = AppState(
-                        location, settings, ledger, Queries(pool), readers, writers, Relay(), Cache(), streams
+                        location,
+                        settings,
+                        ledger,
+                        Queries(pool),
+                        readers,
+                        writers,
+                        Relay(),
+                        Cache(),
+                        streams,
+                        Sessions(settings.session_secret),
                     )
                     yield {AT_SHUTDOWN: streams.stop}
 

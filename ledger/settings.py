@@ -47,6 +47,9 @@ def _networks(given: object) -> object:
 
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+SessionSecret = Annotated[
+    SecretStr, _made_of("[!-~]{32,500}", "give 32 to 500 letters, digits and signs of ASCII, and no space")
+]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -86,6 +89,9 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     admin_key: AdminKey | None = None
+    session_secret: SessionSecret | None = None
+    """What the cookies of those who sign in on pages are encrypted with; absent, made anew at each start. Services that stand
+    behind one address share it."""
     public_reads: bool = False
     public_names: bool = False
     """Whether everybody who may read sees the names of persons, and not auditors and admins alone."""

@@ -1,6 +1,8 @@
 """`ledger serve`: the service, in one process or several."""
 
+import os
 from pathlib import Path
+from secrets import token_urlsafe
 
 from uvicorn.supervisors import Multiprocess
 
@@ -25,6 +27,7 @@ def serve() -> None:
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())
         if settings.workers > 1:
+            os.environ.setdefault("LEDGER_SESSION_SECRET", token_urlsafe(32))  # one for all processes
             config = server_config("api.app:from_environment", factory=True, workers=settings.workers)
             Multiprocess(config, [listener]).run()
         else:

@@ -14,11 +14,12 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 
-from api.http.auth import Holder, Role, allow
+from api.http.auth import Holder, Role, allow, bearer, digest
 from api.http.lookup import CoalescedLookup, LookedUp
 from api.http.problems import BodyTooLarge, WrongMediaType
 from api.http.relay import Relay
 from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_matches
+from api.http.sessions import Sessions
 from api.http.streams import Streams
 from ledger.database.connection import LedgerLocation
 from ledger.errors import Fault, Invalid, Unavailable
@@ -55,6 +56,7 @@ class AppState:
     relay: Relay
     cache: Cache
     streams: Streams
+    sessions: Sessions
 
 
 def app_state(request: Request) -> AppState:
@@ -71,15 +73,15 @@ async def admin(request: Request, _: Any = Bearer) -> Holder:
     given = request.headers.get("authorization")
     context: RequestContext = request.scope["context"]
     context.looked_up = looked_up = await app_state(request).writers.look_up(given)
-    holder = allow(looked_up.holders, given, Role.admin)
+    context.holder = allow(looked_up.holders, given, Role.admin)
     context.sees_names = True
-    return holder
+    return context.holder
 
 
 async def admit(here: AppState, authorization: str | None, context: RequestContext) -> LookedUp:
-    """Anybody may read where reads are public, else the holder of any key; who may see names of persons is noted.
+    """Anybody may read where reads are public, else the holder of any key; whose it is, and who may see names of persons, is noted.
 
-    Raises Denied, Unavailable.
+    A session is over as soon as its key is revoked. Raises Denied, Unavailable.
     """
     if context.failure:
         raise context.failure
@@ -90,8 +92,10 @@ async def admit(here: AppState, authorization: str | None, context: RequestConte
         context.failure = error
         raise
     context.sees_names = here.settings.public_names
+    if context.in_session and digest(bearer(authorization) or "") not in context.looked_up.holders:
+        authorization = None
     if authorization is not None or not here.settings.public_reads:
-        holder = allow(context.looked_up.holders, authorization, Role.reader)
+        context.holder = holder = allow(context.looked_up.holders, authorization, Role.reader)
         context.sees_names |= holder.role >= Role.auditor
     return context.looked_up
 
@@ -194,21 +198,27 @@ class Patient(Strict):
 
 
 async def json_body(request: Request) -> bytes:
-    """The body, within the limit, of who may still append when it is there. Raises WrongMediaType, BodyTooLarge, BodyLate,
-    Denied, Unavailable, Invalid where it breaks off."""
+    """The body of who may still append when it is there. Raises Denied, Unavailable, and as ``body_of`` does."""
+    began = get_running_loop().time()
+    body = await body_of(request, "application/json")
+    if get_running_loop().time() - began > MEANWHILE_S:
+        await admin(request)
+    return body
+
+
+async def body_of(request: Request, needed: str) -> bytes:
+    """The body, of a media type and within the limit. Raises WrongMediaType, BodyTooLarge, BodyLate, Invalid where it breaks off."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send application/json")
+    if media_type != needed:
+        raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send {needed}")
     _check_size(int(request.headers.get("content-length", 0)))
-    body, began = bytearray(), get_running_loop().time()
+    body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             _check_size(len(body))
     except ClientDisconnect:
         raise Invalid("the body broke off") from None
-    if get_running_loop().time() - began > MEANWHILE_S:
-        await admin(request)
     return bytes(body)
 
 

@@ -12,8 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.http.addresses import data_of, offered
 from api.http.dependencies import AppState, admit
-from api.http.problems import UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
+from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
 from api.http.response_cache import RequestContext, cache_key
+from api.http.sessions import is_cross_site
 from ledger.errors import Denied, Unavailable
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -126,6 +127,11 @@ class Middleware:
         body = None if reading else Body(receive)
         answer = Answer(scope, body, send, self.app_state)
         try:
+            if body and b"authorization" not in headers and is_cross_site(headers):
+                told = "a browser says that a page of another site sends this"
+                await document(CROSS_SITE, told, Request(scope))(scope, body.receive, answer.send)
+                return
+            self._sign_in(scope, headers)
             if body is None:
                 await self._read(scope, headers, receive, answer.send)
             else:
@@ -134,7 +140,17 @@ class Middleware:
             if not answer.begun:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
 
+    def _sign_in(self, scope: Scope, headers: Headers) -> None:
+        """In a session the key is the one that was signed in with, unless another comes with the request."""
+        if b"authorization" in headers or b"cookie" not in headers:
+            return
+        if key := self.app_state.sessions.key(headers[b"cookie"]):
+            headers[b"authorization"] = b"Bearer " + key.encode()
+            scope["headers"] = [*scope["headers"], (b"authorization", headers[b"authorization"])]
+            scope["context"].in_session = True
+
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """In a session pages show whose it is: nothing that was kept is given, and nothing is kept."""
         try:
             scope = _as_wanted(scope, headers)
         except NotAcceptable as error:
@@ -142,14 +158,14 @@ class Middleware:
             return
         form = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
         asked, context = cache_key(scope, *form), scope["context"]
-        if self.app_state.cache.holds(asked) and await self._admitted(headers, context):
+        if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):
             cached = self.app_state.cache.fresh(asked, context.looked_up, sees_names=context.sees_names)
             if cached:
                 await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
                 return
         # A copy: the server leaves the body out because it still knows that HEAD was asked for.
         await self.app(dict(scope, method="GET"), receive, send)
-        if context.cached:
+        if context.cached and not context.in_session:
             self.app_state.cache.keep((asked, context.cached.sees_names), context.cached)
 
     async def _admitted(self, headers: Headers, context: RequestContext) -> bool:

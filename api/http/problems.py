@@ -39,6 +39,12 @@ def _problem(slug: str, status: int, title: str, advice: str) -> Problem:
 MALFORMED = _problem("malformed", 400, "The body is no JSON", "Send one JSON object, in UTF-8.")
 DENIED = _problem("unauthorised", 401, "A key is needed", "Send Authorization: Bearer and a key that was not revoked.")
 FORBIDDEN = _problem("forbidden", 403, "The key does not allow this", "Use a key with a role that does.")
+CROSS_SITE = _problem(
+    "cross-site",
+    403,
+    "Another site's page sent this",
+    "Open the form on the ledger's own pages, and send it from there.",
+)
 NOT_FOUND = _problem("not-found", 404, "Nothing is known", "Check the name, known_at and valid_at.")
 NO_METHOD = _problem("method-not-allowed", 405, "There is no such method here", "See Allow.")
 REFUSED = _problem(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope, Send
 
+from api.http.auth import Holder
 from api.http.lookup import LookedUp
 from ledger.errors import Unavailable
 from projections.basis import Watermarks
@@ -73,9 +74,12 @@ def etag_matches(tag: str, known: str) -> bool:
 @dataclass
 class RequestContext:
     """What is known of a request on its way: what was looked up for it, or why not, and whether the reader may see names of
-    persons; whether no body is sent, as HEAD was asked for; whether its format was chosen by Accept; its answer, if that may be cached."""
+    persons; whose key it came with, and whether that was a browser's session; whether no body is sent, as HEAD was asked for; whether
+    its format was chosen by Accept; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
+    holder: Holder | None = None
+    in_session: bool = False
     sees_names: bool = False
     negotiated: bool = False
     failure: Unavailable | None = None

@@ -40,6 +40,7 @@ def _page(request: Request, problem: Response) -> Response:
     told: dict[str, Any] = from_json(bytes(problem.body))
     advice = ALL[told["type"].rpartition("/")[2]].advice
     words = request.scope["path"].rpartition("/")[2]
-    html = environment().get_template("error.html").render(problem=told, advice=advice, words=words)
+    next_ = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    html = environment().get_template("error.html").render(problem=told, advice=advice, words=words, next=next_)
     kept = {name: value for name, value in problem.headers.items() if name not in ("content-type", "content-length")}
     return Response(html, problem.status_code, kept | SAFE, HTML)

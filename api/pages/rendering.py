@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic_core import from_json
 
+from api.http.auth import Holder
 from api.http.dependencies import answer, app_state, digest_of, with_persons
 from api.http.documents import plural_of
 from api.http.response_cache import RequestContext
@@ -111,6 +112,17 @@ def label_of(document: Mapping[str, Any]) -> str:
     return str(document.get("short_name") or document.get("name") or document.get("title") or document["id"])
 
 
+def signed_in(request: Request) -> Holder | None:
+    """Who reads in a session: pages show it."""
+    context: RequestContext = request.scope["context"]
+    return context.holder if context.in_session else None
+
+
+def for_whom(request: Request) -> dict[str, str]:
+    """Headers that tell who may keep a page: it shows who has signed in."""
+    return {"Vary": "Cookie"} | ({"Cache-Control": "private, no-cache"} if signed_in(request) else {})
+
+
 class Page:
     """One page under way: who asks, when, and what of."""
 
@@ -135,15 +147,18 @@ class Page:
     ) -> Response:
         """The page: a template filled in with what ``body`` holds, a JSON object; persons in it are shown or withheld."""
         shown, told = with_persons(self.request, body.encode())
-        data = from_json(shown)
-        named = labels(self.reads, sorted(set(words.REFS.findall(body))), self.basis)
-        html = environment().get_template(template).render(
-            clock=self.clock, data=data, labels=named, formats=formats, watermarks=self.watermarks,
-            settings=app_state(self.request).settings, **more,
-        )  # fmt: skip
+        html = self.html(template, shown.decode(), formats=formats, **more)
         made = answer(
             self.request, html.encode(), self.basis.known_at, digest_of(html), pinned=False, final=self.basis.final,
-            raw=True, told=told, media_type=HTML, more=SAFE,
+            raw=True, told=told, media_type=HTML, more=SAFE | for_whom(self.request),
         )  # fmt: skip
         made.status_code = status if made.status_code == 200 else made.status_code
         return made
+
+    def html(self, template: str, shown: str, **more: Any) -> str:
+        """A template filled in with what a JSON object holds that has its persons shown or withheld."""
+        named = labels(self.reads, sorted(set(words.REFS.findall(shown))), self.basis)
+        return environment().get_template(template).render(
+            clock=self.clock, data=from_json(shown), labels=named, watermarks=self.watermarks,
+            settings=app_state(self.request).settings, signed_in=signed_in(self.request), **more,
+        )  # fmt: skip
