@@ -26,11 +26,14 @@ from ledger.database.embedded import Embedded
 from ledger.errors import Invalid
 from ledger.log.epoch import current, epochs, renew
 from ledger.writing.decision import Answer
+from projections.follow import is_followed
 from projections.registry import PROJECTIONS
 from tests.commands import LEDGER, Command, environment, lines_of, on_a_terminal, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request
+from tests.standby import wait_until
 from tests.test_tidy import ROOT
+from tests.witnesses import free_port
 
 pytest_plugins = ["tests.commands", "tests.service"]
 
@@ -430,14 +433,57 @@ def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -
             assert client.get("/v1/sources/thx").status_code == 401
         with half_a_request(port):
             processes[0].terminate()
-            assert processes[0].wait(60) == 0
+            assert processes[0].wait(60) == 128 + signal.SIGTERM
     finally:
         for process in processes:
             process.terminate()
         said = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2, said
     assert ADMIN_KEY not in said[0]
     assert "Traceback" not in said[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["serve", "serve with workers", "follow"])
+def test_what_runs_until_it_is_told_to_go_ends_quietly(location: LedgerLocation, number: int, name: str) -> None:
+    """Ctrl-C is 130, SIGTERM 143, SIGHUP 129, without a traceback; where a signal is ignored, as after `nohup`, it ends nothing."""
+    port, words = free_port(), name.split()
+    told = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2" if words[1:] else "1")
+    up = is_served if words[0] == "serve" else is_followed_here
+
+    def begin(*prefix: str) -> subprocess.Popen[str]:
+        begun = subprocess.Popen([*prefix, LEDGER, words[0]], env=told, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: up(location, port) or begun.poll() is not None)
+        begun.send_signal(number)
+        return begun
+
+    said = (ended := begin()).communicate(timeout=60)[1]
+    assert (ended.returncode, "Traceback" in said) == (128 + number, False), said
+    if number == signal.SIGHUP:
+        deaf = begin("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+        wait_until(lambda: not is_pending(deaf.pid, number))
+        assert (deaf.poll(), up(location, port)) == (None, True)
+        deaf.terminate()
+        deaf.communicate(timeout=60)
+        assert deaf.returncode == 128 + signal.SIGTERM
+
+
+def is_served(location: LedgerLocation, port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/v1/health", timeout=60).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def is_followed_here(location: LedgerLocation, port: int) -> bool:
+    with location.connect() as connection:
+        return bool(is_followed(connection, location))
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether a signal has not come to the process yet."""
+    masks = re.findall(r"^(?:Shd|Sig)Pnd:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def test_no_worker_outlives_the_process_that_started_it(location: LedgerLocation) -> None:
@@ -533,7 +579,7 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLoc
         assert bool(done.stdout) == (code == 0 and closed != 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("module", "arguments"), [("typing", []), ("typer", []), ("psycopg", ["status"])])
 def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
     number: int, module: str, arguments: list[str]

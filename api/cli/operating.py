@@ -1,10 +1,10 @@
 """Commands that keep up, rebuild and check the projections and the log."""
 
-import signal
 from threading import Event
 
 import typer
 
+from api.cli.interrupts import until_told_to_go
 from api.cli.opening import opened, size_of
 from api.cli.signing import signing
 from api.cli.terminal import progress, say, show_rows
@@ -17,9 +17,7 @@ from projections.runner import Progress, read_progress
 
 def follow() -> None:
     stop = Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, lambda *_: stop.set())
-    with opened(to_change=True) as at, signing(at.location, at.settings, stop):
+    with until_told_to_go(stop), opened(to_change=True) as at, signing(at.location, at.settings, stop):
         following.follow(at.location, stop)
 
 
