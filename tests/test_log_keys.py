@@ -51,11 +51,11 @@ def test_the_keys_of_a_demo_are_found_where_it_keeps_them(command: Command, tmp_
     """Beside the files of its server, by every command of the log's; nobody looks there for the keys of another server's ledger."""
     at = {"LEDGER_DATA": str(tmp_path), "LEDGER_ORIGIN": "ledger.example/a"}
     assert f"there is no {tmp_path / 'log' / 'key'}" in run_bare("log", "key", code=4, **at)
+    for words in (["log", "key"], ["log", "recover", "tiles"], ["log", "resume", "--reason", "mended"]):
+        assert "LEDGER_LOG_KEY" in command(*words, code=4, **at).stderr
     shown = command("log", "init", LEDGER_LOG_KEY=str(tmp_path / "log" / "key"), **at).stdout
     assert run_bare("log", "key", **at) == shown
     assert "rotate" in run_bare("log", "init", code=1, **at)
-    for words in (["log", "key"], ["log", "recover", "tiles"], ["log", "resume", "--reason", "mended"]):
-        assert "LEDGER_LOG_KEY" in command(*words, code=4, **at).stderr
 
 
 def run_bare(*words: str, code: int = 0, **settings: str) -> str:
