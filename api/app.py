@@ -3,13 +3,13 @@
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from errno import EADDRINUSE
 from functools import cache, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 import uvicorn
@@ -164,7 +164,23 @@ def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
 
 
 def serve_on(app: ASGIApp, listener: socket.socket, log_level: str) -> None:
-    """Serve until interrupted."""
+    """Serve until a signal comes; once the service has stopped, that does what it does elsewhere."""
     tune_gc()
-    with suppress(KeyboardInterrupt):  # by now the service has stopped
-        uvicorn.Server(server_config(app, log_level=log_level)).run(sockets=[listener])
+    Server(server_config(app, log_level=log_level)).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Stops in order at SIGHUP, too, unless that is ignored, as after `nohup`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():  # which raises those that came again at its end
+            usual = signal.getsignal(signal.SIGHUP)
+            if usual is signal.SIG_IGN or current_thread() is not main_thread():
+                yield
+                return
+            signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, usual)

@@ -26,11 +26,14 @@ from ledger.database.embedded import Embedded
 from ledger.errors import Invalid
 from ledger.log.epoch import current, epochs, renew
 from ledger.writing.decision import Answer
+from projections.follow import is_followed
 from projections.registry import PROJECTIONS
 from tests.commands import LEDGER, Command, environment, lines_of, on_a_terminal, rows, run
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, ADMIN_KEY, Service, half_a_request
+from tests.standby import wait_until
 from tests.test_tidy import ROOT
+from tests.witnesses import free_port
 
 pytest_plugins = ["tests.commands", "tests.service"]
 
@@ -46,7 +49,12 @@ def test_append_takes_a_file_or_the_standard_input(command: Command, location: L
     file.write_text(json.dumps({"events": [THX, USA]}))
     assert [one["position"] for one in rows(command("append", file))] == [1, 2]
     [one] = rows(run(location, "append", "-", stdin=json.dumps(INDUS_X)))
-    assert one.items() >= {"position": 3, "subject": "initiative:indus-x", "version": 1, "anomalies": ""}.items()
+    assert one.items() >= {"position": 3, "subject": "initiative:indus-x", "version": 1, "anomalies": []}.items()
+    flagged = command(
+        "append", "-", stdin=json.dumps(event("milestone.met", "milestone:m", sources=[{"source": "source:no"}]))
+    )
+    assert rows(flagged)[0]["anomalies"] == [{"code": "dangling_reference", "detail": "nothing is known of source:no"}]
+    assert flagged.stderr == "event 1, milestone:m: flagged, dangling_reference: nothing is known of source:no\n"
     refused = command(
         "append", "-", stdin=json.dumps({"events": [INDIA, event("party.dissolved", "party:no")]}), code=1
     )
@@ -55,7 +63,7 @@ def test_append_takes_a_file_or_the_standard_input(command: Command, location: L
     assert "/type" in command("append", "-", stdin="{}", code=1).stderr
     assert "no JSON" in command("append", "-", stdin="{", code=1).stderr
     assert "cannot be read" in command("append", tmp_path / "none.json", code=1).stderr
-    assert {one["head"] for one in rows(command("status"))} == {3}
+    assert {one["head"] for one in rows(command("status"))} == {4}
 
 
 def test_import_twice_changes_nothing(command: Command, location: LedgerLocation, tmp_path: Path) -> None:
@@ -149,6 +157,13 @@ def test_what_cannot_be_imported_is_reported_once(given: Given, command: Command
     told = command("import", file, code=1).stderr
     assert re.fullmatch(r"ledger: line 1 is an entry as `ledger export` writes it, .* \(pg_dump\)\n", told)
     table = tmp_path / "treaties.csv"
+    for text, why in (
+        ("", "the file is empty: "),
+        ("\ntype\n", "the first line is empty: "),
+        ("sep=;\ntype;subject\n", "take that line out"),
+    ):
+        table.write_text(text)
+        assert why in command("import", table, code=1).stderr
     table.write_text("Title,Date\nA,2024\nB,2023\n")
     told = command("import", table, code=1).stderr
     assert re.fullmatch(r"ledger: the table has no column 'type': .* --mapping \(see docs/importing.md\)\n", told)
@@ -159,7 +174,9 @@ def test_what_is_no_text_or_table_is_reported(command: Command, tmp_path: Path) 
     file = tmp_path / "odd.csv"
     file.write_text("type\n" + "x" * 200_000)
     told = command("import", file, code=1).stderr
-    assert re.search(r"line 2: field larger than field limit \(131072\); is a quote missing .*\n$", told)
+    assert re.search(
+        r"line 2: a cell has more than 131,072 characters, .*: shorten it; or is a quote missing .*\n$", told
+    )
     file.write_bytes(b"type\n\xff\n")
     with pytest.raises(Invalid, match="cannot be read: line 2 has a byte that is not UTF-8"):
         list(read_lines(file, Report()))
@@ -218,7 +235,7 @@ def test_status_rebuild_and_doctor(given: Given, command: Command) -> None:
     assert re.search(r"^rebuild: 3 of 3, 0 s left", told.stderr, re.MULTILINE)
     assert told.stderr.splitlines()[-1] == "rebuilt up to position 3"
     assert rows(command("status")) == [{"projection": name} | at | {"projected": 3, "lag": 0} for name in names]
-    findings = {one["check"]: one[""] for one in rows(command("doctor"))}
+    findings = {one["check"]: one["verdict"] for one in rows(command("doctor"))}
     assert (
         findings.items()
         >= {"Python": "ok", "PostgreSQL": "ok", "fsync": "ok", "schema": "ok", "projections": "ok"}.items()
@@ -308,7 +325,7 @@ NEEDED = {
 def test_every_command_keeps_to_the_exit_codes_of_the_readme(
     command: Command, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    """Of any command, one that finds no database is 4, and its last line says why; a misused one is 2. Only an audit ends with 3."""
+    """Of any command, one that finds no database is 4, and its last line says why; a misused one is 2. Only an audit and a verification end with 3."""
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -330,7 +347,7 @@ def test_every_command_keeps_to_the_exit_codes_of_the_readme(
     table = dict(re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M))
     assert [*table] == ["0", "1", "2", "3", "4"]
     sources = {path.name: path.read_text() for path in (ROOT / "api" / "cli").glob("*.py")}
-    assert {name for name, text in sources.items() if "Exit(3)" in text} == {"auditing.py"}
+    assert {name for name, text in sources.items() if "Exit(3)" in text} == {"auditing.py", "verify.py"}
 
 
 def test_what_the_system_refuses_is_a_sentence(command: Command, tmp_path: Path) -> None:
@@ -430,14 +447,57 @@ def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -
             assert client.get("/v1/sources/thx").status_code == 401
         with half_a_request(port):
             processes[0].terminate()
-            assert processes[0].wait(60) == 0
+            assert processes[0].wait(60) == 128 + signal.SIGTERM
     finally:
         for process in processes:
             process.terminate()
         said = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    assert [process.returncode for process in processes] == [128 + signal.SIGTERM] * 2, said
     assert ADMIN_KEY not in said[0]
     assert "Traceback" not in said[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["serve", "serve with workers", "follow"])
+def test_what_runs_until_it_is_told_to_go_ends_quietly(location: LedgerLocation, number: int, name: str) -> None:
+    """Ctrl-C is 130, SIGTERM 143, SIGHUP 129, without a traceback; where a signal is ignored, as after `nohup`, it ends nothing."""
+    port, words = free_port(), name.split()
+    told = environment(location, LEDGER_PORT=str(port), LEDGER_WORKERS="2" if words[1:] else "1")
+    up = is_served if words[0] == "serve" else is_followed_here
+
+    def begin(*prefix: str) -> subprocess.Popen[str]:
+        begun = subprocess.Popen([*prefix, LEDGER, words[0]], env=told, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: up(location, port) or begun.poll() is not None)
+        begun.send_signal(number)
+        return begun
+
+    said = (ended := begin()).communicate(timeout=60)[1]
+    assert (ended.returncode, "Traceback" in said) == (128 + number, False), said
+    if number == signal.SIGHUP:
+        deaf = begin("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+        wait_until(lambda: not is_pending(deaf.pid, number))
+        assert (deaf.poll(), up(location, port)) == (None, True)
+        deaf.terminate()
+        deaf.communicate(timeout=60)
+        assert deaf.returncode == 128 + signal.SIGTERM
+
+
+def is_served(location: LedgerLocation, port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/v1/health", timeout=60).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def is_followed_here(location: LedgerLocation, port: int) -> bool:
+    with location.connect() as connection:
+        return bool(is_followed(connection, location))
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether a signal has not come to the process yet."""
+    masks = re.findall(r"^(?:Shd|Sig)Pnd:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def test_no_worker_outlives_the_process_that_started_it(location: LedgerLocation) -> None:
@@ -476,6 +536,9 @@ def test_every_command_that_is_listed_is_there(place: str) -> None:
     own = CliRunner(env=wide).invoke(app, [*group, name, "--help"])
     assert (own.exit_code, sentence in own.stdout) == (0, True)
     assert COMMANDS[place].startswith(sentence)
+    panel = own.stdout.partition("─ Arguments ─")[2].partition("╰")[0]
+    for argument, told in re.findall(r"^│ \*? +(\w+) +<\w+> *(.*)│$", panel, re.MULTILINE):
+        assert told.strip()[:1].isupper(), f"{argument} has no help"
 
 
 LOADED = """
@@ -533,7 +596,7 @@ def test_a_stream_that_is_closed_is_no_failure(given: Given, location: LedgerLoc
         assert bool(done.stdout) == (code == 0 and closed != 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(("module", "arguments"), [("typing", []), ("typer", []), ("psycopg", ["status"])])
 def test_a_command_that_is_interrupted_while_it_loads_ends_quietly(
     number: int, module: str, arguments: list[str]
@@ -606,6 +669,7 @@ def test_an_audit_of_a_sound_ledger_finds_nothing(given: Given, command: Command
     done = command("audit")
     assert done.stdout == ""
     assert "nothing found" in done.stderr
+    assert "--against" in command("audit", "--log-key", "k", code=2).stderr
 
 
 def test_an_audit_names_what_does_not_hold(given: Given, command: Command, location: LedgerLocation) -> None:
@@ -654,20 +718,28 @@ def test_a_replay_shows_what_each_entry_changed(given: Given, command: Command) 
     assert "--to is 9, and the ledger has 5 entries" in command("replay", "--to", 9, code=1).stderr
 
 
-def test_what_lies_beyond_the_end_is_a_wrong_argument(given: Given, command: Command) -> None:
-    """A position beyond the end of the log, or a stream without entries, is refused with exit code 2; the end itself is not."""
+def test_what_the_ledger_does_not_have_is_1(given: Given, command: Command) -> None:
+    """Of any command, a position beyond the end of the log, or a name under which nothing is known; the end itself is not."""
     assert command("replay").stdout == ""
     given(THX, USA)
     assert command("export", "--after", 2).stdout == ""
-    assert "--after 3: the ledger ends at position 2" in command("export", "--after", 3, code=2).stderr
+    for beyond in (["export", "--after", 3], ["show", "party:usa", "--known-at", 3], ["replay", "--to", 3]):
+        assert f"{beyond[-2]} is 3, and the ledger has 2 entries" in command(*beyond, code=1).stderr
+    for unknown in (
+        ["show", "party:zz"],
+        ["history", "party:zz"],
+        ["replay", "--subject", "party:zz"],
+        ["person", "zz"],
+    ):
+        assert re.match("ledger: (nothing|there is no|no name)", command(*unknown, code=1).stderr)
     for wrong, told in (
         (["--from", 3], "no entry of the log from position 3 to the end"),
         (["--from", 2, "--to", 1], "no entry of the log from position 2 to 1"),
         (["--subject", "party:nobody"], "no entry of party:nobody from position 1 to the end"),
         (["--subject", "party:usa", "--to", 1], "no entry of party:usa from position 1 to 1"),
     ):
-        done = command("replay", *wrong, code=2)
-        assert (done.stdout, told in " ".join(done.stderr.replace("│", "").split())) == ("", True), done.stderr
+        done = command("replay", *wrong, code=1)
+        assert (done.stdout, told in done.stderr) == ("", True), done.stderr
 
 
 INTERRUPTED = """

@@ -264,8 +264,9 @@ def test_what_is_held_of_a_person_is_told_and_erased(peopled: Service, command: 
     ]
     for name in ("BOGA canarie UN", "bo\u0308g\u0306a CANARI\u0301E-un", "un-boga"):
         assert [one["position"] for one in rows(command("person", name))] == [5]
-    assert rows(command("person", "canary bo")) == []
-    assert rows(command("person", "...")) == []
+    assert "has the words 'canary bo'" in command("person", "canary bo", code=1).stderr
+    for wordless in ("...", ""):
+        assert "no word" in command("person", wordless, code=2).stderr
     told = rows(command("erase", found[0]["position"], found[0]["pointer"], "--ground", "article_17"))
     assert [one["position"] for one in told] == [6]
     assert held(reader) == ["Böğa Canaríe-Ün", OTHER]

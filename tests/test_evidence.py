@@ -502,7 +502,9 @@ def test_what_cannot_be_had_is_refused(service: Service, sign: Sign, command: Co
     sign().round()
     assert "nothing is known" in command("evidence", "meeting:none", "-o", tmp_path / "x", code=1).stderr
     assert "is no subject" in command("evidence", "talks", "-o", tmp_path / "x", code=2).stderr
-    assert "no such file" in command("evidence", "meeting:talks", "-o", tmp_path / "no" / "x", code=4).stderr
+    told = command("evidence", "meeting:talks", "-o", tmp_path / "no" / "x", code=4).stderr
+    assert told == f"ledger: the pack cannot be written to {tmp_path / 'no' / 'x'}: no such file or directory\n"
+    assert "not a directory" in command("log", "export", tmp_path / "keys" / "log", code=4).stderr
     command("evidence", "meeting:talks", "-o", tmp_path, code=2)
     assert [one.name for one in tmp_path.iterdir()] == ["keys"]
 

@@ -1,5 +1,6 @@
 """The log's keys: made once, shown to everybody who verifies, and changed without a gap."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from ledger.database.connection import LedgerLocation
 from ledger.proofs.notes import Note, VerifierKey, verified
 from projections.tree.signer import Signer
-from tests.commands import Command
+from tests.commands import LEDGER, Command, environment
 from tests.examples import event
 from tests.service import Service
 
@@ -44,6 +45,24 @@ def test_without_a_name_or_a_place_there_is_no_key(command: Command, path: Path)
     """Each is asked for by the name of its setting."""
     assert "LEDGER_LOG_KEY" in command("log", "key", code=4).stderr
     assert "LEDGER_ORIGIN" in command("log", "init", code=2, LEDGER_LOG_KEY=str(path)).stderr
+
+
+def test_the_keys_of_a_demo_are_found_where_it_keeps_them(command: Command, tmp_path: Path) -> None:
+    """Beside the files of its server, by every command of the log's; nobody looks there for the keys of another server's ledger."""
+    at = {"LEDGER_DATA": str(tmp_path), "LEDGER_ORIGIN": "ledger.example/a"}
+    assert f"there is no {tmp_path / 'log' / 'key'}" in run_bare("log", "key", code=4, **at)
+    for words in (["log", "key"], ["log", "recover", "tiles"], ["log", "resume", "--reason", "mended"]):
+        assert "LEDGER_LOG_KEY" in command(*words, code=4, **at).stderr
+    shown = command("log", "init", LEDGER_LOG_KEY=str(tmp_path / "log" / "key"), **at).stdout
+    assert run_bare("log", "key", **at) == shown
+    assert "rotate" in run_bare("log", "init", code=1, **at)
+
+
+def run_bare(*words: str, code: int = 0, **settings: str) -> str:
+    """What a command says that works without a database's address."""
+    done = subprocess.run([LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(**settings))
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_keys_change_without_a_gap(service: Service, command: Command, path: Path) -> None:

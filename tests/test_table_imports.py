@@ -555,7 +555,7 @@ def test_a_table_in_any_writing_is_the_same(importing: Importing, encoding: str,
             "the table has no column 'No', no column 'Signed', which the mapping",
         ),
         (b"No:Title:Parties:Signed\n7:Posts:A:\n", "its columns are 'No:Title:Parties:Signed'"),
-        (b"", "no column 'No', no column 'Parties', no column 'Signed', no column 'Title'"),
+        (b"", "the file is empty: a table begins with the names of its columns"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_told(importing: Importing, table: bytes, said: str) -> None:

@@ -35,7 +35,7 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
         "party:malta: \N{REGIONAL INDICATOR SYMBOL LETTER M}\\x1b[31m'",
     ),
     "keys.list_": (["keys", "list"], 0, "role"),
-    "persons.person": (["person", ODD], 0, "no name that is held has these words"),
+    "persons.person": (["person", ODD], 1, "no name that is held has the words"),
     "persons.erase": (["erase", "2", ODD, "--ground", "other"], 1, "no pointer to a person"),
     "verify.verify": (["verify", ODD], 4, ODD),
     "evidence.evidence": (["evidence", "party:malta", "-o", ODD], 1, "nothing is signed"),

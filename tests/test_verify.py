@@ -263,6 +263,21 @@ def test_what_is_no_log_is_told_as_that(kind: str, verify: Verify) -> None:
         assert told.count("\n") == 1
 
 
+def test_what_is_neither_export_nor_proof_is_told_as_that(verify: Verify, command: Command, tmp_path: Path) -> None:
+    """An empty file, a problem that was saved; a file of keys that holds none; and what has no effect on a file."""
+    file = tmp_path / "file"
+    for text, told in (
+        ("", "is empty: this is no export"),
+        ('{"type":"/problems/x"}', 'begins with \'{"type":"/problems/x"}\': this'),
+        ('{"sequence":"1"}', "give --checkpoint FILE"),
+    ):
+        file.write_text(text)
+        assert told in verify(file, code=1).stderr
+    assert "has no effect on a file" in verify(file, "--trust-on-first-use", code=1).stderr
+    file.write_text("\n")
+    assert "holds no key" in command("verify", tmp_path, "--log-key", file, code=2, COLUMNS="300").stderr
+
+
 @pytest.mark.parametrize("address", ["http://[::1", "http://a b/", "http://127.0.0.1:1/%00 x", "ftp://127.0.0.1/log"])
 def test_what_is_no_address_is_told_as_that(address: str, verify: Verify) -> None:
     """Neither a file nor another protocol is read by way of an address."""

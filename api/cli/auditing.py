@@ -28,6 +28,8 @@ def audit(
         list[str] | None, typer.Option(help="A public key of the log, for what the copy was signed with.")
     ] = None,
 ) -> None:
+    if log_key and not against:
+        raise typer.BadParameter("--log-key is for what a copy was signed with: give the copy, --against COPY")
     with opened() as at, at.location.connect() as connection:
         elsewhere = leaves_of(against, read_keys(log_key or ()), api_key()) if against else (None, 0)
         half = is_read_only(connection)

@@ -9,7 +9,7 @@ from api.app import build, listen, serve_on
 from api.cli.delivering import delivering
 from api.cli.opening import own_server
 from api.cli.serving import look
-from api.cli.signing import ensure_key, signing
+from api.cli.signing import demo_key, ensure_key, signing
 from api.cli.terminal import say
 from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
 from ledger.database.connection import LedgerLocation
@@ -94,7 +94,7 @@ def _watch(server: Embedded, stop: Event) -> None:
 
 def _with_key(settings: Settings) -> Settings:
     """The settings, with a key that signs the log, made at the first start beside the server's own directory."""
-    key = settings.log_key or settings.data.expanduser().resolve() / "log" / "key"
+    key = settings.log_key or demo_key(settings)
     ensure_key(key, settings.origin or f"ledger.localhost/{settings.name}")
     return settings.model_copy(update={"log_key": key})
 

@@ -35,7 +35,7 @@ class Diagnosis(NamedTuple):
 def doctor() -> None:
     with opened() as at, at.location.connect() as connection:
         findings = examine(connection, at.location, at.settings.clock_tolerance)
-    show_rows(("", "check", "finding"), findings)
+    show_rows(("verdict", "check", "finding"), findings)
     if any(one.verdict == "fail" for one in findings):
         raise typer.Exit(4)
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from api.cli.reading import KnownAt, ValidAt, read_asked, read_subject, reading
+from api.cli.reading import KnownAt, TheSubject, ValidAt, read_asked, read_subject, reading
 from api.cli.terminal import say
 from api.transfer.evidence import files_of, write_zip
 from api.transfer.evidence_case import Case, gather
 
 
 def evidence(
-    subject: Annotated[str, typer.Argument(help="A stream, such as initiative:indus-x.")],
+    subject: TheSubject,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write.", metavar="FILE.zip", dir_okay=False)
     ],

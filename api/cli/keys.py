@@ -8,8 +8,12 @@ from api.cli.opening import opened
 from api.cli.terminal import say, show_rows, write
 from api.http.auth import Role, create_key, list_keys, revoke_key
 
+Name = Annotated[
+    str, typer.Argument(help="Whose key it is: entries that are appended with it are recorded as by this name.")
+]
 
-def create(name: str, role: Annotated[str, typer.Option(help="reader, auditor or admin")] = "reader") -> None:
+
+def create(name: Name, role: Annotated[str, typer.Option(help="reader, auditor or admin")] = "reader") -> None:
     if role not in Role.__members__:
         raise typer.BadParameter(f"{role!r} is none of {', '.join(Role.__members__)}")
     with opened(to_change=True) as at, at.location.connect() as connection:
@@ -22,7 +26,7 @@ def list_() -> None:
         show_rows(("name", "role", "created", "revoked"), list_keys(connection))
 
 
-def revoke(name: str) -> None:
+def revoke(name: Name) -> None:
     with opened(to_change=True) as at, at.location.connect() as connection:
         revoke_key(connection, name)
     say(f"the key of {name} is revoked")

@@ -8,13 +8,13 @@ import typer
 
 from api.cli.opening import opened
 from api.cli.recording import writing
-from api.cli.signing import ensure_key
+from api.cli.signing import ensure_key, key_file
 from api.cli.terminal import progress, say, write
 from api.cli.verify import api_key
 from api.transfer.import_export import CLERK
 from api.transfer.tiles import export_tiles
 from api.transfer.verifying import copy_of
-from ledger.errors import Misconfigured, Refused
+from ledger.errors import Refused
 from ledger.proofs.notes import verified
 from ledger.settings import ORIGIN, read_settings
 from projections.tree import recovery as recovering
@@ -23,22 +23,14 @@ from projections.tree.keys import Anchor, LogKeys
 from projections.tree.succession import log_begun
 
 
-def _key_file() -> Path:
-    settings = read_settings()
-    if settings.log_key is None:
-        raise Misconfigured(
-            "LEDGER_LOG_KEY names no file for the log's keys: choose one outside the database's directory"
-        )
-    return settings.log_key.expanduser()
-
-
 def init(
     origin: Annotated[str | None, typer.Option(help="The log's name, such as ledger.example.org/partnerships.")] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Leave the keys that are there as they are.")
     ] = False,
 ) -> None:
-    path, origin = _key_file(), origin or read_settings().origin
+    settings = read_settings()
+    path, origin = key_file(settings), origin or settings.origin
     if not origin or not re.fullmatch(ORIGIN, origin):
         raise typer.BadParameter("name the log, --origin or LEDGER_ORIGIN, such as ledger.example.org/partnerships")
     if path.exists() and if_missing:
@@ -52,13 +44,13 @@ def init(
 
 
 def key() -> None:
-    _show(LogKeys.read(_key_file()))
+    _show(LogKeys.read(key_file(read_settings())))
 
 
 def rotate(
     retire: Annotated[bool, typer.Option("--retire", help="Let the newest pair sign alone from now on.")] = False,
 ) -> None:
-    path = _key_file()
+    path = key_file(read_settings())
     keys = LogKeys.read(path)
     if retire:
         _check_signs(path, keys.retired())
@@ -80,7 +72,9 @@ def _check_signs(path: Path, newest: LogKeys) -> None:
         )
 
 
-def export(directory: Path) -> None:
+def export(
+    directory: Annotated[Path, typer.Argument(help="Where to; a directory of an earlier export gets what is new.")],
+) -> None:
     with opened() as at, at.location.pool(1) as pool, progress("export", None) as advance:
         size, written = export_tiles(pool, directory, advance)
     say(f"{directory} holds the log up to {size:,} entries: {written:,} files written")
@@ -89,7 +83,7 @@ def export(directory: Path) -> None:
 def resume(
     reason: Annotated[str, typer.Option(help="Why it goes on, for the epoch that begins with it.")],
 ) -> None:
-    path, reason = _key_file(), _reason(reason)
+    path, reason = key_file(read_settings()), _reason(reason)
     with opened(to_change=True) as at:
         resuming.resume(at.location, path, reason)
         with at.location.connect(patient=True) as connection:
@@ -110,7 +104,7 @@ def _reason(text: str) -> str:
 def recover(
     tiles: Annotated[str, typer.Argument(help="A copy of the log: a directory of tiles, or the address of one.")],
 ) -> None:
-    path = _key_file()
+    path = key_file(read_settings())
     keys = LogKeys.read(path)
     anchored = Anchor(path).read(keys.keys)
     checkpoint, note, bundle = copy_of(tiles, [one.verifier for one in keys.keys], api_key(), anchored)

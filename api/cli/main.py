@@ -1,7 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 refused or not found, 2 misuse of the command line, 3 an audit has found something, or the log is not what was signed, 4 not available or not
-set up.
+Exit codes: 0 done, 1 refused or not found, 2 misuse of the command line, 3 an audit or a verification has found something,
+4 not available or not set up.
 Ended by a signal: 130 by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 

@@ -1,11 +1,11 @@
 """Commands that keep up, rebuild and check the projections and the log."""
 
-import signal
 from threading import Event
 
 import typer
 
 from api.cli.delivering import delivering
+from api.cli.interrupts import until_told_to_go
 from api.cli.opening import opened, size_of
 from api.cli.signing import signing
 from api.cli.terminal import progress, say, show_rows
@@ -18,9 +18,8 @@ from projections.runner import Progress, read_progress
 
 def follow() -> None:
     stop = Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, lambda *_: stop.set())
     with (
+        until_told_to_go(stop),
         opened(to_change=True) as at,
         signing(at.location, at.settings, stop),
         delivering(at.location, at.settings, stop),

@@ -9,21 +9,24 @@ from api.cli.opening import opened
 from api.cli.recording import show_answers, writing
 from api.cli.terminal import say, show_rows
 from api.transfer.import_export import CLERK
+from ledger.errors import NotFound
 from ledger.vocabulary.codes import ErasureGround
 from ledger.writing.draft import read_erasure
 from projections.basis import Asked
 from projections.people import held_of
 from projections.queries import Queries
+from projections.search.words import words_of
 
 
 def person(name: Annotated[str, typer.Argument(help="A name, or some words of it.")]) -> None:
+    if not words_of(name):
+        raise typer.BadParameter(f"{name!r} has no word that could be a name's")
     with opened() as at, at.location.connect(patient=True) as connection:
         found = list(held_of(connection, name))
     show_rows(("position", "subject", "type", "pointer", "name"), found)
-    if found:
-        say("to erase one of them: `ledger erase POSITION POINTER --ground …`")
-    else:
-        say("no name that is held has these words")
+    if not found:
+        raise NotFound(f"no name that is held has the words {name!r}")
+    say("to erase one of them: `ledger erase POSITION POINTER --ground …`")
 
 
 def erase(

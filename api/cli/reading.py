@@ -12,6 +12,7 @@ from api.cli.replay import show_entries
 from api.cli.terminal import show_json, show_rows
 from api.http.documents import whole_json
 from api.http.parameters import AtBasis
+from ledger.errors import NotFound
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
@@ -22,6 +23,8 @@ from projections.queries import Queries
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="A position, or a time such as 2026-06-01T00:00:00Z.")]
 ValidAt = Annotated[str | None, typer.Option("--valid-at", help="A day, such as 2024-09-25.")]
 
+TheSubject = Annotated[str, typer.Argument(help="A stream, such as initiative:indus-x.")]
+
 
 @contextmanager
 def reading() -> Iterator[Queries]:
@@ -31,14 +34,14 @@ def reading() -> Iterator[Queries]:
         yield Queries(pool)
 
 
-def show(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
+def show(subject: TheSubject, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
         whole, basis = reads.whole(read_subject(subject), read_asked(known_at, valid_at))
         shown = with_names(whole_json(whole, basis).decode(), reads.connection)
     show_json(shown)
 
 
-def history(subject: str, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
+def history(subject: TheSubject, known_at: KnownAt = None, valid_at: ValidAt = None) -> None:
     with reading() as reads:
         entries, _ = reads.history(read_subject(subject), read_asked(known_at, valid_at))
     rows = []
@@ -60,9 +63,7 @@ def replay(
     with opened() as at, at.location.pool(1) as pool:
         is_shown = show_entries(Queries(pool), read_asked(to, None, "--to"), only, from_, speed)
     if not is_shown and (subject or from_ > 1):
-        raise typer.BadParameter(
-            f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}"
-        )
+        raise NotFound(f"there is no entry of {subject or 'the log'} from position {from_:,} to {to or 'the end'}")
 
 
 def read_subject(text: str) -> Subject:

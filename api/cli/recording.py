@@ -12,8 +12,10 @@ from api.cli.opening import opened, size_of
 from api.cli.terminal import say, show_rows
 from api.transfer.files import readable
 from api.transfer.import_export import CLERK, Options, load, unload
+from ledger.errors import NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
+from ledger.vocabulary.fields import Anomaly
 from ledger.writing.decision import Answer
 from ledger.writing.draft import parse_json, read_body
 
@@ -41,11 +43,17 @@ def append(file: TheFile) -> None:
 
 
 def show_answers(answers: list[Answer]) -> None:
-    rows = [
-        (one.position, one.subject, one.version, ", ".join(anomaly.code for anomaly in one.anomalies), one.id)
-        for one in answers
-    ]
-    show_rows(("position", "subject", "version", "anomalies", "id"), rows)
+    """A row for each event, and in words what is odd about it."""
+    columns = ("position", "subject", "version", "anomalies", "id")
+    rows = [(one.position, one.subject, one.version, list(map(_told, one.anomalies)), one.id) for one in answers]
+    show_rows(columns, rows)
+    for number, one in enumerate(answers, start=1):
+        for odd in one.anomalies:
+            say(f"event {number}, {one.subject}: flagged, {odd.code}: {odd.detail}", "yellow")
+
+
+def _told(odd: Anomaly) -> dict[str, str]:
+    return {"code": odd.code, "detail": odd.detail}
 
 
 def import_(
@@ -87,7 +95,7 @@ def _is_same(path: Path, other: Path) -> bool:
 def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
     with opened() as at, at.location.connect(patient=True) as connection:
         if after > (size := size_of(connection)):
-            raise typer.BadParameter(f"--after {after:,}: the ledger ends at position {size:,}")
+            raise NotFound(f"--after is {after:,}, and the ledger has {size:,} entries")
         try:
             upto = unload(connection, sys.stdout.buffer, after)
         except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe

@@ -1,19 +1,34 @@
 """`ledger serve`: the service, in one process or several."""
 
 import os
+import signal
 from pathlib import Path
 from secrets import token_urlsafe
+from socket import socket
 
+from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
 from api.app import build, from_environment, listen, serve_on, server_config
+from api.cli.interrupts import until_told_to_go
 from api.cli.opening import opened
 from api.cli.terminal import say
 from api.http.auth import ensure_admin_key
 from ledger.database.connection import LedgerLocation
 from ledger.errors import NotAsSigned
+from ledger.process import TO_GO
 from ledger.settings import read_settings
 from projections.tree.signer import check_signed
+
+
+class Workers(Multiprocess):
+    """Several processes that serve. Which signals end them is not for uvicorn to say, which restarts them at SIGHUP."""
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        usual = {one: signal.getsignal(one) for one in TO_GO}
+        super().__init__(config, sockets)
+        for one, handler in usual.items():
+            signal.signal(one, handler)
 
 
 def serve() -> None:
@@ -29,7 +44,9 @@ def serve() -> None:
         if settings.workers > 1:
             os.environ.setdefault("LEDGER_SESSION_SECRET", token_urlsafe(32))  # one for all processes
             config = server_config("api.app:from_environment", factory=True, workers=settings.workers)
-            Multiprocess(config, [listener]).run()
+            workers = Workers(config, [listener])
+            with until_told_to_go(workers.should_exit):
+                workers.run()
         else:
             serve_on(build(at.settings, at.location), listener, log_level="info")
 

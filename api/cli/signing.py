@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 from api.cli.policies import read_policy
 from ledger.database.connection import LedgerLocation
-from ledger.errors import NotAsSigned
+from ledger.errors import Misconfigured, NotAsSigned
 from ledger.settings import Settings
 from projections.tree.keys import LogKeys
 from projections.tree.signer import Offer, check_signed, nobody, sign
@@ -53,6 +53,22 @@ def _witnesses(location: LedgerLocation, settings: Settings, key: Path, note: Ca
     policy = read_policy(settings.witnesses)
     with location.pool(len(policy.witnesses) + 1) as pool, witnesses_of(pool, policy, key, note) as witnesses:
         yield witnesses.offer
+
+
+def demo_key(settings: Settings) -> Path:
+    """Where the demo keeps the log's keys: beside the files of its server."""
+    return settings.data.expanduser().resolve() / "log" / "key"
+
+
+def key_file(settings: Settings) -> Path:
+    """The file of the log's keys: the one that the settings name, else the demo's, where it is there. Raises Misconfigured."""
+    own = demo_key(settings)
+    if settings.log_key is None and (settings.dsn is not None or not own.exists()):
+        demo = "" if settings.dsn else f", or LEDGER_DATA to the data of a demo (there is no {own})"
+        raise Misconfigured(
+            f"the log's keys are in no file: set LEDGER_LOG_KEY to one, outside the database's directory{demo}"
+        )
+    return settings.log_key.expanduser() if settings.log_key else own
 
 
 def ensure_key(path: Path, origin: str) -> None:

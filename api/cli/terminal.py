@@ -50,8 +50,17 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         return
     table = Table(*columns, box=None, header_style="bold")
     for row in rows:
-        table.add_row(*("" if cell is None else visible(str(cell)) for cell in row))
+        table.add_row(*map(_cell, row))
     out.print(table)
+
+
+def _cell(value: Any) -> str:
+    """A value of a row for people: of several things that are odd, which these are."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_cell, value))
+    if isinstance(value, dict):
+        return _cell(value.get("code"))
+    return "" if value is None else visible(str(value))
 
 
 def show_json(text: str) -> None:

@@ -14,6 +14,7 @@ from api.cli.policies import read_policy
 from api.cli.reading import ValidAt, read_asked
 from api.cli.terminal import progress, say, show_rows, write
 from api.transfer.entries import Entries
+from api.transfer.event_files import EXPORTED
 from api.transfer.names import check_names
 from api.transfer.refolding import Difference, Made, Told, differences
 from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
@@ -27,6 +28,7 @@ from ledger.proofs.verifier import Keep, Read
 from ledger.settings import read_settings
 from projections.names_check import SORTS_OUTSIDE
 
+LONGEST_BEGINNING = 1_000
 MAX_PATH = 1_000
 """A key may be longer than a path can be."""
 MOST_SHOWN = 1_000
@@ -69,6 +71,8 @@ def verify(
     entries = Entries(whole=semantic)
     keep = entries.take if answering else _let_go
     if path.is_file():
+        if trust_on_first_use:
+            say("--trust-on-first-use has no effect on a file: it names no key that could be kept", "yellow")
         note = _verify_file(path, keys, checkpoint, keep)
     else:
         read = _service(where) if "://" in where else from_directory(path)
@@ -163,14 +167,14 @@ def api_key() -> str | None:
 def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, keep: Keep) -> Note:
     """The checkpoint that it was held against."""
     with path.open("rb") as file:
-        is_proof = file.readline().strip() == PROOF_HEADER.encode()
-    if is_proof:
+        begins = file.readline(LONGEST_BEGINNING).strip()
+    if begins == PROOF_HEADER.encode():
         proof, at = verify_proof(path, keys)
         write((proof.entry or b"").decode())
         _tell(f"this is entry {proof.index + 1:,} of {at.size:,} that were signed", at)
         return proof.checkpoint
     if checkpoint is None:
-        raise Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
+        raise _no_checkpoint(path, begins)
     note, origin = _note(checkpoint)
     known = keys or Memory(origin).keys()
     if not known:
@@ -179,6 +183,16 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, k
         at = verify_export(path, note, known, advance, keep)
     _tell(f"the first {at.size:,} entries are those that were signed", at)
     return note
+
+
+def _no_checkpoint(path: Path, begins: bytes) -> Refused:
+    """What to do with a file that is no proof, and for which no checkpoint was given."""
+    if begins.startswith(EXPORTED.encode()):
+        return Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
+    shown = f"begins with {begins[:60].decode(errors='replace')!r}" if begins else "is empty"
+    return Refused(
+        "no_export", f"{path} {shown}: this is no export (`ledger export`), and no proof (/v1/events/N/proof)"
+    )
 
 
 def _note(path: Path) -> tuple[Note, str]:
@@ -193,10 +207,16 @@ def _note(path: Path) -> tuple[Note, str]:
 def read_keys(given: Sequence[str]) -> list[VerifierKey]:
     """Keys as they are, or files that have one a line."""
     try:
-        texts = [line for one in given for line in (Path(one).read_text().split() if _is_file(one) else [one.strip()])]
-        return [VerifierKey.read(text) for text in texts]
+        return [VerifierKey.read(text) for one in given for text in _texts(one)]
     except (BadNote, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"--log-key: {error}") from None
+
+
+def _texts(given: str) -> list[str]:
+    texts = Path(given).read_text().split() if _is_file(given) else [given.strip()]
+    if not texts:
+        raise typer.BadParameter(f"--log-key: the file {given} holds no key")
+    return texts
 
 
 def _is_file(text: str) -> bool:

@@ -40,9 +40,9 @@ def csv_rows(file: TextIO, delimiter: str, names: Names, report: Report) -> Iter
     records = _records(file, delimiter)
     try:
         first = next(records, Record(range(0), []))
-        header = names([cell.strip() or f"column {place}" for place, cell in enumerate(first.cells, start=1)])
+        header = names(_named(first))
     except Invalid as error:
-        raise Invalid(f"{error}{_if_json(file)}") from None
+        raise Invalid(f"{error}{_if_other(file)}") from None
     report.header = first.lines
     for lines, cells in records:
         if any(map(str.strip, cells)):
@@ -50,6 +50,14 @@ def csv_rows(file: TextIO, delimiter: str, names: Names, report: Report) -> Iter
                 report.leave_unread(lines, [Remark("", fault)])
             else:
                 yield Row(lines, dict(zip(header, cells, strict=False)))
+
+
+def _named(first: Record) -> list[str]:
+    """What the first row calls the columns. Raises Invalid where there is none."""
+    if not first.cells:
+        what = "the first line" if first.lines else "the file"
+        raise Invalid(f"{what} is empty: a table begins with the names of its columns")
+    return [cell.strip() or f"column {place}" for place, cell in enumerate(first.cells, start=1)]
 
 
 def _misfit(cells: list[str], columns: int) -> str:
@@ -70,13 +78,17 @@ def check_columns(header: Collection[str], columns: Collection[str], why: str) -
         raise Invalid(f"the table has {told}{why}; its columns are {shown}")
 
 
-def _if_json(file: TextIO) -> str:
+def _if_other(file: TextIO) -> str:
+    """What to do with a file that begins otherwise than a table does."""
     file.seek(0)
-    return (
-        ". It looks like JSON: lines of JSON are read where the name ends in .jsonl or .ndjson"
-        if file.read(1) in ("[", "{")
-        else ""
-    )
+    begins = file.read(4)
+    if begins.startswith(("[", "{")):
+        return ". It looks like JSON: lines of JSON are read where the name ends in .jsonl or .ndjson"
+    if begins.lower() == "sep=":
+        return (
+            ". Its first line tells a spreadsheet the delimiter: take that line out, the delimiter is found without it"
+        )
+    return ""
 
 
 def _records(file: TextIO, delimiter: str) -> Iterator[Record]:
@@ -96,6 +108,9 @@ def _misquoted(error: str, first: int, last: int) -> str:
         return f'line {last}: a quote stands alone within a quoted cell: double it, as in "the ""Paris"" accord"'
     if "end of data" in error:
         return f"line {first}: a quote is opened in this row and never closed"
+    if "field limit" in error:
+        error = f"a cell has more than {csv.field_size_limit():,} characters, which no entry holds: shorten it"
+        return f"line {last}: {error}; or is a quote missing in the row of line {first}?"
     return f"line {last}: {error}; is a quote missing in the row of line {first}?"
 
 

@@ -106,6 +106,8 @@ def write_zip(path: Path, files: Files) -> None:
                 pack.writestr(info, files[name])
         os.replace(draft, path)
     except OSError as error:
-        raise Unavailable(f"the pack cannot be written: {in_words(error)}") from None
+        raise Unavailable(
+            f"the pack cannot be written to {path}: {in_words(OSError(error.errno, error.strerror))}"
+        ) from None
     finally:
         draft.unlink(missing_ok=True)

@@ -41,7 +41,9 @@ def _exported(directory: Path, latest: Checkpoint, proofs: Proofs) -> int:
         known = Checkpoint.read(Note.read((directory / CHECKPOINT).read_bytes()).text)
     except FileNotFoundError:
         return 0
-    except (OSError, BadNote):
+    except OSError as error:
+        raise Unavailable(f"the tiles cannot be written to {directory}: {in_words(error)}") from None
+    except BadNote:
         raise Unavailable(f"{directory / CHECKPOINT} is no checkpoint: choose another directory") from None
     if known.origin != latest.origin or known.size > latest.size or proofs.root_at(known.size) != known.root:
         raise Unavailable(
