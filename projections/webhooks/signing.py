@@ -45,7 +45,7 @@ class SecretKey:
     def ensure(cls, path: Path) -> "SecretKey":
         """The key in a file, which is made where there is none. Raises Misconfigured."""
         if not path.exists():
-            replace_file(path, f"{b64encode(token_bytes(KEY_BYTES)).decode()}\n")
+            replace_file(path, b64encode(token_bytes(KEY_BYTES)) + b"\n")
         return cls.read(path)
 
     def secret(self, webhook: UUID, generation: int) -> bytes:
