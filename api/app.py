@@ -70,7 +70,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         stream.router, events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
-        anomalies.router, downloads.router, overview.router, *pages.routers, signing_in.router, forms.router, correcting.router,
+        anomalies.router, *pages.pictures, downloads.router, overview.router, *pages.routers, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

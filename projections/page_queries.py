@@ -14,11 +14,11 @@ SQL = sql_blocks("projections", "page_queries.sql")
 
 
 def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, str]:
-    """What those streams are called that have a name."""
+    """What those of these streams are called that are known there and then: by their ids where nothing names them."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
     with reads.connection() as connection:
         found = connection.execute(SQL["labels"].format(held=STATES["held"]), given).fetchall()
-    return {subject: label for subject, label in found if label}
+    return {subject: label or Subject(subject).id for subject, label in found}
 
 
 def stops(reads: Queries, subject: Subject | None, limit: int) -> list[tuple[int, datetime, str, str]]:

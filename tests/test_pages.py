@@ -27,7 +27,7 @@ pytest_plugins = ["tests.service"]
 
 HTML = {"Accept": "text/html"}
 WHOLE = ("/", "/search?q=the", "/anomalies", "/board", "/calendar?month=2024-09", "/diff", "/diff?from=1", "/replay",
-         "/audit", "/entries", *(f"/{kind.plural}" for kind in KINDS.values()))  # fmt: skip
+         "/audit", "/entries", "/due", *(f"/{kind.plural}" for kind in KINDS.values()))  # fmt: skip
 """The pages that are about no one subject."""
 LINK = re.compile(r'(?:href|action|src)="([^"]*)"')
 FEW = 25

@@ -9,8 +9,9 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import AtBasis, Paged, Search, next_cursor, resume
+from api.http.parameters import AtBasis, DueQuery, Paged, Search, next_cursor, resume
 from api.http.routes import anomalies as anomalies_api
+from api.http.routes.due import PLACE
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
@@ -19,7 +20,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
-from projections.due.queries import due
+from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
 from projections.page_queries import entries_at, meetings, touched
 from projections.queries import Filters, Queries
@@ -100,6 +101,17 @@ def board(request: Request, reads: TheQueries, query: Annotated[AtBasis, Query()
         count = reads.count("milestone", basis, filters) if len(shown) == 50 else len(shown)
         columns.append({"title": title, "count": count, "items": from_json(array_json(shown))})
     return Page(request, reads, basis).show("board.html", to_json({"columns": columns}).decode())
+
+
+@router.get("/due")
+def due_page(request: Request, reads: TheQueries, query: Annotated[DueQuery, Query()]) -> Response:
+    """What is still to be done, the earliest first."""
+    of = f"due {query.due_before}"
+    asked, after = resume(query, of, PLACE)
+    items, more, basis = due(reads, asked, query.due_before, DueItem(*after) if after else None, query.limit)
+    cursor = next_cursor(epoch_of(request), basis, of, more)
+    body = to_json({"items": [_due(one, basis) for one in items], "next": cursor}).decode()
+    return Page(request, reads, basis).show("due.html", body)
 
 
 class MonthQuery(AtBasis):

@@ -1,10 +1,10 @@
 """Pages: what the API answers, as HTML. A page is made of JSON that has been through the one place which shows or withholds names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic_core import from_json
 
+from api.http.addresses import offered
 from api.http.auth import Holder
 from api.http.dependencies import answer, app_state, digest_of, with_persons
 from api.http.documents import plural_of
@@ -42,16 +43,13 @@ SAFE = {
 """Headers of every page: nothing runs or loads but what the service itself sends."""
 PLURALS = {kind.name: kind.plural for kind in KINDS.values()}
 TITLES = {name: plural.capitalize() for name, plural in PLURALS.items()}
+FORMATS = {
+    "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar)", "atom": "feed (Atom)",
+}  # fmt: skip
+"""What people call the data at the addresses of pages, by suffix."""
 STOPS = 200
 """How many of the last entries the clock bar stops at."""
 STATIC = {"ledger.css": "text/css; charset=utf-8", "ledger.js": "text/javascript; charset=utf-8"}
-
-
-class Format(NamedTuple):
-    """Another form of what a page shows, at the same address."""
-
-    suffix: str
-    words: str
 
 
 @cache
@@ -142,12 +140,17 @@ class Page:
             path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found, moves
         )  # fmt: skip
 
-    def show(
-        self, template: str, body: str, *, formats: Sequence[Format] = (), status: int = 200, **more: Any
-    ) -> Response:
-        """The page: a template filled in with what ``body`` holds, a JSON object; persons in it are shown or withheld."""
+    def show(self, template: str, body: str, *, as_data: bool = True, status: int = 200, **more: Any) -> Response:
+        """The page: a template filled in with what ``body`` holds, a JSON object; persons in it are shown or withheld.
+
+        ``as_data``: whether the same is to be had as data."""
         shown, told = with_persons(self.request, body.encode())
-        html = self.html(template, shown.decode(), formats=formats, **more)
+        html = self.html(
+            template,
+            shown.decode(),
+            formats=[(one, FORMATS[one]) for one in offered(self.clock.path) if as_data],
+            **more,
+        )
         made = answer(
             self.request, html.encode(), self.basis.known_at, digest_of(html), pinned=False, final=self.basis.final,
             raw=True, told=told, media_type=HTML, more=SAFE | for_whom(self.request),

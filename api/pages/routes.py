@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
@@ -154,16 +154,6 @@ def _subject_routes(kind: str) -> APIRouter:
             "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing,
         )  # fmt: skip
 
-    @pages.get("/{id}/timeline.svg")
-    def picture(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
-        """The timeline as a file of its own."""
-        whole, basis = reads.whole(Subject(f"{kind}:{id}"), query.asked())
-        file = standalone(drawing_of(reads, from_json(whole_json(whole, basis)), basis))
-        return answer(
-            request, file.encode(), basis.known_at, digest_of(file), pinned=False, final=basis.final, raw=True,
-            media_type="image/svg+xml", more={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
-        )  # fmt: skip
-
     @pages.get("/{id}/history")
     def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """Its entries in the order of recording."""
@@ -175,6 +165,11 @@ def _subject_routes(kind: str) -> APIRouter:
         body = to_json({"days": days, "of": subject}).decode()
         at = f"/{plural}/{id}"
         return Page(request, reads, basis, subject).show("history.html", body, at=at, subject=subject)
+
+    @pages.get("/{id}/timeline")
+    def timeline(id: Slug) -> Response:
+        """It stands on the page of the subject, as a picture and as a table."""
+        return RedirectResponse(f"/{plural}/{id}#timeline-table", 307)
 
     @pages.get("/{id}/why")
     def why(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
@@ -195,7 +190,7 @@ def _subject_routes(kind: str) -> APIRouter:
         if query.from_ is None:
             _, basis = reads.whole(subject, query.asked())
             return Page(request, reads, basis, subject).show(
-                "diff.html", f'{{"of":"{subject}"}}', at=at, subject=subject
+                "diff.html", f'{{"of":"{subject}"}}', as_data=False, at=at, subject=subject
             )
         changes, first, last = diff(reads, subject, query.sides())
         sides = [first, last]
@@ -206,6 +201,23 @@ def _subject_routes(kind: str) -> APIRouter:
         )
 
     return pages
+
+
+def _picture_route(kind: str) -> APIRouter:
+    """Its path looks like that of data, and goes before those."""
+    pictures = APIRouter(prefix=f"/{PLURALS[kind]}", route_class=PageRoute, include_in_schema=False)
+
+    @pictures.get("/{id}/timeline.svg")
+    def picture(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
+        """The timeline as a file of its own."""
+        whole, basis = reads.whole(Subject(f"{kind}:{id}"), query.asked())
+        file = standalone(drawing_of(reads, from_json(whole_json(whole, basis)), basis))
+        return answer(
+            request, file.encode(), basis.known_at, digest_of(file), pinned=False, final=basis.final, raw=True,
+            media_type="image/svg+xml", more={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )  # fmt: skip
+
+    return pictures
 
 
 def _not_yet(request: Request, reads: Queries, subject: Subject, basis: Basis) -> Response:
@@ -301,4 +313,5 @@ def static_file(digest: str, name: str) -> Response:
     return Response(static(name)[0], media_type=STATIC[name], headers={**SAFE, "Cache-Control": cache})
 
 
+pictures = [_picture_route(kind) for kind in KINDS]
 routers = [router, *map(_subject_routes, KINDS)]

@@ -14,7 +14,7 @@ from stat import S_IMODE
 from uuid import UUID
 
 from ledger.errors import Misconfigured, in_words
-from projections.tree.keys import replace_file
+from ledger.files import replace_file
 
 KEY_BYTES = 32
 PREFIX = "whsec_"
