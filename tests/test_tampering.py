@@ -78,6 +78,9 @@ FOUND_ALONE = {
     ], 0, 0, "there are 12 entries, and 15 were signed"),
     "a forged last entry": Tampering([line(15, "Claim 9", "Claim 8")], 15, 15),
     "a title, and all that is derived from it": Tampering([line(4, "Talks", "talks"), *ANEW[:2]], 15, 4),
+    "a checkpoint's note": Tampering(
+        ["update checkpoints set note = replace(note, e'\\n15\\n', e'\\n14\\n') where size = 15"], 15, 15, None
+    ),
     "a checkpoint": Tampering(["update checkpoints set root = sha256('x') where size = 15"], 15, 15, None),
     "a name put for another": Tampering(["update disclosures set value = 'D. Other' where value = 'B. Canary'"], 4, 4, None),
     "a name taken away": Tampering(["delete from disclosures where value = 'B. Canary'"], 4, 4, None),

@@ -21,6 +21,10 @@ def check_tree(
     """Every entry's bytes against the tiles, every checkpoint of this database, and the leaves of a log kept elsewhere."""
     (size,) = connection.execute("select size from head").fetchone() or (0,)
     checkpoints = _checkpoints(connection)
+    for (signed,) in connection.execute(SQL["contradicting"]).fetchall():
+        yield Finding(
+            signed, f"the checkpoint of {signed:,} entries and the note that was signed of it tell of different trees"
+        )
     walk, other, tiles = Walk(), 0, _has_tiles(connection)
     for index in range(-(-size // WIDTH)):
         leaves = _leaves(connection, index)

@@ -86,6 +86,14 @@ select size,
  where origin = (select origin from checkpoints order by number desc limit 1)
  order by size
 
+-- name: contradicting
+-- Checkpoints of which the row says another tree than the note that was signed.
+select size
+  from checkpoints
+ where not starts_with(note, origin || e'\n' || size || e'\n' || encode(root, 'base64') || e'\n\n')
+ order by number
+ limit 10
+
 -- name: signed_before
 -- What was signed of the log before this one, size by size.
 select size,
