@@ -332,6 +332,10 @@ select body::text
     or type in ('entry.voided', 'entry.superseded')
  order by position
 
+-- name: import_secret
+select import_secret::text
+  from head
+
 -- name: event
 select position, stream, entry_id::text, body::text
   from entries

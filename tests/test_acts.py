@@ -351,6 +351,138 @@ def test_one_signature_told_by_several() -> None:
     assert len(stream.shown(lane="party:usa")["signatures"]) == 2
 
 
+def test_an_account_that_is_contradicted_is_shown_apart() -> None:
+    """Of a signature, a consent, a succession that sources tell of differently, the item has what the one recorded last says,
+    and what others add that contradict it in nothing: so its day stands with no person, office or mode of another account.
+    The others stand beside it as a whole.
+    """
+    first, second = (
+        act("agreement.signed", day, signatories=[USA | more])
+        for day, more in (("2024-08-22", {"person": "A minister", "mode": "definitive"}), ("2024-08-23", {}))
+    )
+    for told in permutations([first, second | OTHER]):
+        stream = given(act("agreement.mentioned", "2005"), *told)
+        [signature] = stream.shown(lane="party:usa")["signatures"]
+        assert ("person" in signature, signature.get("mode"), signature["occurred"]) in (
+            (True, "definitive", "2024-08-22"), (False, None, "2024-08-23"),
+        )  # fmt: skip
+        assert signature["occurred"] == told[1]["occurred"]
+        both = stream.shown(lane="party:usa")["alternatives"]["signatures/party:usa"]
+        assert [(one["value"]["occurred"], "person" in one["value"]) for one in both] == [
+            (one["occurred"], one is first) for one in told
+        ]
+    agreeing = act("agreement.signed", "2024-08", signatories=[USA | {"office": "Envoy"}]) | THIRD
+    for told in permutations([first, second | OTHER, agreeing]):
+        [signature] = given(act("agreement.mentioned", "2005"), *told).shown(lane="party:usa")["signatures"]
+        assert signature["office"] == "Envoy", "it leaves room for either day"
+    for type_, lane, items, fields in (
+        ("agreement.consented", "party:ind", "consents", {"deposited_with": "A depositary"}),
+        ("party.succeeded", "", "succeeded_by", {"mode": "split"}),
+    ):
+        full = act(type_, "2010-01-01", **fields) | {"effective": "2010-03-01"}
+        bare = act(type_, "2010-02-01") | OTHER
+        for told in permutations([full, bare]):
+            opening = OPENING[type_.partition(".")[0]]
+            [item] = given(act(opening, "2005"), *told).shown(lane=lane)[items]
+            assert item["occurred"] == told[1]["occurred"]
+            assert all(item.get(name) == told[1]["data"].get(name) for name in fields)
+            assert item.get("effective") in (None, told[1].get("effective"))
+
+
+def test_the_agreement_was_signed_on_the_day_that_its_parties_show() -> None:
+    """It is the first on which anybody signed, as each party's day is told now, whatever the order; so both are corrected at once."""
+    joint, one_party = [USA, IND], [USA]
+    told = [
+        act("agreement.signed", "2024-08-22", signatories=joint),
+        act("agreement.signed", "2024-08-23", signatories=joint) | OTHER,
+        act("agreement.signed", "2024-08-21", signatories=one_party) | THIRD,
+    ]
+    for number in (2, 3):
+        for order in permutations(told, number):
+            stream = given(act("agreement.mentioned", "2005"), *order)
+            parties = {one["party"] for entry in order for one in entry["data"]["signatories"]}
+            days = [stream.shown(lane=party)["dates"]["signed"] for party in parties]
+            assert stream.shown()["dates"]["signed"] == min(days)
+            for party in parties:
+                lane = stream.shown(lane=party)
+                assert [one["occurred"] for one in lane["signatures"]] == [lane["dates"]["signed"]]
+    unnamed = [act("agreement.signed", day, signatories=[]) for day in ("2010-01-01", "2011-01-01")]
+    for first, second in permutations([unnamed[0], unnamed[1] | OTHER]):
+        assert given(first, second).shown()["dates"]["signed"] == second["occurred"]
+
+
+def test_a_first_signature_stays_the_first() -> None:
+    """Who signs again, and who signs after the agreement was revived, does not make it signed later."""
+    stream = given(act("agreement.signed", "2000-01-01", signatories=[USA]))
+    for told in (
+        act("agreement.signature_withdrawn", "2001-01-01"), act("agreement.signed", "2002-01-01", signatories=[USA]),
+        act("agreement.terminated", "2003-01-01"), act("agreement.revived", "2004-01-01"),
+        act("agreement.signed", "2005-01-01", signatories=[IND]),
+    ):  # fmt: skip
+        stream.append(told)
+    assert stream.shown()["dates"]["signed"] == "2000-01-01"
+
+
+def test_a_succession_is_dated_as_its_successors_are() -> None:
+    """Where the day of the only succession is in dispute, the party's date is the one that its list shows."""
+    told = [act("party.succeeded", day) for day in ("1991-12-25", "1991-12-26")]
+    for first, second in permutations([told[0], told[1] | OTHER]):
+        state = given(act("party.registered", "1950"), first, second).shown()
+        assert state["dates"]["succeeded"] == state["succeeded_by"][0]["occurred"] == second["occurred"]
+
+
+def test_a_conflict_stands_as_long_as_what_it_is_about_is_listed() -> None:
+    """A list that still shows one of two days of an earlier signature, consent or withdrawal has both beside it; what ``dates``
+    shows of a later one is in no dispute.
+    """
+    # given
+    twice = [("2010-01-01", {}), ("2010-02-01", OTHER)]
+    stream = given(act("agreement.mentioned", "2005"))
+    for day, source in twice:
+        stream.append(act("agreement.signed", day, signatories=[IND]) | source)
+        stream.append(act("agreement.consented", day, method="accession") | source)
+    for day, source in (("2011-01-01", {}), ("2011-02-01", OTHER)):
+        assert ("source_conflict" in codes(stream, act("agreement.consent_withdrawn", day) | source)) is bool(source)
+    # when
+    stream.append(act("agreement.signature_withdrawn", "2011-06-01", party="party:ind"))
+    stream.append(act("agreement.signed", "2012-01-01", signatories=[IND]))
+    stream.append(act("agreement.consented", "2012-01-01", method="accession"))
+    stream.append(act("agreement.consent_withdrawn", "2013-01-01"))
+    # then
+    lane = stream.shown(lane="party:ind")
+    assert [one["occurred"] for one in lane["signatures"]] == ["2010-02-01", "2012-01-01"]
+    assert [(one["occurred"], one["withdrawn"]) for one in lane["consents"]] == [
+        ("2010-02-01", "2011-02-01"), ("2012-01-01", "2013-01-01"),
+    ]  # fmt: skip
+    days = {
+        path: [one["value"]["occurred"] if "/" not in path[5:] else one["value"] for one in both]
+        for path, both in lane["alternatives"].items()
+        if path.startswith("dates/")
+    }
+    assert days == {
+        "dates/consented/accession": ["2010-01-01", "2010-02-01"],
+        "dates/consent_withdrawn/accession": ["2011-01-01", "2011-02-01"],
+    }
+    for path in ("signatures/party:ind", "consents/accession"):
+        assert [one["value"]["occurred"] for one in lane["alternatives"][path]] == ["2010-01-01", "2010-02-01"]
+
+
+def test_a_consent_that_is_withdrawn_after_the_end_on_two_days() -> None:
+    """Both are odd, and they contradict each other, in whatever order: both days stand beside the one that is shown."""
+    told = [act("agreement.consent_withdrawn", "2011-01-01"), act("agreement.consent_withdrawn", "2012-01-01") | OTHER]
+    known = [act("agreement.consented", "2006"), act("agreement.terminated", "2010-01-01")]
+    for order in permutations([*known, *told]):
+        stream = given(act("agreement.mentioned", "2005"), *order)
+        assert {"after_end", "source_conflict"} <= set(stream.codes(lane="party:ind"))
+        lane = stream.shown(lane="party:ind")
+        assert lane["consents"][0]["withdrawn"] == [one for one in order if one in told][-1]["occurred"]
+        assert len(lane["alternatives"]["dates/consent_withdrawn/ratification"]) == 2
+    plain = [*known, told[0], told[1] | {"occurred": "2011"}]
+    for order in permutations(plain):
+        stream = given(act("agreement.mentioned", "2005"), *order)
+        assert stream.shown(lane="party:ind")["alternatives"] == {}
+
+
 def test_several_signatures_of_one_party() -> None:
     """Who sign together for a party are as many as a source names; another source's are matched with them."""
     both = [USA | {"office": "Envoy"}, USA | {"office": "Minister"}]
@@ -508,6 +640,32 @@ def test_a_notice_ends_with_the_membership() -> None:
         assert stream.shown(lane="party:ind")["withdrawal_notified"] is False
         stream.append(act("agreement.withdrawal_notified", "2020-01-01"))
         assert stream.shown(lane="party:ind")["withdrawal_notified"] is True
+
+
+def test_a_notice_of_which_only_the_effect_is_known() -> None:
+    """One that was revoked before it took effect never runs; a later one does, and so does one that nothing revoked in time."""
+    consented = act("agreement.consented", "2010-01-01")
+    revoked = act("agreement.withdrawal_revoked", "2011-06-01")
+
+    def effective(day: str) -> dict[str, Any]:
+        return act("agreement.withdrawal_notified") | {"effective": day}
+
+    for order in permutations([consented, effective("2012-01-01"), revoked]):
+        stream = given(act("agreement.mentioned", "1940"), *order)
+        assert stream.shown("2013-01-01", "party:ind")["withdrawal_notified"] is False
+        assert codes(stream, effective("2012-01") | OTHER) == []
+        assert stream.shown("2013-01-01", "party:ind")["withdrawal_notified"] is False
+        stream.append(effective("2020-01-01"))
+        assert stream.shown(lane="party:ind")["withdrawal_notified"] is True, "another"
+    dated = act("agreement.withdrawal_notified", "2011-01-01") | {"effective": "2012-01-01"}
+    for order in permutations([consented, dated, revoked, effective("2015-01-01")]):
+        stream = given(act("agreement.mentioned", "1940"), *order)
+        assert stream.shown("2013-01-01", "party:ind")["withdrawal_notified"] is False
+        assert stream.shown("2015-01-01", "party:ind")["withdrawal_notified"] is True
+    for order in permutations([consented, act("agreement.withdrawal_notified", "2011-01-01"), revoked]):
+        stream = given(act("agreement.mentioned", "1940"), *order, effective("2015-01-01"))
+        assert stream.shown("2012-01-01", "party:ind")["withdrawal_notified"] is False
+        assert stream.shown("2015-01-01", "party:ind")["withdrawal_notified"] is True
 
 
 def test_a_conflict_ends_with_the_cycle() -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_an_event_of_any_type_is_the_same_in_a_table(tmp_path: Path, subtests: p
             with subtests.test(type_, columns=[*row]):
                 [(_, read)] = csv_of(tmp_path / "a.csv", [*row], [*row.values()])
                 report = Report()
-                [line] = read_drafts([RawEvent(range(2, 3), read)], report)
+                [line] = read_drafts([RawEvent(range(2, 3), read)], uuid4(), report)
                 assert line.draft.fact == read_draft(event).fact
 
 
@@ -84,11 +85,11 @@ def test_a_text_may_begin_with_a_bracket(tmp_path: Path, text: str) -> None:
     """Only fields that are lists or objects are read as JSON."""
     columns = ["type", "subject", "note", "data.kind", "data.title", "sources.0.source", "sources.0.locator"]
     cells = ["source.registered", "source:a", text, "dataset", text, "source:b", text]
-    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), Report())
+    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), uuid4(), Report())
     fact = line.draft.fact
     assert (fact.note, fact.own["title"], fact.sources[0].locator) == (text,) * 3
     report = Report()
-    assert not [*read_drafts(csv_of(tmp_path / "a.csv", [*columns, "data.url"], [*cells, text]), report)]
+    assert not [*read_drafts(csv_of(tmp_path / "a.csv", [*columns, "data.url"], [*cells, text]), uuid4(), report)]
     assert report.faults == [(2, "/data/url: this is no address that begins with https:// or http://")]
 
 
@@ -96,7 +97,7 @@ def test_a_version_may_be_expected(tmp_path: Path) -> None:
     """The fields of an event that are numbers are read as such."""
     columns = ["type", "subject", "expected_version", "data.name", "data.kind", "sources.0.source"]
     cells = ["party.registered", "party:a", "0", "A", "company", "source:a"]
-    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), Report())
+    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), uuid4(), Report())
     assert line.draft.expected_version == 0
 
 
@@ -105,5 +106,5 @@ def test_items_come_by_their_numbers(tmp_path: Path) -> None:
     numbers = [10, 2, 0, 9, 1]
     columns = ["type", "subject", "data.name", "data.kind", *(f"sources.{n}.source" for n in numbers)]
     cells = ["party.registered", "party:a", "A", "company", *(f"source:s{n}" for n in numbers)]
-    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), Report())
+    [line] = read_drafts(csv_of(tmp_path / "a.csv", columns, cells), uuid4(), Report())
     assert [one.source for one in line.draft.fact.sources] == [f"source:s{n}" for n in sorted(numbers)]

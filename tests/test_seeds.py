@@ -14,6 +14,7 @@ from ledger.database.migrations import migrate
 from ledger.service import Ledger
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import read_body
+from projections.diff import changes
 from projections.runner import Follower
 from seeds import FILES, events
 
@@ -206,12 +207,26 @@ def test_the_memorandum_was_mentioned_before_it_was_signed(told: tuple[int, int]
 def test_two_dates_of_one_signature_stand_side_by_side(
     agreement: str, told: tuple[int, int], seeded: Connection
 ) -> None:
-    """Sources that put a signature on the 22nd and on the 23rd are both kept, for each party, and shown as disputed."""
+    """Sources that put a signature on the 22nd and on the 23rd are both kept, for the agreement and each party, and shown as
+    disputed; the day that all of them show is the one recorded last, with what its source says and nothing of the other's.
+    """
+    _, whole = last(seeded, told[1], agreement)
+    both = whole["alternatives"]["dates/signed"]
+    assert [one["value"] for one in both] == ["2024-08-22", "2024-08-23"]
     for party in ("party:usa", "party:ind"):
         _, lane = last(seeded, told[1], agreement, party)
-        assert [one["value"] for one in lane["alternatives"]["dates/signed"]] == ["2024-08-22", "2024-08-23"]
+        assert lane["alternatives"]["dates/signed"] == both
         assert [one["code"] for one in lane["anomalies"]] == ["source_conflict"]
         assert lane["disputed"]
+        assert whole["dates"]["signed"] == lane["dates"]["signed"] == "2024-08-23"
+        assert [one.keys() for one in lane["signatures"]] == [{"party", "occurred"}]
+        sides = lane["alternatives"][f"signatures/{party}"]
+        assert [(one["value"]["occurred"], "person" in one["value"]) for one in sides] == [
+            ("2024-08-22", True), ("2024-08-23", False),
+        ]  # fmt: skip
+    before = both[1]["position"] - 1
+    changed = {one.field: one for one in changes({agreement: last(seeded, before, agreement)[1]}, {agreement: whole})}
+    assert (changed["dates"].old["signed"], changed["dates"].new["signed"]) == ("2024-08-22", "2024-08-23")
 
 
 def test_figures_that_disagree_stay_claims(told: tuple[int, int], seeded: Connection) -> None:

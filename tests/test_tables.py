@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,6 +45,7 @@ CORRECTING = REGISTER.model_copy(
     }
 )
 LAST = 2**63 - 2
+SECRET = UUID("7c1f0a52-3c52-4f0e-9b0b-2f6b8f3f9f10")
 Import = Callable[..., Report]
 Event = dict[str, Any]
 Given = Callable[..., list[Answer]]
@@ -76,7 +78,7 @@ def told(mapping: TableMapping, *rows: list[str]) -> tuple[list[Event], Report]:
 def events_of(mapping: TableMapping, rows: Rows, report: Report) -> list[tuple[int, Event]]:
     """Line number and event, as it is posted, of each fact that the rows tell."""
     told: dict[str, tuple[int, Event]] = {}
-    for read in facts_of(mapping, rows, report):
+    for read in facts_of(mapping, rows, SECRET, report):
         for fact in read.facts:
             posted = {"id": fact.id, "correlationid": fact.correlation, **fact.event}
             told.setdefault(fact.correlation, (read.lines[0], posted))
@@ -166,7 +168,7 @@ def test_unknown_cells_give_nothing() -> None:
 def test_all_that_is_told_can_be_recorded() -> None:
     """The events of the example can be read as they are posted; a fact of many rows is given once."""
     report = Report()
-    lines = list(read_mapped(REGISTER, table(FULL, BARE), Imported(), report))
+    lines = list(read_mapped(REGISTER, table(FULL, BARE), Imported(SECRET), report))
     assert not report.faults
     assert [line.number for line in lines] == [2] * 7 + [3] * 2
     assert Counter(str(line.draft.subject) for line in lines)["party:india"] == 1
@@ -179,7 +181,7 @@ def test_a_mapping_gives_every_field_of_every_type(type_: str) -> None:
     report = Report()
     facts = {"a": {name: event[name] for name in ("type", "subject", "occurred", "sources", "data")}}
     mapping = TableMapping.model_validate({"name": "any", "key": "No", "dates": "EDTF", "facts": facts})
-    [line] = read_mapped(mapping, [row(2, No="1")], Imported(), report)
+    [line] = read_mapped(mapping, [row(2, No="1")], Imported(SECRET), report)
     assert report.faults == []
     assert line.draft.fact == read_draft(event).fact
 
@@ -345,7 +347,7 @@ def test_a_value_outside_the_list_is_a_fault() -> None:
 def test_what_the_vocabulary_refuses_is_a_fault_of_its_line() -> None:
     """A row that gives an event which cannot be read gives nothing: it is told by line, column and field."""
     report = Report()
-    lines = list(read_mapped(REGISTER, table(but(FULL, Months="many"), BARE), Imported(), report))
+    lines = list(read_mapped(REGISTER, table(but(FULL, Months="many"), BARE), Imported(SECRET), report))
     assert {line.number for line in lines} == {3}
     [(number, text)] = report.faults
     assert (number, text.split(": ")[:2]) == (2, ["column 'Months'", "/data/term/length"])
@@ -596,7 +598,7 @@ def load(ledger: Ledger, reader: Connection) -> Import:
 
     def load_rows(mapping: TableMapping, rows: Rows, batch: int = 500, upto: int | None = None) -> Report:
         report = Report()
-        earlier = imported(mapping, log_of(reader))
+        earlier = imported(mapping, log_of(reader), SECRET)
         lines = list(read_mapped(mapping, rows, earlier, report))[:upto]
         for start in range(0, len(lines), batch):
             answers = ledger.append([line.draft for line in lines[start : start + batch]], CLERK)
@@ -626,7 +628,7 @@ def test_a_table_can_be_imported_again(load: Import) -> None:
 def test_an_interrupted_import_goes_on_where_it_stopped(load: Import, ledger: Ledger) -> None:
     """What was recorded before the interruption is repeated, and only the rest is added, in the middle of a row too."""
     report = Report()
-    lines = list(read_drafts(posted(*told(REGISTER, FULL)[0]), report))
+    lines = list(read_drafts(posted(*told(REGISTER, FULL)[0]), SECRET, report))
     ledger.append([line.draft for line in lines[:5]], CLERK)
     rest = load(REGISTER, table(FULL, BARE))
     assert (rest.repeated, rest.appended, rest.faults) == (5, 4, [])
@@ -636,7 +638,7 @@ def test_the_same_event_again_is_the_same_for_the_ledger(ledger: Ledger) -> None
     """Even without a look at the log, a row that is sent twice is recorded once."""
     report = Report()
     for _ in range(2):
-        lines = read_drafts(posted(*told(REGISTER, FULL)[0]), report)
+        lines = read_drafts(posted(*told(REGISTER, FULL)[0]), SECRET, report)
         answers = ledger.append([line.draft for line in lines], CLERK)
     assert [answer.repeated for answer in answers] == [True] * 7
 
@@ -806,7 +808,7 @@ def test_a_table_in_one_go(tmp_path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([HEADER, FULL, but(BARE, Signed="never")])
     report = Report()
-    lines = list(read_mapped(REGISTER, read_table(REGISTER, path, report), Imported(), report))
+    lines = list(read_mapped(REGISTER, read_table(REGISTER, path, report), Imported(SECRET), report))
     assert len(lines) == 7
     assert report.faults[0][0] == 3
 
@@ -829,7 +831,7 @@ def test_the_example_of_the_guide(tmp_path: Path) -> None:
     path, mapping = files_of_the_guide(tmp_path, "our-register")
     report = Report()
     meaning = read_mapping(mapping)
-    lines = list(read_mapped(meaning, read_table(meaning, path, report), Imported(), report))
+    lines = list(read_mapped(meaning, read_table(meaning, path, report), Imported(SECRET), report))
     assert not report.faults
     about = Counter(line.number for line in lines if line.draft.subject.startswith("agreement:"))
     assert about == {2: 3, 3: 1, 4: 4, 5: 3, 6: 4}

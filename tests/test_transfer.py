@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_all_faults_are_counted_and_some_are_kept(location: LedgerLocation, read
 
     # when
     report = Report()
-    drafts = list(read_drafts(read_lines(file, report), report))
+    drafts = list(read_drafts(read_lines(file, report), uuid4(), report))
     told = run(location, "import", file, code=1).stderr.splitlines()
 
     # then

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from pydantic_core import to_json
 
@@ -33,12 +34,13 @@ class Counting(NamedTuple):
 
 @dataclass
 class Imported:
-    """What earlier imports recorded: each id with its ``correlationid``, and by that the facts that count, each by its id.
+    """The ledger's secret, and what earlier imports recorded: each id with its ``correlationid``, and by that the facts that count, each by its id.
 
     ``ids`` has those of positions, too, by which whoever strikes by hand may name them; ``by_hand`` has the position of the
     entry in which somebody did, where no import recorded anything since.
     """
 
+    secret: UUID
     correlation: dict[str, str] = field(default_factory=dict)
     ids: dict[int, str] = field(default_factory=dict)
     counting: dict[str, dict[str, Counting]] = field(default_factory=dict)
@@ -83,9 +85,9 @@ def mark(mapping: TableMapping) -> str:
     return f'"correlationid":"import:{mapping.name}:'
 
 
-def imported(mapping: TableMapping, lines: Iterable[str]) -> Imported:
+def imported(mapping: TableMapping, lines: Iterable[str], secret: UUID) -> Imported:
     """What earlier imports with a mapping of this name recorded, and others struck, from the lines of a log."""
-    found, sign = Imported(), mark(mapping)
+    found, sign = Imported(secret), mark(mapping)
     for line in lines:
         is_strike = any(strike in line for strike in STRIKES)
         if sign in line and (is_strike or CORRECTION not in line):
@@ -121,7 +123,7 @@ def read_mapped(mapping: TableMapping, rows: Rows, earlier: Imported, report: Re
     A row that cannot be read gives nothing, nor does one whose key, or one of whose facts, an earlier row tells otherwise.
     """
     index, keyed = TableIndex(), {name for name in mapping.facts if mapping.subject_is_key(name)}
-    for row in facts_of(mapping, rows, report):
+    for row in facts_of(mapping, rows, earlier.secret, report):
         try:
             index.check(row)
             _check_keys([fact for fact in row.facts if fact.name in keyed], earlier)

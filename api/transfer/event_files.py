@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic_core import to_json
 
+from api.transfer import ids
 from api.transfer.csv_tables import check_columns, csv_rows, find_delimiter
 from api.transfer.files import opened_text
 from api.transfer.report import About, Outcome, Remark, Report
 from ledger.errors import Invalid
-from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.fact import Fact, Person, found
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import Draft, Envelope, parse_json, read_draft
 
@@ -57,15 +58,19 @@ def read_lines(path: Path, report: Report) -> Iterator[RawEvent]:
         yield from _csv_rows(file, report) if path.suffix.lower() == ".csv" else _json_lines(file)
 
 
-def read_drafts(events: Iterable[RawEvent], report: Report) -> Iterator[Line]:
-    """The events that can be read; what is wrong with the others goes into the report."""
+def read_drafts(events: Iterable[RawEvent], secret: UUID, report: Report) -> Iterator[Line]:
+    """The events that can be read; what is wrong with the others goes into the report. ``secret`` is the ledger's."""
     for lines, given in events:
         try:
             value = parse_json(given) if isinstance(given, str) else _from_row(given)
             draft = read_draft(value)
-            yield Line(lines[0], draft if draft.id else draft._replace(id=str(uuid5(LINES, to_json(value).decode()))))
+            yield Line(lines[0], draft if draft.id else draft._replace(id=_id(draft, value, secret)))
         except Invalid as error:
             report.leave_unread(lines, [Remark("", str(error))])
+
+
+def _id(draft: Draft, value: Any, secret: UUID) -> str:
+    return ids.make(LINES, to_json(value).decode(), secret if found(Person, draft.fact.own) else None)
 
 
 def _json_lines(file: TextIO) -> Iterator[RawEvent]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 
+from api.transfer import ids
 from api.transfer.csv_tables import Row
 from api.transfer.forms import as_key, normal
 from api.transfer.mapping import ITEM, Cell, FactMapping, TableMapping, columns_of
@@ -48,21 +49,24 @@ class RowFacts(NamedTuple):
     ids: dict[tuple[str, tuple[str, ...]], None]
 
 
-def facts_of(mapping: TableMapping, rows: Rows, report: Report) -> Iterator[RowFacts]:
-    """The facts of all rows. A row that cannot be mapped gives none, and the report says what is wrong with it."""
+def facts_of(mapping: TableMapping, rows: Rows, secret: UUID, report: Report) -> Iterator[RowFacts]:
+    """The facts of all rows. A row that cannot be mapped gives none, and the report says what is wrong with it.
+
+    ``secret`` is the ledger's: ids that are made of names of persons are made of it, too.
+    """
     for row in rows:
         faults: dict[Remark, None] = {}
-        facts = _row_facts(mapping, row, faults)
+        facts = _row_facts(mapping, row, secret, faults)
         if faults:
             report.leave_unread(row.lines, list(faults))
         elif facts:
             yield facts
 
 
-def _row_facts(mapping: TableMapping, given: Row, faults: dict[Remark, None]) -> RowFacts | None:
+def _row_facts(mapping: TableMapping, given: Row, secret: UUID, faults: dict[Remark, None]) -> RowFacts | None:
     """What a row tells; what is wrong with it is put with the faults."""
     try:
-        row = with_columns(TableRow(given.cells, mapping))
+        row = with_columns(TableRow(given.cells, mapping, secret))
         key = _key(mapping.key, row)
     except CellFault as error:
         faults[error.remark] = None
@@ -102,7 +106,8 @@ def _fact(name: str, fact: FactMapping, row: TableRow) -> RowFact:
     event = _event(fact, row)
     uncited = normal({field: value for field, value in event.items() if field != "sources"})
     cited = normal({"sources": value} if (value := _own_citations(fact, row)) else {})
-    return RowFact(name, correlation, digest(uncited), make_id(correlation, uncited | cited), event)
+    secret = row.secret if ids.names_a_person(event) else None
+    return RowFact(name, correlation, digest(uncited), make_id(correlation, uncited | cited, secret), event)
 
 
 def digest(content: Any) -> bytes:
@@ -110,9 +115,9 @@ def digest(content: Any) -> bytes:
     return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-def make_id(correlation: str, content: Any) -> str:
-    """The same id for the same content."""
-    return str(uuid5(ROWS, correlation + json.dumps(content, sort_keys=True)))
+def make_id(correlation: str, content: Any, secret: UUID | None = None) -> str:
+    """The same id for the same content; with the ledger's ``secret``, where that names a person."""
+    return ids.make(ROWS, correlation + json.dumps(content, sort_keys=True), secret)
 
 
 def _correlation(name: str, fact: FactMapping, row: TableRow) -> str:
@@ -120,7 +125,33 @@ def _correlation(name: str, fact: FactMapping, row: TableRow) -> str:
     mapping = row.mapping
     key = _key(mapping.key if fact.key is None else fact.key, row)
     item = [as_key(row.item)] if row.item is not None else []
-    return f"import:{mapping.name}:{uuid5(ROWS, json.dumps([mapping.name, name, key, item]))}"
+    secret = row.secret if _is_told_apart_by_persons(fact, mapping) else None
+    return f"import:{mapping.name}:{ids.make(ROWS, json.dumps([mapping.name, name, key, item]), secret)}"
+
+
+def _is_told_apart_by_persons(fact: FactMapping, mapping: TableMapping) -> bool:
+    """Whether a column that tells rows or items apart is one from which persons are read."""
+    if fact.for_each and ITEM in _person_columns(fact.data):
+        return True
+    named = set().union(*map(_person_columns_of, mapping.facts.values()))
+    key = mapping.key if fact.key is None else fact.key
+    return bool(named) if key is None else not mapping.origins_of(named).isdisjoint(mapping.origins_of(key))
+
+
+def _person_columns_of(fact: FactMapping) -> set[str]:
+    named, each = _person_columns(fact.data), fact.for_each
+    return named - {ITEM} | ({each.column} if each and ITEM in named else set())
+
+
+def _person_columns(spec: Any) -> set[str]:
+    """The columns from which persons are read: ``item`` is one, where it is not that of a cell in it."""
+    if isinstance(spec, Cell):
+        named = _person_columns(spec.each)
+        return named - {ITEM} | ({spec.column} if ITEM in named else set())
+    if isinstance(spec, dict):
+        parts = [columns_of(one) if name in ids.PERSONS else _person_columns(one) for name, one in spec.items()]
+        return set().union(*parts)
+    return set().union(*map(_person_columns, spec)) if isinstance(spec, (list, tuple)) else set()
 
 
 def _key(columns: Sequence[str] | None, row: TableRow) -> Key:

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from uuid import UUID, uuid4
 
 import typer
 
@@ -79,14 +80,21 @@ def load(ledger: AbstractContextManager[Ledger], file: Path, options: Options) -
                 source = Input(path, lines, mapping.encoding)
                 _record(opened, source, _check(source, options), options)
         else:
-            source = Input(path, partial(_plain, path))
-            count = _check(source, options)
+            count = _check(Input(path, partial(_plain, path, uuid4())), options)  # no id is used yet
             with ledger as opened:
-                _record(opened, source, count, options)
+                _record(opened, Input(path, partial(_plain, path, _secret(opened))), count, options)
 
 
-def _plain(path: Path, report: Report) -> Iterator[Line]:
-    return read_drafts(read_lines(path, report), report)
+def _plain(path: Path, secret: UUID, report: Report) -> Iterator[Line]:
+    return read_drafts(read_lines(path, report), secret, report)
+
+
+def _secret(ledger: Ledger) -> UUID:
+    """The number of the ledger that ids are made of where they are made of names of persons."""
+    with Queries(ledger.pool).connection() as connection:
+        row = connection.execute(SQL["import_secret"]).fetchone()
+    assert row
+    return UUID(str(row[0]))
 
 
 def _mapped(mapping: TableMapping, path: Path, earlier: Imported, report: Report) -> Iterator[Line]:
@@ -95,9 +103,10 @@ def _mapped(mapping: TableMapping, path: Path, earlier: Imported, report: Report
 
 def _earlier(ledger: Ledger, mapping: TableMapping) -> Imported:
     """What earlier imports with this mapping recorded, read from the log."""
+    secret = _secret(ledger)
     with Queries(ledger.pool).connection() as connection:
         lines = connection.cursor().stream(SQL["imported"], {"mark": mark(mapping)})
-        return imported(mapping, (body for (body,) in lines))
+        return imported(mapping, (body for (body,) in lines), secret)
 
 
 def _check(source: Input, options: Options) -> int:

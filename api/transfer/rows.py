@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import UUID
 
 from pydantic_core import to_json
 
@@ -110,13 +111,14 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 class TableRow:
     """The cells of a row, by column, as a mapping reads them.
 
-    ``made`` has those of columns that were made of others, and ``origins`` of which; ``item`` is the one at hand, where
+    ``secret`` is the ledger's. ``made`` has those of columns that were made of others, and ``origins`` of which; ``item`` is the one at hand, where
     there are items. ``as_keys`` are the columns that templates show in the form in which keys are compared; ``ids``
     collects the ids that were made, and of which names.
     """
 
     cells: Mapping[str, str]
     mapping: TableMapping
+    secret: UUID
     made: Mapping[str, str | None] = field(default_factory=dict)
     item: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)

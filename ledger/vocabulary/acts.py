@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import reduce
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -28,10 +29,11 @@ class Account(NamedTuple):
 
 
 class Saying(NamedTuple):
-    """What one entry says of a thing, field by field."""
+    """What one entry says of a thing, field by field; and what is shown with that, where it is a side of a conflict."""
 
     value: Mapping[str, Any]
     position: int
+    beside: Mapping[str, Any] = MappingProxyType({})
 
 
 def item_of(mine: Account, known: Sequence[Account]) -> int | None:
@@ -107,6 +109,35 @@ def current(accounts: Sequence[Account], which: str) -> PartialDate | None:
     return reduce(accurate, [day for _, day in given], None)
 
 
+def is_contested(accounts: Sequence[Account]) -> bool:
+    """Whether not all of them can tell of the same days."""
+    return any(is_disputed(accounts, which) for which in DAYS.values())
+
+
+def standing(accounts: Sequence[Account]) -> list[Account]:
+    """Those that are shown together as one act: the one recorded last, and each, from later recorded to earlier ones, whose
+    days contradict none of these. Where days are in dispute, the last that tells when it took place comes first.
+    """
+    contested, those = is_contested(accounts), list[Account]()
+    for one in sorted(accounts, key=lambda one: (contested and bool(one.fact.occurred), one.position), reverse=True):
+        if all(compatible(one, other) for other in those):
+            those.append(one)
+    return those
+
+
+def agreed(values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The first of these, and of the others what contradicts nothing before: no two values that only different ones join."""
+    whole: dict[str, Any] = {}
+    for value in values:
+        if all(whole.get(name, said) == said for name, said in value.items()):
+            whole |= value
+    return whole
+
+
+def days_given(fact: Fact) -> dict[str, PartialDate]:
+    return {which: day for which in DAYS.values() if (day := getattr(fact, which))}
+
+
 def accurate(one: PartialDate | None, other: PartialDate | None) -> PartialDate | None:
     """Of two dates of one act the one that leaves less open; where neither does, always the same one of them."""
     if one is None or other is None or one == other:
@@ -138,6 +169,7 @@ def differing(sayings: Sequence[Saying]) -> frozenset[str]:
 def sides(sayings: Iterable[Saying]) -> tuple[dict[str, Any], ...]:
     """The same as alternatives: each value once, with who said it last."""
     said: list[dict[str, Any]] = []
-    for value, position in sorted(sayings, key=attrgetter("position")):
-        said = [one for one in said if one["value"] != value] + [{"value": value, "position": position}]
+    for value, position, beside in sorted(sayings, key=attrgetter("position")):
+        side = {**value, **beside}
+        said = [one for one in said if one["value"] != side] + [{"value": side, "position": position}]
     return tuple(said)

@@ -100,8 +100,6 @@ def _moment(text: str, moment: re.Match[str]) -> Bounds:
 
 def _interval(text: str, start: str, end: str) -> Bounds:
     """From the first day of one end to the last of the other; "" is an unknown end and ".." an open one: neither bounds."""
-    if text == "/":
-        raise InvalidDate("'/' names no day at all: leave the date out")
     ends = [Bounds(None, None) if side in ("", "..") else _end(text, side) for side in (start, end)]
     first, last = ends[0].earliest, ends[1].latest
     if first and last and first > last:

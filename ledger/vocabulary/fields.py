@@ -79,6 +79,7 @@ class Fields:
     acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
     former: dict[str, Former] = field(default_factory=dict)  # of fields whose earlier values are kept in a list
     fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
+    revoked_until: date | None = None  # until then the next notice to take effect has been revoked already
     over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
     over_by: tuple[int, ...] = ()  # the entries that tell of the end
     excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day

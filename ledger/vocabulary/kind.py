@@ -44,7 +44,7 @@ def _tell_again(state: State, fact: Fact, rule: Transition, act: Act, known: tup
     is_shown = not rule.joint and state.began(act) == max(began)
     state.tell_again(act, known, is_shown=is_shown)
     if rule.joint:
-        state.date(fact.short_type, first=True)
+        state.date_first(fact.short_type)
     elif not state.is_apart:
         state.note("dates")
     if state.is_told("status"):
@@ -124,6 +124,11 @@ class Kind:
         }
 
     @cached_property
+    def lasting(self) -> frozenset[str]:
+        """The acts that go on whatever becomes of the stream, as signatures do: the first of all of them is shown."""
+        return frozenset(fact.short_type for fact, one in self.lifecycle.items() if one.joint and not one.once)
+
+    @cached_property
     def leading_to(self) -> Mapping[str, frozenset[str]]:
         """The acts that lead to each status."""
         return {
@@ -158,8 +163,10 @@ class Kind:
             self._move(state, rule)
             if not fact.describes:
                 state.date(fact.short_type, first=rule.joint and (not rule.once or self._is_joined(state, fact)))
-        if act:
+        if rule and act:
             state.enter(act)
+            if rule.joint:
+                state.date_first(fact.short_type)
         return is_act
 
     def _is_joined(self, state: State, fact: Fact) -> bool:
@@ -207,7 +214,8 @@ class Kind:
         if now in self.restored:
             state.before_end = before
         if before in self.ended or before in self.cycle_ends:
-            state.acts, state.fresh_from = {}, state.now.day
+            state.fresh_from, state.revoked_until = state.now.day, None
+            state.forget(lambda act: act[0] not in self.lasting)
             return
         again = self.renewed[now]
         if self.statuses.index(now) < self.statuses.index(before):

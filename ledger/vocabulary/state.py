@@ -24,18 +24,23 @@ from ledger.vocabulary.acts import (
     Act,
     Saying,
     accurate,
+    agreed,
     conflicts,
     current,
+    days_given,
     differing,
     duplicates,
+    is_contested,
     is_disputed,
     item_of,
     repeats,
     sides,
+    standing,
     together,
 )
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.dates import PartialDate
+from ledger.vocabulary.edtf import Day
 from ledger.vocabulary.fact import references
 from ledger.vocabulary.fields import Fields, LiveFact
 
@@ -54,7 +59,7 @@ class State(Fields):
             self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
             self.today.copy() if is_same_day else {}, self.refs, self.sources, self.anomalies,
             self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.former,
-            self.fresh_from,
+            self.fresh_from, self.revoked_until,
         )  # fmt: skip
         state._cite(live.fact)
         return state
@@ -92,8 +97,8 @@ class State(Fields):
         self.note(name)
 
     def tell_item(self, name: str, key: str, act: Act, days: Sequence[str] = ("occurred",)) -> None:
-        """The field is a list that has one item of each act of a sort, found by ``key``: all that is told of one act goes
-        together there, and what is told differently is a conflict.
+        """The field is a list that has one item of each act of a sort, found by ``key``: what is told of one act goes
+        together there as far as it agrees, and what is told differently is a conflict.
         """
         told = self.acts.get(act)
         if self.is_apart:
@@ -101,15 +106,13 @@ class State(Fields):
         if not told:  # it stands in history alone
             self.add(name, {**self.now.fact.own, **{day: getattr(self.now.fact, day) for day in days}})
             return
-        items = [*self.fields.get(name, ())]
+        items, item = [*self.fields.get(name, ())], _item(told, days)
         if not self.same_act:
-            item = self.now.fact.own | {day: getattr(self.now.fact, day) for day in days}
             items.insert(self._place(name, key, items, item), item)
         else:
-            sayings = [Saying(one.fact.own, one.position) for one in told]
-            item = self.weigh(f"{name}/{act[1]}", sayings) | {day: current(told, day) for day in days}
+            self.weigh_accounts(f"{name}/{act[1]}", told, [Saying(one.fact.own, one.position) for one in told])
             at = max(i for i, one in enumerate(items) if one[key] == item[key])
-            items[at] = items[at] | item
+            items[at] = {field: said for field, said in items[at].items() if field not in _own(told)} | item
         self.put(name, items)
 
     def _place(self, name: str, key: str, items: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> int:
@@ -120,7 +123,18 @@ class State(Fields):
         self.today[f"{name}/{item[key]}"] = type(self.now.fact)
         return at
 
-    def weigh(self, path: str, sayings: Sequence[Saying], *, ends_older: bool = False) -> dict[str, Any]:
+    def weigh_accounts(self, path: str, told: Sequence[Account], sayings: Sequence[Saying]) -> None:
+        """Where accounts of one act cannot tell of the same days, each of them is a side of the conflict as a whole."""
+        if is_contested(told):
+            sayings = [
+                one._replace(beside={**one.beside, **days_given(account.fact)})
+                for account, one in zip(told, sayings, strict=True)
+            ]
+        self.weigh(path, sayings, is_contested=is_contested(told))
+
+    def weigh(
+        self, path: str, sayings: Sequence[Saying], *, ends_older: bool = False, is_contested: bool = False
+    ) -> dict[str, Any]:
         """All that entries which tell of one thing, ``live`` the last of them, say of it. What they give differently is a
         conflict, of which all sides stand beside each other. An older one stays, as what it is of stands in a list still,
         unless what is said now ``ends_older`` ones of the same fields.
@@ -128,7 +142,7 @@ class State(Fields):
         if len(sayings) == 1 and path not in self.alternatives:
             return {**sayings[0].value}
         whole, fields, *known = together(sayings), differing(sayings), *sayings[:-1]
-        sides_now = sides([one for one in sayings if not fields.isdisjoint(one.value)])
+        sides_now = sides([one for one in sayings if is_contested or not fields.isdisjoint(one.value)])
         if path in self.alternatives or sides_now:
             given = whole.keys() if ends_older else frozenset[str]()
             self._set_sides(path, (*self._older(path, sayings, given), *sides_now))
@@ -139,9 +153,13 @@ class State(Fields):
     def _older(self, path: str, sayings: Sequence[Saying], given: Set[str]) -> tuple[dict[str, Any], ...]:
         """The sides of an earlier conflict, as far as it is of other fields than are ``given`` now."""
         positions = {one.position for one in sayings}
-        known = [Saying(**one) for one in self.alternatives.get(path, ()) if one["position"] not in positions]
+        known = [
+            Saying(one["value"], one["position"])
+            for one in self.alternatives.get(path, ())
+            if one["position"] not in positions
+        ]
         over = differing(known) & given
-        older = [Saying({name: said for name, said in value.items() if name not in over}, at) for value, at in known]
+        older = [Saying({name: said for name, said in value.items() if name not in over}, at) for value, at, _ in known]
         return sides(older) if differing(older) else ()
 
     def _set_sides(self, path: str, both: tuple[dict[str, Any], ...]) -> None:
@@ -210,14 +228,34 @@ class State(Fields):
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
         told = self.acts[act]
-        for name, which in DAYS.items():
-            if is_disputed(told, which):
-                given = [(one.position, day) for one in told if (day := getattr(one.fact, which))]
-                self.list_sides(_path(name, act), [{"value": day, "position": position} for position, day in given])
+        self.list_days(act, told)
         if is_shown:
             occurred, effective = zip(*map(self.days, self.of_that_day(act)), strict=True)
             self._note("dates", act[0], reduce(accurate, occurred))
             self._take_effect(act[0], reduce(accurate, effective))
+
+    def date_first(self, name: str) -> None:
+        """``dates`` has the first of several acts of a sort that go on, each with its day as it is told now."""
+        days = {act: self.days(act) for act in self.acts if act[0] == name}
+        order = {act: self._order(act, *both) for act, both in days.items()}
+        if order:
+            first = min(order.values())
+            occurred, effective = zip(*(days[act] for act, one in order.items() if one == first), strict=True)
+            self._note("dates", name, reduce(accurate, occurred))
+            self._take_effect(name, reduce(accurate, effective))
+
+    def _order(self, act: Act, occurred: PartialDate | None, effective: PartialDate | None) -> tuple[bool, Day]:
+        """What sorts acts by the day that each counts from; those of which none is told come last."""
+        day, began = effective or occurred, self.began(act)
+        last = day.bounds.latest if day else None
+        return day is None, last or (began.year, began.month, began.day)
+
+    def list_days(self, act: Act, told: Sequence[Account]) -> None:
+        """All days that are told of an act are among the alternatives, where they are in dispute."""
+        for name, which in DAYS.items():
+            if is_disputed(told, which):
+                given = [(one.position, day) for one in told if (day := getattr(one.fact, which))]
+                self.list_sides(_path(name, act), [{"value": day, "position": position} for position, day in given])
 
     def list_sides(self, path: str, said: Iterable[dict[str, Any]]) -> None:
         """These are among the alternatives of what is in dispute."""
@@ -249,7 +287,7 @@ class State(Fields):
     def _take_effect(self, name: str, day: PartialDate | None) -> None:
         """Keep when an act took effect, or that it is not told apart from when it took place."""
         known = self.fields.get("effective", {})
-        if day and self.now.fact.effective:
+        if day and (self.now.fact.effective or known.get(name) != day):
             self._note("effective", name, day)
         elif not day and name in known:
             self.fields["effective"] = {other: one for other, one in known.items() if other != name}
@@ -259,6 +297,17 @@ class State(Fields):
     def _note(self, field: str, name: str, value: Any) -> None:
         self.fields[field] = {**self.fields.get(field, {}), name: value}
         self.note(field)
+
+
+def _item(told: Sequence[Account], days: Iterable[str]) -> dict[str, Any]:
+    """What is shown of an act, of all that is told of it. When it took place is as ``dates`` has it."""
+    those = standing(told)
+    accounts = {OCCURRED: told, EFFECTIVE: those}
+    return agreed(one.fact.own for one in those) | {day: current(accounts[day], day) for day in days}
+
+
+def _own(told: Sequence[Account]) -> frozenset[str]:
+    return frozenset(name for one in told for name in one.fact.own)
 
 
 def _path(field: str, act: Act) -> str:

@@ -106,7 +106,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 9
+    version = 10
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ledger.vocabulary.acts import DAYS, Act, conflicts
+from ledger.vocabulary.acts import DAYS, Account, Act, conflicts
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
@@ -266,8 +266,10 @@ def lanes(fact: Fact) -> tuple[str, ...]:
 def evolve(state: State, fact: Fact, lane: str) -> None:
     """What a fact does to the instrument."""
     if isinstance(fact, Signed) and not fact.signatories:
-        _sign_unnamed(state, fact)
+        _sign_unnamed(state)
     AGREEMENT.advance(state, fact)
+    if isinstance(fact, Signed):
+        state.date_first(fact.short_type)
     match fact:
         case _Descriptive():
             told = fact.own
@@ -294,11 +296,11 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
 SIGNED: Act = (Signed.short_type, None)
 
 
-def _sign_unnamed(state: State, fact: Signed) -> None:
+def _sign_unnamed(state: State) -> None:
     """A signature of whom is not said is one act, whoever tells of it; parties' signatures are told apart by party."""
     if known := state.acts.get(SIGNED):
         state.tell_again(SIGNED, known, is_shown=False)
-    else:
+    elif not state.over:
         state.enter(SIGNED)
 
 
@@ -312,17 +314,28 @@ _CHANGES: dict[type[Fact], str] = {
 
 
 def reconcile(main: State, others: list[State]) -> None:
-    """All days that are in dispute of parties' signatures are in dispute of the instrument's."""
+    """The instrument was signed on the first day on which anybody has signed it, as that is told now; and all days that are in
+    dispute of parties' signatures are in dispute of the instrument's.
+    """
     disputed = dict[str, list[int]]()
-    for party in others:
+    for lane, party in zip(main.now.lanes[1:], others, strict=True):
+        _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, ()))
         for name in DAYS if party.alternatives else ():
             if said := party.alternatives.get(f"{name}/signed"):
                 main.list_sides(f"{name}/signed", said)
         if not party.is_apart and len(told := party.acts.get(SIGNED, ())) > 1:
             for name in conflicts(main.account, told):
                 disputed.setdefault(name, []).extend([one.position for one in told])
+    main.date_first(Signed.short_type)
     for name, positions in disputed.items():
         main.flag_conflict(f"{name}/signed", positions)
+
+
+def _know_signature(main: State, act: Act, told: tuple[Account, ...]) -> None:
+    """All that is told of a party's first signature."""
+    known = main.acts.get(act)
+    if told and (known is None or known[0].position == told[0].position):
+        main.acts = {**main.acts, act: told}
 
 
 _FACTS: tuple[type[Fact], ...] = (

@@ -4,9 +4,10 @@ Each party has a lane of its own beside the instrument's, and can go through all
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from ledger.vocabulary.acts import Account, Saying, together
+from ledger.vocabulary.acts import OCCURRED, Account, Act, Saying, agreed, current, standing
 from ledger.vocabulary.codes import ConsentMethod
 from ledger.vocabulary.fact import Fact
 from ledger.vocabulary.kind import Kind, transition
@@ -46,7 +47,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Signed():
             _sign(state, fact, lane)
         case ConsentWithdrawn():
-            _withdraw_consent(state)
+            _withdraw_consent(state, fact)
         case Suspended() | Resumed():
             state.tell("suspended", isinstance(fact, Suspended))
         case ProvisionallyApplied() | ProvisionalApplicationEnded():
@@ -56,8 +57,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case WithdrawalNotified():
             state.tell("withdrawal_notified", _runs(state, fact))
         case WithdrawalRevoked():
-            state.fresh_from = state.now.day
-            state.tell("withdrawal_notified", False)
+            _revoke_notice(state)
     if "withdrawal_notified" in state.fields and not isinstance(fact, WithdrawalNotified) and _is_over(state):
         _end_notice(state, fact)
 
@@ -75,12 +75,11 @@ def _sign(state: State, fact: Signed, lane: str) -> None:
         for one in _signatures(fact, lane):
             state.add("signatures", one | {"occurred": fact.occurred})
         return
-    kept, known = [*state.fields.get("signatures", ())], [_signatures(one.fact, lane) for one in told]
+    kept = [*state.fields.get("signatures", ())]
     if state.same_act:
-        del kept[len(kept) - (1 if _is_one(known[:-1]) else len(_matched(known[:-1]))) :]
-    occurred, _ = state.days(SIGNED)
-    signed = _told_of_one(state, lane, told, known) if _is_one(known) else _told_of_several(state, lane, told, known)
-    state.put("signatures", kept + [one | {"occurred": occurred} for one in signed])
+        del kept[len(kept) - len(_shown(told[:-1], lane)) :]
+    state.weigh_accounts(f"signatures/{lane}", told, _sayings(told, lane))
+    state.put("signatures", kept + _shown(told, lane))
 
 
 Signatures = list[dict[str, Any]]
@@ -101,16 +100,26 @@ def _is_one(known: Sequence[Signatures]) -> bool:
     return all(len(those) == 1 for those in known)
 
 
-def _told_of_one(state: State, lane: str, told: Sequence[Account], known: Sequence[Signatures]) -> Signatures:
-    sayings = [Saying(those[0], one.position) for one, those in zip(told, known, strict=True)]
-    office = state.weigh(f"signatures/{lane}", [Saying(_impersonal(said), position) for said, position in sayings])
-    return [together(sayings) | office]
+def _sayings(told: Sequence[Account], lane: str) -> list[Saying]:
+    """What is held against each other. Where somebody names several, who of them held which office is not in dispute."""
+    known = [_signatures(one.fact, lane) for one in told]
+    if _is_one(known):
+        return [Saying(_impersonal(those[0]), one.position, those[0]) for one, those in zip(told, known, strict=True)]
+    return [Saying({}, one.position, {"signatures": those}) for one, those in zip(told, known, strict=True)]
 
 
-def _told_of_several(state: State, lane: str, told: Sequence[Account], known: Sequence[Signatures]) -> Signatures:
-    """Then who of them held which office is not in dispute."""
-    state.weigh(f"signatures/{lane}", [Saying({}, one.position) for one in told])
-    return _matched(known)
+def _shown(told: Sequence[Account], lane: str) -> Signatures:
+    """The signatures of one party, of all that is told of its signing."""
+    known = [_signatures(one.fact, lane) for one in standing(told)]
+    those = [_of_one([one for [one] in known])] if _is_one(known) else _matched(known)
+    return [one | {"occurred": current(told, OCCURRED)} for one in those]
+
+
+def _of_one(known: Signatures) -> dict[str, Any]:
+    """One signature, of all that agree with who was recorded last. The person is the one of whom most else is said."""
+    whole = agreed(map(_impersonal, known))
+    persons = [one for one in known if "person" in one and _agree(one, whole)]
+    return whole | ({"person": max(persons, key=len)["person"]} if persons else {})
 
 
 def _impersonal(signature: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,19 +151,49 @@ def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(other.get(name, value) == value for name, value in _impersonal(one).items())
 
 
-def _withdraw_consent(state: State) -> None:
+def _withdraw_consent(state: State, fact: ConsentWithdrawn) -> None:
     """The last consent is one that was taken back."""
     consents = state.fields.get("consents")
-    if consents and not state.is_apart:
-        occurred, _ = state.days(("consent_withdrawn", None))
-        state.fields["consents"] = [*consents[:-1], {**consents[-1], "withdrawn": occurred or "undated"}]
+    if not consents or state.is_apart:
+        return
+    told = _told_of_withdrawal(state, (fact.short_type, consents[-1]["method"]))
+    if not state.is_apart:
+        last = {**consents[-1], "withdrawn": current(told, OCCURRED) or "undated"}
+        state.fields["consents"] = [*consents[:-1], last]
         state.note("consents")
+
+
+def _told_of_withdrawal(state: State, of: Act) -> tuple[Account, ...]:
+    """All that is told of it, after the agreement's end, too; days in dispute stay as long as the consent is listed."""
+    if told := state.acts.get((of[0], None)):
+        state.list_days(of, told)
+    elif known := state.acts.get(of):
+        state.tell_again(of, known, is_shown=False)
+    else:
+        state.enter(of)
+    return told or state.acts[of]
 
 
 def _runs(state: State, fact: WithdrawalNotified) -> bool:
     """Whether a notice is of the present membership, and was not revoked before it took effect."""
-    given = fact.occurred.earliest if fact.occurred and fact.occurred.earliest else state.now.day
-    return state.status != "withdrawn" and (state.fresh_from is None or given > state.fresh_from)
+    given, day = fact.occurred and fact.occurred.earliest, state.now.day
+    if state.status == "withdrawn":
+        return False
+    runs = state.fresh_from is None or (given or day) > state.fresh_from
+    takes_effect = (fact.effective and fact.effective.earliest) or day
+    if state.revoked_until and takes_effect <= state.revoked_until and (given is None or not runs):
+        state.revoked_until, runs = day, False
+    elif runs:
+        state.revoked_until = None
+    return runs
+
+
+def _revoke_notice(state: State) -> None:
+    """The notice that runs, or else the next one that was given before: of which that is not known, the next to take effect."""
+    if not state.fields.get("withdrawal_notified") and state.today.get("withdrawal_notified") is not WithdrawalRevoked:
+        state.revoked_until = date.max
+    state.fresh_from = state.now.day
+    state.tell("withdrawal_notified", False)
 
 
 def _end_notice(state: State, fact: Fact) -> None:
