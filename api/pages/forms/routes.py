@@ -38,7 +38,7 @@ from projections.basis import Asked
 from projections.diff import changes
 from projections.queries import Filters, Queries
 
-LISTED = 200
+LISTED = 100
 """How many streams a field suggests."""
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -264,8 +264,10 @@ def preview_page(request: Request, reads: Queries, filling: Filling, preview: Pr
 
 
 def changed(states: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """What differs between the states before and after; the parts of parties by themselves."""
-    return changes(_documents(states, "before"), _documents(states, "after"))
+    """What differs between the states before and after, beside the anomalies, which are ticked; the parts of parties by themselves."""
+    return [
+        one for one in changes(_documents(states, "before"), _documents(states, "after")) if one.field != "anomalies"
+    ]
 
 
 def _documents(states: Sequence[Mapping[str, Any]], side: str) -> dict[str, dict[str, Any]]:
