@@ -193,21 +193,15 @@ async def check(request: Request, holder: Holder, filling: Filling) -> Response:
     return Response(to_json(told), headers=NO_STORE, media_type="application/json")
 
 
-def form_page(request: Request, reads: Queries, filling: Filling, status: int = 200) -> Response:
+def form_page(request: Request, reads: Queries, filling: Filling, status: int = 200, notice: str = "") -> Response:
     """The form, with what was filled in and what is wrong with it."""
     page = Page(request, reads, reads.basis(Asked()))
     shown = to_json({"event": filling.event, "changed": filling.changed}).decode()
     lists = {kinds: known(reads, kinds) for kinds in sorted(kinds_in(filling.sections))}
     html = page.html(
-        "append_form.html",
-        shown,
-        filling=filling,
-        lists=lists,
-        ref_pattern=ref_pattern,
-        widget_of=widget,
-        facts_of=facts_of,
-        formats=(),
-    )
+        "append_form.html", shown, filling=filling, notice=notice, lists=lists, ref_pattern=ref_pattern, widget_of=widget,
+        facts_of=facts_of, formats=(),
+    )  # fmt: skip
     return Response(html, status, NO_STORE, HTML)
 
 
