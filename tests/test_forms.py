@@ -425,6 +425,21 @@ def test_a_replacement_may_be_of_another_type(admin: Visitor) -> None:
     assert other.named("/data/replacement/type")[0].value == "meeting.scheduled"
 
 
+def test_a_name_that_was_erased_is_not_filled_in_again(admin: Visitor) -> None:
+    """The form of what takes the entry's place says so; a name that is there is filled in."""
+    told = opener("entry.value_erased")
+    at = admin.service.given(told)[0]["position"]
+    path = f"/entries/{at}/correct/superseded"
+    assert admin.form(path).named("/data/replacement/data/participants/0/person")[0].value == "A. Canary"
+    assert "name is not there any more" not in unescape(admin.get(path).text)
+    admin.service.given(
+        event("entry.value_erased", told["subject"], **FULL["entry.value_erased"]["data"] | {"target": at})
+    )
+    page = admin.get(path).text
+    assert "A. Canary" not in page
+    assert "name is not there any more" in unescape(page)
+
+
 def test_what_cannot_be_done_to_an_entry_is_not_offered(admin: Visitor) -> None:
     """A correction takes no fact's place, and where no person stands none is erased."""
     admin.service.given(INDUS_X)

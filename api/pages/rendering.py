@@ -117,8 +117,8 @@ def signed_in(request: Request) -> Holder | None:
 
 
 def for_whom(request: Request) -> dict[str, str]:
-    """Headers that tell who may keep a page: it shows who has signed in."""
-    return {"Vary": "Cookie"} | ({"Cache-Control": "private, no-cache"} if signed_in(request) else {})
+    """Headers that tell who may keep a page: it shows who has signed in, and at its address other forms of it may be had."""
+    return {"Vary": "Accept, Cookie"} | ({"Cache-Control": "private, no-cache"} if signed_in(request) else {})
 
 
 class Page:

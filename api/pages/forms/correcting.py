@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 from api.http.dependencies import TheQueries, with_persons
 from api.http.parameters import FactType
 from api.pages.forms.fields import Choice, Section, Special, replacement, sections_of
-from api.pages.forms.filled import by_name
+from api.pages.forms.filled import by_name, is_unnamed
 from api.pages.forms.filling import Filling, filled
 from api.pages.forms.routes import (
     NO_STORE,
@@ -38,6 +38,7 @@ from projections.queries import Queries
 
 ACTS = {fact.short_type: fact for fact in CORRECTIONS}
 REPLACED = "/data/replacement/type"
+UNNAMED = "Somebody's name is not there any more, and stands in no field: what takes the entry's place names whom you fill in."
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Act = Annotated[str, Path(pattern=r"^[a-z_]+$", max_length=50)]
 
@@ -133,16 +134,24 @@ def empty_form(
     target = find(reads, position)
     type_ = query.as_ or target.entry.type
     path, own_type, sections = target.form(act, type_)
-    data = {"replacement": _as_filled_in(request, target, type_)} if act == Superseded.short_type else {}
+    replaced = _fact(request, target) if act == Superseded.short_type else None
+    data = {"replacement": _as_filled_in(replaced, type_)} if replaced else {}
     event = {"type": own_type, "data": data}
     filling = Filling(path, own_type, sections, event, new_key(), seen(reads, target.entry.originator_id))
-    return form_page(request, reads, with_fixed(filling, target.fixed))
+    notice = UNNAMED if is_unnamed(replaced) else ""
+    return form_page(request, reads, with_fixed(filling, target.fixed), notice=notice)
 
 
-def _as_filled_in(request: Request, target: Target, type_: str) -> dict[str, Any]:
-    """The fact that an entry records as it would be filled in; as one of another type, what both have in common."""
+def _fact(request: Request, target: Target) -> dict[str, Any]:
+    """The fact that an entry records, with each name that is there."""
     shown, _ = with_persons(request, target.entry.fact().model_dump_json(exclude_none=True).encode())
-    said: Mapping[str, Any] = by_name(from_json(shown))
+    said: dict[str, Any] = from_json(shown)
+    return said
+
+
+def _as_filled_in(fact: Mapping[str, Any], type_: str) -> dict[str, Any]:
+    """A fact as it would be filled in; as one of another type, what both have in common."""
+    said: Mapping[str, Any] = by_name(fact)
     names = {name for _, name, _ in WORLD[type_].own_fields} if type_ in WORLD else set()
     data = {name: value for name, value in said.items() if name in names - COMMON}
     return {name: value for name, value in said.items() if name in COMMON} | {"data": data}

@@ -17,9 +17,9 @@ from ledger.writing.draft import FORMS
 FEW = 6
 """Of how many codes all are shown at once."""
 LONG = 10_000
-LABELS = {"replacement": "What takes its place", "data": "What it says"}
+LABELS = {"replacement": "What takes its place", "data": "What it says", "url": "Address"}
 REF = re.compile(r"\^\((?P<kinds>[a-z|]+)\):")
-DATE_HINT = "As the source says it: 2024, 2024-08, 2024-08-22; with ? where it is uncertain, ~ where it is about then; 2024-09-09/2024-09-10 from one day to another."
+DATE_HINT = "As the source says it: 2024, 2024-08, 2024-08-22, 2024~ (about), 2024? (uncertain), 2024-09-09/2024-09-10."
 HINTS = {
     "occurred": "When it happened. Leave it out where no source says when.",
     "effective": "When it takes effect, where that is another day.",
@@ -108,6 +108,8 @@ class Field:
 
     @property
     def label(self) -> str:
+        if self.name == "subject" and isinstance(self.shape, Ref):
+            return f"Which {self.shape.kinds[0]}"
         return LABELS.get(self.name) or words(self.name).capitalize()
 
     @property
@@ -192,9 +194,8 @@ def _hint(name: str, shape: Shape) -> str:
     if isinstance(shape, Text) and shape.says and name not in HINTS:
         said.append(f"A {shape.says}.")
     if isinstance(shape, Ref):
-        said.append(
-            " or ".join(f"{kind}:its-name" for kind in shape.kinds) + (", or in words." if shape.may_differ else ".")
-        )
+        kinds = " or ".join(shape.kinds)
+        said.append(f"The {kinds} by its name in the ledger{', or somebody in words' if shape.may_differ else ''}.")
     return " ".join(one for one in said if one)
 
 

@@ -106,6 +106,14 @@ def by_name(value: Any) -> Any:
     return [by_name(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def is_unnamed(value: Any) -> bool:
+    """Whether a person stands in it whose name is not shown."""
+    if isinstance(value, Mapping):
+        here = "commitment" in value and "pointer" in value and "name" not in value
+        return here or any(map(is_unnamed, value.values()))
+    return isinstance(value, list) and any(map(is_unnamed, value))
+
+
 def anchors(sections: Sequence[Section], event: Mapping[str, Any]) -> set[str]:
     """The pointers at which the form shows something."""
     found: set[str] = set()

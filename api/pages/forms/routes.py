@@ -38,7 +38,7 @@ from projections.basis import Asked
 from projections.diff import changes
 from projections.queries import Filters, Queries
 
-LISTED = 200
+LISTED = 100
 """How many streams a field suggests."""
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -193,21 +193,15 @@ async def check(request: Request, holder: Holder, filling: Filling) -> Response:
     return Response(to_json(told), headers=NO_STORE, media_type="application/json")
 
 
-def form_page(request: Request, reads: Queries, filling: Filling, status: int = 200) -> Response:
+def form_page(request: Request, reads: Queries, filling: Filling, status: int = 200, notice: str = "") -> Response:
     """The form, with what was filled in and what is wrong with it."""
     page = Page(request, reads, reads.basis(Asked()))
     shown = to_json({"event": filling.event, "changed": filling.changed}).decode()
     lists = {kinds: known(reads, kinds) for kinds in sorted(kinds_in(filling.sections))}
     html = page.html(
-        "append_form.html",
-        shown,
-        filling=filling,
-        lists=lists,
-        ref_pattern=ref_pattern,
-        widget_of=widget,
-        facts_of=facts_of,
-        formats=(),
-    )
+        "append_form.html", shown, filling=filling, notice=notice, lists=lists, ref_pattern=ref_pattern, widget_of=widget,
+        facts_of=facts_of, formats=(),
+    )  # fmt: skip
     return Response(html, status, NO_STORE, HTML)
 
 
@@ -264,8 +258,10 @@ def preview_page(request: Request, reads: Queries, filling: Filling, preview: Pr
 
 
 def changed(states: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """What differs between the states before and after; the parts of parties by themselves."""
-    return changes(_documents(states, "before"), _documents(states, "after"))
+    """What differs between the states before and after, beside the anomalies, which are ticked; the parts of parties by themselves."""
+    return [
+        one for one in changes(_documents(states, "before"), _documents(states, "after")) if one.field != "anomalies"
+    ]
 
 
 def _documents(states: Sequence[Mapping[str, Any]], side: str) -> dict[str, dict[str, Any]]:
