@@ -64,10 +64,16 @@ def told_by(mapping: TableMapping, secret: UUID, person: str = NAME) -> Draft:
 
 def test_the_ids_of_what_names_nobody_never_change() -> None:
     """They are the same in every ledger and every version: what was imported once is known again."""
-    for told, known in ((PLAIN, "babc70d0-4932-5696-a82d-d074335f7232"), (signed(None), "5458f20f-06df-5cd5-8d1b-c46e4c3fdadf")):
+    for told, known in (
+        (PLAIN, "babc70d0-4932-5696-a82d-d074335f7232"),
+        (signed(None), "5458f20f-06df-5cd5-8d1b-c46e4c3fdadf"),
+    ):
         assert {one.id for _ in range(2) for one in drafts_of(told, uuid4())} == {known}
     draft = told_by(mapping_of(["No"]), uuid4())
-    assert (draft.id, draft.correlationid) == ("d5fdec4d-ec2b-5380-8b78-b210b4803cce", "import:list:db60e4c8-e8ec-5504-bdb4-d5ce45d7c408")
+    assert (draft.id, draft.correlationid) == (
+        "d5fdec4d-ec2b-5380-8b78-b210b4803cce",
+        "import:list:db60e4c8-e8ec-5504-bdb4-d5ce45d7c408",
+    )
 
 
 def test_what_names_a_person_has_an_id_of_this_ledger_alone() -> None:

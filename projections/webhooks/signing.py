@@ -14,7 +14,6 @@ from stat import S_IMODE
 from uuid import UUID
 
 from ledger.errors import Misconfigured, in_words
-from ledger.files import replace_file
 
 KEY_BYTES = 32
 PREFIX = "whsec_"
@@ -45,7 +44,7 @@ class SecretKey:
     def ensure(cls, path: Path) -> "SecretKey":
         """The key in a file, which is made where there is none. Raises Misconfigured."""
         if not path.exists():
-            replace_file(path, b64encode(token_bytes(KEY_BYTES)) + b"\n")
+            write_new(path, b64encode(token_bytes(KEY_BYTES)) + b"\n")
         return cls.read(path)
 
     def secret(self, webhook: UUID, generation: int) -> bytes:

@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from pydantic_core import to_json
 
-from api.http import shapes
+from api.http import health_shapes, shapes
 from api.http.dependencies import AppState, Strict, app_state
 from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import FAILURES, explained
@@ -77,8 +77,8 @@ def look(connection: Connection, here: AppState) -> tuple[Log, dict[str, Progres
 
 @router.get(
     "/v1/health",
-    response_model=shapes.Health,
-    responses={422: shapes.problems()[422], 503: {"model": shapes.Health, **shapes.problems()[503]}},
+    response_model=health_shapes.Health,
+    responses={422: shapes.problems()[422], 503: {"model": health_shapes.Health, **shapes.problems()[503]}},
 )
 def health(request: Request) -> Response:
     """``ok``, ``behind``, ``degraded`` where nothing is projected at all, ``clock`` where the last entry lies ahead of the
@@ -160,8 +160,8 @@ def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
 
 @router.get(
     "/v1/ready",
-    response_model=shapes.Ready,
-    responses={422: shapes.problems()[422], 503: {"model": shapes.Ready, **shapes.problems()[503]}},
+    response_model=health_shapes.Ready,
+    responses={422: shapes.problems()[422], 503: {"model": health_shapes.Ready, **shapes.problems()[503]}},
 )
 def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
     """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""

@@ -51,7 +51,7 @@ class StreamQuery(BaseModel):
     response_class=Response,
     responses={
         200: {
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "examples": {"one": {"value": EXAMPLE}}}},
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "examples": [EXAMPLE]}}},
             "description": "Entries as they are recorded, until either side ends it",
         },
         **shapes.problems(409),
