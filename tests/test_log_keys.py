@@ -50,17 +50,17 @@ def test_without_a_name_or_a_place_there_is_no_key(command: Command, path: Path)
 def test_the_keys_of_a_demo_are_found_where_it_keeps_them(command: Command, tmp_path: Path) -> None:
     """Beside the files of its server, by every command of the log's; nobody looks there for the keys of another server's ledger."""
     at = {"LEDGER_DATA": str(tmp_path), "LEDGER_ORIGIN": "ledger.example/a"}
-    assert f"there is no {tmp_path / 'log' / 'key'}" in run_bare("log", "key", code=4, **at)
+    assert f"there is no {tmp_path / 'log' / 'key'}" in run_bare(at, "log", "key", code=4)
     for words in (["log", "key"], ["log", "recover", "tiles"], ["log", "resume", "--reason", "mended"]):
         assert "LEDGER_LOG_KEY" in command(*words, code=4, **at).stderr
     shown = command("log", "init", LEDGER_LOG_KEY=str(tmp_path / "log" / "key"), **at).stdout
-    assert run_bare("log", "key", **at) == shown
-    assert "rotate" in run_bare("log", "init", code=1, **at)
+    assert run_bare(at, "log", "key") == shown
+    assert "rotate" in run_bare(at, "log", "init", code=1)
 
 
-def run_bare(*words: str, code: int = 0, **settings: str) -> str:
+def run_bare(settings: dict[str, str], *words: str, code: int = 0) -> str:
     """What a command says that works without a database's address."""
-    done = subprocess.run([LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(**settings))
+    done = subprocess.run([LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(None, **settings))
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 

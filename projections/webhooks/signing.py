@@ -14,6 +14,7 @@ from stat import S_IMODE
 from uuid import UUID
 
 from ledger.errors import Misconfigured, in_words
+from ledger.files import write_new
 
 KEY_BYTES = 32
 PREFIX = "whsec_"
