@@ -319,6 +319,8 @@ NEEDED = {
     "erase": ["4", "/data/chair", "--ground", "court_order"], "log init": ["--origin", "a"], "log export": ["folder"],
     "log recover": ["folder"], "log resume": ["--reason", "mended"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],
     "witness serve": ["--folder", "/dev/null/w"],
+    "webhooks add": ["w", "https://example.org/"], "webhooks test": ["w"], "webhooks rotate": ["w"], "webhooks resume": ["w"],
+    "webhooks remove": ["w"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
 
