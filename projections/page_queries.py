@@ -70,3 +70,17 @@ def first_entry(reads: Queries, subject: Subject) -> tuple[int, datetime] | None
     with reads.connection() as connection:
         row = connection.execute(SQL["first_entry"], {"subject": subject}).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def version_of(reads: Queries, subject: Subject) -> int:
+    """The version of a stream in the log, whatever is projected of it; 0 where it is not there yet."""
+    with reads.connection() as connection:
+        (row,) = connection.execute(SQL["version"], {"subject": subject}).fetchall()
+    return int(row[0])
+
+
+def later(reads: Queries, subject: Subject, version: int, limit: int) -> list[str]:
+    """The lines of a stream's entries after one of its versions, whatever is projected of them."""
+    given = {"subject": subject, "version": version, "limit": limit}
+    with reads.connection() as connection:
+        return [line for (line,) in connection.execute(SQL["later"], given)]

@@ -99,3 +99,18 @@ select position, recorded_at
   from entries
  where stream = %(subject)s
    and version = 1
+
+-- name: version
+-- How many entries a stream has in the log.
+select coalesce(max(version), 0)
+  from entries
+ where stream = %(subject)s
+
+-- name: later
+-- The entries of a stream after one of its versions, as they stand in the log.
+select body::text
+  from entries
+ where stream = %(subject)s
+   and version > %(version)s
+ order by version
+ limit %(limit)s

@@ -36,10 +36,13 @@ from ledger.writing.decision import Actor
 from ledger.writing.draft import Draft, read_body
 from projections.basis import Asked
 from projections.diff import changes
+from projections.page_queries import later, version_of
 from projections.queries import Filters, Queries
 
 LISTED = 100
 """How many streams a field suggests."""
+SHOWN = 50
+"""How many entries that came meanwhile are shown."""
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -129,13 +132,7 @@ def by_field(given: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 def seen(reads: Queries, subject: str | None) -> str:
     """A stream with the version that it has: nothing where none is named, version 0 where it is not there yet."""
-    if subject is None:
-        return ""
-    try:
-        entries, _ = reads.history(Subject(subject), Asked())
-    except NotFound:
-        return f"{subject} 0"
-    return f"{subject} {from_json(entries[-1][0])['streamversion']}"
+    return f"{subject} {version_of(reads, Subject(subject))}" if subject else ""
 
 
 async def take(
@@ -233,12 +230,7 @@ def refused_page(request: Request, reads: Queries, filling: Filling, error: Inva
 def since(reads: Queries, filling: Filling) -> tuple[dict[str, Any], ...]:
     """The entries of a stream that whoever fills in the form has not seen."""
     subject, _, version = filling.seen.rpartition(" ")
-    try:
-        entries, _ = reads.history(Subject(subject), Asked())
-    except NotFound:
-        return ()
-    events = [event_of(line) for line, _ in entries]
-    return tuple(one for one in events if one["streamversion"] > int(version))
+    return tuple(event_of(line) for line in later(reads, Subject(subject), int(version), SHOWN))
 
 
 def preview_page(request: Request, reads: Queries, filling: Filling, preview: Preview, *, missed: bool) -> Response:

@@ -2,6 +2,9 @@
 // Saves reloads. Every page is complete without it.
 
 const DEBOUNCE_MS = 120;
+const address = () => location.href.split("#")[0];
+/** Where what is shown was had from. */
+let shownAt = address();
 
 /** The clock bar: a range over the entries that change this page. @param {HTMLOListElement} rail */
 function slider(rail) {
@@ -23,6 +26,7 @@ function slider(rail) {
       swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
       links = /** @type {HTMLAnchorElement[]} */ ([...rail.querySelectorAll("a")]);
       history[push ? "pushState" : "replaceState"]({}, "", href);
+      shownAt = address();
     } catch (error) {
       if (/** @type {Error} */ (error).name !== "AbortError") location.assign(href);
     }
@@ -111,4 +115,6 @@ function enliven() {
 
 document.querySelectorAll("[data-stops]").forEach((one) => slider(/** @type {HTMLOListElement} */ (one)));
 enliven();
-addEventListener("popstate", () => location.reload());
+addEventListener("popstate", () => {
+  if (address() !== shownAt) location.reload(); // within a page it goes on
+});
