@@ -19,7 +19,8 @@
 HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 
@@ -28,6 +29,13 @@ def in_words(error: OSError) -> str:
     why = (error.strerror or "the system refuses").partition(" (")[0]
     why = why[:1].lower() + why[1:]
     return f"{error.filename}: {why}" if error.filename else why
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """The word that was meant, as far as one is near: "; did you mean in_force?". Else nothing."""
+    by_letters = {one.casefold(): one for one in words}
+    near = get_close_matches(word.casefold()[:100], by_letters, 1)
+    return f"; did you mean {by_letters[near[0]]}?" if near else ""
 
 
 class Fault(NamedTuple):

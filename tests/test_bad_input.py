@@ -17,7 +17,7 @@ from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Sealed
-from ledger.vocabulary.registry import FACTS
+from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import FORMS, MAX_EVENTS, Envelope
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
@@ -392,6 +392,47 @@ def test_odd_parameters_are_pointed_at(unharmed: Service, subtests: pytest.Subte
     for path, name, value in QUERIES:
         with subtests.test(f"{path}?{name}={value[:30]!r}"):
             assert pointers_of(unharmed.get(path, **{name: value}))[0] == name
+
+
+MISTYPED = {
+    "/v1/agreements?status=inforce": "did you mean in_force?",
+    "/v1/agreements?status=IN_FORCE": "did you mean in_force?",
+    "/v1/agreements?kind=treatey": "did you mean treaty?",
+    "/v1/milestones?status=partially_met": "did you mean partiallyMet?",
+    "/v1/parties?status=zzz": "they have registered, succeeded, dissolved",
+    "/v1/initiatives?area=spaace": "did you mean space?",
+    "/v1/meetings?area=space": "it is one of /v1/initiatives",
+    "/v1/meetings?limits=1": "did you mean limit?",
+    "/v1/events?type=agreement.sgned": "did you mean agreement.signed?",
+    "/v1/events?type=zzz": "/v1/event-types lists their types",
+}
+
+
+def test_a_mistyped_word_is_told_with_the_one_that_was_meant(unharmed: Service, subtests: pytest.Subtests) -> None:
+    """No filter takes a word that is none: it would find nothing, and read as if there were nothing."""
+    for path, told in MISTYPED.items():
+        with subtests.test(path):
+            name = path.partition("?")[2].partition("=")[0]
+            problem = problem_of(unharmed.get(path), 422)
+            assert [one["pointer"] for one in problem["errors"]] == [name]
+            assert told in problem["detail"]
+    assert (
+        "did you mean party.registered?" in problem_of(unharmed.get("/v1/event-types/party.registerd"), 404)["detail"]
+    )
+    appended = unharmed.post({"type": "party.registerd", "subject": "party:a", "sources": [], "data": {}})
+    assert "did you mean party.registered?" in problem_of(appended, 422)["detail"]
+
+
+def test_every_filter_takes_every_word_of_its_list(unharmed: Service) -> None:
+    """The reference names the words of each filter, and each of them is taken."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"]
+    tried = set()
+    for path, one in ((path, one) for path, told in paths.items() for one in told.get("get", {}).get("parameters", ())):
+        for word in one["schema"].get("anyOf", [{}])[0].get("enum", ()):
+            assert unharmed.get(path, **{one["name"]: word}).status_code == 200, (path, word)
+            tried.add((path, one["name"]))
+    assert tried >= {(f"/v1/{kind.plural}", name) for kind in KINDS.values() for name in ("status", "kind")}
+    assert tried >= {("/v1/initiatives", "area"), ("/v1/events", "type")}
 
 
 def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:

@@ -60,7 +60,9 @@ def test_the_keys_of_a_demo_are_found_where_it_keeps_them(command: Command, tmp_
 
 def run_bare(settings: dict[str, str], *words: str, code: int = 0) -> str:
     """What a command says that works without a database's address."""
-    done = subprocess.run([LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(None, **settings))
+    done = subprocess.run(
+        [LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(None, **settings)
+    )
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 

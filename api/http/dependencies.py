@@ -22,7 +22,7 @@ from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_
 from api.http.sessions import Sessions
 from api.http.streams import Streams
 from ledger.database.connection import LedgerLocation
-from ledger.errors import Fault, Invalid, Unavailable
+from ledger.errors import Fault, Invalid, Unavailable, did_you_mean
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections import people
@@ -142,7 +142,11 @@ def _check_query(request: Request, known: set[str]) -> None:
     """Raises Invalid."""
     given = Counter(name for name, _ in request.query_params.multi_items())
     faults = [
-        Fault(name, f"there is no such parameter here{_elsewhere(request, name)}", "extra_forbidden")
+        Fault(
+            name,
+            f"there is no such parameter here{_elsewhere(request, name) or did_you_mean(name, known)}",
+            "extra_forbidden",
+        )
         for name in given
         if name not in known
     ]

@@ -2,14 +2,13 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,11 +19,11 @@ from pydantic import (
 )
 
 from api.http.times import Day, End, Moment
-from ledger.errors import Fault, Invalid, RolledBack
+from ledger.errors import Fault, Invalid, RolledBack, did_you_mean
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
 from ledger.vocabulary.kind import Kind
-from ledger.vocabulary.registry import KINDS
+from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
 from projections.queries import Filters
@@ -42,8 +41,24 @@ Count = Annotated[int, Field(ge=0, le=MAX_POSITION)]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
 Ref = Annotated[str, Field(pattern=Subject.pattern())]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]
-FactType = Annotated[str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+
+
+def one_of(codes: Iterable[str], whose: str, where: str = "") -> Any:
+    """One of some words, as a type. A mistyped one would find nothing, and read as if there were nothing; so it is refused with
+    the nearest, and with all of them, or ``where`` they are listed."""
+    words = tuple(codes)
+
+    def check(value: str) -> str:
+        if value not in words:
+            listed = where or f"they have {', '.join(words)}"
+            raise ValueError(f"{value!r} is no such code of {whose}: {listed}{did_you_mean(value, words)}")
+        return value
+
+    return Annotated[Literal[words], BeforeValidator(check)]
+
+
+FactType: Any = one_of(FACTS, "events", "/v1/event-types lists their types")
 
 
 class AtBasis(BaseModel):
@@ -113,14 +128,14 @@ class Narrowed(AtBasis):
 
     status: Code | None = None
     kind: Code | None = None
-    area: Area | None = None
     party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
     ref: Ref | None = None
     text: Search | None = None
     sort: Annotated[Literal["id", "-id"], BeforeValidator(_is_no_due)] = "id"
 
     def filters(self) -> Filters:
-        return Filters(self.status, self.kind, self.area, self.party, self.ref, self.text)
+        area: str | None = getattr(self, "area", None)  # not all have one
+        return Filters(self.status, self.kind, area, self.party, self.ref, self.text)
 
     def fingerprint(self) -> str:
         return repr((self.filters(), self.sort))
@@ -146,21 +161,9 @@ class ListQuery(Narrowed, Paged):
 def _narrowed(kind: Kind) -> type[Narrowed]:
     """How the list of a kind is narrowed: with its own statuses and codes."""
     base = MilestonesNarrowed if kind.overdue_from else Narrowed
-    status: Any = Annotated[Code | None, _one_of(kind.statuses, kind)]
-    category: Any = Annotated[Code | None, _one_of(kind.categories, kind)]
-    narrowed = create_model(base.__name__, __base__=base, status=(status, None), kind=(category, None))
-    return cast("type[Narrowed]", narrowed)
-
-
-def _one_of(codes: Sequence[str], kind: Kind) -> Any:
-    """A mistyped code finds nothing, and would read as if there were nothing."""
-
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in codes:
-            raise ValueError(f"{value!r} is no such code of {kind.plural}: they have {', '.join(codes)}")
-        return value
-
-    return AfterValidator(check)
+    words = {"status": kind.statuses, "kind": kind.categories} | ({"area": [*Area]} if kind.has_areas else {})
+    narrowed: dict[str, Any] = {name: (one_of(codes, kind.plural) | None, None) for name, codes in words.items()}
+    return cast("type[Narrowed]", create_model(base.__name__, __base__=base, **narrowed))
 
 
 NARROWED: dict[str, type[Narrowed]] = {kind.name: _narrowed(kind) for kind in KINDS.values()}

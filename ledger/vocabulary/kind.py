@@ -104,6 +104,11 @@ class Kind:
         return tuple(dict.fromkeys(str(code) for sort in codes for code in sort))
 
     @cached_property
+    def has_areas(self) -> bool:
+        """Whether anything tells what it is about."""
+        return any("areas" in fact.model_fields for fact in self.facts)
+
+    @cached_property
     def has_parts(self) -> bool:
         """Whether it has other lanes than the main one."""
         return self.lanes is not _one_lane

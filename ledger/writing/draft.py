@@ -7,7 +7,7 @@ from jiter import from_json
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from ledger.errors import Fault, Invalid
+from ledger.errors import Fault, Invalid, did_you_mean
 from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
 from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root, Target, ValueErased
@@ -161,6 +161,7 @@ def read_draft(value: Any) -> Draft:
 def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
     if envelope.type not in FACTS:
         detail = f"{envelope.type!r} is no type of event; GET /v1/event-types lists them"
+        detail += did_you_mean(envelope.type, FACTS)
         raise Invalid(detail, [Fault("/type", detail, "unknown_type")])
     if clash := sorted(COMMON & envelope.data.keys()):
         detail = f"{clash[0]} stands beside data, not in it"

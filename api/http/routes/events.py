@@ -34,7 +34,7 @@ from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
 from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
-from ledger.errors import IdReused, LedgerError, NotFound
+from ledger.errors import IdReused, LedgerError, NotFound, did_you_mean
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Fact
@@ -303,7 +303,8 @@ def event_type(type: str) -> Response:
 
 def _fact_type(type_: str) -> type[Fact]:
     if type_ not in FACTS:
-        raise NotFound(f"there is no type of event {type_!r}; /v1/event-types lists them")
+        hint = did_you_mean(type_, FACTS)
+        raise NotFound(f"there is no type of event {type_!r}; /v1/event-types lists them{hint}")
     return FACTS[type_]
 
 
