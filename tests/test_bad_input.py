@@ -427,7 +427,8 @@ def test_every_filter_takes_every_word_of_its_list(unharmed: Service) -> None:
     """The reference names the words of each filter, and each of them is taken."""
     paths = unharmed.get("/v1/openapi.json").json()["paths"]
     tried = set()
-    for path, one in ((path, one) for path, told in paths.items() for one in told.get("get", {}).get("parameters", ())):
+    data = {path: told for path, told in paths.items() if "{" not in path}
+    for path, one in ((path, one) for path, told in data.items() for one in told.get("get", {}).get("parameters", ())):
         for word in one["schema"].get("anyOf", [{}])[0].get("enum", ()):
             assert unharmed.get(path, **{one["name"]: word}).status_code == 200, (path, word)
             tried.add((path, one["name"]))

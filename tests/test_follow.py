@@ -637,7 +637,7 @@ def test_an_entry_that_fails_halfway_leaves_no_row(
     stopped = read_progress(reader)
     assert (stopped["states"].position, stopped["states"].error_position) == (3, 4)
     assert {name for name, one in stopped.items() if (one.position, one.error_position) == (5, None)} == {
-        "timeline", "search", "due",
+        "timeline", "search", "due", "flags",
     }  # fmt: skip
     assert reader.execute("select from states where known_from > 3").fetchall() == []
     monkeypatch.undo()

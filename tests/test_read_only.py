@@ -65,7 +65,7 @@ def test_what_reads_goes_on(command: Command) -> None:
     assert len(rows(command("replay"))) == len(rows(command("export"))) == 3
     assert {(one["head"], one["projected"]) for one in rows(command("status"))} == {(3, 2)}
     assert [one["name"] for one in rows(command("keys", "list"))] == ["admin"]
-    found = {one["check"]: (one[""], one["finding"]) for one in rows(command("doctor"))}
+    found = {one["check"]: (one["verdict"], one["finding"]) for one in rows(command("doctor"))}
     assert found["changes"][0] == "warn"
     assert "read-only" in found["changes"][1]
     assert not [name for name, (verdict, _) in found.items() if verdict == "fail"]

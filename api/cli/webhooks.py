@@ -19,6 +19,7 @@ from projections.webhooks.addresses import target_of
 from projections.webhooks.delivery import trial, try_out
 from projections.webhooks.signing import SecretKey
 
+Name = Annotated[str, typer.Argument(help="What it is called here.")]
 ALL = "Without any, all."
 KEPT = "keep the secret: it is shown this once, and signs what the receiver gets"
 
@@ -33,7 +34,7 @@ def _key(settings: Settings) -> SecretKey:
 
 
 def add(
-    name: Annotated[str, typer.Argument(help="What it is called here.")],
+    name: Name,
     url: Annotated[str, typer.Argument(help="Where entries are sent, such as https://example.org/hook.")],
     types: Annotated[
         list[str] | None, typer.Option("--type", help=f"A type of event, such as meeting.held. {ALL}")
@@ -89,26 +90,26 @@ def _state(one: subscriptions.Webhook) -> str:
     return f"failing since {one.failing_since:%Y-%m-%dT%H:%M:%SZ}" if one.failing_since else "ok"
 
 
-def remove(name: str) -> None:
+def remove(name: Name) -> None:
     with opened(to_change=True) as at, at.location.connect() as connection:
         subscriptions.remove(connection, name)
     say(f"{name} is sent nothing more")
 
 
-def rotate(name: str) -> None:
+def rotate(name: Name) -> None:
     settings = read_settings()
     with opened(to_change=True) as at, at.location.connect() as connection:
         write(subscriptions.rotate(connection, _key(settings), name))
     say(f"{KEPT}; for a day the one before it signs, too")
 
 
-def resume(name: str) -> None:
+def resume(name: Name) -> None:
     with opened(to_change=True) as at, at.location.connect() as connection:
         subscriptions.resume(connection, name)
     say(f"{name} goes on from where it was")
 
 
-def test(name: str) -> None:
+def test(name: Name) -> None:
     settings = read_settings()
     with opened() as at, at.location.connect() as connection:
         one = subscriptions.webhook(connection, name)
