@@ -39,7 +39,7 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
     "persons.erase": (["erase", "2", ODD, "--ground", "other"], 1, "no pointer to a person"),
     "verify.verify": (["verify", ODD], 4, ODD),
     "evidence.evidence": (["evidence", "party:malta", "-o", ODD], 1, "nothing is signed"),
-    "webhooks.add": (["webhooks", "add", "a", ODD], 1, "party:malta"),
+    "webhooks.add": (["webhooks", "add", "a", ODD], 1, "neither user nor fragment"),
     "webhooks.remove": (["webhooks", "remove", ODD], 1, f"{ODD}"),
     "webhooks.rotate": (["webhooks", "rotate", ODD], 4, "LEDGER_WEBHOOK_KEY"),
     "webhooks.resume": (["webhooks", "resume", ODD], 1, f"{ODD}"),
