@@ -409,6 +409,7 @@ def _pages(service: Service, path: str, **params: Any) -> Iterator[dict[str, Any
     """Every item, page by page, by the links."""
     response = service.get(path, **params)
     while True:
+        assert response.status_code == 200, response.text
         yield from response.json()["items"]
         if response.json()["next"] is None:
             assert "link" not in response.headers
@@ -441,6 +442,32 @@ def test_timelines_come_in_pages(service: Service) -> None:
     days = [one["day"] for one in _pages(service, "/v1/initiatives/indus-x/timeline", limit=3)]
     assert len(days) == 8
     assert all(one <= other for one, other in pairwise(days))
+
+
+def test_what_has_no_date_has_no_day_in_a_timeline(service: Service) -> None:
+    """What holds at all times, as it describes and gives no date, comes first with the day null, page by page too; a date before
+    year 1 is one, and what only has no date of its own counts from the day on which it was recorded.
+    """
+    pact = "agreement:pact"
+    wrong = event("agreement.described", pact, None, id="01990000-0000-7000-8000-0000000000aa", title="A part")
+    service.given(
+        THX,
+        event("agreement.adopted", pact, "-0044-03-15", title="A pact"),
+        event("agreement.signed", pact, None),
+        wrong,
+    )
+    instead = {"type": "agreement.described", "sources": [{"source": "source:thx"}], "data": {"title": "The pact"}}
+    service.given(
+        event("entry.superseded", pact, None, target=wrong["id"], replacement=instead,
+              reason_code="misread_source", reason="It is whole")
+    )  # fmt: skip
+    items = list(_pages(service, "/v1/agreements/pact/timeline", limit=1))
+    assert [(one["day"], one["event"]["type"]) for one in items] == [
+        ("0001-01-01", "agreement.adopted"), (None, "entry.superseded"),
+        (items[2]["event"]["recordedtime"][:10], "agreement.signed"),
+    ]  # fmt: skip
+    rows = service.get("/agreements/pact/timeline.csv").text.splitlines()
+    assert [row.partition(",")[0] for row in rows[1:]] == [one["day"] or "" for one in items]
 
 
 def test_min_position_waits_for_the_projections(service: Service) -> None:

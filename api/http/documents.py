@@ -46,7 +46,17 @@ def basis_json(basis: Basis) -> str:
 
 def timeline_json(day: date, line: str, weak: set[int]) -> str:
     """A fact of a timeline. ``weak``: the entries that rest on retracted sources alone."""
-    return f'{{"day":"{day.isoformat()}","event":{line},"unverified":{_flag(line, weak)}{_persons(line)}}}'
+    shown = to_json(shown_day(day, line)).decode()
+    return f'{{"day":{shown},"event":{line},"unverified":{_flag(line, weak)}{_persons(line)}}}'
+
+
+def shown_day(day: date, line: str) -> str | None:
+    """The day that a fact counts from; None where it has no date, and therefore holds at all times."""
+    if day > date.min:
+        return day.isoformat()
+    data = read_line(line).data
+    told = data.get("replacement", data)
+    return day.isoformat() if told.get("occurred") or told.get("effective") else None
 
 
 def history_json(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:

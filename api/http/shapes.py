@@ -170,9 +170,9 @@ class FlaggedPage(BaseModel):
 
 
 class TimelineItem(BaseModel):
-    """A fact, the day that it counts from, and whom it names."""
+    """A fact, the day that it counts from (null where it has no date and holds at all times), and whom it names."""
 
-    day: date
+    day: date | None
     event: Event
     unverified: bool
     persons: list[PersonShape] = []

@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
-from api.http.documents import array_json, plural_of, whole_json
+from api.http.documents import array_json, plural_of, shown_day, whole_json
 from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, FactType, next_cursor, resume
 from api.http.routes.states import LIST_PLACES, Slug
 from api.http.times import End, read_time
@@ -234,7 +234,7 @@ def _not_yet(request: Request, reads: Queries, subject: Subject, basis: Basis) -
 def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
     """The timeline of a subject: of its own facts, those that mention it, and those of what belongs to it."""
     found = drawn(reads, subjects_of(whole)[:DRAWN], basis, DRAWN_FACTS)
-    facts = [{"day": day.isoformat(), "event": from_json(line), "unverified": False} for day, line in found]
+    facts = [{"day": shown_day(day, line), "event": from_json(line), "unverified": False} for day, line in found]
     return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
 
 

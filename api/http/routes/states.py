@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic_core import to_json
 
 from api.http import shapes
@@ -25,7 +25,10 @@ LIST_PLACES: dict[str, TypeAdapter[Any]] = {
     "-due": TypeAdapter(tuple[Literal["-infinity"] | date, Ref]),
 }
 LIST_PLACES["-id"] = LIST_PLACES["id"]
-TIMELINE_PLACE = TypeAdapter(tuple[date, Count, Count])
+Rank = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""Of a fact among those of its day: negative before year 1, as all days of then are one here."""
+
+TIMELINE_PLACE = TypeAdapter(tuple[date, Rank, Count])
 
 
 def page_of(

@@ -58,7 +58,7 @@ def _order(fact: Given) -> tuple[str, Day, int, int]:
     """The ledger's own: by day (where that is the calendar's first, by the real one), lifecycle, recording."""
     own = fact.own_date.bounds.latest if fact.own_date else None
     before_year_1 = own if own and own[0] < 1 else (1, 1, 1)
-    return fact.day, before_year_1, KINDS[fact.kind].ranks[FACTS[fact.type]], fact.position
+    return fact.day or date.min.isoformat(), before_year_1, KINDS[fact.kind].ranks[FACTS[fact.type]], fact.position
 
 
 def _given(item: Mapping[str, Any]) -> Given:
