@@ -9,6 +9,7 @@ from errno import EADDRINUSE
 from functools import cache, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
+from operator import attrgetter
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
@@ -64,6 +65,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
         redirect_slashes=False, docs_url="/api", redoc_url=None, webhooks=webhooks.router,
+        generate_unique_id_function=attrgetter("name"),
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
