@@ -9,12 +9,13 @@ from errno import EADDRINUSE
 from functools import cache, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
+from operator import attrgetter
 from threading import Thread, current_thread, main_thread
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
@@ -64,6 +65,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
         title="Partnership ledger", version="1", description=DESCRIPTION, lifespan=_lifespan(settings, location),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"}, openapi_url="/v1/openapi.json",
         redirect_slashes=False, docs_url="/api", redoc_url=None, webhooks=webhooks.router,
+        generate_unique_id_function=attrgetter("name"),
     )  # fmt: skip
     app.router.route_class = Strict
     problems.install(app)
@@ -74,6 +76,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)
+    app.add_api_route("/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
     app.openapi = cache(partial(_describe, app.openapi))  # type: ignore[method-assign]
     return Middleware(app)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -36,19 +37,19 @@ def peers() -> Path:
         pytest.skip(str(error))
 
 
-def python_with_peers() -> Path:
-    """Raises NoPeers."""
+def python_with_peers(pinned: Sequence[str] = PINNED) -> Path:
+    """A Python that has these packages. Raises NoPeers."""
     base = newer_python()
     if base is None:
         raise NoPeers(f"the peers need Python {'.'.join(map(str, OLDEST))} or later, which this machine does not have")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "partnership-ledger"
-    folder = cache / f"peers-{sha256(' '.join((base, *PINNED)).encode()).hexdigest()[:12]}"
+    folder = cache / f"peers-{sha256(' '.join((base, *pinned)).encode()).hexdigest()[:12]}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / "peers.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (folder / "ready").exists():
-                make(base, folder)
+                make(base, folder, pinned)
     except OSError as error:
         raise NoPeers(f"the peers' environment cannot be made: {error}") from None
     return folder / "bin" / "python"
@@ -66,12 +67,12 @@ def newer_python() -> str | None:
     return None
 
 
-def make(base: str, folder: Path) -> None:
+def make(base: str, folder: Path, pinned: Sequence[str]) -> None:
     """Make the environment. Raises NoPeers."""
     deadline = monotonic() + MOST_S
     shutil.rmtree(folder, ignore_errors=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in ([base, "-m", "venv", str(folder)], [*pip, "--retries", "0", "--timeout", "10", *PINNED]):
+    for command in ([base, "-m", "venv", str(folder)], [*pip, "--retries", "0", "--timeout", "10", *pinned]):
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=max(deadline - monotonic(), 1)

@@ -119,6 +119,13 @@ def test_every_read_takes_the_basis(service: Service) -> None:
     assert told["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
+def test_the_reference_stands_where_clients_look(service: Service) -> None:
+    """At /openapi.json, too, it is the same; it names each operation once, by a name of its own."""
+    assert service.get("/openapi.json").json() == (told := document(service))
+    names = [one["operationId"] for methods in told["paths"].values() for one in methods.values()]
+    assert len(names) == len(set(names)) > 0
+
+
 def test_problems_are_declared_as_what_they_are(service: Service) -> None:
     """Errors are problem documents in the reference, too, and the shape takes what the service says."""
     told = document(service)

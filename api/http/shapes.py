@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
-from ledger.vocabulary.codes import Modality
-from ledger.vocabulary.registry import FACTS
+from api.http.vocabulary_shapes import PREFIX, ref, vocabulary_schemas
 from ledger.writing.draft import Envelope, Erasure
 
 
@@ -122,9 +121,7 @@ class PersonShape(BaseModel):
 
 
 class State(BaseModel):
-    """A stream's state. Each kind has fields of its own beside these."""
-
-    model_config = ConfigDict(extra="allow")
+    """A stream's state. Each kind has fields of its own beside these: ``api.http.vocabulary_shapes`` adds them."""
 
     subject: str
     id: str
@@ -134,13 +131,12 @@ class State(BaseModel):
     alternatives: dict[str, Any]
     anomalies: list[dict[str, Any]]
     disputed: bool
+    disputes: list[int]
     sources: list[str]
+    dates: dict[str, str | None]
+    effective: dict[str, str] = {}
     provenance: dict[str, list[int]]
     unverified: dict[str, list[int]]
-
-
-class WholeState(State):
-    basis: BasisShape
 
 
 class StatePage(BaseModel):
@@ -150,21 +146,12 @@ class StatePage(BaseModel):
     basis: BasisShape
 
 
-class Participation(BaseModel):
-    """What a party has done about an agreement."""
-
-    model_config = ConfigDict(extra="allow")
-
-    agreement: str
-    party: str
-    status: str
-    version: int
-    anomalies: list[dict[str, Any]]
-    disputed: bool
+class ParticipationState(BaseModel):
+    """What a party has done about an agreement: ``api.http.vocabulary_shapes`` tells of its fields."""
 
 
 class FlaggedPage(BaseModel):
-    items: list[State | Participation]
+    items: list[State | ParticipationState]
     next: str | None
     basis: BasisShape
 
@@ -280,13 +267,9 @@ class ProblemShape(BaseModel):
     errors: list[FaultShape] = []
 
 
-def ref(name: str) -> str:
-    return f"#/components/schemas/{name}"
-
-
 def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     """The problem documents that an operation may answer with; examples by status, as ``e409``."""
-    shape = {"schema": {"$ref": ref("ProblemShape")}}
+    shape = {"schema": ref("ProblemShape")}
     return {
         status: {
             "description": "A problem document",
@@ -296,12 +279,16 @@ def problems(*statuses: int, **examples: dict[str, Any]) -> dict[int | str, dict
     }
 
 
+def answers(name: str, *errors: int) -> dict[int | str, dict[str, Any]]:
+    """How the reference tells of an answer whose schema is known by its name alone."""
+    content = {"application/json": {"schema": ref(name)}}
+    return {200: {"description": "Successful Response", "content": content}, **problems(*errors)}
+
+
 def components() -> dict[str, Any]:
-    """The schemas of what the framework does not read or write itself: the event to append, the name to erase, and problem documents."""
-    _, schemas = models_json_schema(
-        [(Envelope, "validation"), (Erasure, "validation"), (ProblemShape, "validation")], ref_template=ref("{model}")
-    )
+    """The schemas of what the framework does not read or write itself: events, entries and states of each sort, the name to
+    erase, and problem documents."""
+    plain = (Envelope, Event, State, StatePage, Erasure, ProblemShape, PersonShape)
+    _, schemas = models_json_schema([(one, "validation") for one in plain], ref_template=f"{PREFIX}{{model}}")
     defined: dict[str, Any] = schemas["$defs"]
-    defined["Envelope"]["properties"]["type"] = {"type": "string", "enum": sorted(FACTS)}
-    defined["Envelope"]["properties"]["modality"] = {"enum": [None, *Modality]}
-    return defined
+    return defined | vocabulary_schemas(*(defined.pop(one.__name__) for one in (Envelope, Event, State, StatePage)))

@@ -1,7 +1,7 @@
 """The kinds of stream: their facts, their lifecycle, and the step that a fact takes in it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 from ledger.vocabulary.acts import Account, Act
 from ledger.vocabulary.codes import AnomalyCode
-from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.fact import Fact, Part
 from ledger.vocabulary.state import MAIN, State
 
 
@@ -36,6 +36,17 @@ class Transition(NamedTuple):
 
 def transition(to: str, after: str = "", **more: Any) -> Transition:
     return Transition(to, frozenset(after.split()), **more)
+
+
+class Items(NamedTuple):
+    """What the items of a list in a state are made of: the own fields of facts or of a part, and what is noted beside them."""
+
+    of: tuple[type[Part], ...]
+    beside: Mapping[str, Any]
+
+
+def items(*of: type[Part], **beside: Any) -> Items:
+    return Items(of, beside)
 
 
 def _tell_again(state: State, fact: Fact, rule: Transition, act: Act, known: tuple[Account, ...]) -> None:
@@ -67,7 +78,8 @@ def _one_lane(fact: Fact) -> tuple[str, ...]:
 class Kind:
     """One kind of stream: its facts in lifecycle order, its statuses in order, what ends it, and how it evolves.
 
-    ``fields`` are shown in every state, ``null`` where nothing gives them; ``lanes`` names the lanes a fact concerns;
+    ``fields`` are shown in every state, ``null`` where nothing gives them, ``also`` once a fact has given them: these are
+    fields of its facts. ``lists`` are made of several facts, and ``shows`` has the types of all else. ``lanes`` names the lanes a fact concerns;
     ``reconcile`` shows on the main lane what a fact did to the others. ``plural`` names a list of such streams; ``related``
     are the kinds whose states belong to one of this kind, as they refer to it, in the order in which they are shown;
     ``overdue_from`` tells from which day on a state is late without any fact, where that can be; ``cycle_ends`` are the
@@ -82,6 +94,9 @@ class Kind:
     lifecycle: Mapping[type[Fact], Transition]
     fields: tuple[str, ...]
     evolve: Callable[[State, Fact, str], None]
+    also: tuple[str, ...] = ()
+    lists: Mapping[str, Items] = field(default_factory=dict)
+    shows: Mapping[str, Any] = field(default_factory=dict)
     lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
     reconcile: Callable[[State, list[State]], None] = _nothing
     related: tuple[str, ...] = ()
@@ -102,6 +117,11 @@ class Kind:
             found for one in fields if one for found in (one.annotation, *get_args(one.annotation)) if _is_code(found)
         ]
         return tuple(dict.fromkeys(str(code) for sort in codes for code in sort))
+
+    @cached_property
+    def list_of(self) -> Mapping[type[Part], str]:
+        """The list that tells of each of its facts which one does."""
+        return {one: name for name, told in self.lists.items() for one in told.of}
 
     @cached_property
     def has_areas(self) -> bool:

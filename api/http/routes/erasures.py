@@ -12,6 +12,7 @@ from api.http.auth import Holder
 from api.http.dependencies import Strict, admin, app_state, json_body
 from api.http.parameters import idempotency_key
 from api.http.routes.events import appended, record
+from api.http.vocabulary_shapes import ref
 from ledger.writing.decision import Actor
 from ledger.writing.draft import parse_json, read_erasure
 from projections.basis import Asked
@@ -30,9 +31,7 @@ router = APIRouter(prefix="/v1", tags=["erasures"], route_class=Strict)
         201: {"model": shapes.Appended},
         **shapes.problems(400, 403, 404, 408, 409, 413, 415),
     },
-    openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": shapes.ref("Erasure")}}}}
-    },
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": ref("Erasure")}}}},
 )
 async def erase(
     request: Request,

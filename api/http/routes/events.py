@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
 from api.http import shapes
@@ -34,6 +35,7 @@ from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
 from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
+from api.http.vocabulary_shapes import ref
 from ledger.errors import IdReused, LedgerError, NotFound, did_you_mean
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
@@ -49,13 +51,15 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
 T = TypeVar("T")
+A_LIST = WithJsonSchema({"type": "string"})
+"""A header that may be given line by line is one text to most clients."""
 SMALL_BYTES = 2**14
 """What is read at once. A larger body takes so long that others are served meanwhile."""
 
 
 def _body_schema() -> dict[str, Any]:
     """One event, or several. The data of each type is told by its own schema."""
-    event = {"$ref": shapes.ref("Envelope")}
+    event = ref("Envelope")
     several = {
         "type": "object",
         "properties": {"events": {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_EVENTS}},
@@ -89,7 +93,7 @@ async def append(
     body: Annotated[bytes, Depends(json_body)],
     query: Annotated[AppendQuery, Query()],
     idempotency: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
-    prefer: Annotated[list[str] | None, Header()] = None,
+    prefer: Annotated[list[str] | None, Header(), A_LIST] = None,
     if_match: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -207,7 +211,7 @@ def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]
     "/events/{which}",
     response_class=Response,
     responses={
-        200: {"content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}, "description": "The entry"},
+        200: {"content": {CLOUDEVENT: {"schema": ref("Event")}}, "description": "The entry"},
         **shapes.problems(403, 404, 409),
     },
 )

@@ -12,6 +12,7 @@ from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
 from api.http.documents import array_json, basis_json, history_json, timeline_json, whole_json
 from api.http.parameters import LIST_QUERIES, AtBasis, Count, DiffQuery, Paged, Ref, next_cursor, resume
+from api.http.vocabulary_shapes import page_name, whole_name
 from ledger.errors import NotFound
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
@@ -44,10 +45,13 @@ def page_of(
 def _routes(kind: str) -> APIRouter:
     """The reads of one kind of stream. They are the same for every kind."""
     router = APIRouter(prefix=f"/v1/{KINDS[kind].plural}", tags=[KINDS[kind].plural], route_class=Patient)
+    sort = KINDS[kind]
     found: dict[str, Any] = {"responses": shapes.problems(404, 409)}
+    page: dict[str, Any] = {"response_class": Response, "responses": shapes.answers(page_name(sort), 409)}
+    whole_state: dict[str, Any] = {"response_class": Response, "responses": shapes.answers(whole_name(sort), 404, 409)}
     narrowed: Any = LIST_QUERIES[kind]
 
-    @router.get("", response_model=shapes.StatePage, responses=shapes.problems(409), operation_id=f"list_{kind}")
+    @router.get("", operation_id=f"list_{kind}", **page)
     def list_states(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:
         """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
@@ -56,7 +60,7 @@ def _routes(kind: str) -> APIRouter:
         count = reads.count(kind, basis, query.filters()) if query.count else None
         return page_of(request, array_json(shown), asked, cursor, basis, count)
 
-    @router.get("/{id}", response_model=shapes.WholeState, operation_id=f"show_{kind}", **found)
+    @router.get("/{id}", operation_id=f"show_{kind}", **whole_state)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """The whole state, with everything that belongs to it, on a day, as known at a position."""
         asked = query.asked()

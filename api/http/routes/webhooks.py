@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from fastapi.responses import Response
 
-from api.http import shapes
+from api.http.vocabulary_shapes import ref
 
 router = APIRouter(tags=["live"])
 CLOUDEVENT = "application/cloudevents+json"
@@ -18,9 +18,7 @@ CLOUDEVENT = "application/cloudevents+json"
     responses={
         204: {"description": "Taken: any 2xx. Whatever else is answered, it is sent again later; after 410 no more"}
     },
-    openapi_extra={
-        "requestBody": {"required": True, "content": {CLOUDEVENT: {"schema": {"$ref": shapes.ref("Event")}}}}
-    },
+    openapi_extra={"requestBody": {"required": True, "content": {CLOUDEVENT: {"schema": ref("Event")}}}},
 )
 def entry(
     webhook_id: Annotated[str, Header(description="The entry's id, the same whenever it is sent again")],

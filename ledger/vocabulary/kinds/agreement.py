@@ -22,7 +22,7 @@ from ledger.vocabulary.codes import (
 )
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AgreementRef, AnyPerson, Fact, InitiativeRef, Months, Name, Part, PartyRef, Text
-from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import MAIN, State
 
 
@@ -286,7 +286,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case Superseded():
             state.tell_item("superseded_by", "by", (fact.short_type, fact.by))
         case Amended() | Supplemented() | Upgraded() | Related() | Registered():
-            state.add(_CHANGES[type(fact)], {**fact.own, "occurred": fact.occurred})
+            state.add(AGREEMENT.list_of[type(fact)], {**fact.own, "occurred": fact.occurred})
         case Terminated() | Suspended():
             state.tell("ground", fact.ground)
         case Revived():
@@ -302,15 +302,6 @@ def _sign_unnamed(state: State) -> None:
         state.tell_again(SIGNED, known, is_shown=False)
     elif not state.over:
         state.enter(SIGNED)
-
-
-_CHANGES: dict[type[Fact], str] = {
-    Amended: "amendments",
-    Supplemented: "supplements",
-    Upgraded: "upgrades",
-    Related: "relations",
-    Registered: "registrations",
-}
 
 
 def reconcile(main: State, others: list[State]) -> None:
@@ -374,6 +365,16 @@ AGREEMENT = Kind(
         "title", "instrument_type", "binding", "ambit", "publicity", "parties", "initiatives", "subject_matter",
         "term", "end",
     ),
+    also=("description", "forum", "place", "places", "ground", "reason"),
+    lists={
+        "amendments": items(Amended, occurred=PartialDate | None),
+        "supplements": items(Supplemented, occurred=PartialDate | None),
+        "upgrades": items(Upgraded, occurred=PartialDate | None),
+        "relations": items(Related, occurred=PartialDate | None),
+        "registrations": items(Registered, occurred=PartialDate | None),
+        "superseded_by": items(Superseded, occurred=PartialDate | None),
+    },
+    shows={"end": PartialDate | None, "provisionally_applied": bool},
     evolve=evolve,
     lanes=lanes,
     reconcile=reconcile,

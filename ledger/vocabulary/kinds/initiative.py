@@ -1,14 +1,14 @@
 """Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ledger.vocabulary.acts import Act, Saying
-from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Role, Strength
+from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Modality, Role, Strength
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Subject, Text
-from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import State
 
 
@@ -163,7 +163,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
     match fact:
         case ObjectiveStated() | ClaimRecorded():
             said = {"text": fact.text, "modality": fact.modality, "position": state.now.position}
-            state.add("objectives" if isinstance(fact, ObjectiveStated) else "claims", said)
+            state.add(INITIATIVE.list_of[type(fact)], said)
         case Reported() | Launched() | Described():
             told = fact.own
             for party in told.pop("parties", ()):
@@ -329,5 +329,16 @@ INITIATIVE = Kind(
         Reopened: transition("active", "closed cancelled", once=True, back=True),
     },
     fields=("name", "short_name", "kind", "areas", "objective", "parent", "parties"),
+    also=("start", "end", "reason"),
+    lists={
+        "parties": items(PartyJoined, PartyLeft, left=PartialDate | Literal["undated"]),
+        "commitments": items(
+            CommitmentMade, CommitmentRevised, CommitmentFulfilled, CommitmentWithdrawn,
+            status=Literal["made", "revised", "fulfilled", "withdrawn"],
+        ),
+        "objectives": items(ObjectiveStated, modality=Modality, position=int),
+        "claims": items(ClaimRecorded, modality=Modality, position=int),
+        "relations": items(Related),
+    },
     evolve=evolve,
 )  # fmt: skip

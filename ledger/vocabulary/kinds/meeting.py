@@ -19,7 +19,7 @@ from ledger.vocabulary.fact import (
     Subject,
     Text,
 )
-from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import State
 
 
@@ -149,7 +149,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             for participant in fact.own["participants"]:
                 state.include("participants", participant)
         case TopicDiscussed() | StatementMade() | OutcomeRecorded():
-            state.add(_MINUTES[type(fact)], {**fact.own, "position": state.now.position})
+            state.add(MEETING.list_of[type(fact)], {**fact.own, "position": state.now.position})
         case Rescheduled():
             state.replace("start", fact.start, "previous_starts", fact.previous_start)
         case MovedOnline():
@@ -159,12 +159,6 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
                 state.tell(name, value)
     state.show_former("start", "previous_starts")
 
-
-_MINUTES: dict[type[Fact], str] = {
-    TopicDiscussed: "topics",
-    StatementMade: "statements",
-    OutcomeRecorded: "outcomes",
-}
 
 MEETING = Kind(
     name="meeting",
@@ -188,5 +182,12 @@ MEETING = Kind(
         Held: transition("held", "proposed scheduled postponed held", once=True),
     },
     fields=("title", "kind", "start", "end", "place", "organisers", "participants", "initiatives", "agreements"),
+    also=("description", "mode", "invitees", "parent", "reason"),
+    lists={
+        "topics": items(TopicDiscussed, position=int),
+        "statements": items(StatementMade, position=int),
+        "outcomes": items(OutcomeRecorded, position=int),
+    },
+    shows={"previous_starts": list[PartialDate]},
     evolve=evolve,
 )  # fmt: skip

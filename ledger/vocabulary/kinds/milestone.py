@@ -130,5 +130,7 @@ MILESTONE = Kind(
         Withdrawn: transition("withdrawn", once=True),
     },
     fields=("title", "type", "of", "due"),
+    also=("description", "due_after", "share", "text", "reviewed_on", "reason"),
+    shows={"evidence": list[SourceRef]},
     evolve=evolve,
 )  # fmt: skip

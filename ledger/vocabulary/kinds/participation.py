@@ -5,12 +5,13 @@ Each party has a lane of its own beside the instrument's, and can go through all
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from ledger.vocabulary.acts import OCCURRED, Account, Act, Saying, agreed, current, standing
 from ledger.vocabulary.codes import ConsentMethod
+from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact
-from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.kinds.agreement import (
     AGREEMENT,
     SIGNED,
@@ -25,6 +26,7 @@ from ledger.vocabulary.kinds.agreement import (
     ReservationWithdrawn,
     Reserved,
     Resumed,
+    Signatory,
     SignatureWithdrawn,
     Signed,
     Suspended,
@@ -53,7 +55,7 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
         case ProvisionallyApplied() | ProvisionalApplicationEnded():
             state.tell("provisionally_applied", isinstance(fact, ProvisionallyApplied))
         case Reserved() | Objected() | Declared() | ReservationWithdrawn():
-            state.add(_ACTS[type(fact)], {**fact.own, "occurred": fact.occurred})
+            state.add(PARTICIPATION.list_of[type(fact)], {**fact.own, "occurred": fact.occurred})
         case WithdrawalNotified():
             state.tell("withdrawal_notified", _runs(state, fact))
         case WithdrawalRevoked():
@@ -209,14 +211,6 @@ def _is_over(state: State) -> bool:
     return state.status == "withdrawn" or state.fresh_from == state.now.day
 
 
-_ACTS: dict[type[Fact], str] = {
-    Reserved: "reservations",
-    ReservationWithdrawn: "reservations_withdrawn",
-    Objected: "objections",
-    Declared: "declarations",
-}
-
-
 PARTICIPATION = Kind(
     name="participation",
     plural="participation",
@@ -232,6 +226,20 @@ PARTICIPATION = Kind(
         PartyWithdrew: transition("withdrawn", "bound in_force", once=True),
     },
     fields=(),
+    lists={
+        "signatures": items(Signatory, occurred=PartialDate | None),
+        "consents": items(
+            Consented,
+            occurred=PartialDate | None,
+            effective=PartialDate | None,
+            withdrawn=PartialDate | Literal["undated"],
+        ),
+        "reservations": items(Reserved, occurred=PartialDate | None),
+        "reservations_withdrawn": items(ReservationWithdrawn, occurred=PartialDate | None),
+        "objections": items(Objected, occurred=PartialDate | None),
+        "declarations": items(Declared, occurred=PartialDate | None),
+    },
+    shows={"suspended": bool, "provisionally_applied": bool, "withdrawal_notified": bool},
     evolve=evolve,
     cycle_ends=frozenset({"withdrawn"}),
 )

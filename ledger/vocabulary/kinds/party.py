@@ -3,8 +3,9 @@
 from pydantic import Field
 
 from ledger.vocabulary.codes import PartyKind, SuccessionMode
+from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Citation, Country, Fact, Identifier, Name, PartyRef, Text
-from ledger.vocabulary.kind import Kind, transition
+from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import State
 
 
@@ -79,5 +80,8 @@ PARTY = Kind(
         Restored: transition("registered", "succeeded dissolved", once=True, back=True),
     },
     fields=("name", "short_name", "kind", "country", "parent"),
+    also=("identifiers", "reason"),
+    lists={"succeeded_by": items(Succeeded, occurred=PartialDate | None)},
+    shows={"former_names": list[Name]},
     evolve=evolve,
 )

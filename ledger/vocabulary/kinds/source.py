@@ -78,5 +78,6 @@ SOURCE = Kind(
     ended=frozenset({"retracted"}),
     lifecycle={Registered: transition("registered"), Retracted: transition("retracted", once=True)},
     fields=("title", "kind", "publisher", "author", "url", "published"),
+    also=("description", "retrieved", "language", "media_type", "sha256", "reason"),
     evolve=evolve,
 )
