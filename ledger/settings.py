@@ -109,7 +109,9 @@ class Settings(BaseSettings):
     witnesses: Path | None = None
     """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
-    """An API key, with which `ledger verify` reads a service whose reads are not public."""
+    """An API key, with which a command asks a service."""
+    url: str | None = None
+    """The address of a service, which commands that read or append ask in place of a database."""
     webhook_key: Path | None = None
     """The file with the key that the secrets of webhooks are made of; who has it signs and delivers."""
     webhook_http: bool = False
