@@ -40,6 +40,8 @@ Origin = Annotated[
 AdminKey = Annotated[
     SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")
 ]
+ACTOR_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+"""What whoever records can be called: the holder of a key, or a name that is given on the machine itself."""
 
 
 def _networks(given: object) -> object:

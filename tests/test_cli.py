@@ -315,7 +315,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 NEEDED = {
     "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
-    "list_": ["meetings"], "search": ["word"], "diff": ["party:usa", "1"],
+    "list": ["meetings"], "search": ["word"], "diff": ["party:usa", "1"],
     "verify": ["http://127.0.0.1:1"], "evidence": ["party:usa", "-o", "pack.zip"], "person": ["Somebody"],
     "erase": ["4", "/data/chair", "--ground", "court_order"], "log init": ["--origin", "a"], "log export": ["folder"],
     "log recover": ["folder"], "log resume": ["--reason", "mended"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],

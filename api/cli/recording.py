@@ -18,7 +18,8 @@ from api.transfer.import_export import CLERK, Options, load, unload
 from ledger.errors import NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
-from ledger.writing.decision import ACTOR_NAME, Actor, Answer
+from ledger.settings import ACTOR_NAME
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import parse_json, read_body
 
 TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]

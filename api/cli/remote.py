@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import typer
 from pydantic_core import from_json
 
-from api.transfer.client import Answer, Client
 from ledger.errors import Denied, Fault, Invalid, LedgerError, NotFound, NotYet, Refused, Unavailable
 from ledger.settings import read_settings
+
+if TYPE_CHECKING:
+    from api.transfer.client import Answer
 
 Url = Annotated[
     str | None,
@@ -30,10 +32,12 @@ class Service:
     """Raises, for what the service refuses, what the ledger itself would raise; Unavailable where it does not answer."""
 
     def __init__(self, address: str) -> None:
+        from api.transfer.client import Client  # here, as a command on a database has no use for it
+
         key = read_settings().key
         self.client = Client(address, key.get_secret_value() if key else None)
 
-    def get(self, path: str, given: Mapping[str, Any] = {}, headers: Mapping[str, str] = {}) -> Answer:
+    def get(self, path: str, given: Mapping[str, Any] = {}, headers: Mapping[str, str] = {}) -> "Answer":
         query = f"?{urlencode(given)}" if given else ""
         return self._sound(self.client.ask(f"v1/{path}{query}", headers=headers))
 
@@ -56,12 +60,12 @@ class Service:
         for begin in range(after, size, PAGE):
             yield self.get("events", {"after": begin, "limit": min(PAGE, size - begin)}, LINES).body
 
-    def _sound(self, answer: Answer) -> Answer:
+    def _sound(self, answer: "Answer") -> "Answer":
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return answer
         raise self._error(answer)
 
-    def _error(self, answer: Answer) -> LedgerError:
+    def _error(self, answer: "Answer") -> LedgerError:
         try:
             problem = from_json(answer.body)
             slug, detail, faults = problem["type"].rpartition("/")[2], problem["detail"], problem.get("errors", [])

@@ -13,7 +13,7 @@ import psycopg
 from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import READ_ONLY
 from ledger.errors import Denied, Invalid, NotFound
-from ledger.writing.decision import ACTOR_NAME
+from ledger.settings import ACTOR_NAME
 
 SQL = sql_blocks("api.http", "auth.sql")
 KEY_BYTES = 32

@@ -1,6 +1,5 @@
 """What is recorded for a request, and what it is answered. Pure: what it rests on comes as an argument."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,9 +16,6 @@ from ledger.vocabulary.fields import Anomaly
 from ledger.vocabulary.kinds.source import Described, Registered
 from ledger.writing.admission import admit
 from ledger.writing.draft import Draft
-
-ACTOR_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
-"""What whoever records can be called."""
 
 
 class Actor(NamedTuple):
