@@ -32,7 +32,7 @@ QUESTIONS: list[list[str | int]] = [
     ["list", "milestones"], ["list", "milestone", "--overdue", "--sort", "-due", "--valid-at", "2025-01-01"],
     ["list", "milestones", "--not-overdue", "--limit", 3, "--valid-at", "2025-01-01"], ["list", "milestones", "--known-at", 8],
     ["list", "milestones", "--due-before", "2025-01-01"], ["list", "meetings", "--status", "hold"], ["list", "metings"],
-    ["list", "parties", "--kind", "state", "--text", "united"], ["list", "parties", "--sort", "due"], ["list", "agreements"],
+    ["list", "parties", "--kind", "state", "--text", "united"], ["list", "parties", "--sort", "due"], ["list", "parties", "--area", "space"], ["list", "meetings", "--overdue"], ["list", "agreements"],
     ["list", "meetings", "--ref", "party:usa"], ["list", "meetings", "--known-at", 99],
     ["search", "steel"], ["search", "part", "2"], ["search", "nothing"], ["export"], ["export", "--after", 5],
     ["export", "--after", 99],
@@ -75,16 +75,14 @@ def test_no_database_is_needed(served: tuple[Service, str], tmp_path: Path) -> N
         )
     )
     for _ in range(2):
-        told = run_bare("append", str(file), settings=there)
+        told = run_bare(there, "append", str(file))
         row = json.loads(told.splitlines()[0])
         assert row["anomalies"] == [{"code": "dangling_reference", "detail": "nothing is known of source:no"}]
         assert "event 1, milestone:m20: flagged, dangling_reference: nothing is known of source:no" in told
     service.given(THX)
-    [*_, last] = map(json.loads, run_bare("history", "milestone:m20", settings=there).splitlines())
+    [*_, last] = map(json.loads, run_bare(there, "history", "milestone:m20").splitlines())
     assert (last["type"], last["by"]) == ("milestone.described", "admin")
-    assert "by the name of the key" in run_bare(
-        "append", str(file), "--as", "me", code=2, settings=there | {"COLUMNS": "300"}
-    )
+    assert "by the name of the key" in run_bare(there | {"COLUMNS": "300"}, "append", str(file), "--as", "me", code=2)
 
 
 class NoLedger(BaseHTTPRequestHandler):

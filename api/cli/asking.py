@@ -78,6 +78,9 @@ def option(name: str) -> str:
 
 def read_query(shape: type[Q], given: Given, name: str = "") -> Q:
     """Raises typer.BadParameter, naming the option, which is ``name`` where it is called otherwise than the parameter."""
+    known = {one.alias or field for field, one in shape.model_fields.items()}
+    if unknown := [one for one in given if one not in known]:
+        raise typer.BadParameter(f"{option(unknown[0])} is for other lists: these have nothing of the sort")
     try:
         return shape.model_validate(given)
     except ValidationError as error:
