@@ -40,6 +40,8 @@ Origin = Annotated[
 AdminKey = Annotated[
     SecretStr, _made_of("[!-~]{16,500}", "give 16 to 500 letters, digits and signs of ASCII, and no space")
 ]
+ACTOR_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+"""What whoever records can be called: the holder of a key, or a name that is given on the machine itself."""
 
 
 def _networks(given: object) -> object:
@@ -109,7 +111,9 @@ class Settings(BaseSettings):
     witnesses: Path | None = None
     """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
-    """An API key, with which `ledger verify` reads a service whose reads are not public."""
+    """An API key, with which a command asks a service."""
+    url: str | None = None
+    """The address of a service, which commands that read or append ask in place of a database."""
     webhook_key: Path | None = None
     """The file with the key that the secrets of webhooks are made of; who has it signs and delivers."""
     webhook_http: bool = False

@@ -315,6 +315,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
 
 NEEDED = {
     "append": ["-"], "import_": ["-"], "show": ["party:usa"], "history": ["party:usa"], "create": ["me"], "revoke": ["me"],
+    "list": ["meetings"], "search": ["word"], "diff": ["party:usa", "1"],
     "verify": ["http://127.0.0.1:1"], "evidence": ["party:usa", "-o", "pack.zip"], "person": ["Somebody"],
     "erase": ["4", "/data/chair", "--ground", "court_order"], "log init": ["--origin", "a"], "log export": ["folder"],
     "log recover": ["folder"], "log resume": ["--reason", "mended"], "witness init": ["w.example/1", "--folder", "/dev/null/w"],
@@ -323,6 +324,8 @@ NEEDED = {
     "webhooks remove": ["w"],
 }  # fmt: skip
 """Arguments without which a command is misused."""
+THE_CODE_ALONE = {"vocabulary.new", "vocabulary.vocabulary"}
+"""Commands that ask no ledger."""
 
 
 def test_every_command_keeps_to_the_exit_codes_of_the_readme(
@@ -332,7 +335,7 @@ def test_every_command_keeps_to_the_exit_codes_of_the_readme(
     nowhere = make_conninfo("", host=str(tmp_path), user="ledger_service", dbname="ledger")
     blocked = tmp_path / "file"
     blocked.write_text("")
-    for place in COMMANDS:
+    for place in COMMANDS.keys() - THE_CODE_ALONE:
         module, name = place.split(".")
         words = [*([module] if module in GROUPS else []), name.removesuffix("_")]
         broken = {

@@ -64,7 +64,7 @@ def run_bare(settings: dict[str, str], *words: str, code: int = 0) -> str:
         [LEDGER, *words], capture_output=True, text=True, timeout=100, env=environment(None, **settings)
     )
     assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    return str(done.stdout + done.stderr)
 
 
 def test_keys_change_without_a_gap(service: Service, command: Command, path: Path) -> None:

@@ -25,6 +25,9 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
     "recording.export": (["export"], 0, ODD),
     "reading.show": (["show", "party:malta"], 0, f'"name": "{ODD}\\x9b31m"'),
     "reading.history": (["history", "party:malta"], 0, f"by entry 3: {ODD}\\x9b31m"),
+    "reading.list_": (["list", "parties"], 0, ODD),
+    "reading.search": (["search", "memo"], 0, ODD),
+    "reading.diff": (["diff", "party:malta", "1"], 0, ODD),
     "reading.replay": (["replay"], 0, f'name: null -> "{ODD}\\x9b31m"'),
     "auditing.audit": (["audit"], 0, f"at 3 entries: {ODD}"),
     "doctor.doctor": (["doctor"], 0, f"and position 3: {ODD}"),
@@ -51,6 +54,7 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
 NOTHING_OF_THE_LOG = {
     "demo.demo", "serving.serve", "operating.follow", "operating.rebuild", "operating.status", "database.migrate_",
     "log.init", "log.key", "log.rotate", "log.export", "log.recover", "log.resume", "witness.init", "witness.serve",
+    "vocabulary.new", "vocabulary.vocabulary",
 }  # fmt: skip
 """Commands that print names and numbers of their own alone."""
 

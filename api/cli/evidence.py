@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.reading import KnownAt, TheSubject, ValidAt, read_asked, read_subject, reading
+from api.cli.asking import reading
+from api.cli.reading import KnownAt, TheSubject, ValidAt, read_asked, read_subject
 from api.cli.terminal import say
 from api.transfer.evidence import files_of, write_zip
 from api.transfer.evidence_case import Case, gather

@@ -6,9 +6,8 @@ from uuid import UUID
 import typer
 
 from api.cli.opening import opened
-from api.cli.recording import show_answers, writing
+from api.cli.recording import As, read_actor, show_answers, told, writing
 from api.cli.terminal import say, show_rows
-from api.transfer.import_export import CLERK
 from ledger.errors import NotFound
 from ledger.vocabulary.codes import ErasureGround
 from ledger.writing.draft import read_erasure
@@ -33,11 +32,13 @@ def erase(
     entry: Annotated[str, typer.Argument(help="The entry that names the person: its position or id.")],
     pointer: Annotated[str, typer.Argument(help="Where it does, such as /data/participants/0/person.")],
     ground: Annotated[ErasureGround, typer.Option(help="On what ground.")],
+    as_: As = None,
 ) -> None:
+    actor = read_actor(as_)
     given = int(entry) if entry.isdecimal() else entry
     erasure = read_erasure({"entry": given, "pointer": pointer, "ground": ground})
     which = erasure.entry if isinstance(erasure.entry, int) else UUID(erasure.entry)
     with writing() as ledger:
         line, *_ = Queries(ledger.pool).event(which, Asked())
-        show_answers(ledger.append([erasure.draft(line)], CLERK))
+        show_answers([told(one) for one in ledger.append([erasure.draft(line)], actor)])
     say(f"erased: the name at {pointer} of entry {entry} is gone; backups hold it as long as they are kept")

@@ -4,19 +4,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic_core import to_json
 
 from api.cli.opening import opened, size_of
+from api.cli.remote import Service, Url, address_of
 from api.cli.terminal import say, show_rows
+from api.transfer.event_files import parse_toml
 from api.transfer.files import readable
 from api.transfer.import_export import CLERK, Options, load, unload
 from ledger.errors import NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
-from ledger.vocabulary.fields import Anomaly
-from ledger.writing.decision import Answer
+from ledger.settings import ACTOR_NAME
+from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import parse_json, read_body
 
 TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]
@@ -33,27 +36,47 @@ def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]
         yield ledger
 
 
-def append(file: TheFile) -> None:
+As = Annotated[
+    str | None, typer.Option("--as", help="Record as by this name. A service records by the name of the key.")
+]
+
+
+def read_actor(name: str | None) -> Actor:
+    """Who records. Raises typer.BadParameter."""
+    if name is not None and not ACTOR_NAME.fullmatch(name):
+        raise typer.BadParameter(f"--as {name!r}: a name is of small letters, digits, dots and dashes, such as a key's")
+    return CLERK._replace(authid=name) if name else CLERK
+
+
+def append(file: TheFile, as_: As = None, url: Url = None) -> None:
+    address, actor = address_of(url), read_actor(as_)
+    if address and as_:
+        raise typer.BadParameter("--as is for a database: a service records by the name of the key in LEDGER_KEY")
     with readable(file):
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     with undisturbed():
-        drafts = read_body(parse_json(body))
+        events = parse_toml(body) if file.suffix == ".toml" else parse_json(body)
+        drafts = read_body(events)
+    if address:
+        show_answers(Service(address).append(to_json(events)))
+        return
     with writing() as ledger:
-        show_answers(ledger.append(drafts, CLERK))
+        show_answers([told(one) for one in ledger.append(drafts, actor)])
 
 
-def show_answers(answers: list[Answer]) -> None:
+def told(answer: Answer) -> dict[str, Any]:
+    """What became of an event, as the service tells it."""
+    anomalies = [{"code": odd.code, "detail": odd.detail} for odd in answer.anomalies]
+    return {**answer._asdict(), "anomalies": anomalies}
+
+
+def show_answers(answers: list[dict[str, Any]]) -> None:
     """A row for each event, and in words what is odd about it."""
     columns = ("position", "subject", "version", "anomalies", "id")
-    rows = [(one.position, one.subject, one.version, list(map(_told, one.anomalies)), one.id) for one in answers]
-    show_rows(columns, rows)
+    show_rows(columns, [[one[column] for column in columns] for one in answers])
     for number, one in enumerate(answers, start=1):
-        for odd in one.anomalies:
-            say(f"event {number}, {one.subject}: flagged, {odd.code}: {odd.detail}", "yellow")
-
-
-def _told(odd: Anomaly) -> dict[str, str]:
-    return {"code": odd.code, "detail": odd.detail}
+        for odd in one["anomalies"]:
+            say(f"event {number}, {one['subject']}: flagged, {odd['code']}: {odd['detail']}", "yellow")
 
 
 def import_(
@@ -70,9 +93,10 @@ def import_(
         typer.Option(help="Record the lines that can be read, and write the others to this file.", metavar="FILE"),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse what would be recorded and flagged.")] = False,
+    as_: As = None,
 ) -> None:
     _check_outputs([file, mapping], [report, skip_unreadable])
-    options = Options(mapping, dry_run, report, skip_unreadable, strict)
+    options = Options(mapping, dry_run, report, skip_unreadable, strict, read_actor(as_))
     load(writing(dry_run=dry_run, patient=True), file, options)
 
 
@@ -92,7 +116,10 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
 
 
-def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0) -> None:
+def export(after: Annotated[int, typer.Option(help="Start after this position.", min=0)] = 0, url: Url = None) -> None:
+    if address := address_of(url):
+        _copy(Service(address).lines(after), after)
+        return
     with opened() as at, at.location.connect(patient=True) as connection:
         if after > (size := size_of(connection)):
             raise NotFound(f"--after is {after:,}, and the ledger has {size:,} entries")
@@ -101,3 +128,11 @@ def export(after: Annotated[int, typer.Option(help="Start after this position.",
         except BrokenPipeError:  # the reader of the output, such as `head`, has closed the pipe
             sys.exit(0)
     say(f"exported up to position {upto:,}")
+
+
+def _copy(pages: Iterator[bytes], after: int) -> None:
+    """Write what a service sends of the log."""
+    for page in pages:
+        sys.stdout.buffer.write(page)
+        after += page.count(b"\n")
+    say(f"exported up to position {after:,}")

@@ -68,9 +68,9 @@ def _show(replayed: Replayed, reads: Queries) -> None:
     tell(head, "bold")
     for change in replayed.changes:
         where = "" if change.subject == entry.originator_id else f" of {change.subject}"
-        old, new = (_brief(with_names(to_json(value).decode(), reads.connection)) for value in (change.old, change.new))
+        old, new = (brief(with_names(to_json(value).decode(), reads.connection)) for value in (change.old, change.new))
         tell(f"  {change.field}{where}: {old} -> {new}")
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
     return text if len(text) <= BRIEF else f"{text[:BRIEF]}…"

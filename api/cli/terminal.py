@@ -48,7 +48,9 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         for row in rows:
             write(to_json(dict(zip(columns, row, strict=True))).decode())
         return
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # a name that is cut short is none
     for row in rows:
         table.add_row(*map(_cell, row))
     out.print(table)

@@ -1,7 +1,6 @@
 """API keys: made once, shown once, kept as a digest; and what each role may do."""
 
 import logging
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
@@ -14,9 +13,9 @@ import psycopg
 from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import READ_ONLY
 from ledger.errors import Denied, Invalid, NotFound
+from ledger.settings import ACTOR_NAME
 
 SQL = sql_blocks("api.http", "auth.sql")
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 KEY_BYTES = 32
 log = logging.getLogger("ledger.http")
 
@@ -49,7 +48,7 @@ class KeyRow(NamedTuple):
 
 def create_key(connection: Connection, name: str, role: Role, key: str | None = None) -> str:
     """Make a key, or take the one given; returns it, and it is never to be had again. Raises Invalid."""
-    if not NAME.fullmatch(name):
+    if not ACTOR_NAME.fullmatch(name):
         raise Invalid(f"{name!r} is no name for a key: use small letters, digits, dots and dashes")
     key = key or f"pl_{token_urlsafe(KEY_BYTES)}"
     try:

@@ -1,6 +1,7 @@
 """Events from NDJSON or CSV files: one draft a line, each with its line number."""
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from uuid import UUID
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from api.transfer import ids
 from api.transfer.csv_tables import check_columns, csv_rows, find_delimiter
 from api.transfer.files import opened_text
 from api.transfer.report import About, Outcome, Remark, Report
-from ledger.errors import Invalid
+from ledger.errors import Fault, Invalid
 from ledger.vocabulary.fact import Fact, Person, found
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import Draft, Envelope, parse_json, read_draft
@@ -50,6 +51,15 @@ class Line:
     @property
     def about(self) -> About:
         return About(self.number, self.draft.subject, self.draft.fact.type)
+
+
+def parse_toml(body: bytes) -> Any:
+    """The event of a TOML file, or its ``events``; a date without quotes is one. Raises Invalid, saying where it cannot be read."""
+    try:
+        return from_json(to_json(tomllib.loads(body.decode())))
+    except (ValueError, RecursionError) as error:
+        detail = f"the file is no TOML: {error}"
+        raise Invalid(detail, [Fault("", detail, "toml")]) from None
 
 
 def read_lines(path: Path, report: Report) -> Iterator[RawEvent]:

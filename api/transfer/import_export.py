@@ -49,7 +49,7 @@ Lines = Callable[[Report], Iterator[Line]]
 class Options(NamedTuple):
     """How a file is imported: ``unreadable`` is the file for the lines that cannot be read, which are then skipped.
 
-    ``strict`` refuses what would be flagged.
+    ``strict`` refuses what would be flagged. ``actor`` records it.
     """
 
     mapping: Path | None = None
@@ -57,6 +57,7 @@ class Options(NamedTuple):
     report: Path | None = None
     unreadable: Path | None = None
     strict: bool = False
+    actor: Actor = CLERK
 
 
 class Input(NamedTuple):
@@ -129,9 +130,9 @@ def _check(source: Input, options: Options) -> int:
 def _record(ledger: Ledger, source: Input, count: int, options: Options) -> None:
     with report_to(options.report) as report:
         if options.dry_run:
-            _try(ledger, list(source.lines(report)), report, options.strict)
+            _try(ledger, list(source.lines(report)), report, options)
         else:
-            _import_all(ledger, source, count, report, options.strict)
+            _import_all(ledger, source, count, report, options)
         remarks = [_skip(source, report, options.unreadable)] if options.unreadable else []
         remarks += ["nothing was recorded: a dry run"] if options.dry_run else []
         _conclude(report, "; ".join(remarks))
@@ -144,13 +145,13 @@ def _skip(source: Input, report: Report, unreadable: Path) -> str:
     return f"skipped {len(report.unread)}, written to {unreadable}"
 
 
-def _import_all(ledger: Ledger, source: Input, count: int, report: Report, strict: bool) -> None:
+def _import_all(ledger: Ledger, source: Input, count: int, report: Report, options: Options) -> None:
     ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
     tune_gc()
     done = 0
     with progress("import", count) as advance:
         for batch in _batches(source.lines(report)):
-            _import(ledger, batch, report, strict)
+            _import(ledger, batch, report, options)
             report.flush()
             done += len(batch)
             advance(done)
@@ -166,24 +167,24 @@ def _next(lines: Iterator[Line]) -> list[Line]:
     return list(islice(lines, BATCH))
 
 
-def _import(ledger: Ledger, lines: list[Line], report: Report, strict: bool) -> None:
+def _import(ledger: Ledger, lines: list[Line], report: Report, options: Options) -> None:
     """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
     try:
-        answers = ledger.append([line.draft for line in lines], CLERK, strict=strict)
+        answers = ledger.append([line.draft for line in lines], options.actor, strict=options.strict)
     except (Refused, TooLarge) as error:
         if len(lines) == 1:
             report.refuse(lines[0].about, Remark("", str(error)))
         else:
             for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
-                _import(ledger, half, report, strict)
+                _import(ledger, half, report, options)
     else:
         for line, answer in zip(lines, answers, strict=True):
             _note(report, line, answer)
 
 
-def _try(ledger: Ledger, lines: list[Line], report: Report, strict: bool) -> None:
+def _try(ledger: Ledger, lines: list[Line], report: Report, options: Options) -> None:
     """Count what an import would do: what follows on a line that is refused is tried without it."""
-    answers = tried(ledger, [line.draft for line in lines], CLERK, strict=strict)
+    answers = tried(ledger, [line.draft for line in lines], options.actor, strict=options.strict)
     for line, answer in zip(lines, answers, strict=True):
         if isinstance(answer, Answer):
             _note(report, line, answer)

@@ -1,17 +1,12 @@
 """What a verifier reads, a directory or a service, and what it remembers: keys, and the last checkpoint of each log."""
 
 import os
-import zlib
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
-from time import monotonic
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from api.transfer.client import MAX_ANSWER_BYTES, Client, check_size
 from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
 from ledger.proofs.merkle import leaf_hash
@@ -32,10 +27,6 @@ from ledger.proofs.verifier import (
 from projections.tree.check import Leaves
 from projections.tree.recovery import Bundle
 
-TIMEOUT_S = 30
-MAX_FILE_BYTES = 2**25
-"""A full bundle of the largest entries is smaller."""
-
 
 def from_directory(directory: Path) -> Read:
     """Files of a directory of static tiles."""
@@ -43,8 +34,8 @@ def from_directory(directory: Path) -> Read:
     def read(path: str) -> bytes:
         try:
             with (directory / path).open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
-                _check_size(len(data), str(directory / path))
+                data = file.read(MAX_ANSWER_BYTES + 1)
+                check_size(len(data), str(directory / path))
                 return data
         except OSError as error:
             raise Unavailable(f"the log cannot be read: {in_words(error)}") from None
@@ -52,71 +43,22 @@ def from_directory(directory: Path) -> Read:
     return read
 
 
-def _check_size(size: int, name: str) -> None:
-    """Raises Unavailable for what is longer than any file of a log."""
-    if size > MAX_FILE_BYTES:
-        raise Unavailable(f"{name} has more than {MAX_FILE_BYTES:,} bytes, which no file of a log has")
-
-
 class KeyRefused(Unavailable):
     """The service answers others, not whoever has this key, or none."""
 
 
-class _KeyStaysHome(HTTPRedirectHandler):
-    """Follows redirects; the key of one host is told to no other."""
-
-    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
-        again = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if again and (again.type, again.host) != (req.type, req.host):
-            again.remove_header("Authorization")
-        return again
-
-
 def from_service(address: str, key: str | None) -> Read:
     """Files of a log over HTTP: of a service, by the address of its log, or of any web server. Raises Refused."""
-    if not address.startswith(("http://", "https://")):
-        raise Refused("address", f"{address!r} is no address of a service, such as https://ledger.example.org")
-    base, opener = address.rstrip("/"), build_opener(_KeyStaysHome)
-    headers = {"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    client = Client(address, key)
 
     def read(path: str) -> bytes:
-        try:
-            with opener.open(Request(f"{base}/{path}", headers=headers), timeout=TIMEOUT_S) as answer:  # noqa: S310
-                return _body(answer, f"{base}/{path}")
-        except HTTPError as error:
-            sort = KeyRefused if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Unavailable
-            raise sort(f"{base}/{path} answers {error.code}: {' '.join(str(error.reason).split())}") from None
-        except (OSError, HTTPException, ValueError, zlib.error) as error:
-            raise Unavailable(f"{base}/{path} cannot be read: {_why(error)}") from None
+        answer = client.ask(path)
+        if answer.status != HTTPStatus.OK:
+            sort = KeyRefused if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Unavailable
+            raise sort(f"{client.base}/{path} answers {answer.status}: {' '.join(answer.reason.split())}")
+        return answer.body
 
     return read
-
-
-def _body(answer: Any, name: str) -> bytes:
-    """All of an answer, which has a bound in bytes, packed and unpacked, and in time. Raises TimeoutError, too."""
-    until, data = monotonic() + TIMEOUT_S, bytearray()
-    while piece := answer.read1(2**16):
-        data += piece
-        _check_size(len(data), name)
-        if monotonic() > until:
-            raise TimeoutError
-    if answer.headers.get("Content-Encoding") != "gzip":
-        return bytes(data)
-    unpacking = zlib.decompressobj(wbits=31)
-    unpacked = unpacking.decompress(bytes(data), MAX_FILE_BYTES + 1)
-    _check_size(len(unpacked), name)
-    if not unpacking.eof:
-        raise zlib.error("it is cut short")
-    return unpacked
-
-
-def _why(error: Exception) -> str:
-    why = error.reason if isinstance(error, URLError) else error
-    if isinstance(why, TimeoutError):
-        return f"no answer within {TIMEOUT_S} s"
-    if isinstance(why, OSError) and why.strerror:
-        return in_words(why)
-    return f"it is no answer of a web server ({type(error).__name__})"
 
 
 class Memory:

@@ -1,5 +1,6 @@
 """What a writer hands in, before the ledger has made an entry of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, get_args
 
@@ -199,6 +200,8 @@ def _detail(error: ErrorDetails) -> str:
     form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
     if error["type"] == "model_type":
         form = "JSON object, such as an event is"
+    if error["type"] == "enum":
+        return error["msg"] + did_you_mean(str(error["input"]), re.findall("'([^']+)'", error["ctx"]["expected"]))
     return f"this is no {form}" if form else error["msg"].removeprefix("Value error, ")
 
 
