@@ -259,9 +259,9 @@ def test_the_reference_names_just_the_fields_that_states_show(told: Service) -> 
             whole = told.get(f"/v1/{plural_of(kind)}/{item['id']}").json()
             shown.setdefault("ParticipationState", set()).update(*whole.get("participation", ()))
     named = {name: {*shapes[name]["properties"]} for name in shown}
-    assert {name: shown[name] - named[name] for name in shown} == dict.fromkeys(shown, set())
+    assert {name: shown[name] - named[name] for name in shown} == {name: set() for name in shown}
     seldom = {"effective", "provisionally_applied", "former_names"}  # not of a stream in which each type is told once
-    assert {name: named[name] - shown[name] - seldom for name in shown} == dict.fromkeys(shown, set())
+    assert {name: named[name] - shown[name] - seldom for name in shown} == {name: set() for name in shown}
 
 
 @pytest.mark.parametrize("told", ["seed", "every_type"], indirect=True)

@@ -121,7 +121,8 @@ def test_every_read_takes_the_basis(service: Service) -> None:
 
 def test_the_reference_stands_where_clients_look(service: Service) -> None:
     """At /openapi.json, too, it is the same; it names each operation once, by a name of its own."""
-    assert service.get("/openapi.json").json() == (told := document(service))
+    told = document(service)
+    assert service.get("/openapi.json").json() == told
     names = [one["operationId"] for methods in told["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names)) > 0
 

@@ -41,6 +41,7 @@ LAYERS = (
     ("api.pages.timeline", "api.pages.dates", "api.pages.words", "api.formats"),
     (
         "api.http.problems",
+        "api.http.vocabulary_shapes",
         "api.http.shapes",
         "api.http.auth",
         "api.http.times",
