@@ -32,7 +32,8 @@ QUESTIONS: list[list[str | int]] = [
     ["list", "milestones"], ["list", "milestone", "--overdue", "--sort", "-due", "--valid-at", "2025-01-01"],
     ["list", "milestones", "--not-overdue", "--limit", 3, "--valid-at", "2025-01-01"], ["list", "milestones", "--known-at", 8],
     ["list", "milestones", "--due-before", "2025-01-01"], ["list", "meetings", "--status", "hold"], ["list", "metings"],
-    ["list", "parties", "--kind", "state", "--text", "united"], ["list", "parties", "--sort", "due"], ["list", "parties", "--area", "space"], ["list", "meetings", "--overdue"], ["list", "agreements"],
+    ["list", "parties", "--kind", "state", "--text", "united"], ["list", "parties", "--sort", "due"], ["list", "parties", "--area", "space"], ["list", "meetings", "--overdue"],
+    ["list", "initiatives", "--area", "spce"], ["list", "agreements"],
     ["list", "meetings", "--ref", "party:usa"], ["list", "meetings", "--known-at", 99],
     ["search", "steel"], ["search", "part", "2"], ["search", "nothing"], ["export"], ["export", "--after", 5],
     ["export", "--after", 99],
@@ -83,6 +84,16 @@ def test_no_database_is_needed(served: tuple[Service, str], tmp_path: Path) -> N
     [*_, last] = map(json.loads, run_bare(there, "history", "milestone:m20").splitlines())
     assert (last["type"], last["by"]) == ("milestone.described", "admin")
     assert "by the name of the key" in run_bare(there | {"COLUMNS": "300"}, "append", str(file), "--as", "me", code=2)
+
+
+def test_what_asks_no_service_begins_no_ledger_beside_it(tmp_path: Path) -> None:
+    """An import, or an erasure, where the environment names a service and no database, is refused, and nothing is made."""
+    there = {"LEDGER_URL": "https://ledger.example.org", "LEDGER_DATA": str(tmp_path / "data")}
+    file = tmp_path / "events.ndjson"
+    file.write_text(json.dumps(THX))
+    for words in (["import", str(file)], ["erase", "4", "/data/chair", "--ground", "court_order"]):
+        assert "this command asks no service" in run_bare(there, *words, code=4)
+    assert not (tmp_path / "data").exists()
 
 
 class NoLedger(BaseHTTPRequestHandler):

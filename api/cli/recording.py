@@ -15,10 +15,10 @@ from api.cli.terminal import say, show_rows
 from api.transfer.event_files import parse_toml
 from api.transfer.files import readable
 from api.transfer.import_export import CLERK, Options, load, unload
-from ledger.errors import NotFound
+from ledger.errors import Misconfigured, NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
-from ledger.settings import ACTOR_NAME
+from ledger.settings import ACTOR_NAME, read_settings
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import parse_json, read_body
 
@@ -27,7 +27,15 @@ TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input."
 
 @contextmanager
 def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]:
-    """The ledger, opened to record in it. One that is ``patient`` sets no limit on statements."""
+    """The ledger, opened to record in it. One that is ``patient`` sets no limit on statements.
+
+    Raises Misconfigured where the settings name a service and no database: what is meant for the one begins no ledger beside it.
+    """
+    settings = read_settings()
+    if settings.url and settings.dsn is None:
+        raise Misconfigured(
+            f"LEDGER_URL names {settings.url}, and this command asks no service: set LEDGER_DSN to its database, or unset LEDGER_URL"
+        )
     with (
         opened(to_change=not dry_run, may_begin=not dry_run) as at,
         at.location.pool(2, patient=patient) as pool,

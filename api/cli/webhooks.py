@@ -9,7 +9,7 @@ import typer
 from api.cli.delivering import allowed_by, source_of, webhook_key
 from api.cli.opening import opened
 from api.cli.terminal import say, show_rows, write
-from ledger.errors import Invalid, Misconfigured, Refused
+from ledger.errors import Invalid, Misconfigured, Refused, did_you_mean
 from ledger.settings import Settings, read_settings
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
@@ -61,10 +61,10 @@ def _check(wanted: Wanted) -> None:
     """Raises Invalid: what is mistyped would never be sent, and nobody would notice."""
     for type_ in wanted.types:
         if type_ not in FACTS:
-            raise Invalid(f"there is no type of event {type_!r}")
+            raise Invalid(f"there is no type of event {type_!r}{did_you_mean(type_, FACTS)}")
     for kind in wanted.kinds:
         if kind not in KINDS:
-            raise Invalid(f"there is no kind {kind!r}: there are {', '.join(KINDS)}")
+            raise Invalid(f"there is no kind {kind!r}: there are {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")
     for subject in wanted.subjects:
         if not re.fullmatch(Subject.pattern(), subject):
             raise Invalid(f"{subject!r} is no subject such as initiative:indus-x")
