@@ -285,24 +285,32 @@ class History:
                 states[lane] = self._evolved(lane, live, main, excused)
         if lanes[0] in states:
             self._flag(states[lanes[0]], live)
-        if MAIN in lanes:
-            if len(lanes) > 1 and MAIN in states:
-                self.kind.reconcile(states[MAIN], [states.get(lane) or self._at(lane, live) for lane in lanes[1:]])
-        elif main.status is None:
-            states[MAIN] = main.before(live)
-            states[MAIN].status = self.kind.statuses[0]
-            states[MAIN].credit_status(None, type(live.fact))
-            states[MAIN].sources = main.sources  # what they say is told of the party
+        if MAIN not in lanes and main.status is None:
+            states[MAIN] = self._of_a_party(main, live)
+        elif len(lanes) > 1 and MAIN in states:
+            parts = [states.get(lane) or self._at(lane, live) for lane in lanes if lane != MAIN]
+            self.kind.reconcile(states[MAIN], parts)
         for lane, state in states.items():
             self.lanes.setdefault(lane, []).append(StateAt(live.order, state))
         return states
 
     def _evolved(self, lane: str, live: LiveFact, main: State, excused: bool) -> State:
         """What a fact makes of the last state of a lane."""
+        if lane == MAIN != live.lanes[0]:
+            return self._of_a_party(main, live)
         state = self.state(lane).before(live)
         if main.status in self.kind.ended:
             state.over, state.over_by, state.excused = main.status, main.provenance["status"], excused
         (self.kind if lane == MAIN else PARTICIPATION).evolve(state, live.fact, lane)
+        return state
+
+    def _of_a_party(self, main: State, live: LiveFact) -> State:
+        """The main lane's state where a fact is of a party: it knows of the party's part, and nothing else is told of it."""
+        state = main.before(live)
+        state.sources, state.disputed = main.sources, main.disputed
+        if main.status is None:
+            state.status = self.kind.statuses[0]
+            state.credit_status(None, type(live.fact))
         return state
 
     def _at(self, lane: str, live: LiveFact) -> State:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-SHOWN_APART = frozenset({"provenance", "unknown", "version"})
+SHOWN_APART = frozenset({"derived", "provenance", "unknown", "version"})
 """Parts of a document that follow from the others."""
 
 FOLLOWS_FROM = {"overdue": ("due", "status")}

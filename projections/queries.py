@@ -51,6 +51,7 @@ class Filters:
     text: str | None = None
     due_before: date | None = None
     overdue: bool | None = None
+    in_force_for: int | None = None
 
 
 class StateRow(NamedTuple):

@@ -224,6 +224,9 @@ due < %(due_before)s
 -- name: filter_overdue
 (doc::json ->> 'overdue')::boolean = %(overdue)s
 
+-- name: filter_in_force_for
+(doc::json ->> 'in_force_for')::bigint >= %(in_force_for)s
+
 -- name: filter_text
 exists (
     select from search

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ledger.fold import StateAt
-from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.state import State
 
@@ -101,6 +101,7 @@ def document(kind: Kind, segment: Segment) -> bytes:
     """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
     state = segment.state
     shown = {"status": state.status, **kind.unstated, **state.fields}
+    derived = _derive(kind, state, shown)
     missing = unknown(shown)
     if kind.overdue_from:
         shown["overdue"] = segment.overdue
@@ -111,7 +112,24 @@ def document(kind: Kind, segment: Segment) -> bytes:
     shown["disputes"] = state.disputed
     shown["sources"] = state.sources
     shown["provenance"] = state.provenance
+    if derived:
+        shown["derived"] = [*derived]
+        shown["provenance"] = {**{path: told_by for path, (_, told_by) in derived.items()}, **state.provenance}
     return orjson.dumps(shown)
+
+
+def _derive(kind: Kind, state: State, shown: dict[str, Any]) -> dict[str, Derived]:
+    """Put in what follows from other facts, where nothing states it; returns that, by field."""
+    derived = {}
+    for path, one in kind.derived(state).items():
+        name, _, act = path.partition("/")
+        if act and not shown[name].get(act):
+            shown[name] = {**shown[name], act: one.value}
+            derived[path] = one
+        elif not act and not shown.get(name):
+            shown[name] = one.value
+            derived[path] = one
+    return derived
 
 
 def unknown(fields: dict[str, Any]) -> dict[str, str]:

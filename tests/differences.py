@@ -16,7 +16,7 @@ from projections.diff import said, stream_of
 from projections.segments import document, kind_of, segments
 from tests.service import Service
 
-SHOWN_APART = {"subject", "id", "agreement", "party", "version", "unknown", "provenance", "basis"}
+SHOWN_APART = {"subject", "id", "agreement", "party", "version", "unknown", "provenance", "basis", "derived"}
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-30"
 TODAY = datetime.now(UTC).date().isoformat()
 

@@ -205,6 +205,53 @@ def test_an_agreement_signed_by_whom_is_not_said() -> None:
     assert len(stream.shown()["alternatives"]["dates/signed"]) == 3
 
 
+def test_what_follows_from_its_parties_acts() -> None:
+    """Where nothing states an agreement's parties, they are those who signed or consented and have not withdrawn, in the order in
+    which they came; the first consent is dated, and marked is what follows. It is told for how many it is in force as long as
+    nothing says so of the whole, which stays a fact of its own. Whatever the order.
+    """
+    told = [
+        act("agreement.signed", "1998-01-01", signatories=[USA]),
+        act("agreement.consented", "1999-05-02", party="party:ind") | OTHER,
+        act("agreement.consented", "2000-05-02", party="party:acme"),
+        act("agreement.entered_into_force", "2001-01-01", party="party:ind"),
+        act("agreement.party_withdrew", "2003-01-01", party="party:ind"),
+    ]
+    for order in permutations(told):
+        stream = given(act("agreement.mentioned", "1990"), *order)
+        assert (stream.shown("1995-01-01")["parties"], stream.shown("1995-01-01")["unknown"]["parties"]) == (
+            None, "not_stated",
+        )  # fmt: skip
+        state = stream.shown("2002-01-01")
+        assert state["parties"] == ["party:usa", "party:ind", "party:acme"]
+        assert state["dates"]["consented"] == "1999-05-02"
+        assert (state["status"], state["in_force_for"]) == ("signed", 1)
+        assert state["derived"] == ["parties", "dates/consented", "in_force_for"]
+        assert "parties" not in state["unknown"]
+        assert state["sources"] == ["source:thx"], "what sources say of a party is told there"
+        assert {stream.history.recorded[one].fact.type for one in state["provenance"]["in_force_for"]} == {
+            "agreement.entered_into_force"
+        }
+        after = stream.shown("2004-01-01")
+        assert (after["parties"], after["dates"]["consented"]) == (["party:usa", "party:acme"], "2000-05-02")
+        assert "in_force_for" not in after
+    stream.append(act("agreement.entered_into_force", "2001-06-01"))
+    assert "in_force_for" not in stream.shown("2002-01-01")
+    assert stream.shown("2001-05-01")["in_force_for"] == 1
+    stream.append(act("agreement.described", "1991", parties=["party:usa"]))
+    state = stream.shown("2002-01-01")
+    assert (state["parties"], state["derived"]) == (["party:usa"], ["dates/consented"])
+
+
+def test_a_consents_day_in_dispute_is_so_for_the_agreement() -> None:
+    """The day that follows from a consent of which sources tell two has both beside it."""
+    told = [act("agreement.consented", day) for day in ("1999-05-02", "1999-06-02")]
+    for first, second in permutations([told[0], told[1] | OTHER]):
+        state = given(act("agreement.mentioned", "1990"), first, second).shown()
+        assert state["dates"]["consented"] == second["occurred"]
+        assert {one["value"] for one in state["alternatives"]["dates/consented"]} == {"1999-05-02", "1999-06-02"}
+
+
 USA, IND = {"party": "party:usa"}, {"party": "party:ind"}
 
 

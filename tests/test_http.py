@@ -470,6 +470,35 @@ def test_what_has_no_date_has_no_day_in_a_timeline(service: Service) -> None:
     assert [row.partition(",")[0] for row in rows[1:]] == [one["day"] or "" for one in items]
 
 
+def test_what_is_in_force_for_some_is_found(service: Service) -> None:
+    """An agreement that is in force for parties, while nothing says so of the whole, tells for how many, and is listed by that, on
+    any day and as known at any position.
+    """
+    # given
+    pact, parties = "agreement:pact", ("party:usa", "party:ind")
+    service.given(THX, USA, INDIA, event("agreement.mentioned", pact, "2019", title="A pact"))
+    service.given(*(event("agreement.consented", pact, "2020-01-01", party=one, method="accession") for one in parties))
+    service.given(event("agreement.entered_into_force", pact, "2021-01-01", party="party:usa"))
+    # when
+    state = service.get("/v1/agreements/pact").json()
+    # then
+    assert (state["status"], state["in_force_for"], state["parties"]) == ("mentioned", 1, [*parties])
+    assert state["derived"] == ["parties", "dates/consented", "in_force_for"]
+    assert state["provenance"]["in_force_for"] == [7]
+
+    def found(number: int, **basis: Any) -> list[str]:
+        answer = service.get("/v1/agreements", in_force_for=number, **basis).json()
+        return [one["id"] for one in answer["items"]]
+
+    assert (found(1), found(2), found(1, valid_at="2020-06-01"), found(1, known_at=6)) == (["pact"], [], [], [])
+    changed = service.get("/v1/agreements/pact/diff", **{"from": 6, "to": 7}).json()["changes"]
+    assert {one["field"]: one["entries"] for one in changed if one["subject"] == pact} == {"in_force_for": [7]}
+    service.given(event("agreement.entered_into_force", pact, "2022-01-01"))
+    assert (found(1), found(1, valid_at="2021-06-01")) == ([], ["pact"])
+    for wrong in ("0", "some"):
+        problem_of(service.get("/v1/agreements", in_force_for=wrong), 422)
+
+
 def test_min_position_waits_for_the_projections(service: Service) -> None:
     """Who has appended reads what they wrote, as soon as the follower has seen it."""
     service.given(THX)

@@ -50,7 +50,7 @@ def test_documents(entries: list[Recorded]) -> None:
             assert b"\n" not in document(kind_of(built.kind, lane), segment)
             assert shown["status"] in kind_of(built.kind, lane).statuses
             assert all(set(positions) <= live and positions for positions in shown["provenance"].values())
-            assert set(shown["provenance"]) == {"status", *segment.state.fields}
+            assert set(shown["provenance"]) == {"status", *segment.state.fields, *shown.get("derived", ())}
             assert {one["position"] for one in shown["anomalies"]} <= live
             assert set(shown["disputes"]) <= built.recorded.keys()
             assert shown["disputed"] == bool(shown["disputes"])

@@ -132,7 +132,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     AGREEMENT.name: _state(
         "title instrument_type binding ambit publicity parties:list initiatives:list subject_matter term:json end:date"
         " forum place places:json registrations:json relations:json amendments:json supplements:json upgrades:json"
-        " superseded_by:json description ground reason"
+        " superseded_by:json description ground reason in_force_for:integer derived:list"
     ),
     MEETING.name: _state(
         "title kind start:date end:date previous_starts:json place mode organisers:list participants:json invitees:json"

@@ -23,6 +23,7 @@ from ledger.errors import Fault, Invalid, RolledBack, did_you_mean
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
 from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.kinds.agreement import AGREEMENT
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
@@ -152,6 +153,17 @@ class MilestonesNarrowed(Narrowed):
         return replace(super().filters(), due_before=self.due_before, overdue=self.overdue)
 
 
+class AgreementsNarrowed(Narrowed):
+    """``in_force_for`` finds agreements of which nothing says that they are in force as a whole, and which are so for at least
+    as many parties.
+    """
+
+    in_force_for: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
+
+    def filters(self) -> Filters:
+        return replace(super().filters(), in_force_for=self.in_force_for)
+
+
 class ListQuery(Narrowed, Paged):
     """A page of a list. A cursor carries its basis, and goes with the same filters; ``count`` asks how many there are in all."""
 
@@ -160,7 +172,7 @@ class ListQuery(Narrowed, Paged):
 
 def _narrowed(kind: Kind) -> type[Narrowed]:
     """How the list of a kind is narrowed: with its own statuses and codes."""
-    base = MilestonesNarrowed if kind.overdue_from else Narrowed
+    base = MilestonesNarrowed if kind.overdue_from else AgreementsNarrowed if kind is AGREEMENT else Narrowed
     words = {"status": kind.statuses, "kind": kind.categories} | ({"area": [*Area]} if kind.has_areas else {})
     narrowed: dict[str, Any] = {name: (one_of(codes, kind.plural) | None, None) for name, codes in words.items()}
     return cast("type[Narrowed]", create_model(base.__name__, __base__=base, **narrowed))

@@ -121,7 +121,11 @@ class PersonShape(BaseModel):
 
 
 class State(BaseModel):
-    """A stream's state. Each kind has fields of its own beside these: ``api.http.vocabulary_shapes`` adds them."""
+    """A stream's state. Each kind has fields of its own beside these: ``api.http.vocabulary_shapes`` adds them.
+
+    ``derived`` names what no entry states and what follows from others: of an agreement its parties and first consent, from what
+    its parties did, and for how many of them it is in force while nothing says so of the whole.
+    """
 
     subject: str
     id: str
@@ -135,6 +139,7 @@ class State(BaseModel):
     sources: list[str]
     dates: dict[str, str | None]
     effective: dict[str, str] = {}
+    derived: list[str] = []
     provenance: dict[str, list[int]]
     unverified: dict[str, list[int]]
 

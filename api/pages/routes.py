@@ -42,7 +42,7 @@ DRAWN, DRAWN_FACTS = 200, 1_000
 YEAR_S = 31_536_000
 ABOUT_THE_ROW = {
     "subject", "id", "version", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
-    "unverified", "basis",
+    "unverified", "basis", "derived",
 }  # fmt: skip
 """What a state says of itself; the rest is about its subject."""
 
@@ -66,7 +66,7 @@ class PageRoute(Patient):
         return {field.alias or name for one in models if one for name, field in one.model_fields.items()}
 
 
-FILTERS = ("status", "kind", "area", "party", "ref", "text", "due_before", "overdue")
+FILTERS = ("status", "kind", "area", "party", "ref", "text", "due_before", "overdue", "in_force_for")
 FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ledger.vocabulary.acts import Account, Act
 from ledger.vocabulary.codes import AnomalyCode
+from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject, references
 
 ValidOrder = tuple[date, int, int]
@@ -53,6 +54,15 @@ class Anomaly(NamedTuple):
     detail: str
 
 
+class Share(NamedTuple):
+    """The part of one party, as far as the whole follows from it: where it stands, when it consented, and who says so."""
+
+    status: str
+    told_by: tuple[int, ...]
+    consented: PartialDate | None
+    consents: tuple[int, ...]
+
+
 class Former(NamedTuple):
     """The values that were told of a field for earlier days, the current one perhaps among them, and who told of changes."""
 
@@ -80,6 +90,7 @@ class Fields:
     former: dict[str, Former] = field(default_factory=dict)  # of fields whose earlier values are kept in a list
     fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
     revoked_until: date | None = None  # until then the next notice to take effect has been revoked already
+    shares: dict[str, Share] = field(default_factory=dict)  # of each party, in the order in which they came
     over: str | None = None  # the status in which the stream has ended, if ``live`` comes after that
     over_by: tuple[int, ...] = ()  # the entries that tell of the end
     excused: bool = False  # it may stand after the end, because what reopens the stream is of the same day

@@ -70,6 +70,17 @@ def _nothing(main: State, others: list[State]) -> None:
     pass
 
 
+class Derived(NamedTuple):
+    """What follows from other facts of a state, where nothing states it: the value, and the entries from which it follows."""
+
+    value: Any
+    told_by: tuple[int, ...]
+
+
+def _none_derived(state: State) -> Mapping[str, Derived]:
+    return {}
+
+
 def _one_lane(fact: Fact) -> tuple[str, ...]:
     return (MAIN,)
 
@@ -80,7 +91,8 @@ class Kind:
 
     ``fields`` are shown in every state, ``null`` where nothing gives them, ``also`` once a fact has given them: these are
     fields of its facts. ``lists`` are made of several facts, and ``shows`` has the types of all else. ``lanes`` names the lanes a fact concerns;
-    ``reconcile`` shows on the main lane what a fact did to the others. ``plural`` names a list of such streams; ``related``
+    ``reconcile`` shows on the main lane what a fact did to the others; ``derived`` are the fields, and with
+    ``dates/`` before them the days, that follow from that. ``plural`` names a list of such streams; ``related``
     are the kinds whose states belong to one of this kind, as they refer to it, in the order in which they are shown;
     ``overdue_from`` tells from which day on a state is late without any fact, where that can be; ``cycle_ends`` are the
     statuses, beside those that end it, after which everything may happen again.
@@ -99,6 +111,7 @@ class Kind:
     shows: Mapping[str, Any] = field(default_factory=dict)
     lanes: Callable[[Fact], tuple[str, ...]] = _one_lane
     reconcile: Callable[[State, list[State]], None] = _nothing
+    derived: Callable[[State], Mapping[str, Derived]] = _none_derived
     related: tuple[str, ...] = ()
     overdue_from: Callable[[State], date | None] | None = None
     cycle_ends: frozenset[str] = frozenset()

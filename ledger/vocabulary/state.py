@@ -59,7 +59,7 @@ class State(Fields):
             self.status, self.fields.copy(), self.provenance.copy(), self.alternatives,
             self.today.copy() if is_same_day else {}, self.refs, self.sources, self.anomalies,
             self.disputed + live.disputed, live, (live.position,), self.before_end, self.acts, self.former,
-            self.fresh_from, self.revoked_until,
+            self.fresh_from, self.revoked_until, self.shares,
         )  # fmt: skip
         state._cite(live.fact)
         return state

@@ -106,7 +106,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 10
+    version = 11
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -145,5 +145,5 @@ def _told(state: State) -> tuple[Any, ...]:
     """All that a row is made of."""
     return (
         state.status, state.fields, state.provenance, state.alternatives, state.anomalies, state.disputed, state.sources,
-        [*state.fields], [*state.provenance],
+        [*state.fields], [*state.provenance], state.shares, [*state.shares],
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ledger.vocabulary.acts import DAYS, Account, Act, conflicts
+from ledger.vocabulary.acts import Account, Act, conflicts
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
@@ -23,6 +23,7 @@ from ledger.vocabulary.codes import (
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AgreementRef, AnyPerson, Fact, InitiativeRef, Months, Name, Part, PartyRef, Text
 from ledger.vocabulary.kind import Kind, items, transition
+from ledger.vocabulary.kinds.shares import derived, share_of
 from ledger.vocabulary.state import MAIN, State
 
 
@@ -253,10 +254,14 @@ class Described(_Descriptive, type="agreement.described", describes=True, outlas
 
 
 def lanes(fact: Fact) -> tuple[str, ...]:
-    """A fact about one party concerns that party alone; signatures concern the instrument too."""
+    """A fact about one party concerns that party alone; signatures, and what makes or ends its part, the instrument too."""
     match fact:
         case Signed():
             return (MAIN, *dict.fromkeys(signatory.party for signatory in fact.signatories))
+        case Consented() | ConsentWithdrawn() | SignatureWithdrawn() | PartyWithdrew():
+            return (fact.party, MAIN)
+        case EnteredIntoForce() if fact.party:
+            return (fact.party, MAIN)
         case _OneParty() | _AnyParty() if fact.party:
             return (fact.party,)
         case _:
@@ -305,15 +310,17 @@ def _sign_unnamed(state: State) -> None:
 
 
 def reconcile(main: State, others: list[State]) -> None:
-    """The instrument was signed on the first day on which anybody has signed it, as that is told now; and all days that are in
-    dispute of parties' signatures are in dispute of the instrument's.
+    """The instrument keeps the part of each party. It was signed on the first day on which anybody has signed it, as that is
+    told now; and all days that are in dispute of parties' signatures and consents are in dispute of the instrument's.
     """
     disputed = dict[str, list[int]]()
-    for lane, party in zip(main.now.lanes[1:], others, strict=True):
+    for lane, party in zip([one for one in main.now.lanes if one != MAIN], others, strict=True):
+        main.shares = {**main.shares, lane: share_of(party)}
         _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, ()))
-        for name in DAYS if party.alternatives else ():
-            if said := party.alternatives.get(f"{name}/signed"):
-                main.list_sides(f"{name}/signed", said)
+        for path, said in party.alternatives.items():
+            field, _, act = path.partition("/")
+            if act == "signed" or (field, act[:10]) == ("dates", "consented/"):
+                main.list_sides(f"{field}/{act[:10].rstrip('/')}", said)
         if not party.is_apart and len(told := party.acts.get(SIGNED, ())) > 1:
             for name in conflicts(main.account, told):
                 disputed.setdefault(name, []).extend([one.position for one in told])
@@ -374,8 +381,9 @@ AGREEMENT = Kind(
         "registrations": items(Registered, occurred=PartialDate | None),
         "superseded_by": items(Superseded, occurred=PartialDate | None),
     },
-    shows={"end": PartialDate | None, "provisionally_applied": bool},
+    shows={"end": PartialDate | None, "provisionally_applied": bool, "in_force_for": int},
     evolve=evolve,
     lanes=lanes,
     reconcile=reconcile,
+    derived=derived,
 )  # fmt: skip
