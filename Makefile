@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench pictures lock clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: $(READY) ## Bring the code into its format
 
 bench: $(READY) ## Measure beside what people would pick instead (QUICK=1: three minutes)
 	$(BIN)/python -m benchmarks
+
+pictures: $(READY) ## Take the pictures in docs/ anew, from a demo (needs Chromium)
+	$(BIN)/python docs/take_pictures.py
 
 lock: $(READY) ## Make the lock file anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet --group dev pyproject.toml -o requirements.lock
