@@ -64,6 +64,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "initiative.party_left": {"party": "party:usa"},
     "initiative.commitment_made": {"commitment": "steel", "strength": "pledge"},
     "initiative.commitment_revised": {"commitment": "steel"},
+    "initiative.commitment_partly_fulfilled": {"commitment": "steel", "quantity": "4"},
     "initiative.commitment_fulfilled": {"commitment": "steel"},
     "initiative.commitment_withdrawn": {"commitment": "steel"},
     "initiative.objective_stated": {"text": "To cross the river"},
@@ -170,7 +171,7 @@ _LAB = {
     "identifiers": [{"scheme": "ror", "id": "00x"}],
 }  # fmt: skip
 _BRIDGE = {
-    "name": "A bridge", "kind": "co_production", "short_name": "Bridge", "areas": ["logistics", "space"],
+    "name": "A bridge", "kind": "co_production", "short_name": "Bridge", "areas": ["logistics", "other"], "other_areas": ["Bridges"],
     "objective": "To cross the river", "parent": "initiative:parent",
     "parties": [{"party": "party:ind", "role": "funder"}],
 }  # fmt: skip
@@ -206,6 +207,9 @@ MORE: dict[str, dict[str, Any]] = {
     "initiative.party_joined": {"on_behalf_of": "party:acme"},
     "initiative.commitment_made": _STEEL,
     "initiative.commitment_revised": _STEEL,
+    "initiative.commitment_partly_fulfilled": {
+        "amount": "300000", "currency": "USD", "quantity": "4", "unit": "t", "text": "Four tonnes",
+    },
     "agreement.mentioned": _PACT,
     "agreement.negotiation_opened": _PACT,
     "agreement.adopted": _PACT | {"forum": "An assembly", "place": "A hall"},
@@ -229,7 +233,7 @@ MORE: dict[str, dict[str, Any]] = {
     "meeting.reinstated": {"reason": "Both sides wish it", "start": "2024-06-12"},
     "meeting.held": _TALKS,
     "meeting.attendance_recorded": {"participants": [_SOMEBODY]},
-    "meeting.topic_discussed": {"about": "initiative:other", "verb": "reviewed", "emphasis": "strong"},
+    "meeting.topic_discussed": {"label": "Roads", "about": "initiative:other", "verb": "reviewed", "emphasis": "strong"},
     "meeting.statement_made": {"speakers": [_SOMEBODY], "about": "agreement:other", "text": "Well done"},
     "meeting.described": _TALKS,
     "milestone.reported": _ROOF,

@@ -57,7 +57,7 @@ LEADS_TO = {
 STATUSES = ["reported", "identified", "active", "suspended", "finalising", "closed", "cancelled"]
 LIFECYCLE = [
     "reported", "planned", "launched", "activated", "party_joined", "party_left", "commitment_made",
-    "commitment_revised", "commitment_fulfilled", "commitment_withdrawn", "objective_stated", "claim_recorded",
+    "commitment_revised", "commitment_partly_fulfilled", "commitment_fulfilled", "commitment_withdrawn", "objective_stated", "claim_recorded",
     "related", "suspended", "resumed", "finalising", "closed", "cancelled", "reopened", "described",
 ]  # fmt: skip
 

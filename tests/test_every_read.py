@@ -164,7 +164,7 @@ def rows_of(told: Service) -> dict[str, dict[str, Any]]:
 
 def stated(states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What is stated of each. Whether something is overdue depends on the day, and a story is of no day."""
-    follows = ("provenance", "unknown", "overdue")
+    follows = ("provenance", "unknown", "overdue", "derived")
     known = {
         subject: {name: one for name, one in state.items() if name not in follows and not is_nothing(name, one)}
         for subject, state in states.items()

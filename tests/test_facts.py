@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from ledger.errors import Invalid
 from ledger.vocabulary import codes
+from ledger.vocabulary.areas import AREA_STANDARDS
+from ledger.vocabulary.countries import FORMER_COUNTRIES
 from ledger.vocabulary.fact import COMMON, Fact
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import parse_json, read_body, read_draft
@@ -30,7 +32,7 @@ from tests.minimal import (
 )
 
 _SHEET = "title description publisher author url published retrieved language media_type sha256"
-_BRIDGE = "short_name areas objective parent parties"
+_BRIDGE = "short_name areas other_areas objective parent parties"
 _PACT = "title description instrument_type binding ambit publicity parties initiatives subject_matter term"
 _TALKS = "description kind start end place mode organisers invitees participants parent initiatives agreements"
 _COMMITMENT = "from to amount currency quantity unit due text"
@@ -62,6 +64,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "initiative.related": ("other relation", ""),
     "initiative.commitment_made": ("commitment strength", _COMMITMENT),
     "initiative.commitment_revised": ("commitment", f"strength {_COMMITMENT}"),
+    "initiative.commitment_partly_fulfilled": ("commitment", "amount currency quantity unit text"),
     "initiative.commitment_fulfilled": ("commitment", ""),
     "initiative.commitment_withdrawn": ("commitment", ""),
     "initiative.objective_stated": ("text", ""),
@@ -109,7 +112,7 @@ VOCABULARY: dict[str, tuple[str, str]] = {
     "meeting.reinstated": ("", "reason start"),
     "meeting.held": ("", "title description participants place kind start end initiatives agreements parent"),
     "meeting.attendance_recorded": ("participants", ""),
-    "meeting.topic_discussed": ("topic", "about verb emphasis"),
+    "meeting.topic_discussed": ("topic", "label about verb emphasis"),
     "meeting.statement_made": ("act", "speakers about text"),
     "meeting.outcome_recorded": ("kind ref", ""),
     "meeting.described": ("", f"title {_TALKS}"),
@@ -145,9 +148,13 @@ SOURCELESS = {type_ for type_ in FACTS if type_.startswith(("entry.", "source.")
 
 CODES: dict[type[StrEnum], str] = {
     codes.Modality: "stated implied author_claim inferred",
-    codes.SourceKind: "news_article official_readout press_release treaty_text gazette dataset speech social_post other",
+    codes.SourceKind: (
+        "news_article official_readout press_release treaty_text gazette dataset speech social_post report legislation "
+        "depositary_notification website other"
+    ),
     codes.PartyKind: (
-        "state government_body armed_force international_org company industry_body academic fund consortium forum other"
+        "state government_body armed_force international_org company industry_body academic fund consortium forum "
+        "supranational other"
     ),
     codes.SuccessionMode: "continuation merger split dissolution",
     codes.InitiativeKind: (
@@ -155,7 +162,8 @@ CODES: dict[type[StrEnum], str] = {
         "workstream framework other"
     ),
     codes.Role: (
-        "lead funder accountable extending implementer supplier licensor recipient participant observer host organiser"
+        "lead funder accountable extending implementer supplier licensor recipient participant observer host organiser "
+        "candidate invited"
     ),
     codes.InitiativeRelation: "parent child sibling co_funded third_party continues replaces",
     codes.Strength: "declaratory pledge firm delivered",
@@ -163,7 +171,10 @@ CODES: dict[type[StrEnum], str] = {
         "policy_coordination exercises peacekeeping research_development co_development co_production "
         "technology_transfer procurement_trade industrial_base innovation_ecosystem jet_engines munitions land_mobility "
         "space maritime_security regional_security interoperability information_sharing classified_information "
-        "logistics liaison_officers officer_exchange education_training operational_cooperation cyber other"
+        "logistics liaison_officers officer_exchange education_training operational_cooperation cyber "
+        "trade climate environment energy health critical_minerals artificial_intelligence quantum undersea education science "
+        "migration employment finance digital industry agriculture water transport tourism culture justice human_rights "
+        "emergency_response other"
     ),
     codes.InstrumentType: (
         "treaty convention agreement protocol exchange_of_notes exchange_of_letters memorandum_of_understanding "
@@ -397,10 +408,13 @@ def test_the_world_is_no_reason(reason: str) -> None:
     assert faults(example | {"data": example["data"] | {"reason_code": reason}}) == {"/data/reason_code": "enum"}
 
 
-@pytest.mark.parametrize("code", ["XX", "in", "IND", "U", "", "I1", "ZZ", "UK", "EU"])
+@pytest.mark.parametrize("code", ["XX", "in", "IND", "U", "", "I1", "ZZ", "UK", "UN"])
 def test_country_codes(code: str) -> None:
-    """A country is a code of ISO 3166-1 alpha-2 in capitals, and one that is or was assigned."""
+    """A country is a code of ISO 3166-1 alpha-2 in capitals, and one that is or was assigned; or the one reserved for the
+    European Union.
+    """
     example = MINIMAL["party.registered"]
+    assert fact_of(example | {"data": example["data"] | {"country": "EU", "kind": "supranational"}})
     assert list(faults(example | {"data": example["data"] | {"country": code}})) == ["/data/country"]
     assert fact_of(example | {"data": example["data"] | {"country": "GB"}})
 
@@ -413,10 +427,40 @@ def test_currency_codes(code: str) -> None:
     assert fact_of(example | {"data": example["data"] | {"currency": "INR"}})
 
 
+def test_areas_that_are_not_of_defence_alone() -> None:
+    """Each says from which standard it is taken; those before it are of the dataset that the list names."""
+    areas = list(codes.Area)
+    general = areas[areas.index(codes.Area.trade) : areas.index(codes.Area.other)]
+    assert [*AREA_STANDARDS] == general
+
+
+def test_an_area_that_no_code_names_keeps_its_label() -> None:
+    """The label stands beside the codes, of which ``other`` is one."""
+    told = {"data": MINIMAL["initiative.reported"]["data"] | {"areas": ["trade", "other"], "other_areas": ["Falconry"]}}
+    assert given(MINIMAL["initiative.reported"] | told).shown()["other_areas"] == ["Falconry"]
+    topic = MINIMAL["meeting.topic_discussed"] | {"data": {"topic": "other", "label": "Falconry"}}
+    assert given(MINIMAL["meeting.held"], topic).shown()["topics"][0]["label"] == "Falconry"
+
+
+def test_a_part_of_a_commitment() -> None:
+    """What was kept of it is listed with how much, each part once; the commitment itself is still to be kept."""
+    made = MINIMAL["initiative.commitment_made"] | {"occurred": "2020"}
+    part = MINIMAL["initiative.commitment_partly_fulfilled"]
+    stream = given(MINIMAL["initiative.reported"] | {"occurred": "2019"}, made)
+    for day, source, amount in (("2021", "thx", "4"), ("2021-03", "doc", "4"), ("2022", "thx", "3")):
+        data = {"commitment": "steel", "amount": amount, "currency": "INR"}
+        stream.append(part | {"occurred": day, "sources": [{"source": f"source:{source}"}], "data": data})
+    state = stream.shown()
+    assert [(one["amount"], one["occurred"]) for one in state["fulfilments"]] == [("4", "2021-03"), ("3", "2022")]
+    assert state["commitments"][0]["status"] == "made"
+    assert sorted(state["provenance"]["fulfilments"]) == [103, 104, 105]
+    assert faults(part | {"data": {"commitment": "steel"}})
+
+
 def test_codes_of_the_past(subtests: pytest.Subtests) -> None:
     """A state or a currency that is no more is recorded as what it was."""
     party, promise = MINIMAL["party.registered"], MINIMAL["initiative.commitment_made"]
-    for code in ("SU", "YU", "DD", "CS", "AN", "ZR", "BU", "TP", "RH", "HV", "YD", *codes.FORMER_COUNTRIES):
+    for code in ("SU", "YU", "DD", "CS", "AN", "ZR", "BU", "TP", "RH", "HV", "YD", *FORMER_COUNTRIES):
         with subtests.test(code):
             assert own(fact_of(party | {"data": party["data"] | {"country": code}}))["country"] == code
     for code in ("DEM", "FRF", "ITL", "SUR", "YUM", "CSK", "DDM", "XEU", "ZWD", "HRK", "BGN", "ANG", "VEB"):

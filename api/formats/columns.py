@@ -126,7 +126,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         "name short_name kind country parent former_names:json identifiers:json succeeded_by:json description reason"
     ),
     INITIATIVE.name: _state(
-        "name short_name kind areas:list objective parent parties:json start:date end:date commitments:json objectives:json"
+        "name short_name kind areas:list other_areas:list objective parent parties:json start:date end:date commitments:json"
+        " fulfilments:json objectives:json"
         " claims:json relations:json description reason"
     ),
     AGREEMENT.name: _state(

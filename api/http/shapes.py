@@ -121,11 +121,7 @@ class PersonShape(BaseModel):
 
 
 class State(BaseModel):
-    """A stream's state. Each kind has fields of its own beside these: ``api.http.vocabulary_shapes`` adds them.
-
-    ``derived`` names what no entry states and what follows from others: of an agreement its parties and first consent, from what
-    its parties did, and for how many of them it is in force while nothing says so of the whole.
-    """
+    """A stream's state. Each kind has fields of its own beside these: ``api.http.vocabulary_shapes`` adds them."""
 
     subject: str
     id: str
@@ -139,7 +135,6 @@ class State(BaseModel):
     sources: list[str]
     dates: dict[str, str | None]
     effective: dict[str, str] = {}
-    derived: list[str] = []
     provenance: dict[str, list[int]]
     unverified: dict[str, list[int]]
 

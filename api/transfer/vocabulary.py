@@ -6,6 +6,7 @@ from inspect import cleandoc
 from textwrap import wrap
 from typing import Any, NamedTuple
 
+from ledger.vocabulary.areas import AREA_STANDARDS
 from ledger.vocabulary.correction import CORRECTIONS
 from ledger.vocabulary.fact import COMMON, Fact
 from ledger.vocabulary.kind import Kind
@@ -17,6 +18,8 @@ DATES = {"edtf": "date such as 2024-09-25, 2024-09, 2024 or 2024-09-25/2024-09-2
 OBJECT = "fields of their own"
 FOR_THE_LEDGER = "dataschema"
 """A field that the ledger fills in."""
+STANDARDS: dict[str, dict[Any, str]] = {"Area": {**AREA_STANDARDS}}
+"""Where single codes of a list are taken from."""
 LARGEST = 10**9
 """A bound above this is the storage's, and told to nobody."""
 SAID = {
@@ -195,6 +198,9 @@ def _used(facts: tuple[type[Fact], ...]) -> Iterator[str]:
         yield f"### {name}\n"
         yield from [f"{cleandoc(told[name])}\n"] if told[name] else []
         yield f"{', '.join(f'`{code}`' for code in one.codes)}\n"
+        yield from [f"- `{code}`: {said}" for code, said in STANDARDS.get(name, {}).items()] + [""] * (
+            name in STANDARDS
+        )
 
 
 def _all(fields: Iterable[Field]) -> Iterator[Field]:

@@ -23,6 +23,10 @@ class SourceKind(StrEnum):
     dataset = auto()
     speech = auto()
     social_post = auto()
+    report = auto()
+    legislation = auto()
+    depositary_notification = auto()
+    website = auto()
     other = auto()
 
 
@@ -37,6 +41,7 @@ class PartyKind(StrEnum):
     fund = auto()
     consortium = auto()
     forum = auto()
+    supranational = auto()
     other = auto()
 
 
@@ -45,37 +50,6 @@ class SuccessionMode(StrEnum):
     merger = auto()
     split = auto()  # type: ignore[assignment]  # it hides str.split, which nobody calls on a code
     dissolution = auto()
-
-
-FORMER_COUNTRIES = {
-    "AN": "Netherlands Antilles, until 2010",
-    "BU": "Burma, until 1989",
-    "CS": "Czechoslovakia, until 1993; Serbia and Montenegro, until 2006",
-    "CT": "Canton and Enderbury Islands, until 1984",
-    "DD": "German Democratic Republic, until 1990",
-    "DY": "Dahomey, until 1977",
-    "FQ": "French Southern and Antarctic Territories, until 1979",
-    "FX": "Metropolitan France, until 1997",
-    "HV": "Upper Volta, until 1984",
-    "JT": "Johnston Island, until 1986",
-    "MI": "Midway Islands, until 1986",
-    "NH": "New Hebrides, until 1980",
-    "NQ": "Dronning Maud Land, until 1983",
-    "NT": "Neutral Zone, until 1993",
-    "PC": "Trust Territory of the Pacific Islands, until 1986",
-    "PU": "US Miscellaneous Pacific Islands, until 1986",
-    "PZ": "Panama Canal Zone, until 1980",
-    "RH": "Southern Rhodesia, until 1980",
-    "SU": "USSR, until 1992",
-    "TP": "East Timor, until 2002",
-    "VD": "Democratic Republic of Viet-Nam, until 1977",
-    "WK": "Wake Island, until 1986",
-    "YD": "Democratic Yemen, until 1990",
-    "YU": "Yugoslavia, until 2003",
-    "ZR": "Zaire, until 1997",
-}
-"""ISO 3166-3: the alpha-2 codes of countries that are no more, and when each was withdrawn. Those that have come to stand
-for another country are among the codes of today."""
 
 
 class InitiativeKind(StrEnum):
@@ -108,6 +82,8 @@ class Role(StrEnum):
     observer = auto()
     host = auto()
     organiser = auto()
+    candidate = auto()
+    invited = auto()
 
 
 class InitiativeRelation(StrEnum):
@@ -132,7 +108,9 @@ class Strength(StrEnum):
 
 
 class Area(StrEnum):
-    """Defense Cooperation Agreement Dataset (Kinne 2020), and the areas that the seed names."""
+    """Of defence, as in the Defense Cooperation Agreement Dataset (Kinne 2020), and those that the seed names; and of all else,
+    each from a standard of its own. What is none of them is ``other``, with a label beside it.
+    """
 
     policy_coordination = auto()
     exercises = auto()
@@ -159,6 +137,30 @@ class Area(StrEnum):
     education_training = auto()
     operational_cooperation = auto()
     cyber = auto()
+    trade = auto()
+    climate = auto()
+    environment = auto()
+    energy = auto()
+    health = auto()
+    critical_minerals = auto()
+    artificial_intelligence = auto()
+    quantum = auto()
+    undersea = auto()
+    education = auto()
+    science = auto()
+    migration = auto()
+    employment = auto()
+    finance = auto()
+    digital = auto()
+    industry = auto()
+    agriculture = auto()
+    water = auto()
+    transport = auto()
+    tourism = auto()
+    culture = auto()
+    justice = auto()
+    human_rights = auto()
+    emergency_response = auto()
     other = auto()
 
 

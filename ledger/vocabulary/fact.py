@@ -24,7 +24,8 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema, to_json
 
 from ledger.errors import Unreadable
-from ledger.vocabulary.codes import FORMER_COUNTRIES, Modality
+from ledger.vocabulary.codes import Modality
+from ledger.vocabulary.countries import FORMER_COUNTRIES, SUPRANATIONAL
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import Bounds
 
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 PRINTABLE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 SLUG = r"[a-z0-9][a-z0-9-]{0,99}"
-COUNTRIES = frozenset(countries_by_alpha2) | FORMER_COUNTRIES.keys()
+COUNTRIES = frozenset(countries_by_alpha2) | FORMER_COUNTRIES.keys() | SUPRANATIONAL.keys()
 CURRENCIES = frozenset(currency.name for currency in Currency)
 """Those in use, and those that were withdrawn: both lists of ISO 4217."""
 
@@ -59,7 +60,9 @@ Months = Annotated[int, Field(ge=1, le=12_000), Number]
 
 def _country(code: str) -> str:
     if code not in COUNTRIES:
-        raise ValueError(f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US, and none of its past")
+        raise ValueError(
+            f"{code!r} is no country code of ISO 3166-1 alpha-2, such as IN or US, nor EU, and none of its past"
+        )
     return code
 
 

@@ -42,7 +42,7 @@ DUE = Table(
 
 class DueItems(Projection):
     name = "due"
-    version = 2
+    version = 3
     tables = (DUE,)
 
     def note(self, change: Change, changes: Changes) -> None:

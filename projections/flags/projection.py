@@ -42,7 +42,7 @@ FLAGS = Table(
 
 class Flags(Projection):
     name = "flags"
-    version = 1
+    version = 2
     tables = (FLAGS,)
 
     def note(self, change: Change, changes: Changes) -> None:

@@ -41,7 +41,7 @@ TIMELINE = Table(
 
 class Timeline(Projection):
     name = "timeline"
-    version = 6
+    version = 7
     tables = (TIMELINE,)
 
     def note(self, change: Change, changes: Changes) -> None:

@@ -381,7 +381,7 @@ AGREEMENT = Kind(
         "registrations": items(Registered, occurred=PartialDate | None),
         "superseded_by": items(Superseded, occurred=PartialDate | None),
     },
-    shows={"end": PartialDate | None, "provisionally_applied": bool, "in_force_for": int},
+    shows={"end": PartialDate | None, "provisionally_applied": bool, "in_force_for": int, "derived": list[str]},
     evolve=evolve,
     lanes=lanes,
     reconcile=reconcile,

@@ -1,13 +1,24 @@
 """Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ledger.vocabulary.acts import Act, Saying
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Modality, Role, Strength
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Amount, CurrencyCode, Fact, InitiativeRef, Name, Part, PartyRef, Slug, Subject, Text
+from ledger.vocabulary.fact import (
+    Amount,
+    CurrencyCode,
+    Fact,
+    InitiativeRef,
+    Name,
+    Part,
+    PartyRef,
+    Slug,
+    Subject,
+    Text,
+)
 from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import State
 
@@ -24,6 +35,7 @@ class _Descriptive(Fact):
     kind: InitiativeKind | None = None
     short_name: Name | None = None
     areas: tuple[Area, ...] = Field(default=(), max_length=30)
+    other_areas: tuple[Name, ...] = Field(default=(), max_length=30)
     objective: Text | None = None
     parent: InitiativeRef | None = None
     parties: tuple[PartyRole, ...] = Field(default=(), max_length=500)
@@ -89,6 +101,23 @@ class CommitmentMade(_Commitment, type="initiative.commitment_made"):
 
 class CommitmentRevised(_Commitment, type="initiative.commitment_revised"):
     """A commitment was changed: the fields given replace the earlier ones."""
+
+
+class CommitmentPartlyFulfilled(Fact, type="initiative.commitment_partly_fulfilled"):
+    """A part of a commitment was kept: how much. The rest is still to be kept."""
+
+    commitment: Slug
+    amount: Amount | None = None
+    currency: CurrencyCode | None = None
+    quantity: Amount | None = None
+    unit: Name | None = None
+    text: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_how_much(self) -> Self:
+        if not (self.amount or self.quantity or self.text):
+            raise ValueError("say which part was kept: an amount, a quantity or a text")
+        return self
 
 
 class CommitmentFulfilled(Fact, type="initiative.commitment_fulfilled"):
@@ -178,6 +207,8 @@ def evolve(state: State, fact: Fact, lane: str) -> None:
             _leave(state, fact)
         case CommitmentMade() | CommitmentRevised() | CommitmentFulfilled() | CommitmentWithdrawn():
             _commit(state, fact)
+        case CommitmentPartlyFulfilled():
+            state.add("fulfilments", {**fact.own, "occurred": fact.occurred})
         case Related():
             state.include("relations", fact.own)
         case Suspended() | Closed() | Cancelled() | Reopened():
@@ -311,7 +342,7 @@ INITIATIVE = Kind(
     related=("initiative", "agreement", "meeting", "milestone"),
     facts=(
         Reported, Planned, Launched, Activated, PartyJoined, PartyLeft, CommitmentMade, CommitmentRevised,
-        CommitmentFulfilled, CommitmentWithdrawn, ObjectiveStated, ClaimRecorded, Related, Suspended, Resumed,
+        CommitmentPartlyFulfilled, CommitmentFulfilled, CommitmentWithdrawn, ObjectiveStated, ClaimRecorded, Related, Suspended, Resumed,
         Finalising, Closed, Cancelled, Reopened, Described,
     ),
     # IATI ActivityStatus 2.03: 1 identified, 2 active, 3 finalising, 4 closed, 5 cancelled, 6 suspended
@@ -329,13 +360,14 @@ INITIATIVE = Kind(
         Reopened: transition("active", "closed cancelled", once=True, back=True),
     },
     fields=("name", "short_name", "kind", "areas", "objective", "parent", "parties"),
-    also=("start", "end", "reason"),
+    also=("other_areas", "start", "end", "reason"),
     lists={
         "parties": items(PartyJoined, PartyLeft, left=PartialDate | Literal["undated"]),
         "commitments": items(
             CommitmentMade, CommitmentRevised, CommitmentFulfilled, CommitmentWithdrawn,
             status=Literal["made", "revised", "fulfilled", "withdrawn"],
         ),
+        "fulfilments": items(CommitmentPartlyFulfilled, occurred=PartialDate | None),
         "objectives": items(ObjectiveStated, modality=Modality, position=int),
         "claims": items(ClaimRecorded, modality=Modality, position=int),
         "relations": items(Related),

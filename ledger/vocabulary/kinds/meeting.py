@@ -115,6 +115,7 @@ class TopicDiscussed(Fact, type="meeting.topic_discussed", describes=True):
     """What was talked about: an area, and the thing it was about."""
 
     topic: Area
+    label: Name | None = None
     about: Subject | None = None
     verb: Name | None = None
     emphasis: Name | None = None
