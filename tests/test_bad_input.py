@@ -546,7 +546,14 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
 
     pages.given(event("milestone.met", "milestone:m0", "2024-10"))
     cursor = pages.get("/v1/milestones/m0/timeline", limit=1).json()["next"]
-    for location in ([], ["2024-02-30", 1, 1], ["2024-01-01", "x", 1], ["2024-01-01", 1, 2**70], ["2024-01-01", -1, 1]):
+    for location in (
+        [],
+        ["2024-02-30", 1, 1],
+        ["2024-01-01", "x", 1],
+        ["2024-01-01", 1, 2**70],
+        ["2024-01-01", -(2**40), 1],
+        ["2024-01-01", 1, -1],
+    ):
         response = pages.get("/v1/milestones/m0/timeline", limit=1, cursor=tampered(cursor, after=location))
         assert pointers_of(response) == ["cursor"], location
 

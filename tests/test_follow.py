@@ -344,7 +344,8 @@ def test_rows_begin_and_end_with_the_entries_of_their_own_stream(
 
 
 def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: Follower, reader: Connection) -> None:
-    """What concerns one party of an agreement stands in that party's row, and moves neither the others nor the whole."""
+    """What concerns one party of an agreement stands in that party's row, and moves not the others; of the whole it moves only what
+    follows from its parties: who they are, the first consent, and for how many it is in force."""
     given(
         THX, USA, INDIA,
         event("agreement.signed", "agreement:mou", "2020-01-01",
@@ -359,6 +360,8 @@ def test_each_party_of_an_agreement_has_rows_of_its_own(given: Given, follower: 
          order by lane, valid_from""").fetchall()  # fmt: skip
     assert found == [
         ("agreement", "", "signed", "2020-01-01"),
+        ("agreement", "", "signed", "2021-01-01"),
+        ("agreement", "", "signed", "2022-01-01"),
         ("participation", "party:ind", "signatory", "2020-01-01"),
         ("participation", "party:third", "bound", "2022-01-01"),
         ("participation", "party:usa", "signatory", "2020-01-01"),

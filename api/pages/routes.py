@@ -151,7 +151,7 @@ def _subject_routes(kind: str) -> APIRouter:
         fields = [name for name in document if name not in ABOUT_THE_ROW and name not in names]
         drawing = drawing_of(reads, document, basis)
         return Page(request, reads, basis, subject).show(
-            "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing,
+            "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing, reasons=reasons_of(document),
         )  # fmt: skip
 
     @pages.get("/{id}/history")
@@ -238,11 +238,19 @@ def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
     return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
 
 
+def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
+    """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
+    found: dict[str, set[int]] = {}
+    for name, positions in state["provenance"].items():
+        found.setdefault(name.partition("/")[0], set()).update(positions)
+    return {field: sorted(positions) for field, positions in found.items()}
+
+
 def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:
     whole, basis = reads.whole(subject, asked)
     state = from_json(whole_json(whole, basis))
-    provenance = state["provenance"] if field is None else {field: state["provenance"].get(field)}
-    if provenance.get(field, ()) is None:
+    provenance = {name: positions for name, positions in reasons_of(state).items() if field in (None, name)}
+    if field and not provenance:
         raise NotFound(f"nothing is known of {field} of {subject} on {basis.valid_at}, as of position {basis.known_at}")
     events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)
     fields = [
