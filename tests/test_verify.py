@@ -4,15 +4,17 @@ import gzip
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from api.transfer import client
 from ledger.database.connection import Connection
 from ledger.errors import Unavailable
 from ledger.proofs.checkpoint import Checkpoint
@@ -261,6 +263,38 @@ def test_what_is_no_log_is_told_as_that(kind: str, verify: Verify) -> None:
     for address in raw(ODD[kind]):
         told = verify(address, code=3 if kind == "a page" else 4).stderr
         assert told.count("\n") == 1
+
+
+ENDLESS = {
+    "heads": (b"HTTP/1.1 200 OK\r\nA: ", b"x"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "the size of a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n"),
+    "a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_an_answer_without_end_is_given_up(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is that does not end, and though something comes now and then."""
+    monkeypatch.setattr(client, "TIMEOUT_S", 1)
+    over = Event()
+
+    def dribble(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection, suppress(OSError):
+            connection.sendall(ENDLESS[what][0])
+            while not over.wait(0.05):
+                connection.sendall(ENDLESS[what][1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=dribble, args=[listener])
+        thread.start()
+        try:
+            with pytest.raises(Unavailable, match="no answer within 1 s"):
+                client.Client(f"http://127.0.0.1:{listener.getsockname()[1]}", None).ask("checkpoint")
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_what_is_neither_export_nor_proof_is_told_as_that(verify: Verify, command: Command, tmp_path: Path) -> None:

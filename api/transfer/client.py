@@ -1,9 +1,10 @@
 """HTTP to a service or a web server, within bounds: of bytes, packed and unpacked, and of time; a key goes to one host alone."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from http.client import HTTPException
-from time import monotonic
+from threading import Thread
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -48,14 +49,33 @@ class Client:
         name = f"{self.base}/{path}"
         try:
             request = Request(name, body, {**self.headers, **headers})  # noqa: S310
-            try:
-                answer = self.opener.open(request, timeout=TIMEOUT_S)
-            except HTTPError as error:
-                answer = error
-            with answer:
-                return Answer(answer.status, answer.reason, answer.headers, _body(answer, name))
+            return _in_time(lambda: self._ask(request, name))
         except (OSError, HTTPException, ValueError, zlib.error) as error:
             raise Unavailable(f"{name} cannot be read: {_why(error)}") from None
+
+    def _ask(self, request: Request, name: str) -> Answer:
+        try:
+            answer = self.opener.open(request, timeout=TIMEOUT_S)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            return Answer(answer.status, answer.reason, answer.headers, _body(answer, name))
+
+
+def _in_time(ask: Callable[[], Answer]) -> Answer:
+    """An end to it all, in a thread that is left to itself then: heads, interim answers and trailers may never end, as each read of
+    theirs is short. Raises TimeoutError, and what ``ask`` raises.
+    """
+    answer = Future[Answer]()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer.result(TIMEOUT_S)
 
 
 def check_size(size: int, name: str) -> None:
@@ -65,13 +85,11 @@ def check_size(size: int, name: str) -> None:
 
 
 def _body(answer: Any, name: str) -> bytes:
-    """All of an answer, which has a bound in bytes, packed and unpacked, and in time. Raises TimeoutError, too."""
-    until, data = monotonic() + TIMEOUT_S, bytearray()
+    """All of an answer, which has a bound in bytes, packed and unpacked."""
+    data = bytearray()
     while piece := answer.read1(2**16):
         data += piece
         check_size(len(data), name)
-        if monotonic() > until:
-            raise TimeoutError
     if answer.headers.get("Content-Encoding") != "gzip":
         return bytes(data)
     unpacking = zlib.decompressobj(wbits=31)
