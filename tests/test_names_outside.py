@@ -11,6 +11,7 @@ from ledger.database.connection import Connection
 from projections.tree.keys import LogKeys
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA
+from tests.lying import Lie, lying
 from tests.service import ADMIN_KEY, Service, listening
 from tests.signing import Sign, exported, tamper
 from tests.test_erasure import erase
@@ -42,12 +43,12 @@ def address(peopled: Service) -> Iterator[str]:
 def verify(address: str, command: Command, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Verify:
     """``ledger verify`` of the service, with an API key or none."""
 
-    def run(api_key: str = "", *more: object, code: int = 0, where: object = "") -> Any:
+    def run(api_key: str = "", *more: object, code: int = 0, where: object = "", at: str = address) -> Any:
         given = [f"--log-key={one.verifier}" for one in LogKeys.read(key).keys]
         settings = {"XDG_STATE_HOME": str(tmp_path / "state")} | ({"LEDGER_KEY": api_key} if api_key else {})
         monkeypatch.delenv("LEDGER_KEY", raising=False)  # of the run before
-        at = [where, f"--service={address}"] if where else [address]
-        return command("verify", *at, *given, *more, code=code, **settings)
+        places = [where, f"--service={at}"] if where else [at]
+        return command("verify", *places, *given, *more, code=code, **settings)
 
     return run
 
@@ -115,6 +116,43 @@ def test_an_erased_name_that_came_back_is_an_alarm(
     assert rows(done) == [
         {"position": 4, "finding": f"the name at {POINTER} is kept, and entry 5 tells that it was erased: run `ledger restored`"}
     ]  # fmt: skip
+
+
+def persons_told(**otherwise: Any) -> Lie:
+    """Nothing opens a commitment any more, and a history tells this of each person."""
+
+    def lie(path: str, document: Any) -> None:
+        if "disclose" in path:
+            document["disclosures"] = {}
+        for item in document.get("items", ()) if "/history" in path else ():
+            for one in item.get("persons", ()):
+                one.update(otherwise)
+
+    return lie
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [{"erased": {"position": "x"}}, {"erased": [1]}, {"erased": None}, {"erased": {"position": None}}, {"pointer": {}, "erased": 1}],
+)  # fmt: skip
+def test_what_is_told_of_a_missing_name_has_a_shape(otherwise: Any, address: str, verify: Verify) -> None:
+    """What has another is no answer of a ledger: one sentence, exit code 4, and no traceback."""
+    with lying(address, persons_told(**otherwise)) as at:
+        done = verify(ADMIN_KEY, code=4, at=at)
+    assert "/history is no answer of a ledger" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_whoever_sees_one_name_sees_all(peopled: Service, address: str, verify: Verify, sign: Sign) -> None:
+    """A service that refuses this or that name to a key that sees others withholds what it should show: that is told."""
+    peopled.given(TALKS | {"id": "00000000-0000-4000-8000-000000000009", "subject": "meeting:more-talks"})
+    sign().round()
+
+    def lie(path: str, document: Any) -> int | None:
+        return 403 if path.startswith("/v1/events/5?disclose") else None
+
+    with lying(address, lie) as at:
+        assert "/v1/events/5?disclose=true answers 403" in verify(ADMIN_KEY, code=4, at=at).stderr
 
 
 def test_a_copy_alone_holds_no_names(peopled: Service, command: Command, key: Path, tmp_path: Path) -> None:

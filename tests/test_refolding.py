@@ -12,6 +12,7 @@ from projections.tree.keys import LogKeys
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA, event
 from tests.generator import Generator
+from tests.lying import Lie, lying
 from tests.service import ADMIN_KEY, Service, listening
 from tests.signing import Sign, exported
 from tests.test_names import TALKS
@@ -144,3 +145,47 @@ def test_what_is_no_service_is_told_as_that(seeded: Service, verify: Verify, tmp
     tiles = exported(seeded.location, tmp_path / "tiles")
     with listening(seeded) as (host, port):
         assert "answers 404" in verify(tiles, f"--service=http://{host}:{port}/elsewhere", code=4).stderr
+
+
+def twice(path: str, document: Any) -> None:
+    """A list has another state before the one that follows from the entries."""
+    if path.startswith("/v1/agreements?"):
+        document["items"].insert(0, document["items"][0] | {"status": "terminated"})
+
+
+def part_twice(path: str, document: Any) -> None:
+    if path.startswith("/v1/agreements/"):
+        document["participation"] *= 2
+
+
+def by_itself(path: str, document: Any) -> None:
+    """A state by itself is another than in the list."""
+    if path.startswith("/v1/agreements/"):
+        document["title"] = "Another pact"
+
+
+def as_truth(path: str, document: Any) -> None:
+    """Neither 2.0 nor true is what an integer is."""
+    if path.startswith("/v1/agreements?"):
+        document["items"][0]["version"] = float(document["items"][0]["version"])
+
+
+@pytest.mark.parametrize(
+    ("lie", "code", "told"),
+    [
+        (twice, 4, "the service tells agreement:pact twice"),
+        (part_twice, 4, "the service tells party:usa twice"),
+        (by_itself, 3, '"field":"title","what":"the service tells it in two ways"'),
+        (as_truth, 3, '"field":"version","what":"the service tells it otherwise"'),
+    ],
+)
+def test_a_service_tells_each_state_once_and_in_one_way(
+    lie: Lie, code: int, told: str, service: Service, sign: Sign, verify: Verify
+) -> None:
+    """What stands beside a sound state, or in its place elsewhere, is found as well."""
+    service.given(THX, USA, *PACT)
+    sign().round()
+    with listening(service) as (host, port), lying(f"http://{host}:{port}", lie) as address:
+        done = verify(address, code=code)
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

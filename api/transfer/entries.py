@@ -24,7 +24,7 @@ class Entries:
     """
 
     def __init__(self, *, whole: bool) -> None:
-        self.database = sqlite3.connect("", isolation_level=None)
+        self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # any thread may tidy up
         self.database.execute(
             "create table entries (position integer primary key, subject text, id text, of_names bool, line blob)"
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from heapq import merge
 from itertools import groupby
+from json import dumps
 from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -116,18 +117,22 @@ class Told:
         self.read, self.basis = read, {"known_at": known_at, "valid_at": day.isoformat()}
 
     def states(self, kind: str) -> Iterator[tuple[str, Document]]:
-        """Every state of a kind, as the lists tell it, in their order. Raises Unavailable."""
+        """Every state of a kind, as the lists tell it, in their order, each once. Raises Unavailable."""
         cursor: dict[str, Any] | None = {}
+        last = ""
         while cursor is not None:
             page = self._ask(f"v1/{KINDS[kind].plural}", limit=PAGE, **cursor)
             found = _documents(page, "items", "subject")
+            last = _last_in_order(last, [subject for subject, _ in found])
             yield from found
             cursor = {"cursor": page["next"]} if found and page.get("next") else None
 
-    def parts(self, subject: Subject) -> dict[str, Document]:
-        """The parts that parties have in a stream. Raises Unavailable."""
+    def whole(self, subject: Subject) -> tuple[Document, dict[str, Document]]:
+        """A state as it is told by itself, and the parts that parties have in its stream. Raises Unavailable."""
         whole = self._ask(f"v1/{KINDS[subject.kind].plural}/{subject.id}")
-        return dict(_documents(whole, PARTICIPATION.plural, "party"))
+        parts = _documents(whole, PARTICIPATION.plural, "party")
+        _last_in_order("", [party for party, _ in parts])
+        return whole, dict(parts)
 
     def _ask(self, path: str, **more: Any) -> Document:
         try:
@@ -147,6 +152,15 @@ def _documents(answer: Document, group: str, name: str) -> list[tuple[str, Docum
         raise _no_answer(group) from None
 
 
+def _last_in_order(before: str, names: Sequence[str]) -> str:
+    """The last of names that follow on the one before. What is told twice could be told in two ways. Raises Unavailable."""
+    for one in names:
+        if one <= before:
+            raise Unavailable(f"the service tells {one} twice, or out of order: this is no answer of a ledger")
+        before = one
+    return before
+
+
 def _no_answer(path: str) -> Unavailable:
     return Unavailable(f"what the service tells of {path} is no answer of a ledger")
 
@@ -154,13 +168,15 @@ def _no_answer(path: str) -> Unavailable:
 def differences(made: Made, told: Told, report: Callable[[int], None]) -> Iterator[Difference]:
     """Where what the service tells is not what the entries make. Raises Unavailable, and Unreadable.
 
-    The main states are read in lists, and the parts that parties have with each stream that can have such.
+    The main states are read in lists; those of streams in which parties can have parts once more, with these.
     """
     pairs = (pair for kind in KINDS for pair in _paired(made.states(kind), told.states(kind)))
     for done, (subject, lanes, shown) in enumerate(pairs, 1):
         yield from _compared(subject, lanes.get(MAIN, {}), shown)
         if lanes and shown and KINDS[subject.kind].has_parts:
-            yield from _compared_parts(subject, lanes, told.parts(subject))
+            whole, parts = told.whole(subject)
+            yield from _compared_whole(subject, lanes[MAIN], shown, whole)
+            yield from _compared_parts(subject, lanes, parts)
         report(done)
 
 
@@ -174,6 +190,13 @@ def _paired(
         for _, one, side in found:
             pair[side] = one
         yield Subject(subject), pair[0], pair[1]
+
+
+def _compared_whole(subject: Subject, made: Document, listed: Document, whole: Document) -> Iterator[Difference]:
+    """The fields of a state that are told in one way in the list, and in another by themselves."""
+    for field in sorted(listed):
+        if field not in whole or not _same(listed[field], whole[field]):
+            yield Difference(_entry(made, field), str(subject), field, "the service tells it in two ways")
 
 
 def _compared_parts(
@@ -191,9 +214,14 @@ def _compared(subject: Subject, made: Document, told: Document, party: str = "")
         return
     ours = made | ({"agreement": subject, "party": party} if party else {"subject": subject, "id": subject.id})
     for field in sorted(ours.keys() | told.keys()):
-        if field not in ours or field not in told or ours[field] != _without_names(told[field]):
+        if field not in ours or field not in told or not _same(ours[field], _without_names(told[field])):
             what = "the service does not tell it" if field not in told else "the service tells it otherwise"
             yield Difference(_entry(made, field), name, field, what)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """As JSON, in which 1 is not true."""
+    return one == other and dumps(one, sort_keys=True) == dumps(other, sort_keys=True)
 
 
 def _only(made: Document) -> str:
