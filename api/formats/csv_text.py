@@ -29,5 +29,6 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def safe(cell: str) -> str:
-    """The cell, with an apostrophe before what a spreadsheet would take for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    """The cell, with an apostrophe before what a spreadsheet would take for a formula; and before one that has apostrophes before
+    it already, so that it is known which of them to take away."""
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
