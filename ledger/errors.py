@@ -142,6 +142,10 @@ class Unavailable(LedgerError):
         self.detail, self.cause = detail, cause
 
 
+class TakesTooLong(Unavailable):
+    """A request with fewer events may be decided in time."""
+
+
 class NotAsSigned(LedgerError):
     """It says how the log differs, and what to do."""
 

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -18,11 +20,15 @@ import pytest
 
 from api.transfer.event_files import read_drafts, read_lines
 from api.transfer.files import count_lines
-from api.transfer.import_export import BATCH, unload
+from api.transfer.import_export import BATCH, Options, load, unload
 from api.transfer.report import MOST_FAULTS, Report
 from ledger.database.connection import Connection, LedgerLocation
+from ledger.errors import TakesTooLong
+from ledger.service import Ledger
+from ledger.writing import pending
 from ledger.writing.decision import Answer
 from tests.commands import LEDGER, environment, lines_of, run
+from tests.conftest import CLERK
 from tests.examples import THX, event
 
 Given = Callable[..., list[Answer]]
@@ -86,6 +92,25 @@ def test_what_is_refused_is_left_out_alone(location: LedgerLocation, reader: Con
     assert told[-1] == f"appended {2 * BATCH - 5}, repeated 3, refused 5"
     streams = reader.execute("select stream from entries order by position").fetchall()
     assert [one for (one,) in streams] == [f"party:p{n}" for n in range(2 * BATCH) if n not in refused]
+
+
+def test_what_takes_too_long_to_decide_is_sent_in_parts(
+    ledger: Ledger, reader: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a whole batch cannot be decided in time, its parts are, and all of it is recorded, in its order."""
+    # given: each look at the clock finds it a hundredth of a second later, so that some 250 events are decided in time
+    passed = count()
+    monkeypatch.setattr(pending, "monotonic", lambda: monotonic() + next(passed) / 100)
+    file = lines_of(tmp_path / "events.ndjson", *map(party, range(BATCH)))
+    with pytest.raises(TakesTooLong, match="send fewer events"):
+        ledger.append([draft.draft for draft in read_drafts(read_lines(file, Report()), uuid4(), Report())], CLERK)
+
+    # when
+    load(nullcontext(ledger), file, Options())
+
+    # then
+    streams = reader.execute("select stream from entries order by position").fetchall()
+    assert [one for (one,) in streams] == [f"party:p{n}" for n in range(BATCH)]
 
 
 def test_a_fault_at_the_end_of_a_long_file(location: LedgerLocation, reader: Connection, tmp_path: Path) -> None:

@@ -75,6 +75,9 @@ ENTRY_TOO_LARGE = _problem("entry-too-large", 422, "The entry is too large", "Sh
 ID_REUSED = _problem("id-reused", 422, "The id stands for another entry", "Use a new id for new content.")
 NOT_YET = _problem("not-yet", 503, "The projections are behind", "Ask again shortly.")
 UNAVAILABLE = _problem("unavailable", 503, "The database cannot do it now", "Send the same again, with the same ids.")
+TAKES_TOO_LONG = _problem(
+    "takes-too-long", 503, "It takes too long to decide", "Send fewer events in a request, with the same ids."
+)
 UNREADABLE = _problem(
     "unreadable",
     503,
@@ -98,6 +101,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.NotYet: NOT_YET,
     errors.Unreadable: UNREADABLE,
     errors.Unavailable: UNAVAILABLE,
+    errors.TakesTooLong: TAKES_TOO_LONG,
     errors.NotAsSigned: UNAVAILABLE,
     errors.Misconfigured: UNAVAILABLE,
     errors.LedgerError: INTERNAL,

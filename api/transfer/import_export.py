@@ -22,7 +22,7 @@ from api.transfer.report import Outcome, Remark, Report, report_to
 from api.transfer.rows import read_table
 from api.transfer.trial import tried
 from ledger.database.connection import Connection, sql_blocks
-from ledger.errors import Refused, TooLarge
+from ledger.errors import Refused, TakesTooLong, TooLarge
 from ledger.process import tune_gc, undisturbed
 from ledger.service import Ledger
 from ledger.vocabulary.codes import AnomalyCode
@@ -168,15 +168,19 @@ def _next(lines: Iterator[Line]) -> list[Line]:
 
 
 def _import(ledger: Ledger, lines: list[Line], report: Report, options: Options) -> None:
-    """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out."""
+    """Append a batch at once; if a line is refused, one half after the other, so that only that line is left out; and so if
+    the whole takes too long to decide.
+    """
     try:
         answers = ledger.append([line.draft for line in lines], options.actor, strict=options.strict)
-    except (Refused, TooLarge) as error:
-        if len(lines) == 1:
-            report.refuse(lines[0].about, Remark("", str(error)))
-        else:
+    except (Refused, TooLarge, TakesTooLong) as error:
+        if len(lines) > 1:
             for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
                 _import(ledger, half, report, options)
+        elif isinstance(error, TakesTooLong):
+            raise
+        else:
+            report.refuse(lines[0].about, Remark("", str(error)))
     else:
         for line, answer in zip(lines, answers, strict=True):
             _note(report, line, answer)

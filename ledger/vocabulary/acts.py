@@ -5,7 +5,7 @@ from datetime import date
 from functools import reduce
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import Bounds, Day
@@ -101,6 +101,8 @@ def is_disputed(accounts: Sequence[Account], which: str) -> bool:
 
 def current(accounts: Sequence[Account], which: str) -> PartialDate | None:
     """The day of an act, of all that is said: as accurately as it is told; where that differs, as it was recorded last."""
+    if len(accounts) == 1:
+        return cast("PartialDate | None", getattr(accounts[0].fact, which))
     given: list[tuple[int, PartialDate]] = [
         (one.position, day) for one in accounts if (day := getattr(one.fact, which))
     ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from time import monotonic
 
-from ledger.errors import Unavailable
+from ledger.errors import TakesTooLong, Unavailable
 from ledger.log.committer import LastEntry
 from ledger.log.entry import StoredLine
 from ledger.writing.decision import Answer, Decided, Decider, DecisionContext, Request
@@ -95,7 +95,7 @@ class Append(Future[list[Answer]], Pending):
 
         def check() -> None:
             if monotonic() > until:
-                raise Unavailable(
+                raise TakesTooLong(
                     "nothing was recorded, as it takes too long to decide: send fewer events in a request"
                 )
 

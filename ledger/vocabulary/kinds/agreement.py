@@ -314,6 +314,7 @@ def reconcile(main: State, others: list[State]) -> None:
     told now; and all days that are in dispute of parties' signatures and consents are in dispute of the instrument's.
     """
     disputed = dict[str, list[int]]()
+    before = main.acts
     for lane, party in zip([one for one in main.now.lanes if one != MAIN], others, strict=True):
         main.shares = {**main.shares, lane: share_of(party)}
         _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, ()))
@@ -324,7 +325,8 @@ def reconcile(main: State, others: list[State]) -> None:
         if not party.is_apart and len(told := party.acts.get(SIGNED, ())) > 1:
             for name in conflicts(main.account, told):
                 disputed.setdefault(name, []).extend([one.position for one in told])
-    main.date_first(Signed.short_type)
+    if main.acts is not before:
+        main.date_first(Signed.short_type)
     for name, positions in disputed.items():
         main.flag_conflict(f"{name}/signed", positions)
 
@@ -332,7 +334,7 @@ def reconcile(main: State, others: list[State]) -> None:
 def _know_signature(main: State, act: Act, told: tuple[Account, ...]) -> None:
     """All that is told of a party's first signature."""
     known = main.acts.get(act)
-    if told and (known is None or known[0].position == told[0].position):
+    if told and told != known and (known is None or known[0].position == told[0].position):
         main.acts = {**main.acts, act: told}
 
 
