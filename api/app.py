@@ -129,7 +129,7 @@ def _lifespan(
 
 def _ledger(settings: Settings, location: LedgerLocation, pool: Pool) -> Ledger:
     patience_s, tolerance_s = settings.append_deadline_s, settings.clock_tolerance
-    return Ledger(location, pool, settings.name, patience_s=patience_s, tolerance_s=tolerance_s)
+    return Ledger(location, pool, settings.name, settings.address, patience_s=patience_s, tolerance_s=tolerance_s)
 
 
 def from_environment() -> Middleware:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from uuid6 import uuid7
 
 from ledger.log.entry import HEAD_BYTES, LineMapper, StoredLine, make_entry
+from ledger.settings import ADDRESS
 from ledger.writing.draft import Draft, read_draft
 from tests.generator import Generator
 
@@ -22,7 +23,7 @@ def events(count: int) -> list[dict[str, Any]]:
 def line_of(draft: Draft, version: int = 1) -> StoredLine:
     entry = make_entry(
         draft.fact, entry_id=draft.id or str(uuid7()), subject=draft.subject, version=version, source=SOURCE,
-        authtype="api_key", authid="clerk", salt_for=lambda _: bytes(32),
+        address=ADDRESS, authtype="api_key", authid="clerk", salt_for=lambda _: bytes(32),
     )  # fmt: skip
     return LineMapper().to_stored_event(entry)
 

@@ -23,6 +23,7 @@ from ledger.fold import History
 from ledger.library_recorder import EntryRecorder
 from ledger.log.commitments import SALT_BYTES, Disclosure
 from ledger.log.entry import LineMapper
+from ledger.settings import ADDRESS
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import Actor, Answer, Decider, DecisionContext, Given, Request
 from ledger.writing.decision_cache import DecisionCache
@@ -58,6 +59,7 @@ class Ledger(Application[str]):
         location: LedgerLocation,
         pool: Pool,
         name: str = "partnerships",
+        address: str = ADDRESS,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_id: Callable[[], UUID] = uuid7,
@@ -66,7 +68,7 @@ class Ledger(Application[str]):
         tolerance_s: float = 5.0,
     ) -> None:
         self.location, self.pool, self.new_id, self.clock = location, pool, new_id, clock
-        self.decider = Decider(f"/ledgers/{name}", new_salt)
+        self.decider = Decider(f"/ledgers/{name}", address, new_salt)
         self.writer = Writer(location, self.decider, clock, patience_s, tolerance_s)
         super().__init__()
 

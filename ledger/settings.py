@@ -33,6 +33,14 @@ SchemaName = Annotated[
 LedgerName = Annotated[
     str, _made_of("[a-z0-9][a-z0-9-]{0,99}", "give up to 100 small letters, digits and dashes, and begin with no dash")
 ]
+ADDRESS = "http://127.0.0.1:8000"
+Address = Annotated[
+    str,
+    _made_of(
+        r"https?://[a-zA-Z0-9.\-\[\]:]{1,255}(/[a-zA-Z0-9._~\-]{1,63}){0,5}",
+        "give the address of the service as https://ledger.example.org, with no slash at its end",
+    ),
+]
 ORIGIN = r"[^\s+]{1,200}"
 Origin = Annotated[
     str, _made_of(ORIGIN, "give a name such as ledger.example.org/partnerships, without spaces or plus signs")
@@ -87,6 +95,8 @@ class Settings(BaseSettings):
     data: Path = Path("ledger-data")
     schema_: SchemaName = Field(default="ledger", alias="LEDGER_SCHEMA")
     name: LedgerName = "partnerships"
+    address: Address = ADDRESS
+    """Where the service is reached from outside: entries tell there of what schema they are."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1

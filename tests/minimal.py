@@ -160,6 +160,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 PERSON = "A. Canary"
+ADDRESS = "https://ledger.example.org"
 _SOMEBODY = {"party": "party:usa", "person": PERSON, "office": "Keeper of keys"}
 _SHEET = {
     "title": "A sheet", "description": "One page", "kind": "dataset", "publisher": "A press", "author": PERSON,
@@ -298,7 +299,7 @@ def make(event: dict[str, Any], number: int = 1, version: int = 1) -> Entry:
     draft = read_draft(event)
     return make_entry(
         draft.fact, entry_id=draft.id or entry_id(number), subject=draft.subject, version=version,
-        source="/ledgers/test", authtype="api_key", authid="clerk", salt_for=lambda _: SALT,
+        source="/ledgers/test", address=ADDRESS, authtype="api_key", authid="clerk", salt_for=lambda _: SALT,
         correlationid=draft.correlationid, causationid=draft.causationid,
     )  # fmt: skip
 

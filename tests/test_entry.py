@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given as given_any
@@ -18,7 +19,7 @@ from ledger.vocabulary.fact import COMMON
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.draft import read_draft
 from tests.examples import event
-from tests.minimal import FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp, subject_of
+from tests.minimal import ADDRESS, FULL, MINIMAL, PERSON, SALT, SUBJECTS, entry_id, make, stamp, subject_of
 
 GOLDEN = Path(__file__).parent / "golden"
 EVENTS = [
@@ -109,7 +110,7 @@ def test_one_line(subtests: pytest.Subtests) -> None:
             json.loads(line, object_pairs_hook=lambda pairs: names.extend(name for name, _ in pairs if len(pairs) > 12))
             assert names == list(dict.fromkeys(names))
             assert list(json.loads(line))[:5] == ["sequence", "recordedtime", "specversion", "id", "source"]
-            assert json.loads(line)["dataschema"] == FACTS[type_].dataschema
+            assert json.loads(line)["dataschema"] == ADDRESS + FACTS[type_].dataschema
 
 
 INSTANTS = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
@@ -128,6 +129,7 @@ def conforms(told: Any) -> bool:
         all(isinstance(attributes.get(name), str) and attributes[name] for name in strings)
         and all(re.fullmatch(r"[a-z0-9]+", name) for name in attributes)
         and all(_is_attribute(value) for value in attributes.values())
+        and ("dataschema" not in attributes or bool(urlsplit(attributes["dataschema"]).scheme))
         and (attributes.get("time") is None or _is_instant(attributes["time"]))
         and (
             attributes.get("datacontenttype") is None or MEDIA_TYPE.fullmatch(attributes["datacontenttype"]) is not None
@@ -305,7 +307,7 @@ def test_salts_are_asked_for_by_pointer() -> None:
     draft = read_draft(FULL["meeting.held"])
     made = make_entry(
         draft.fact, entry_id=entry_id(1), subject=draft.subject, version=1, source="/ledgers/test",
-        authtype="api_key", authid="clerk", salt_for=salt_for,
+        address=ADDRESS, authtype="api_key", authid="clerk", salt_for=salt_for,
     )  # fmt: skip
     assert sorted(asked) == ["/data/invitees/0/person", "/data/participants/0/person"]
     assert [one.pointer for one in made.disclosures] == asked

@@ -11,7 +11,7 @@ import pytest
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.log.entry import read_line
 from ledger.vocabulary.correction import Superseded
-from ledger.vocabulary.fact import COMMON, Fact
+from ledger.vocabulary.fact import COMMON, Fact, schema_of
 from ledger.vocabulary.registry import FACTS
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, SOURCES, THX, USA, event
@@ -134,12 +134,12 @@ def test_lines_keep_their_bytes_and_new_ones_have_the_current_version(
     lines = command("export").stdout.splitlines()
     assert lines[:11] == old
     told = [json.loads(line) for line in lines]
-    versions = [one["dataschema"] for one in told if one["type"] == TYPE]
+    versions = [schema_of(one["dataschema"]) for one in told if one["type"] == TYPE]
     assert versions == [f"{DATASCHEMA}/{version}" for version in (1, 1, 1, 2, 3)]
     replacements = [one["data"]["replacement"] for one in told if one["type"] == "entry.superseded"]
     assert [one.get("dataschema") for one in replacements] == [None, f"{DATASCHEMA}/2", f"{DATASCHEMA}/3"]
     for one in told:
-        schema = newest.get(one["dataschema"]).json()
+        schema = newest.get(schema_of(one["dataschema"])).json()
         assert jsonschema_rs.validator_for(schema).is_valid(one["data"]), one["dataschema"]
 
 
@@ -231,7 +231,7 @@ def test_golden_lines_read_as_they_always_did(kind: str) -> None:
     """Each line that was ever written is read as what is kept beside it, in whichever version it was written."""
     lines, facts = kept_lines(kind), kept_facts(kind)
     assert [told_by(line) for line in lines] == facts
-    written = {json.loads(line)["dataschema"] for line in lines}
+    written = {schema_of(json.loads(line)["dataschema"]) for line in lines}
     assert written == {one for type_ in FACTS if type_.startswith(f"{kind}.") for one in FACTS[type_].schemas}
 
 

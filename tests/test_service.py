@@ -96,6 +96,27 @@ def test_a_retry_of_a_whole_request_gets_the_first_answer(given: Given) -> None:
     assert [answer._replace(repeated=False) for answer in given(*batch)] == first
 
 
+def test_a_schema_is_named_at_the_address_of_the_service(
+    location: LedgerLocation, pool: Pool, given: Given, reader: Connection
+) -> None:
+    """An entry's ``dataschema`` is an absolute URI. From another address the same is answered as at first, of the same id and
+    persons alone, and what is recorded at either is read.
+    """
+    named = {**SIGNED, "id": str(uuid4())}
+    (first,) = given(named)
+    renamed = {**SIGNED["data"], "signatories": [{"party": "party:usa", "person": "B. Canary", "office": "Secretary"}]}
+    with Ledger(location, pool, address="https://ledger.example.org/partnerships") as moved:
+        assert again(moved, named) == [first._replace(repeated=True)]
+        with pytest.raises(IdReused):
+            again(moved, {**named, "data": renamed})
+        again(moved, event("agreement.described", SIGNED["subject"], description="Read at both"))
+    schemas = reader.execute("select body::json ->> 'dataschema' from entries order by position").fetchall()
+    assert [one for (one,) in schemas] == [
+        "http://127.0.0.1:8000/v1/event-types/agreement.signed/1",
+        "https://ledger.example.org/partnerships/v1/event-types/agreement.described/1",
+    ]
+
+
 def test_an_id_that_stands_for_something_else_is_refused(given: Given, reader: Connection) -> None:
     """The same id with other content, another person, subject or order of the same request is refused by name."""
     entry_id = str(uuid4())

@@ -16,7 +16,7 @@ from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import LedgerError, NotFound
 from ledger.service import Ledger
-from ledger.settings import Settings, read_settings
+from ledger.settings import ADDRESS, Settings, read_settings
 from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
 from projections.follow import follow
@@ -46,7 +46,7 @@ def _run(settings: Settings, listener: socket, server: Embedded, *, seeded: bool
     stop = Event()
     key = _admin_key(server.location, settings)
     if seeded:
-        load_seed(server.location, settings.name)
+        load_seed(server.location, settings.name, settings.address)
     threads = [
         Thread(target=follow, args=(server.location, stop), name="follower"),
         Thread(target=_watch, args=(server, stop), name="watch"),
@@ -62,9 +62,9 @@ def _run(settings: Settings, listener: socket, server: Embedded, *, seeded: bool
             thread.join()
 
 
-def load_seed(location: LedgerLocation, name: str) -> int:
+def load_seed(location: LedgerLocation, name: str, address: str = ADDRESS) -> int:
     """Append the seed ledger, file by file; returns how many events were new. A second call records nothing."""
-    with location.pool(2) as pool, Ledger(location, pool, name) as ledger:
+    with location.pool(2) as pool, Ledger(location, pool, name, address) as ledger:
         answers = [ledger.append(read_body({"events": seeds.events(file)}), CURATOR) for file in seeds.FILES]
     return sum(not answer.repeated for file in answers for answer in file)
 

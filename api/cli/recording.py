@@ -39,7 +39,7 @@ def writing(*, dry_run: bool = False, patient: bool = False) -> Iterator[Ledger]
     with (
         opened(to_change=not dry_run, may_begin=not dry_run) as at,
         at.location.pool(2, patient=patient) as pool,
-        Ledger(at.location, pool, at.settings.name) as ledger,
+        Ledger(at.location, pool, at.settings.name, at.settings.address) as ledger,
     ):
         yield ledger
 

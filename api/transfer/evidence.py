@@ -16,7 +16,7 @@ from api.transfer.evidence_page import page
 from api.transfer.evidence_verify import WRONG, check
 from ledger.errors import NotAsSigned, Unavailable, in_words
 from ledger.log.entry import Entry
-from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.fact import SCHEMAS, Fact, schema_of
 from ledger.vocabulary.registry import FACTS
 
 Files = Mapping[str, bytes]
@@ -61,8 +61,8 @@ def _files(case: Case) -> Iterator[tuple[str, bytes]]:
     for (position, line), proof in zip(case.lines.items(), case.proofs, strict=True):
         yield f"entries/{position:06}.json", line.encode()
         yield f"proofs/{position:06}.tlog-proof", str(proof).encode()
-    for dataschema, shape in _shapes(case.entries):
-        yield f"schemas/{dataschema.removeprefix('/v1/event-types/').replace('/', '.')}.json", schema_json(shape)
+    for schema, shape in _shapes(case.entries):
+        yield f"schemas/{schema.removeprefix(SCHEMAS).replace('/', '.')}.json", schema_json(shape)
     if case.opened is not None:
         yield "disclosures.json", _disclosures(case.opened)
 
@@ -78,7 +78,7 @@ def _readme(case: Case) -> str:
 def _shapes(entries: list[Entry]) -> Iterator[tuple[str, type[Fact]]]:
     """The schema of each entry's data, and of the fact that a correction puts in another's place, in the version that it has."""
     for entry in entries:
-        yield entry.dataschema, FACTS[entry.type].schemas[entry.dataschema]
+        yield (schema := schema_of(entry.dataschema)), FACTS[entry.type].schemas[schema]
         if replacement := entry.data.get("replacement"):
             known = FACTS[replacement["type"]].schemas
             dataschema = replacement.get("dataschema") or next(iter(known))

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from ledger.errors import Fault, TooLarge, Unreadable
 from ledger.log.commitments import Disclosure, names_persons, seal, unseal
 from ledger.recorded import Recorded
-from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found
+from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found, schema_of
 from ledger.vocabulary.registry import FACTS
 
 MAX_LINE_BYTES = 65_535
@@ -64,8 +64,8 @@ class Entry(NamedTuple):
         data = unseal(self.data, self.id) if self.has_persons else self.data
         try:
             sort = FACTS[self.type]
-            if self.dataschema != sort.dataschema:
-                data = sort.as_current(data, self.dataschema)
+            if (schema := schema_of(self.dataschema)) != sort.dataschema:
+                data = sort.as_current(data, schema)
             return sort.model_validate(data, context=STORED)
         except (KeyError, ValidationError):
             raise Unreadable(
@@ -96,9 +96,12 @@ class Entry(NamedTuple):
 
 
 def make_entry(
-    fact: Fact, *, entry_id: str, subject: Subject, version: int, salt_for: Callable[[str], bytes], **attributes: Any
-) -> Entry:
-    """An entry that records ``fact``; its persons are sealed with the salts that ``salt_for`` gives."""
+    fact: Fact, *, entry_id: str, subject: Subject, version: int, address: str, salt_for: Callable[[str], bytes],
+    **attributes: Any,
+) -> Entry:  # fmt: skip
+    """An entry that records ``fact``, of which the service at ``address`` tells the schema; its persons are sealed with the
+    salts that ``salt_for`` gives.
+    """
     shown = {"occurred": fact.occurred, "effective": fact.effective} | fact.model_dump(exclude_none=True)
     data = {name: value for name, value in shown.items() if value != () or name == "sources"}
     disclosures: list[Disclosure] = []
@@ -109,7 +112,7 @@ def make_entry(
         originator_version=version,
         id=entry_id,
         type=fact.type,
-        dataschema=fact.dataschema,
+        dataschema=address + fact.dataschema,
         data=data,
         time=fact.occurred if fact.occurred and fact.occurred.is_instant else None,
         disclosures=tuple(disclosures),

@@ -211,6 +211,14 @@ class Participant(Part):
 FactClass: TypeAlias = "type[Fact]"
 
 
+SCHEMAS = "/v1/event-types/"
+
+
+def schema_of(dataschema: str) -> str:
+    """The path by which a schema is known, whatever the address of the service was that recorded something in it."""
+    return dataschema[max(dataschema.find(SCHEMAS), 0) :]
+
+
 class Fact(Part):
     """Something that happened in the world, or that a source says of it.
 
@@ -224,8 +232,8 @@ class Fact(Part):
     type: ClassVar[str]
     short_type: ClassVar[str]  # without its kind: "signed" of "agreement.signed"
     prefix: ClassVar[str]  # of the streams that it may stand in: "agreement:"
-    schemas: ClassVar[dict[str, FactClass]]  # by dataschema, each shape that was ever in use; the current one last
-    dataschema: ClassVar[str]  # of what is recorded now: "/v1/event-types/agreement.signed/1"
+    schemas: ClassVar[dict[str, FactClass]]  # by path, each shape that was ever in use; the current one last
+    dataschema: ClassVar[str]  # the path of what is recorded now: "/v1/event-types/agreement.signed/1"
     upcasters: ClassVar[list[Callable[[Any], Any]]]  # of the older shapes: data of each in the next one
     own_fields: ClassVar[list[tuple[str, str, bool]]]  # name, name in JSON, whether it is made of parts
     mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
@@ -249,7 +257,7 @@ class Fact(Part):
         kind, _, cls.short_type = getattr(cls, "type", "").partition(".")
         cls.prefix = f"{kind}:"
         shapes = enumerate((*older, cls), start=1)
-        cls.schemas = {f"/v1/event-types/{kind}.{cls.short_type}/{version}": shape for version, shape in shapes}
+        cls.schemas = {f"{SCHEMAS}{kind}.{cls.short_type}/{version}": shape for version, shape in shapes}
         cls.dataschema = [*cls.schemas][-1]
         super().__init_subclass__(**flags)
 

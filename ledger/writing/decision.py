@@ -11,7 +11,7 @@ from ledger.log.commitments import Disclosure, keep_erased
 from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.recorded import UNRECORDED, Opening, Recorded
 from ledger.vocabulary.correction import Correction, Superseded
-from ledger.vocabulary.fact import Fact, Subject
+from ledger.vocabulary.fact import Fact, Subject, schema_of
 from ledger.vocabulary.fields import Anomaly
 from ledger.vocabulary.kinds.source import Described, Registered
 from ledger.writing.admission import admit
@@ -148,9 +148,10 @@ MAPPER = LineMapper()
 
 
 class Decider(NamedTuple):
-    """Decides for one ledger. ``new_salt`` makes what seals a name."""
+    """Decides for one ledger, whose service is at ``address``. ``new_salt`` makes what seals a name."""
 
     source: str
+    address: str
     new_salt: Callable[[], bytes]
 
     def decide(
@@ -212,7 +213,7 @@ class Decider(NamedTuple):
         _check_target(context, draft)
         entry = make_entry(
             draft.fact, entry_id=given.entry_id, subject=subject, version=history.version + 1, source=self.source,
-            correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
+            address=self.address, correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
             authtype=actor.authtype, authid=actor.authid,
         )  # fmt: skip
         fact = entry.fact() if entry.disclosures else draft.fact  # a name may be erased: nothing rests on it
@@ -257,7 +258,7 @@ def _repeated(context: DecisionContext, entry_id: str, draft: Draft) -> Answer:
     salts = {one.pointer: one.salt for one in context.disclosures.get(entry_id, ())}
     again = make_entry(
         draft.fact, entry_id=entry_id, subject=draft.subject, version=entry.originator_version, source=entry.source,
-        correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
+        address=entry.dataschema.removesuffix(schema_of(entry.dataschema)), correlationid=draft.correlationid, causationid=draft.causationid, authtype=entry.authtype,
         authid=entry.authid, salt_for=lambda pointer: salts.get(pointer, b""),
     )  # fmt: skip
     again = again._replace(data=keep_erased(again.data, entry.data, salts))

@@ -39,7 +39,7 @@ from api.http.vocabulary_shapes import ref
 from ledger.errors import IdReused, LedgerError, NotFound, did_you_mean
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
-from ledger.vocabulary.fact import Fact
+from ledger.vocabulary.fact import SCHEMAS, Fact
 from ledger.vocabulary.registry import FACTS
 from ledger.writing.decision import Actor, Answer
 from ledger.writing.draft import MAX_EVENTS, Draft, parse_json, read_body
@@ -293,7 +293,7 @@ SCHEMA: dict[str, Any] = {
 @router.get("/event-types/{type}/{version}", **SCHEMA)
 def event_type_version(type: str, version: int) -> Response:
     """The JSON Schema of an event's data, in one version that is or was in use."""
-    dataschema, known = f"/v1/event-types/{type}/{version}", _fact_type(type)
+    dataschema, known = f"{SCHEMAS}{type}/{version}", _fact_type(type)
     if dataschema not in known.schemas:
         raise NotFound(f"{type} has no version {version}; the newest is {len(known.schemas)}")
     return _schema(known.schemas[dataschema])
