@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import reduce
+from functools import cached_property, reduce
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import Bounds, Day
@@ -101,8 +101,6 @@ def is_disputed(accounts: Sequence[Account], which: str) -> bool:
 
 def current(accounts: Sequence[Account], which: str) -> PartialDate | None:
     """The day of an act, of all that is said: as accurately as it is told; where that differs, as it was recorded last."""
-    if len(accounts) == 1:
-        return cast("PartialDate | None", getattr(accounts[0].fact, which))
     given: list[tuple[int, PartialDate]] = [
         (one.position, day) for one in accounts if (day := getattr(one.fact, which))
     ]
@@ -138,6 +136,23 @@ def agreed(values: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def days_given(fact: Fact) -> dict[str, PartialDate]:
     return {which: day for which in DAYS.values() if (day := getattr(fact, which))}
+
+
+class Accounts(tuple[Account, ...]):
+    """All that is told of one act, as it counts: it is asked for its days much more often than anything more is told of it."""
+
+    @cached_property
+    def days(self) -> tuple[PartialDate | None, PartialDate | None]:
+        """When the act took place, and when it took effect."""
+        return current(self, OCCURRED), current(self, EFFECTIVE)
+
+    @cached_property
+    def order(self) -> tuple[bool, Day]:
+        """What sorts acts by the day that each counts from; those of which none is told come last."""
+        occurred, effective = self.days
+        day, began = effective or occurred, self[0].day
+        last = day.bounds.latest if day else None
+        return day is None, last or (began.year, began.month, began.day)
 
 
 def accurate(one: PartialDate | None, other: PartialDate | None) -> PartialDate | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from ledger.vocabulary.acts import Account, Act
+from ledger.vocabulary.acts import Accounts, Act
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject, references
@@ -86,7 +86,7 @@ class Fields:
     live: LiveFact | None = None
     credit: tuple[int, ...] = ()  # the position of ``live``, as provenance has it
     before_end: str | None = None
-    acts: dict[Act, tuple[Account, ...]] = field(default_factory=dict)  # those that may be told of again
+    acts: dict[Act, Accounts] = field(default_factory=dict)  # those that may be told of again
     former: dict[str, Former] = field(default_factory=dict)  # of fields whose earlier values are kept in a list
     fresh_from: date | None = None  # the day from which on a notice is of the present, not of what is over
     revoked_until: date | None = None  # until then the next notice to take effect has been revoked already

@@ -21,6 +21,7 @@ from ledger.vocabulary.acts import (
     EFFECTIVE,
     OCCURRED,
     Account,
+    Accounts,
     Act,
     Saying,
     accurate,
@@ -40,7 +41,6 @@ from ledger.vocabulary.acts import (
 )
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.edtf import Day
 from ledger.vocabulary.fact import references
 from ledger.vocabulary.fields import Fields, LiveFact
 
@@ -176,12 +176,12 @@ class State(Fields):
         """Keep that ``live`` tells of an act, and in which item of a list."""
         live = self.now
         mine = Account(live.position, live.fact, live.order[0], item)
-        self.acts = {**self.acts, act: (*self.acts.get(act, ()), mine)}
+        self.acts = {**self.acts, act: Accounts((*self.acts.get(act, ()), mine))}
 
     def told_today(self, act: Act) -> tuple[Account, ...]:
         """Those that tell of something on this day, ``live`` the last of them."""
         known = [one for one in self.acts.get(act, ()) if one.day == self.now.day]
-        self.acts = {**self.acts, act: (*known, self.account)}
+        self.acts = {**self.acts, act: Accounts((*known, self.account))}
         return self.acts[act]
 
     def of_that_day(self, act: Act) -> list[Act]:
@@ -222,8 +222,7 @@ class State(Fields):
 
     def days(self, act: Act) -> tuple[PartialDate | None, PartialDate | None]:
         """When the act of ``live`` took place and took effect, of all that is told of it."""
-        told = self.acts.get(act) or (self.account,)
-        return current(told, OCCURRED), current(told, EFFECTIVE)
+        return (self.acts.get(act) or Accounts([self.account])).days
 
     def _date_again(self, act: Act, is_shown: bool) -> None:
         """The day that is told most accurately; where sources give different ones, all of them stand beside it."""
@@ -236,19 +235,11 @@ class State(Fields):
 
     def date_first(self, name: str) -> None:
         """``dates`` has the first of several acts of a sort that go on, each with its day as it is told now."""
-        days = {act: self.days(act) for act in self.acts if act[0] == name}
-        order = {act: self._order(act, *both) for act, both in days.items()}
-        if order:
-            first = min(order.values())
-            occurred, effective = zip(*(days[act] for act, one in order.items() if one == first), strict=True)
+        if told := [one for act, one in self.acts.items() if act[0] == name]:
+            first = min(one.order for one in told)
+            occurred, effective = zip(*(one.days for one in told if one.order == first), strict=True)
             self._note("dates", name, reduce(accurate, occurred))
             self._take_effect(name, reduce(accurate, effective))
-
-    def _order(self, act: Act, occurred: PartialDate | None, effective: PartialDate | None) -> tuple[bool, Day]:
-        """What sorts acts by the day that each counts from; those of which none is told come last."""
-        day, began = effective or occurred, self.began(act)
-        last = day.bounds.latest if day else None
-        return day is None, last or (began.year, began.month, began.day)
 
     def list_days(self, act: Act, told: Sequence[Account]) -> None:
         """All days that are told of an act are among the alternatives, where they are in dispute."""

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ledger.vocabulary.acts import Account, Act, conflicts
+from ledger.vocabulary.acts import Accounts, Act, conflicts
 from ledger.vocabulary.codes import (
     AgreementRelation,
     Ambit,
@@ -317,7 +317,7 @@ def reconcile(main: State, others: list[State]) -> None:
     before = main.acts
     for lane, party in zip([one for one in main.now.lanes if one != MAIN], others, strict=True):
         main.shares = {**main.shares, lane: share_of(party)}
-        _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, ()))
+        _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, Accounts()))
         for path, said in party.alternatives.items():
             field, _, act = path.partition("/")
             if act == "signed" or (field, act[:10]) == ("dates", "consented/"):
@@ -331,7 +331,7 @@ def reconcile(main: State, others: list[State]) -> None:
         main.flag_conflict(f"{name}/signed", positions)
 
 
-def _know_signature(main: State, act: Act, told: tuple[Account, ...]) -> None:
+def _know_signature(main: State, act: Act, told: Accounts) -> None:
     """All that is told of a party's first signature."""
     known = main.acts.get(act)
     if told and told != known and (known is None or known[0].position == told[0].position):
