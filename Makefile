@@ -20,7 +20,7 @@ demo: $(READY) ## Run the ledger with its seed on an embedded PostgreSQL: http:/
 	@exec $(BIN)/ledger demo
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
