@@ -17,14 +17,21 @@ select position, recorded_at, type, stream
 select *
   from (
         select position, recorded_at, type, stream
-          from entries
-         where stream = %(subject)s
-            or stream in (
+          from (
+                select %(subject)s::text as stream
+                union
                 select subject
                   from states
                  where refs @> array[%(subject)s::text]
                    and kind = any(%(kinds)s)
-               )
+               ) as streams
+         cross join lateral (
+                select position, recorded_at, type
+                  from entries
+                 where stream = streams.stream
+                 order by version desc
+                 limit %(limit)s
+               ) as those
          order by position desc
          limit %(limit)s
        ) as last
