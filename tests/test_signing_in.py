@@ -192,7 +192,7 @@ def test_attempts_are_counted_by_address_and_forgotten() -> None:
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, {"Origin": "null"},
-    {"Origin": "http://testserver.evil.example"},
+    {"Origin": "http://testserver.evil.example"}, {"Origin": "http://["}, {"Origin": "http://a]"}, {"Origin": ""},
 )  # fmt: skip
 HERE: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://testserver"}, {},

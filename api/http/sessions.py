@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from secrets import token_bytes
 from time import monotonic
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 from fastapi.responses import Response
@@ -86,4 +85,4 @@ def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
     if site := headers.get(b"sec-fetch-site"):
         return site not in (b"same-origin", b"none")
     origin = headers.get(b"origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get(b"host", b"")
+    return origin is not None and origin.partition(b"://")[1:] != (b"://", headers.get(b"host", b""))
