@@ -7,6 +7,7 @@ import pytest
 
 from ledger.fold import History
 from ledger.recorded import Recorded
+from ledger.vocabulary.kinds.agreement import Consented
 from tests.examples import event
 from tests.minimal import MINIMAL, TODAY, Stream, entry_id, fact_of, given
 from tests.service import ADMIN, Service, problem_of
@@ -241,6 +242,17 @@ def test_what_follows_from_its_parties_acts() -> None:
     stream.append(act("agreement.described", "1991", parties=["party:usa"]))
     state = stream.shown("2002-01-01")
     assert (state["parties"], state["derived"]) == (["party:usa"], ["dates/consented"])
+
+
+def test_several_first_consents_are_all_named() -> None:
+    """Where parties consented on one day, the entries that tell of each are named, whichever was recorded first."""
+    told = [act("agreement.consented", "1999-05-02", party=party) for party in ("party:ind", "party:usa")]
+    for order in permutations([*told, act("agreement.consented", "2000-05-02", party="party:acme")]):
+        stream = given(act("agreement.mentioned", "1990"), *order)
+        facts = [stream.history.recorded[one].fact for one in stream.shown()["provenance"]["dates/consented"]]
+        assert {(one.party, one.occurred) for one in facts if isinstance(one, Consented)} == {
+            ("party:ind", "1999-05-02"), ("party:usa", "1999-05-02"),
+        }  # fmt: skip
 
 
 def test_a_consents_day_in_dispute_is_so_for_the_agreement() -> None:

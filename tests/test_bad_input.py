@@ -5,6 +5,7 @@ import re
 import socket
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,11 @@ from httpx2 import Response
 from pydantic import BaseModel
 
 from api.http import middleware as doorstep
+from api.http.middleware import joined
+from api.http.negotiation import weights
+from api.http.parameters import preferences
+from api.http.response_cache import wants_gzip
+from api.http.sessions import Sessions
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -581,6 +587,39 @@ def test_odd_bytes_on_the_wire_are_no_failure(unharmed: Service) -> None:
             assert answer.split(b" ")[1][:1] in (b"2", b"4"), (target, host, answer)
         for raw in (b"\0\0\0\0\r\n\r\n", b"GET \xff HTTP/1.1\r\nHost: a\r\n\r\n"):
             assert exchange(address, raw).split(b" ")[1][:1] == b"4", raw
+
+
+def test_a_head_has_a_size_as_a_body_has(unharmed: Service) -> None:
+    """A client that sends more headers than it may is told so: in one of them or in many, in the address, and though no header
+    comes to its end. After a head that was sound, trailers without end are cut off."""
+    get, post = (
+        b"GET /v1/ready HTTP/1.1\r\nHost: a\r\n",
+        HEAD + KEY + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n",
+    )
+    many = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 100) for number in range(700))
+    with listening(unharmed) as address:
+        for sent in (b"X: %s\r\n\r\n" % (b"a" * 70_000), many + b"\r\n", many, b"X: " + b"a" * 400_000):
+            answer = exchange(address, get + sent)
+            assert answer.startswith(b"HTTP/1.1 431 "), answer
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/head-too-large"
+        assert exchange(address, b"GET /" + b"a" * 400_000).startswith(b"HTTP/1.1 4")
+        for trailers in (many + b"\r\n", b"X: " + b"a" * 400_000):
+            with suppress(ConnectionResetError):
+                assert exchange(address, post + trailers) == b""
+        fits = b"X: %s\r\nConnection: close\r\n\r\n" % (b"a" * 60_000)
+        assert exchange(address, get + fits).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_the_service_reads_of_headers_takes_as_long_as_they_are() -> None:
+    """Each character is looked at about once: if it were for every other one, this would take days."""
+    quotes, spaces = '"' + '\\"' * 2_000_000, b" " * 4_000_000
+    assert set(weights(quotes)) == {0.0}
+    assert preferences([quotes, "wait=3"]).wait_s == 0
+    assert Sessions().key(b'__Host-ledger="%s"' % quotes.encode()) is None
+    assert not wants_gzip(b"gzip" + spaces + b"x")
+    assert wants_gzip(b"br," + spaces + b"gzip" + spaces + b";" + spaces + b"q=0.1")
+    names = [b"x-%d" % number for number in range(500_000)]
+    assert len(joined([(name, b"") for name in (*names, *names)])) == len(names)
 
 
 def test_a_huge_body_is_answered_and_not_kept(unharmed: Service) -> None:

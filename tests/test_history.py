@@ -106,6 +106,8 @@ DATED = {
 
 def _unsettled_day(shown: dict[str, Any], act: str, each: str) -> None:
     shown["dates"].pop(act, None)
+    for about in ("unknown", "provenance"):  # of a day that is shown, or that follows from others
+        shown[about].pop(f"dates/{act}", None)
     shown.pop("effective", None)
     name, days = DATED.get(act, ("", []))
     for one in shown.get(name) or ():

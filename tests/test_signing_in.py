@@ -6,6 +6,7 @@ from itertools import product
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from fastapi.responses import Response as Answer
 from httpx2 import Response
 from pydantic import SecretStr
 
@@ -191,7 +192,7 @@ def test_attempts_are_counted_by_address_and_forgotten() -> None:
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, {"Origin": "null"},
-    {"Origin": "http://testserver.evil.example"},
+    {"Origin": "http://testserver.evil.example"}, {"Origin": "http://["}, {"Origin": "http://a]"}, {"Origin": ""},
 )  # fmt: skip
 HERE: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://testserver"}, {},
@@ -231,6 +232,17 @@ def test_a_cookie_that_is_none_of_ours_opens_nothing_and_breaks_nothing(
             answer = met.client.get(PAGE, headers={b"Cookie": f"{COOKIE}={cookie}".encode("latin-1")})
             assert answer.status_code == 200
             assert PERSON not in answer.text
+
+
+def test_a_cookie_is_read_as_it_was_set_whatever_the_length_of_the_key() -> None:
+    """Also among others, and where the browser sends it in quotes, as it is set where its value ends in an equals sign."""
+    sessions = Sessions()
+    for length in range(16, 64):
+        answer = Answer()
+        sessions.begin(answer, "k" * length)
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        for sent in (cookie, f'a=b; {cookie};c="; {COOKIE}"', cookie.replace('"', "")):
+            assert sessions.key(sent.encode()) == "k" * length
 
 
 def test_a_session_is_read_by_every_process_with_the_same_secret_and_no_other() -> None:

@@ -80,11 +80,14 @@ class Answer:
         message["headers"] = headers
 
 
-def _joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
+def joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The headers by name; what is given line by line is one list (RFC 9110, section 5.3)."""
     headers: Headers = dict(given)
     if len(headers) < len(given):
-        return {name: b", ".join(value for other, value in given if other == name) for name in headers}
+        lines = dict[bytes, list[bytes]]()
+        for name, value in given:
+            lines.setdefault(name, []).append(value)
+        return {name: b", ".join(values) for name, values in lines.items()}
     return headers
 
 
@@ -118,7 +121,7 @@ class Middleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = _joined(scope["headers"])
+        headers = joined(scope["headers"])
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 

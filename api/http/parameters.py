@@ -18,6 +18,7 @@ from pydantic import (
     create_model,
 )
 
+from api.http.negotiation import ONE
 from api.http.times import Day, End, Moment
 from ledger.errors import Fault, Invalid, RolledBack, did_you_mean
 from ledger.vocabulary.codes import Area
@@ -33,7 +34,6 @@ MAX_PAGE = 1_000
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 BARE = re.compile(r"[!#-~][!-~]*")
 IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')
-PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 MAX_KEY = 255
 MAX_WAIT_S = 10
 
@@ -320,7 +320,7 @@ class Preferences(NamedTuple):
 def preferences(prefer: Sequence[str]) -> Preferences:
     """Of two that say otherwise the first counts; what is not understood is passed over, and nobody waits for longer than MAX_WAIT_S."""
     found: dict[str, str] = {}
-    for one in PREFERENCE.findall(",".join(prefer)):
+    for one in ONE.findall(",".join(prefer)):
         name, _, value = one.partition(";")[0].partition("=")
         found.setdefault(name.strip().lower(), value.strip().strip('"'))
     wait = found.get("wait", "")

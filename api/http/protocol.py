@@ -1,14 +1,20 @@
-"""HTTP/1.1 as uvicorn speaks it, with a time within which the head of a request has to arrive, and one within which some of an
-answer has to be taken."""
+"""HTTP/1.1 as uvicorn speaks it, with a size that the head of a request may have, a time within which it has to arrive, and one
+within which some of an answer has to be taken."""
 
 from asyncio import BaseTransport, TimerHandle
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
+from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.http.problems import HEAD_TOO_LARGE, MEDIA_TYPE
 
 HEAD_S = 10.0
 """As long as a body has (408 ``body-late``): a connection whose request never begins, or whose headers never end, is closed."""
+MAX_HEAD_BYTES = 65_536
+"""What the names and values of a request's headers, trailers among them, may come to; and so long may be what is read of it
+without a header, or a part of the body, having come to its end."""
 STALL_S = 20.0
 """A client that takes nothing of what waits for it for so long is cut off."""
 AT_ONCE = pack("ii", 1, 0)
@@ -22,6 +28,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_due: TimerHandle | None = None
     stalled: TimerHandle | None = None
+    headers_bytes = 0
+    unfinished_bytes = 0
+    is_refused = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -32,12 +41,49 @@ class BoundedProtocol(HttpToolsProtocol):
         self._goes_on()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        if self.is_refused:
+            return  # a client that is cut off while it sends does not get to read why
+        self.unfinished_bytes += len(data)
+        super().data_received(data)
+        if self.unfinished_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.headers_bytes = 0
         self._head_is_there()
         self._expect_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.unfinished_bytes = 0
+        self.headers_bytes += len(name) + len(value)
+        if self.headers_bytes > MAX_HEAD_BYTES:
+            raise ValueError("the head is too large")  # it is told in ``send_400_response``
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self.unfinished_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.unfinished_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """To what is no HTTP, and to a head that is too large; an answer that has begun is broken off."""
+        if max(self.headers_bytes, self.unfinished_bytes) <= MAX_HEAD_BYTES:
+            super().send_400_response(msg)
+            return
+        self.is_refused = True
+        if self.head_due is not None and self.transport.can_write_eof():
+            self.transport.write(_head_too_large())
+            self.transport.write_eof()  # it is closed once the client is done, or the head is due
+        else:
+            self.transport.close()
+
     def on_headers_complete(self) -> None:
+        self.unfinished_bytes = 0
         self._head_is_there()
         super().on_headers_complete()
 
@@ -79,3 +125,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.stalled is not None:
             self.stalled.cancel()
             self.stalled = None
+
+
+def _head_too_large() -> bytes:
+    """The answer that says so."""
+    told, detail = HEAD_TOO_LARGE, f"the headers have more than {MAX_HEAD_BYTES:,} bytes; send fewer, or shorter ones"
+    body = to_json({"type": told.type, "title": told.title, "status": told.status, "detail": detail})
+    head = f"HTTP/1.1 {told.status} {told.title}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return head.encode() + body

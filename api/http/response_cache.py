@@ -21,7 +21,7 @@ OVERHEAD_BYTES = 1_000
 
 LINES = re.compile(rb"application/(?:x-ndjson|jsonl)(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
-GZIP = re.compile(rb"(^|,)\s*gzip\s*(?!\s*;\s*q=0(\.0*)?\s*(,|$))(;|,|$)", re.IGNORECASE)
+GZIP = re.compile(rb"(^|,)\s*+gzip\s*+(?!;\s*+q=0(\.0*+)?\s*+(,|$))(;|,|$)", re.IGNORECASE)
 BUNDLES = "/log/tile/entries/"
 """What is sent compressed to those who take that."""
 ABOUT_THE_BODY = (b"content-length", b"content-type")

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from secrets import token_bytes
 from time import monotonic
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, InvalidToken
 from fastapi.responses import Response
 from pydantic import SecretStr
-from starlette.requests import cookie_parser
 
 COOKIE = "__Host-ledger"
 LASTS_S = 12 * 3_600
@@ -44,8 +42,9 @@ class Sessions:
 
     def key(self, cookies: bytes) -> str | None:
         """The key in a Cookie header; None where there is no session, or it is over."""
-        sealed = cookie_parser(cookies.decode("latin-1")).get(COOKIE, "")
-        if not sealed.isascii() or len(sealed) > LONGEST:
+        named = [one.strip() for one in cookies.split(b";") if one.strip().startswith(COOKIE.encode() + b"=")]
+        sealed = named[-1].partition(b"=")[2].strip(b'"') if named else b""  # nothing in it is escaped
+        if len(sealed) > LONGEST:
             return None
         try:
             return self.cipher.decrypt(sealed, LASTS_S).decode()
@@ -86,4 +85,4 @@ def is_cross_site(headers: Mapping[bytes, bytes]) -> bool:
     if site := headers.get(b"sec-fetch-site"):
         return site not in (b"same-origin", b"none")
     origin = headers.get(b"origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get(b"host", b"")
+    return origin is not None and origin.partition(b"://")[1:] != (b"://", headers.get(b"host", b""))

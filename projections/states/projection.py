@@ -106,7 +106,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 13
+    version = 14
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:

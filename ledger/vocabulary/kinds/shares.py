@@ -23,8 +23,9 @@ def derived(state: State) -> dict[str, Derived]:
     if shares:
         found["parties"] = Derived(tuple(shares), _told_by(shares.values()))
     if consents:
-        first = min(consents, key=lambda one: (_last_day(one), one.consented))
-        found["dates/consented"] = Derived(first.consented, first.consents)
+        first = min(consents, key=lambda one: (_last_day(one), one.consented)).consented
+        told_by = {position for one in consents if one.consented == first for position in one.consents}
+        found["dates/consented"] = Derived(first, tuple(sorted(told_by)))
     if in_force and state.status in NOT_YET:
         found["in_force_for"] = Derived(len(in_force), _told_by(in_force))
     return found
