@@ -157,6 +157,34 @@ def test_what_was_not_recorded_yet_says_when_it_is(service: Service) -> None:
     assert 'href="/entries/4"' in response.text
 
 
+def test_the_log_is_paged_to_where_the_clock_says(service: Service) -> None:
+    """An entry that is recorded and not projected yet is on no page: the count, the list and the clock tell of the same entries."""
+    service.given(THX, USA, INDIA)
+    service.post(INDUS_X)
+    html = page(service, "/entries")
+    assert "as recorded up to entry 3" in html
+    assert "<p>3 in all" in html
+    assert 'href="/entries/3"' in html
+    assert 'href="/entries/4"' not in html
+
+
+def test_the_log_of_one_type_is_paged_over_all_of_it(service: Service) -> None:
+    """However far back its entries lie: page by page, to the first and on to the last again, each shows the next of them."""
+    service.given(
+        THX, USA, *[event("party.registered", f"party:p{number}", name="P", kind="state") for number in range(120)]
+    )
+    assert 'href="/entries/1"' in page(service, "/entries", type="source.registered")
+    asked: dict[str, Any] = {"type": "party.registered"}
+    shown: list[list[int]] = []
+    for rel in ("prev", "prev", "next", "next"):
+        html = page(service, "/entries", **asked)
+        shown.append([int(found) for found in re.findall(r'class="entry" href="/entries/(\d+)"', html)])
+        (found,) = re.findall(rf'rel="{rel}" href="/entries\?type=party.registered&amp;from_entry=(\d+)"', html)
+        asked["from_entry"] = found
+    assert shown == [[*range(73, 123)], [*range(23, 73)], [*range(2, 52)], [*range(52, 102)]]
+    assert 'rel="next"' not in page(service, "/entries", **asked)
+
+
 def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:
     """A browser sends every field of a form that is left empty."""
     service.given(THX, USA, INDIA, INDUS_X)

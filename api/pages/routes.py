@@ -33,6 +33,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
+from projections.download_queries import log_back
 from projections.page_queries import beliefs, drawn, entries_at, first_entry
 from projections.queries import Queries
 
@@ -68,9 +69,9 @@ class PageRoute(Patient):
 
 FILTERS = ("status", "kind", "area", "party", "ref", "text", "due_before", "overdue", "in_force_for")
 FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
-
-
 EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
+LogPage = tuple[list[tuple[int, str]], int | None, int | None]
+"""Position and line of each entry; the position at which the page before begins, and the one after, where there are."""
 
 
 class EntriesQuery(AtBasis):
@@ -283,18 +284,21 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 @router.get("/entries")
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
     """The log, a page of it; the last one by default."""
-    asked = query.asked()
-    _, size = reads.log(asked, 0, 0)
-    first = query.from_entry or max(1, size - PAGE + 1)
-    found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
-    events = [event_of(line) for _, line in found[:PAGE]]
-    body = to_json({"entries": [timed(event) for event in events]}).decode()
-    after = found[PAGE][0] if len(found) > PAGE else None
-    before = max(1, first - PAGE) if first > 1 else None
     basis = reads.basis(query.asked())
-    return Page(request, reads, basis).show(
-        "entries.html", body, size=size, before=before, after=after, types=sorted(FACTS)
-    )  # fmt: skip
+    found, before, after = _log_page(reads, Asked(basis.known_at), query.type, query.from_entry)
+    body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
+    return Page(request, reads, basis).show("entries.html", body, before=before, after=after, types=sorted(FACTS))
+
+
+def _log_page(reads: Queries, asked: Asked, type_: str | None, first: int | None) -> LogPage:
+    """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
+    last, _ = log_back(reads, asked, 0, first, 2 * PAGE, type_)
+    if first is None:
+        shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
+    else:
+        found, _ = reads.log(asked, first - 1, PAGE + 1, type_)
+        shown, earlier, after = found[:PAGE], last[:PAGE], found[PAGE][0] if len(found) > PAGE else None
+    return shown, earlier[-1][0] if earlier else None, after
 
 
 @router.get("/entries/{position}")
