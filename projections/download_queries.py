@@ -1,4 +1,4 @@
-"""What feeds and calendars need of the database beside what is asked elsewhere: the log backwards, and when streams last grew."""
+"""What feeds, calendars and pages of the log need of the database beside what is asked elsewhere: the log backwards, and when streams last grew."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,8 +11,8 @@ SQL = sql_blocks("projections", "download_queries.sql")
 
 
 def log_back(
-    reads: Queries, asked: Asked, after: int, before: int | None, limit: int, type_: str | None, subject: str | None
-) -> tuple[list[tuple[int, str]], int]:
+    reads: Queries, asked: Asked, after: int, before: int | None, limit: int, type_: str | None = None, subject: str | None = None,
+) -> tuple[list[tuple[int, str]], int]:  # fmt: skip
     """As ``Queries.log``, from the last entry before a position back to ``after``."""
     with reads.log_at(asked, after) as (connection, upto):
         given = {"after": after, "before": before or MAX_POSITION, "type": type_, "subject": subject}

@@ -6,12 +6,13 @@ from html import unescape
 from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import html5lib
 import pytest
 
 from api.http.documents import plural_of
+from api.http.parameters import NARROWED, AtBasis
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -155,6 +156,76 @@ def test_what_was_not_recorded_yet_says_when_it_is(service: Service) -> None:
     assert response.status_code == 200
     assert "not yet recorded" in response.text
     assert 'href="/entries/4"' in response.text
+
+
+def sent(html: str, action: str) -> dict[str, str]:
+    """What a browser sends of the form of filters as it stands, but for what is empty."""
+    forms = html5lib.parse(html, namespaceHTMLElements=False).iter("form")
+    form = next(one for one in forms if (one.get("class"), one.get("action")) == ("filters", action))
+    fields = {one.get("name"): one.get("value") for one in form.iter("input")}
+    for select in form.iter("select"):
+        fields |= {select.get("name"): one.get("value") for one in select.iter("option") if "selected" in one.attrib}
+    return {name: value for name, value in fields.items() if value}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_is_narrowed_by_every_filter_and_its_form_keeps_them(service: Service, kind: str) -> None:
+    """Each filter of the API is told and can be taken away; the form sends all of them, order and clocks too, but not where a list goes on."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    path, known = f"/{KINDS[kind].plural}", NARROWED[kind].model_fields.keys() - AtBasis.model_fields.keys() - {"sort"}
+    said = {"status": KINDS[kind].statuses[0], "kind": next(iter(KINDS[kind].categories), ""), "area": "space", "ref": "party:usa",
+            "party": "party:usa", "text": "x", "due_before": "2030-01-01", "overdue": "true", "in_force_for": "2"}  # fmt: skip
+    filters = {name: said[name] for name in known if said[name]}
+    rest = {"sort": "-id", "limit": "7", "known_at": "4", "valid_at": "2030-01-01"}
+    html = page(service, path, **filters, **rest)
+    assert sent(html, path) == filters | rest
+    links = [
+        dict(parse_qsl(urlsplit(unescape(one)).query)) for one in re.findall(r'class="filter" href="([^"]*)"', html)
+    ]
+    assert dict.fromkeys(filters, filters | rest) == {(filters.keys() - one).pop(): filters | one for one in links}
+
+
+def test_forms_keep_the_clocks(service: Service) -> None:
+    """Who looks at the past searches it, and pages through its log."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    clocks = {"known_at": "4", "valid_at": "2030-01-01"}
+    for path, action in (("/", "/search"), ("/search", "/search"), ("/entries", "/entries")):
+        assert sent(page(service, path, **clocks), action) == clocks
+
+
+def test_a_form_does_not_send_where_a_list_goes_on(service: Service) -> None:
+    """Narrowed otherwise, it begins anew."""
+    service.given(THX, USA, INDIA)
+    (following,) = re.findall(r'rel="next" href="([^"]*)"', page(service, "/parties", limit=1, sort="-id"))
+    assert sent(page(service, unescape(following)), "/parties") == {"limit": "1", "sort": "-id"}
+
+
+def test_the_log_is_paged_to_where_the_clock_says(service: Service) -> None:
+    """An entry that is recorded and not projected yet is on no page: the count, the list and the clock tell of the same entries."""
+    service.given(THX, USA, INDIA)
+    service.post(INDUS_X)
+    html = page(service, "/entries")
+    assert "as recorded up to entry 3" in html
+    assert "<p>3 in all" in html
+    assert 'href="/entries/3"' in html
+    assert 'href="/entries/4"' not in html
+
+
+def test_the_log_of_one_type_is_paged_over_all_of_it(service: Service) -> None:
+    """However far back its entries lie: page by page, to the first and on to the last again, each shows the next of them."""
+    service.given(
+        THX, USA, *[event("party.registered", f"party:p{number}", name="P", kind="state") for number in range(120)]
+    )
+    assert 'href="/entries/1"' in page(service, "/entries", type="source.registered")
+    asked: dict[str, Any] = {"type": "party.registered"}
+    shown: list[list[int]] = []
+    for rel in ("prev", "prev", "next", "next"):
+        html = page(service, "/entries", **asked)
+        shown.append([int(found) for found in re.findall(r'class="entry" href="/entries/(\d+)"', html)])
+        (found,) = re.findall(rf'rel="{rel}" href="/entries\?type=party.registered&amp;from_entry=(\d+)"', html)
+        asked["from_entry"] = found
+    assert shown == [[*range(73, 123)], [*range(23, 73)], [*range(2, 52)], [*range(52, 102)]]
+    assert 'rel="next"' not in page(service, "/entries", **asked)
 
 
 def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:

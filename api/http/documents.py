@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from ledger.log.entry import read_line
+from ledger.vocabulary.correction import STRIKING
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
@@ -61,9 +62,13 @@ def shown_day(day: date, line: str) -> str | None:
 
 def history_json(line: str, corrections: Sequence[dict[str, Any]], weak: set[int]) -> str:
     """An entry of a history, and what corrects it."""
-    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
-    told = f'"struck":{str(struck).lower()},"unverified":{_flag(line, weak)}'
+    told = f'"struck":{str(is_struck(corrections)).lower()},"unverified":{_flag(line, weak)}'
     return f'{{"event":{line},{told},"corrections":{to_json(corrections).decode()}{_persons(line)}}}'
+
+
+def is_struck(corrections: Sequence[dict[str, Any]]) -> bool:
+    """Whether an entry is, with these corrections of it."""
+    return any(one["type"] in STRIKING for one in corrections)
 
 
 def _persons(line: str) -> str:

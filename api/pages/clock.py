@@ -61,9 +61,14 @@ class Clock:
         return f"Showing what was true on {day_words(self.valid_at)}, as recorded up to entry {self.known_at}{at}."
 
     @property
+    def kept(self) -> dict[str, str]:
+        """The query but for where a list goes on: what a form keeps beside its own fields."""
+        return {name: value for name, value in self.given.items() if name not in ("cursor", "after")}
+
+    @property
     def others(self) -> dict[str, str]:
-        """The query but for the clocks, and but for where a list goes on."""
-        return {name: value for name, value in self.given.items() if name not in (*CLOCKS, "cursor", "after")}
+        """As ``kept``, but for the clocks."""
+        return {name: value for name, value in self.kept.items() if name not in CLOCKS}
 
     def url(self, path: str | None = None, /, **changes: Any) -> str:
         """A link to a page at the same clocks; with no path to this one, its other parameters kept. None takes one away."""

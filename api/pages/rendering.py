@@ -14,8 +14,7 @@ from pydantic_core import from_json
 
 from api.http.addresses import offered
 from api.http.auth import Holder
-from api.http.dependencies import answer, app_state, digest_of, with_persons
-from api.http.documents import plural_of
+from api.http.dependencies import answer, digest_of, with_persons
 from api.http.response_cache import RequestContext
 from api.pages import words
 from api.pages.clock import Clock, Stop, time_words
@@ -81,8 +80,7 @@ def environment() -> Environment:
     }  # fmt: skip
     made.globals |= {
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
-        "date_fields": words.fields().dates, "code_fields": words.fields().codes, "plural_of": plural_of,
-        "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
+        "date_fields": words.fields().dates, "code_fields": words.fields().codes, "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
     }  # fmt: skip
     return made
 
@@ -140,7 +138,7 @@ class Page:
             path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found, moves
         )  # fmt: skip
 
-    def show(self, template: str, body: str, *, as_data: bool = True, status: int = 200, **more: Any) -> Response:
+    def show(self, template: str, body: str, *, as_data: bool = True, **more: Any) -> Response:
         """The page: a template filled in with what ``body`` holds, a JSON object; persons in it are shown or withheld.
 
         ``as_data``: whether the same is to be had as data."""
@@ -151,17 +149,15 @@ class Page:
             formats=[(one, FORMATS[one]) for one in offered(self.clock.path) if as_data],
             **more,
         )
-        made = answer(
+        return answer(
             self.request, html.encode(), self.basis.known_at, digest_of(html), pinned=False, final=self.basis.final,
             raw=True, told=told, media_type=HTML, more=SAFE | for_whom(self.request),
         )  # fmt: skip
-        made.status_code = status if made.status_code == 200 else made.status_code
-        return made
 
     def html(self, template: str, shown: str, **more: Any) -> str:
         """A template filled in with what a JSON object holds that has its persons shown or withheld."""
         named = labels(self.reads, sorted(set(words.REFS.findall(shown))), self.basis)
         return environment().get_template(template).render(
             clock=self.clock, data=from_json(shown), labels=named, watermarks=self.watermarks,
-            settings=app_state(self.request).settings, signed_in=signed_in(self.request), **more,
+            signed_in=signed_in(self.request), **more,
         )  # fmt: skip

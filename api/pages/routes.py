@@ -14,8 +14,8 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
-from api.http.documents import array_json, plural_of, shown_day, whole_json
-from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, FactType, next_cursor, resume
+from api.http.documents import array_json, is_struck, plural_of, shown_day, whole_json
+from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, FactType, next_cursor, resume
 from api.http.routes.states import LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
@@ -33,6 +33,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
+from projections.download_queries import log_back
 from projections.page_queries import beliefs, drawn, entries_at, first_entry
 from projections.queries import Queries
 
@@ -66,11 +67,10 @@ class PageRoute(Patient):
         return {field.alias or name for one in models if one for name, field in one.model_fields.items()}
 
 
-FILTERS = ("status", "kind", "area", "party", "ref", "text", "due_before", "overdue", "in_force_for")
 FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
-
-
 EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
+LogPage = tuple[list[tuple[int, str]], int | None, int | None]
+"""Position and line of each entry; the position at which the page before begins, and the one after, where there are."""
 
 
 class EntriesQuery(AtBasis):
@@ -98,9 +98,8 @@ def event_of(line: str) -> dict[str, Any]:
 def _in_history(line: str, corrections: list[dict[str, Any]], weak: set[int]) -> dict[str, Any]:
     """An entry with what corrects it, whether it is struck, and whether its sources were taken back."""
     event = event_of(line)
-    struck = any(one["type"] in ("entry.voided", "entry.superseded") for one in corrections)
-    unverified = int(event["sequence"]) in weak
-    return {"event": event, "corrections": corrections, "struck": struck, "unverified": unverified} | _times(event)
+    told = {"struck": is_struck(corrections), "unverified": int(event["sequence"]) in weak}
+    return {"corrections": corrections, **told, **timed(event)}
 
 
 def timed(event: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +121,7 @@ def _subject_routes(kind: str) -> APIRouter:
     plural = PLURALS[kind]
     pages = APIRouter(prefix=f"/{plural}", route_class=PageRoute, include_in_schema=False)
     narrowed: Any = LIST_QUERIES[kind]
+    filters = NARROWED[kind].model_fields.keys() - AtBasis.model_fields.keys() - {"sort"}
 
     @pages.get("")
     def list_page(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:
@@ -132,10 +132,10 @@ def _subject_routes(kind: str) -> APIRouter:
         cursor = next_cursor(epoch_of(request), basis, of, more)
         count = reads.count(kind, basis, query.filters())
         body = f'{{"items":{array_json(shown)},"next":{to_json(cursor).decode()},"count":{count}}}'
-        filters = [(name, given) for name, given in request.query_params.items() if name in FILTERS]
+        given = [(name, value) for name, value in request.query_params.items() if name in filters]
         sort = KINDS[kind]
         return Page(request, reads, basis).show(
-            "list.html", body, kind=kind, statuses=sort.statuses, categories=sort.categories, narrowed=filters,
+            "list.html", body, kind=kind, statuses=sort.statuses, categories=sort.categories, narrowed=given,
         )  # fmt: skip
 
     @pages.get("/{id}")
@@ -283,18 +283,21 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 @router.get("/entries")
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
     """The log, a page of it; the last one by default."""
-    asked = query.asked()
-    _, size = reads.log(asked, 0, 0)
-    first = query.from_entry or max(1, size - PAGE + 1)
-    found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
-    events = [event_of(line) for _, line in found[:PAGE]]
-    body = to_json({"entries": [timed(event) for event in events]}).decode()
-    after = found[PAGE][0] if len(found) > PAGE else None
-    before = max(1, first - PAGE) if first > 1 else None
     basis = reads.basis(query.asked())
-    return Page(request, reads, basis).show(
-        "entries.html", body, size=size, before=before, after=after, types=sorted(FACTS)
-    )  # fmt: skip
+    found, before, after = _log_page(reads, Asked(basis.known_at), query.type, query.from_entry)
+    body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
+    return Page(request, reads, basis).show("entries.html", body, before=before, after=after, types=sorted(FACTS))
+
+
+def _log_page(reads: Queries, asked: Asked, type_: str | None, first: int | None) -> LogPage:
+    """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
+    last, _ = log_back(reads, asked, 0, first, 2 * PAGE, type_)
+    if first is None:
+        shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
+    else:
+        found, _ = reads.log(asked, first - 1, PAGE + 1, type_)
+        shown, earlier, after = found[:PAGE], last[:PAGE], found[PAGE][0] if len(found) > PAGE else None
+    return shown, earlier[-1][0] if earlier else None, after
 
 
 @router.get("/entries/{position}")

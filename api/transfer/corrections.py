@@ -22,6 +22,7 @@ from api.transfer.rows import Rows
 from api.transfer.table_index import TableIndex
 from ledger.errors import Invalid, Refused
 from ledger.log.entry import Entry, read_line
+from ledger.vocabulary.correction import STRIKING
 from ledger.writing.draft import Draft, parse_json, read_draft
 
 
@@ -97,7 +98,7 @@ def imported(mapping: TableMapping, lines: Iterable[str], secret: UUID) -> Impor
     return found
 
 
-STRIKES = ('"type":"entry.voided"', '"type":"entry.superseded"')
+STRIKES = tuple(f'"type":"{type_}"' for type_ in STRIKING)
 CORRECTION = '"type":"entry.'
 """Of those that strike nothing an import makes none: somebody gave one the ``correlationid`` of the fact that it is about."""
 BY_HAND = (

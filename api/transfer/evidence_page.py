@@ -11,6 +11,7 @@ from typing import Any
 from api.http.documents import plural_of
 from api.transfer.evidence_case import Case
 from ledger.log.entry import Entry
+from ledger.vocabulary.correction import STRIKING
 from ledger.vocabulary.fact import COMMON, Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 
@@ -40,7 +41,6 @@ CORRECTED = {
     "entry.dispute_resolved": "Dispute resolved", "entry.value_erased": "Name erased",
     "entry.log_begun": "Another log begun",
 }  # fmt: skip
-STRIKING = ("entry.voided", "entry.superseded")
 WHY = ("reason", "text", "ground", "outcome")
 
 

@@ -171,3 +171,5 @@ CORRECTIONS: tuple[type[Correction], ...] = (
     ValueErased,
     LogBegun,
 )
+STRIKING = frozenset({Voided.type, Superseded.type})
+"""The types of those that strike an entry: what it says itself counts for nothing any more."""
