@@ -1,15 +1,17 @@
 """Pages: what the API answers, as HTML. A page is made of JSON that has been through the one place which shows or withholds names."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
+from inspect import cleandoc
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic_core import from_json
 
 from api.http.addresses import offered
@@ -47,6 +49,7 @@ FORMATS = {
     "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar)", "atom": "feed (Atom)",
 }  # fmt: skip
 """What people call the data at the addresses of pages, by suffix."""
+BACKTICKS = re.compile("`+")
 STOPS = 200
 """How many of the last entries the clock bar stops at."""
 STATIC = {"ledger.css": "text/css; charset=utf-8", "ledger.js": "text/javascript; charset=utf-8"}
@@ -77,7 +80,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "words": words.words, "act": words.act_words, "look": words.look, "date_words": said, "precision": precision,
-        "day_words": day_words, "time_words": time_words, "lines": lines, "number": "{:,}".format, "label": label_of, "described": words.described,
+        "day_words": day_words, "time_words": time_words, "lines": lines, "prose": prose, "number": "{:,}".format, "label": label_of, "described": words.described,
     }  # fmt: skip
     made.globals |= {
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
@@ -103,6 +106,13 @@ def picture(drawing: Drawing) -> Markup:
 def lines(text: str) -> Markup:
     """A text with its own line breaks."""
     return Markup("<br>").join(text.splitlines())
+
+
+def prose(text: str) -> Markup:
+    """A sentence of a docstring, or several: what stands between backticks is code, and an empty line begins a paragraph."""
+    parts = BACKTICKS.split(cleandoc(text))
+    said = (Markup("<code>{}</code>").format(one) if number % 2 else escape(one) for number, one in enumerate(parts))
+    return Markup("").join(said).replace("\n\n", Markup("<br>\n"))
 
 
 def label_of(document: Mapping[str, Any]) -> str:
