@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pydantic_core import from_json
 
+from api.formats.ics import is_dated
 from api.http.addresses import offered
 from api.http.auth import Holder
 from api.http.dependencies import answer, app_state, digest_of, with_persons
@@ -85,7 +86,7 @@ def environment() -> Environment:
     made.globals |= {
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
         "date_fields": words.fields().dates, "code_fields": words.fields().codes, "plural_of": plural_of,
-        "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
+        "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary, "events_told": events_told,
     }  # fmt: skip
     return made
 
@@ -113,6 +114,15 @@ def prose(text: str) -> Markup:
     parts = BACKTICKS.split(cleandoc(text))
     said = (Markup("<code>{}</code>").format(one) if number % 2 else escape(one) for number, one in enumerate(parts))
     return Markup("").join(said).replace("\n\n", Markup("<br>\n"))
+
+
+def events_told(data: Mapping[str, Any]) -> str:
+    """How many events the calendar of a page has; of a list that goes on, that it has those with a date."""
+    if data.get("next"):
+        return ", those with a date"
+    those = data["items"] if "items" in data else [data, *data.get("meetings", ()), *data.get("milestones", ())]
+    count = sum(map(is_dated, those))
+    return f", {count} {'event' if count == 1 else 'events'}"
 
 
 def label_of(document: Mapping[str, Any]) -> str:
