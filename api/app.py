@@ -31,7 +31,7 @@ from api.http.response_cache import Cache
 from api.http.routes import anomalies, downloads, due, erasures, events, health, log, states, stream, webhooks
 from api.http.sessions import Sessions
 from api.http.streams import Streams
-from api.pages import errors, overview, signing_in
+from api.pages import errors, overview, signing_in, vocabulary
 from api.pages import routes as pages
 from api.pages.forms import correcting
 from api.pages.forms import routes as forms
@@ -72,7 +72,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         stream.router, events.router, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
-        anomalies.router, *pages.pictures, downloads.router, overview.router, *pages.routers, signing_in.router, forms.router, correcting.router,
+        anomalies.router, *pages.pictures, downloads.router, overview.router, vocabulary.router, *pages.routers, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

@@ -37,6 +37,7 @@ PAGES = ("/", "/initiatives", "/initiatives/indus-x", "/initiatives/f414", "/ini
          "/initiatives/f414/why", "/initiatives/f414/why/claims", "/initiatives/f414/diff?from=30&to=131", "/meetings",
          "/milestones", "/board", "/calendar?month=2024-09", "/parties/usa", "/sources/pentagon-meeting-article", "/entries",
          "/entries/112", "/search?q=space", "/anomalies", "/audit", "/replay?entry=104", "/diff?from=120",
+         "/vocabulary", "/vocabulary/agreement.signed", "/vocabulary/meeting", "/glossary",
          "/initiatives/indus-x?known_at=60", "/initiatives/indus-x?valid_at=2030-01-01", "/nowhere")  # fmt: skip
 """One of each sort, some of them at another clock."""
 VIEWS: dict[str, dict[str, Any]] = {

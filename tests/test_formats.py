@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from icalendar import Calendar, Event
 from starlette.requests import ClientDisconnect
 
 import api.http.reads
+from api.formats import ics
 from api.formats.atom import feed_form
 from api.formats.columns import TABLES
 from api.formats.csv_text import FORMULA, csv_line
@@ -29,6 +31,7 @@ from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.log.epoch import current, renew
+from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.queries import Queries
@@ -202,7 +205,8 @@ def test_no_field_of_a_state_is_without_a_column(told: Service) -> None:
 
 
 def test_every_dated_state_is_an_event_or_counted(told: Service, pages: None) -> None:
-    """A calendar has an event for each state of the list whose date is one day, and tells how many others there are."""
+    """A calendar has an event for each state of the list whose date is bounded, over all days that it may be on, and tells how many
+    others there are; the page's link tells how many events."""
     for address in ("/meetings", "/milestones", "/due", "/meetings?status=held", "/milestones?sort=-due"):
         path, _, query = address.partition("?")
         params: dict[str, Any] = dict([query.split("=")]) if query else {}
@@ -211,12 +215,18 @@ def test_every_dated_state_is_an_event_or_counted(told: Service, pages: None) ->
         assert len(found) + int(answer.headers["ledger-left-out"]) == len(states)
         for state in states if path != "/due" else ():
             when = state.get("start") or state["dates"].get("held") if path == "/meetings" else state["due"]
-            is_a_day = bool(when and re.match(r"\d{4}-\d\d-\d\d(T.*)?[?~%]?$", when))
-            assert (state["subject"] in found) == is_a_day, (state["subject"], when)
-            if is_a_day:
+            first, last = (bounds.earliest, bounds.latest) if when and (bounds := PartialDate(when)) else (None, None)
+            is_bounded = last is not None and (first is not None or path == "/milestones")
+            assert (state["subject"] in found) == is_bounded, (state["subject"], when)
+            if is_bounded:
                 one = found[state["subject"]]
                 assert (one["SEQUENCE"], one["X-LEDGER-STATUS"]) == (state["version"], state["status"])
-                assert str(one.decoded("DTSTART"))[:10] == when[:10]
+                assert str(one.decoded("DTSTART"))[:10] == str(first or last)
+                if first != last and not state.get("end"):
+                    assert one.decoded("DTEND") - timedelta(days=1) == last
+                    assert ics.VAGUE in one["DESCRIPTION"]
+        html = told.get(path, BROWSER, **params).text
+        assert re.search(rf"calendar \(iCalendar\), ({len(found)} events?|those with a date)<", html), address
 
 
 def test_the_calendar_of_a_subject_has_what_belongs_to_it(told: Service) -> None:
@@ -419,7 +429,7 @@ def test_a_file_has_all_rows(many: Service) -> None:
     )
     assert len(rows_of(many.get("/due.csv"))) == 1_234
     calendar = many.get("/milestones.ics")
-    assert (len(events_of(calendar)), calendar.headers["ledger-left-out"]) == (617, "617")
+    assert (len(events_of(calendar)), calendar.headers["ledger-left-out"]) == (1_234, "0")
     assert len(many.get("/entries.jsonl").text.splitlines()) == 1_235
     feed = feedparser.parse(many.get("/entries.atom").content)
     assert [one.link for one in feed.entries] == [f"/entries/{at}" for at in range(1_235, 0, -1)]
@@ -531,6 +541,7 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
         event("meeting.scheduled", "meeting:month", title="Month", start="2031-05"),
         event("meeting.scheduled", "meeting:span", title="Span", start="2031-05-01/2031-05-09"),
         event("meeting.scheduled", "meeting:never", title="Never"),
+        event("meeting.scheduled", "meeting:open", title="Open", start="2031-05/.."),
         event("meeting.proposed", "meeting:off", title="Off", start="2031-06-01"),
         event("meeting.proposed", "meeting:later", title="Later", start="2031-06-02"),
     ]
@@ -543,8 +554,13 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
     )
     answer = service.get("/meetings.ics")
     found = events_of(answer)
-    assert found.keys() == {f"meeting:{one}" for one in ("day", "time", "about", "off", "later")}
-    assert answer.headers["ledger-left-out"] == "3"
+    assert found.keys() == {f"meeting:{one}" for one in ("day", "time", "about", "off", "later", "month", "span")}
+    assert answer.headers["ledger-left-out"] == "2"
+    days = [[str(found[f"meeting:{one}"].decoded(name)) for name in ("DTSTART", "DTEND")] for one in ("month", "span")]
+    assert days == [["2031-05-01", "2031-06-01"], ["2031-05-01", "2031-05-10"]]
+    assert all(ics.VAGUE in found[f"meeting:{one}"]["DESCRIPTION"] for one in ("month", "span"))
+    assert not any(ics.VAGUE in found[f"meeting:{one}"]["DESCRIPTION"] for one in ("day", "time", "about"))
+    assert "calendar (iCalendar), 7 events<" in service.get("/meetings", BROWSER).text
     day, time, off = found["meeting:day"], found["meeting:time"], found["meeting:off"]
     assert [str(day.decoded(name)) for name in ("DTSTART", "DTEND")] == ["2031-05-01", "2031-05-04"]
     assert (day["DTSTART"].params["VALUE"], day["SUMMARY"], day["LOCATION"]) == ("DATE", "A; b, c", "Pune")

@@ -1,17 +1,20 @@
 """Pages: what the API answers, as HTML. A page is made of JSON that has been through the one place which shows or withholds names."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
+from inspect import cleandoc
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic_core import from_json
 
+from api.formats.ics import is_dated
 from api.http.addresses import offered
 from api.http.auth import Holder
 from api.http.dependencies import answer, digest_of, with_persons
@@ -46,6 +49,7 @@ FORMATS = {
     "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar)", "atom": "feed (Atom)",
 }  # fmt: skip
 """What people call the data at the addresses of pages, by suffix."""
+BACKTICKS = re.compile("`+")
 STOPS = 200
 """How many of the last entries the clock bar stops at."""
 STATIC = {"ledger.css": "text/css; charset=utf-8", "ledger.js": "text/javascript; charset=utf-8"}
@@ -76,11 +80,12 @@ def environment() -> Environment:
     )
     made.filters |= {
         "words": words.words, "act": words.act_words, "look": words.look, "date_words": said, "precision": precision,
-        "day_words": day_words, "time_words": time_words, "lines": lines, "number": "{:,}".format, "label": label_of, "described": words.described,
+        "day_words": day_words, "time_words": time_words, "lines": lines, "prose": prose, "number": "{:,}".format, "label": label_of, "described": words.described,
     }  # fmt: skip
     made.globals |= {
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
-        "date_fields": words.fields().dates, "code_fields": words.fields().codes, "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary,
+        "date_fields": words.fields().dates, "code_fields": words.fields().codes,
+        "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary, "events_told": events_told,
     }  # fmt: skip
     return made
 
@@ -101,6 +106,22 @@ def picture(drawing: Drawing) -> Markup:
 def lines(text: str) -> Markup:
     """A text with its own line breaks."""
     return Markup("<br>").join(text.splitlines())
+
+
+def prose(text: str) -> Markup:
+    """A sentence of a docstring, or several: what stands between backticks is code, and an empty line begins a paragraph."""
+    parts = BACKTICKS.split(cleandoc(text))
+    said = (Markup("<code>{}</code>").format(one) if number % 2 else escape(one) for number, one in enumerate(parts))
+    return Markup("").join(said).replace("\n\n", Markup("<br>\n"))
+
+
+def events_told(data: Mapping[str, Any]) -> str:
+    """How many events the calendar of a page has; of a list that goes on, that it has those with a date."""
+    if data.get("next"):
+        return ", those with a date"
+    those = data["items"] if "items" in data else [data, *data.get("meetings", ()), *data.get("milestones", ())]
+    count = sum(map(is_dated, those))
+    return f", {count} {'event' if count == 1 else 'events'}"
 
 
 def label_of(document: Mapping[str, Any]) -> str:

@@ -158,12 +158,12 @@ def _kind(kind: Kind) -> Iterator[str]:
 
 def _fact(fact: type[Fact]) -> Iterator[str]:
     yield f"### {fact.type}\n"
-    yield f"{cleandoc(fact.__doc__ or '')}{_step(fact)}\n"
+    yield f"{cleandoc(fact.__doc__ or '')}{step_of(fact)}\n"
     if own := [one for one in fields_of(fact) if one.name not in COMMON]:
         yield from _table(own)
 
 
-def _step(fact: type[Fact]) -> str:
+def step_of(fact: type[Fact]) -> str:
     """What it does to the status of its stream."""
     kind = KINDS.get(fact.type.partition(".")[0])
     rule = kind.lifecycle.get(fact) if kind else None
@@ -180,23 +180,35 @@ def _table(fields: Iterable[Field]) -> Iterator[str]:
     yield ""
 
 
+class Used(NamedTuple):
+    """The parts and the code lists that the fields of some facts are made of, by name; ``told`` says what each is."""
+
+    parts: dict[str, Field]
+    lists: dict[str, Field]
+    told: dict[str, str]
+
+
+def used_by(facts: Iterable[type[Fact]]) -> Used:
+    used = Used({}, {}, {})
+    for fact in facts:
+        defs = fact.model_json_schema()["$defs"]
+        used.told.update({name: cleandoc(one.get("description", "")) for name, one in defs.items()})
+        for one in _all(fields_of(fact)):
+            used.parts.update({one.part: one} if one.part else {})
+            used.lists.update({one.code_list: one} if one.code_list else {})
+    return Used(dict(sorted(used.parts.items())), dict(sorted(used.lists.items())), used.told)
+
+
 def _used(facts: tuple[type[Fact], ...]) -> Iterator[str]:
-    """The parts and the code lists that the fields of these facts are made of."""
-    parts, lists = dict[str, Field](), dict[str, Field]()
-    told = {
-        name: one.get("description", "") for fact in facts for name, one in fact.model_json_schema()["$defs"].items()
-    }
-    for one in _all(field for fact in facts for field in fields_of(fact)):
-        parts |= {one.part: one} if one.part else {}
-        lists |= {one.code_list: one} if one.code_list else {}
+    parts, lists, told = used_by(facts)
     yield "## Parts\n"
-    for name, one in sorted(parts.items()):
-        yield f"### {name}\n\n{cleandoc(told[name])}\n"
+    for name, one in parts.items():
+        yield f"### {name}\n\n{told[name]}\n"
         yield from _table(one.fields)
     yield "## Codes\n"
-    for name, one in sorted(lists.items()):
+    for name, one in lists.items():
         yield f"### {name}\n"
-        yield from [f"{cleandoc(told[name])}\n"] if told[name] else []
+        yield from [f"{told[name]}\n"] if told[name] else []
         yield f"{', '.join(f'`{code}`' for code in one.codes)}\n"
         yield from [f"- `{code}`: {said}" for code, said in STANDARDS.get(name, {}).items()] + [""] * (
             name in STANDARDS

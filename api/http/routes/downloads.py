@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from pydantic_core import from_json
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from api.formats import atom, csv_text, csvw, ics
@@ -97,8 +98,8 @@ class Given(NamedTuple):
         return lambda: self._calendar(self.pages(read_of.with_times(read)))
 
     def _calendar(self, pages: Pages) -> Response:
-        """It says before its events how many have no day: where there are several pages, all are read for that first."""
-        left_out = sum(not ics.is_dated(one) for documents in pages for one in documents)
+        """It says before its events how many others there are: where there are several pages, all are read for that first."""
+        left_out = sum(not ics.is_dated(from_json(one)) for documents in pages for one in documents)
         form = ics.calendar_form(f"Partnership ledger {self.path}", left_out)
         return send(pages, form, ics.MEDIA_TYPE, {"Ledger-Left-Out": str(left_out)})
 
