@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import html5lib
 import pytest
+from pydantic_core import from_json
 
 from api.http.documents import plural_of
 from ledger.database.connection import LedgerLocation
@@ -117,6 +118,23 @@ def test_the_history_page_has_every_entry_once_and_strikes_what_is_struck(told: 
         shown = re.findall(r'<li id="entry-(\d+)"(?: class="(\w+)")?', html)
         assert sorted(int(position) for position, _ in shown) == [int(one["event"]["sequence"]) for one in items]
         assert sum(sort == "struck" for _, sort in shown) == sum(one["struck"] for one in items)
+
+
+def test_the_pages_of_the_log_have_every_entry_of_a_type(told: Service) -> None:
+    """The last page has the last fifty of those of one type, or of all, however long ago they were recorded; from there back to the
+    first none is missing; and each page leads to files of all of them."""
+    events = [from_json(line) for line in told.get("/entries.jsonl").text.splitlines()]
+    for type_ in (None, *sorted({event["type"] for event in events})):
+        wanted = [int(event["sequence"]) for event in events if type_ in (None, event["type"])]
+        shown, path = list[list[int]](), f"/entries?type={type_ or ''}"
+        while path:
+            html = page(told, path)
+            shown += [[int(position) for position in re.findall(r'class="entry" href="/entries/(\d+)', html)]]
+            [rows] = [link for link in links(html) if link.startswith("/entries.jsonl")]
+            assert len(told.get(rows).text.splitlines()) == len(wanted), rows
+            path = unescape(found[1]) if (found := re.search(r'rel="prev" href="([^"]*)"', html)) else ""
+        assert shown[0] == wanted[-50:], type_
+        assert sorted({position for one in shown for position in one}) == wanted, type_
 
 
 def test_the_picture_of_a_subject_is_a_file_of_its_own(told: Service) -> None:

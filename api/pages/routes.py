@@ -33,6 +33,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
+from projections.download_queries import log_back
 from projections.page_queries import beliefs, drawn, entries_at, first_entry
 from projections.queries import Queries
 
@@ -282,15 +283,17 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 
 @router.get("/entries")
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
-    """The log, a page of it; the last one by default."""
+    """The log, or its entries of one type, a page of it; the last one by default."""
     asked = query.asked()
-    _, size = reads.log(asked, 0, 0)
-    first = query.from_entry or max(1, size - PAGE + 1)
-    found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
-    events = [event_of(line) for _, line in found[:PAGE]]
-    body = to_json({"entries": [timed(event) for event in events]}).decode()
+    if query.from_entry:
+        found, size = reads.log(asked, query.from_entry - 1, PAGE + 1, query.type)
+    else:
+        back, size = log_back(reads, asked, 0, None, PAGE, query.type, None)
+        found = back[::-1]
+    earlier, _ = log_back(reads, asked, 0, found[0][0] if found else query.from_entry, PAGE, query.type, None)
+    body = to_json({"entries": [timed(event_of(line)) for _, line in found[:PAGE]]}).decode()
     after = found[PAGE][0] if len(found) > PAGE else None
-    before = max(1, first - PAGE) if first > 1 else None
+    before = earlier[-1][0] if earlier else None
     basis = reads.basis(query.asked())
     return Page(request, reads, basis).show(
         "entries.html", body, size=size, before=before, after=after, types=sorted(FACTS)
