@@ -175,6 +175,16 @@ def test_what_was_not_recorded_yet_says_when_it_is(service: Service) -> None:
     assert 'href="/entries/4"' in response.text
 
 
+def test_the_reasons_of_a_field_are_a_page_before_anything_states_it(service: Service) -> None:
+    """The clock bar leads there from when the subject was known and the field was not; another name is no field."""
+    told = event("initiative.described", "initiative:a", objective="Steel")
+    service.given(THX, event("initiative.reported", "initiative:a", name="A", kind="ecosystem"), told)
+    assert 'href="/initiatives/a/why/objective?known_at=2"' in page(service, "/initiatives/a/why/objective")
+    assert "No entry that was known then states it." in page(service, "/initiatives/a/why/objective", known_at=2)
+    for name in ("colour", "meetings", "provenance"):
+        assert service.get(f"/initiatives/a/why/{name}", HTML).status_code == 404, name
+
+
 def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:
     """A browser sends every field of a form that is left empty."""
     service.given(THX, USA, INDIA, INDUS_X)

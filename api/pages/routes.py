@@ -149,10 +149,9 @@ def _subject_routes(kind: str) -> APIRouter:
         body = whole_json(whole, basis).decode()
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
-        fields = [name for name in document if name not in ABOUT_THE_ROW and name not in names]
         drawing = drawing_of(reads, document, basis)
         return Page(request, reads, basis, subject).show(
-            "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing, reasons=reasons_of(document),
+            "subject.html", body, kind=kind, fields=fields_of(document), related=names, drawing=drawing, reasons=reasons_of(document),
         )  # fmt: skip
 
     @pages.get("/{id}/history")
@@ -239,6 +238,12 @@ def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
     return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
 
 
+def fields_of(state: dict[str, Any]) -> list[str]:
+    """What a state says of its subject, but for the streams that belong to it."""
+    related = {plural_of(one) for one in KINDS[Subject(state["subject"]).kind].related}
+    return [name for name in state if name not in ABOUT_THE_ROW | related]
+
+
 def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
     """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
     found: dict[str, set[int]] = {}
@@ -252,7 +257,9 @@ def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field
     state = from_json(whole_json(whole, basis))
     provenance = {name: positions for name, positions in reasons_of(state).items() if field in (None, name)}
     if field and not provenance:
-        raise NotFound(f"nothing is known of {field} of {subject} on {basis.valid_at}, as of position {basis.known_at}")
+        if field not in fields_of(state):
+            raise NotFound(f"{subject} has no field {field}")
+        provenance = {field: []}
     events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)
     fields = [
         {
