@@ -124,8 +124,8 @@ def test_the_pages_of_the_log_have_every_entry_of_a_type(told: Service) -> None:
     """The last page has the last fifty of those of one type, or of all, however long ago they were recorded; from there back to the
     first none is missing; and each page leads to files of all of them."""
     events = [from_json(line) for line in told.get("/entries.jsonl").text.splitlines()]
-    for type_ in (None, *sorted({event["type"] for event in events})):
-        wanted = [int(event["sequence"]) for event in events if type_ in (None, event["type"])]
+    for type_ in (None, *sorted({one["type"] for one in events})):
+        wanted = [int(one["sequence"]) for one in events if type_ in (None, one["type"])]
         shown, path = list[list[int]](), f"/entries?type={type_ or ''}"
         while path:
             html = page(told, path)
@@ -134,7 +134,7 @@ def test_the_pages_of_the_log_have_every_entry_of_a_type(told: Service) -> None:
             assert len(told.get(rows).text.splitlines()) == len(wanted), rows
             path = unescape(found[1]) if (found := re.search(r'rel="prev" href="([^"]*)"', html)) else ""
         assert shown[0] == wanted[-50:], type_
-        assert sorted({position for one in shown for position in one}) == wanted, type_
+        assert sorted({position for part in shown for position in part}) == wanted, type_
 
 
 def test_the_picture_of_a_subject_is_a_file_of_its_own(told: Service) -> None:
@@ -173,6 +173,27 @@ def test_what_was_not_recorded_yet_says_when_it_is(service: Service) -> None:
     assert response.status_code == 200
     assert "not yet recorded" in response.text
     assert 'href="/entries/4"' in response.text
+
+
+def test_the_page_of_a_subject_says_who_differs_and_why(service: Service) -> None:
+    """Each account with its sources, and the words of who disputes one; the dispute's own page leads to the entry it is about."""
+    ground = "Time_zones may explain IT; the signature is put a day later."
+    service.given(
+        THX,
+        event("source.registered", "source:other", sources=[], title="Other", kind="other"),
+        event("agreement.signed", "agreement:a", "2024-08-22", title="A", instrument_type="arrangement"),
+        event("agreement.signed", "agreement:a", "2024-08-23", sources=[{"source": "source:other"}]),
+    )
+    dispute = event("entry.disputed", "agreement:a", target=3, by="source:other", ground=ground)
+    by_id = service.get("/v1/events/4").json()["id"]
+    service.given(dispute, event("entry.annotated", "agreement:a", target=by_id, text="It is named by its id."))
+    said = unescape(page(service, "/agreements/a"))
+    assert ground in said
+    assert re.search(r"<dt>signed</dt><dd>.*22 August 2024.*An article.* or .*23 August 2024.*>Other<", said)
+    dispute_page = unescape(page(service, "/entries/5"))
+    assert ground in dispute_page.split("As it is stored")[0]
+    for html, meant in ((dispute_page, 3), (page(service, "/entries/6"), 4)):
+        assert f'<dt>target</dt><dd><a class="entry" href="/entries/{meant}">#{meant}</a></dd>' in html
 
 
 def test_the_reasons_of_a_field_are_a_page_before_anything_states_it(service: Service) -> None:

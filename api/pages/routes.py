@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -149,9 +150,10 @@ def _subject_routes(kind: str) -> APIRouter:
         body = whole_json(whole, basis).decode()
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
-        drawing = drawing_of(reads, document, basis)
+        differing = {one["position"] for accounts in document["alternatives"].values() for one in accounts}
         return Page(request, reads, basis, subject).show(
-            "subject.html", body, kind=kind, fields=fields_of(document), related=names, drawing=drawing, reasons=reasons_of(document),
+            "subject.html", body, kind=kind, fields=fields_of(document), related=names, reasons=reasons_of(document),
+            drawing=drawing_of(reads, document, basis), events=_events(reads, differing | {*document["disputes"]}, basis),
         )  # fmt: skip
 
     @pages.get("/{id}/history")
@@ -311,7 +313,7 @@ def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, 
 def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Annotated[AtBasis, Query()]) -> Response:
     """One entry: what it says, when, where from, how it stands, and its proof."""
     line, corrections, _, _ = reads.event(position, query.asked())
-    event = event_of(line)
+    event = _with_target(reads, event_of(line), query.asked())
     body = to_json({"event": event}).decode()
     leaf = leaf_hash(line.encode()).hex()
     basis = reads.basis(query.asked())
@@ -320,6 +322,16 @@ def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Ann
         "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
         recorded=_times(event)["time"],
     )  # fmt: skip
+
+
+def _with_target(reads: Queries, event: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    """An entry; where it names by its id the one that it corrects, that one's position stands there, as on every page."""
+    target = event["data"].get("target") if event["type"].startswith("entry.") else None
+    with suppress(ValueError, NotFound):
+        if isinstance(target, str):
+            meant, *_ = reads.event(UUID(target), asked)
+            event["data"]["target"] = int(from_json(meant)["sequence"])
+    return event
 
 
 @router.get("/static/{digest}/{name}")
