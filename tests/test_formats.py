@@ -211,7 +211,8 @@ def test_every_dated_state_is_an_event_or_counted(told: Service, pages: None) ->
         assert len(found) + int(answer.headers["ledger-left-out"]) == len(states)
         for state in states if path != "/due" else ():
             when = state.get("start") or state["dates"].get("held") if path == "/meetings" else state["due"]
-            is_a_day = bool(when and re.match(r"\d{4}-\d\d-\d\d(T.*)?[?~%]?$", when))
+            days = (when or "").split("/") if path == "/meetings" and not state.get("start") else [when or ""]
+            is_a_day = all(re.match(r"\d{4}-\d\d-\d\d(T.*)?[?~%]?$", one) for one in days)
             assert (state["subject"] in found) == is_a_day, (state["subject"], when)
             if is_a_day:
                 one = found[state["subject"]]
@@ -531,6 +532,9 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
         event("meeting.scheduled", "meeting:month", title="Month", start="2031-05"),
         event("meeting.scheduled", "meeting:span", title="Span", start="2031-05-01/2031-05-09"),
         event("meeting.scheduled", "meeting:never", title="Never"),
+        event("meeting.held", "meeting:two-days", "2024-09-09/2024-09-10", title="Two days"),
+        event("meeting.held", "meeting:two-months", "2024-09/2024-10", title="Two months"),
+        event("meeting.held", "meeting:open", "2024-09-09/..", title="Open"),
         event("meeting.proposed", "meeting:off", title="Off", start="2031-06-01"),
         event("meeting.proposed", "meeting:later", title="Later", start="2031-06-02"),
     ]
@@ -543,8 +547,10 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
     )
     answer = service.get("/meetings.ics")
     found = events_of(answer)
-    assert found.keys() == {f"meeting:{one}" for one in ("day", "time", "about", "off", "later")}
-    assert answer.headers["ledger-left-out"] == "3"
+    assert found.keys() == {f"meeting:{one}" for one in ("day", "time", "about", "off", "later", "two-days")}
+    assert answer.headers["ledger-left-out"] == "5"
+    two_days = found["meeting:two-days"]
+    assert [str(two_days.decoded(name)) for name in ("DTSTART", "DTEND")] == ["2024-09-09", "2024-09-11"]
     day, time, off = found["meeting:day"], found["meeting:time"], found["meeting:off"]
     assert [str(day.decoded(name)) for name in ("DTSTART", "DTEND")] == ["2031-05-01", "2031-05-04"]
     assert (day["DTSTART"].params["VALUE"], day["SUMMARY"], day["LOCATION"]) == ("DATE", "A; b, c", "Pune")

@@ -1,8 +1,8 @@
 """Meetings and what is due as a calendar (RFC 5545), byte for byte the same whenever the same states are told.
 
 An event stands for a stream: its UID is the subject, its SEQUENCE the stream's version, its DTSTAMP the time at which the last entry
-was recorded. A date that allows one day is an all-day event, an instant has its time in UTC. What is not known to the day is no
-event, as a calendar would make a day of it.
+was recorded. A date that allows one day is an all-day event, an instant has its time in UTC, and a meeting that was held from one day to
+another takes all of them. What is not known to the day is no event, as a calendar would make a day of it.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def _is_meeting(state: Mapping[str, Any]) -> bool:
 
 
 def _date(state: Mapping[str, Any]) -> str | None:
-    """When it is, as it was recorded: a meeting that was held without a start on the day on which it was held."""
+    """When it is, as it was recorded: a meeting that was held without a start on the days on which it was held."""
     if not _is_meeting(state):
         return state.get("due")
     held: str | None = state.get("dates", {}).get("held")
@@ -73,7 +73,15 @@ def _date(state: Mapping[str, Any]) -> str | None:
 
 
 def _starts(state: Mapping[str, Any]) -> date | datetime | None:
-    return _exactly(_date(state))
+    first, last = _held(state)
+    return _exactly(_date(state)) or (first if last else None)
+
+
+def _held(state: Mapping[str, Any]) -> tuple[date | datetime | None, date | datetime | None]:
+    """The first and the last day of a meeting that was held from one to another; None where one of them is open or not a day."""
+    held = _date(state) if _is_meeting(state) and not state.get("start") else None
+    days = [_exactly(one) for one in (held or "").split("/") if one not in ("", "..")]
+    return (days[0], days[1]) if len(days) == 2 and all(days) else (None, None)
 
 
 def _exactly(told: str | None) -> date | datetime | None:
@@ -86,7 +94,7 @@ def _exactly(told: str | None) -> date | datetime | None:
 
 def _ends(state: Mapping[str, Any], start: date | datetime) -> date | datetime | None:
     """The first moment after it, of the same sort as the start; None where that is not told."""
-    end = _exactly(state.get("end")) if _is_meeting(state) and state.get("start") else None
+    end = _exactly(state.get("end")) if _is_meeting(state) and state.get("start") else _held(state)[1]
     if end is None or isinstance(end, datetime) != isinstance(start, datetime) or end < start:
         return None
     return end if isinstance(end, datetime) else end + timedelta(days=1)
