@@ -196,6 +196,16 @@ def test_the_page_of_a_subject_says_who_differs_and_why(service: Service) -> Non
         assert f'<dt>target</dt><dd><a class="entry" href="/entries/{meant}">#{meant}</a></dd>' in html
 
 
+def test_what_is_due_in_a_month_is_due_by_its_last_day(service: Service) -> None:
+    """The pages of what is due name the day from which on it is late, and not as if a source had named it."""
+    service.given(
+        THX, event("milestone.scheduled", "milestone:a", "2020-01-02", title="A", type="delivery", due="2020-03")
+    )
+    for path in ("/", "/due"):
+        said = re.sub(r"\s*<[^>]*>\s*", " ", page(service, path, valid_at="2020-04-02")).lower()
+        assert re.search(r"due by .*31 march 2020 .*2 days overdue", said, re.DOTALL), path
+
+
 def test_the_reasons_of_a_field_are_a_page_before_anything_states_it(service: Service) -> None:
     """The clock bar leads there from when the subject was known and the field was not; another name is no field."""
     told = event("initiative.described", "initiative:a", objective="Steel")
