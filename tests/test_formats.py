@@ -541,7 +541,8 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
         event("meeting.scheduled", "meeting:month", title="Month", start="2031-05"),
         event("meeting.scheduled", "meeting:span", title="Span", start="2031-05-01/2031-05-09"),
         event("meeting.scheduled", "meeting:never", title="Never"),
-        event("meeting.scheduled", "meeting:open", title="Open", start="2031-05/.."),
+        event("meeting.held", "meeting:two-days", "2024-09-09/2024-09-10", title="Two days"),
+        event("meeting.held", "meeting:open", "2024-09-09/..", title="Open"),
         event("meeting.proposed", "meeting:off", title="Off", start="2031-06-01"),
         event("meeting.proposed", "meeting:later", title="Later", start="2031-06-02"),
     ]
@@ -554,13 +555,18 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
     )
     answer = service.get("/meetings.ics")
     found = events_of(answer)
-    assert found.keys() == {f"meeting:{one}" for one in ("day", "time", "about", "off", "later", "month", "span")}
+    assert found.keys() == {
+        f"meeting:{one}" for one in ("day", "time", "about", "off", "later", "month", "span", "two-days")
+    }
     assert answer.headers["ledger-left-out"] == "2"
-    days = [[str(found[f"meeting:{one}"].decoded(name)) for name in ("DTSTART", "DTEND")] for one in ("month", "span")]
-    assert days == [["2031-05-01", "2031-06-01"], ["2031-05-01", "2031-05-10"]]
-    assert all(ics.VAGUE in found[f"meeting:{one}"]["DESCRIPTION"] for one in ("month", "span"))
+    days = [
+        [str(found[f"meeting:{one}"].decoded(name)) for name in ("DTSTART", "DTEND")]
+        for one in ("month", "span", "two-days")
+    ]
+    assert days == [["2031-05-01", "2031-06-01"], ["2031-05-01", "2031-05-10"], ["2024-09-09", "2024-09-11"]]
+    assert all(ics.VAGUE in found[f"meeting:{one}"]["DESCRIPTION"] for one in ("month", "span", "two-days"))
     assert not any(ics.VAGUE in found[f"meeting:{one}"]["DESCRIPTION"] for one in ("day", "time", "about"))
-    assert "calendar (iCalendar), 7 events<" in service.get("/meetings", BROWSER).text
+    assert "calendar (iCalendar), 8 events<" in service.get("/meetings", BROWSER).text
     day, time, off = found["meeting:day"], found["meeting:time"], found["meeting:off"]
     assert [str(day.decoded(name)) for name in ("DTSTART", "DTEND")] == ["2031-05-01", "2031-05-04"]
     assert (day["DTSTART"].params["VALUE"], day["SUMMARY"], day["LOCATION"]) == ("DATE", "A; b, c", "Pune")

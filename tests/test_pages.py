@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import html5lib
 import pytest
+from pydantic_core import from_json
 
 from api.http.documents import plural_of
 from api.http.parameters import NARROWED, AtBasis
@@ -120,6 +121,23 @@ def test_the_history_page_has_every_entry_once_and_strikes_what_is_struck(told: 
         assert sum(sort == "struck" for _, sort in shown) == sum(one["struck"] for one in items)
 
 
+def test_the_pages_of_the_log_have_every_entry_of_a_type(told: Service) -> None:
+    """The last page has the last fifty of those of one type, or of all, however long ago they were recorded; from there back to the
+    first none is missing; and each page leads to files of all of them."""
+    events = [from_json(line) for line in told.get("/entries.jsonl").text.splitlines()]
+    for type_ in (None, *sorted({one["type"] for one in events})):
+        wanted = [int(one["sequence"]) for one in events if type_ in (None, one["type"])]
+        shown, path = list[list[int]](), f"/entries?type={type_ or ''}"
+        while path:
+            html = page(told, path)
+            shown += [[int(position) for position in re.findall(r'class="entry" href="/entries/(\d+)', html)]]
+            [rows] = [link for link in links(html) if link.startswith("/entries.jsonl")]
+            assert len(told.get(rows).text.splitlines()) == len(wanted), rows
+            path = unescape(found[1]) if (found := re.search(r'rel="prev" href="([^"]*)"', html)) else ""
+        assert shown[0] == wanted[-50:], type_
+        assert sorted({position for part in shown for position in part}) == wanted, type_
+
+
 def test_the_picture_of_a_subject_is_a_file_of_its_own(told: Service) -> None:
     """Well-formed, the same bytes twice, and with no script."""
     from xml.etree import ElementTree
@@ -226,6 +244,47 @@ def test_the_log_of_one_type_is_paged_over_all_of_it(service: Service) -> None:
         asked["from_entry"] = found
     assert shown == [[*range(73, 123)], [*range(23, 73)], [*range(2, 52)], [*range(52, 102)]]
     assert 'rel="next"' not in page(service, "/entries", **asked)
+
+
+def test_the_page_of_a_subject_says_who_differs_and_why(service: Service) -> None:
+    """Each account with its sources, and the words of who disputes one; the dispute's own page leads to the entry it is about."""
+    ground = "Time_zones may explain IT; the signature is put a day later."
+    service.given(
+        THX,
+        event("source.registered", "source:other", sources=[], title="Other", kind="other"),
+        event("agreement.signed", "agreement:a", "2024-08-22", title="A", instrument_type="arrangement"),
+        event("agreement.signed", "agreement:a", "2024-08-23", sources=[{"source": "source:other"}]),
+    )
+    dispute = event("entry.disputed", "agreement:a", target=3, by="source:other", ground=ground)
+    by_id = service.get("/v1/events/4").json()["id"]
+    service.given(dispute, event("entry.annotated", "agreement:a", target=by_id, text="It is named by its id."))
+    said = unescape(page(service, "/agreements/a"))
+    assert ground in said
+    assert re.search(r"<dt>signed</dt><dd>.*22 August 2024.*An article.* or .*23 August 2024.*>Other<", said)
+    dispute_page = unescape(page(service, "/entries/5"))
+    assert ground in dispute_page.split("As it is stored")[0]
+    for html, meant in ((dispute_page, 3), (page(service, "/entries/6"), 4)):
+        assert f'<dt>target</dt><dd><a class="entry" href="/entries/{meant}">#{meant}</a></dd>' in html
+
+
+def test_what_is_due_in_a_month_is_due_by_its_last_day(service: Service) -> None:
+    """The pages of what is due name the day from which on it is late, and not as if a source had named it."""
+    service.given(
+        THX, event("milestone.scheduled", "milestone:a", "2020-01-02", title="A", type="delivery", due="2020-03")
+    )
+    for path in ("/", "/due"):
+        said = re.sub(r"\s*<[^>]*>\s*", " ", page(service, path, valid_at="2020-04-02")).lower()
+        assert re.search(r"due by .*31 march 2020 .*2 days overdue", said, re.DOTALL), path
+
+
+def test_the_reasons_of_a_field_are_a_page_before_anything_states_it(service: Service) -> None:
+    """The clock bar leads there from when the subject was known and the field was not; another name is no field."""
+    told = event("initiative.described", "initiative:a", objective="Steel")
+    service.given(THX, event("initiative.reported", "initiative:a", name="A", kind="ecosystem"), told)
+    assert 'href="/initiatives/a/why/objective?known_at=2"' in page(service, "/initiatives/a/why/objective")
+    assert "No entry that was known then states it." in page(service, "/initiatives/a/why/objective", known_at=2)
+    for name in ("colour", "meetings", "provenance"):
+        assert service.get(f"/initiatives/a/why/{name}", HTML).status_code == 404, name
 
 
 def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:

@@ -21,7 +21,7 @@ END = "END:VCALENDAR\r\n"
 CANCELLED, TENTATIVE = frozenset({"cancelled", "withdrawn"}), frozenset({"proposed", "reported", "postponed"})
 LOUD = frozenset({"cancelled", "withdrawn", "postponed"})
 """Statuses that the summary begins with, as not every calendar shows STATUS."""
-VAGUE = "Somewhere in these days: no entry says it more exactly."
+VAGUE = "On these days, or on some of them: no entry says it more exactly."
 
 
 def calendar_form(name: str, left_out: int) -> Form:
@@ -67,7 +67,7 @@ def _is_meeting(state: Mapping[str, Any]) -> bool:
 
 
 def _date(state: Mapping[str, Any]) -> str | None:
-    """When it is, as it was recorded: a meeting that was held without a start on the day on which it was held."""
+    """When it is, as it was recorded: a meeting that was held without a start on the days on which it was held."""
     if not _is_meeting(state):
         return state.get("due")
     held: str | None = state.get("dates", {}).get("held")

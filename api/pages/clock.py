@@ -70,6 +70,11 @@ class Clock:
         """As ``kept``, but for the clocks."""
         return {name: value for name, value in self.kept.items() if name not in CLOCKS}
 
+    @property
+    def narrowing(self) -> dict[str, str]:
+        """What a file of the page's rows takes of its query, beside the clocks: it has all of them, wherever the page begins."""
+        return {name: value for name, value in self.others.items() if name != "from_entry"}
+
     def url(self, path: str | None = None, /, **changes: Any) -> str:
         """A link to a page at the same clocks; with no path to this one, its other parameters kept. None takes one away."""
         kept = {name: self.given[name] for name in CLOCKS if name in self.given}

@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -148,10 +149,10 @@ def _subject_routes(kind: str) -> APIRouter:
         body = whole_json(whole, basis).decode()
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
-        fields = [name for name in document if name not in ABOUT_THE_ROW and name not in names]
-        drawing = drawing_of(reads, document, basis)
+        differing = {one["position"] for accounts in document["alternatives"].values() for one in accounts}
         return Page(request, reads, basis, subject).show(
-            "subject.html", body, kind=kind, fields=fields, related=names, drawing=drawing, reasons=reasons_of(document),
+            "subject.html", body, kind=kind, fields=fields_of(document), related=names, reasons=reasons_of(document),
+            drawing=drawing_of(reads, document, basis), events=_events(reads, differing | {*document["disputes"]}, basis),
         )  # fmt: skip
 
     @pages.get("/{id}/history")
@@ -238,6 +239,12 @@ def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
     return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
 
 
+def fields_of(state: dict[str, Any]) -> list[str]:
+    """What a state says of its subject, but for the streams that belong to it."""
+    related = {plural_of(one) for one in KINDS[Subject(state["subject"]).kind].related}
+    return [name for name in state if name not in ABOUT_THE_ROW | related]
+
+
 def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
     """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
     found: dict[str, set[int]] = {}
@@ -251,7 +258,9 @@ def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field
     state = from_json(whole_json(whole, basis))
     provenance = {name: positions for name, positions in reasons_of(state).items() if field in (None, name)}
     if field and not provenance:
-        raise NotFound(f"nothing is known of {field} of {subject} on {basis.valid_at}, as of position {basis.known_at}")
+        if field not in fields_of(state):
+            raise NotFound(f"{subject} has no field {field}")
+        provenance = {field: []}
     events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)
     fields = [
         {
@@ -282,7 +291,7 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 
 @router.get("/entries")
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
-    """The log, a page of it; the last one by default."""
+    """The log, or its entries of one type, a page of it; the last one by default."""
     basis = reads.basis(query.asked())
     found, before, after = _log_page(reads, Asked(basis.known_at), query.type, query.from_entry)
     body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
@@ -304,7 +313,7 @@ def _log_page(reads: Queries, asked: Asked, type_: str | None, first: int | None
 def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Annotated[AtBasis, Query()]) -> Response:
     """One entry: what it says, when, where from, how it stands, and its proof."""
     line, corrections, _, _ = reads.event(position, query.asked())
-    event = event_of(line)
+    event = _with_target(reads, event_of(line), query.asked())
     body = to_json({"event": event}).decode()
     leaf = leaf_hash(line.encode()).hex()
     basis = reads.basis(query.asked())
@@ -313,6 +322,16 @@ def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Ann
         "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
         recorded=_times(event)["time"],
     )  # fmt: skip
+
+
+def _with_target(reads: Queries, event: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    """An entry; where it names by its id the one that it corrects, that one's position stands there, as on every page."""
+    target = event["data"].get("target") if event["type"].startswith("entry.") else None
+    with suppress(ValueError, NotFound):
+        if isinstance(target, str):
+            meant, *_ = reads.event(UUID(target), asked)
+            event["data"]["target"] = int(from_json(meant)["sequence"])
+    return event
 
 
 @router.get("/static/{digest}/{name}")

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import FACTS
 
 REF = re.compile(Subject.pattern(), re.ASCII)
 REFS = re.compile(rf'"((?:{Subject.kinds}):{SLUG})"', re.ASCII)
 """Each reference in a JSON text."""
+REFERS = re.compile(r"#/\$defs/(\w+)")
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 SAID_OTHERWISE = {"partiallyMet": "partly met", "partially_met": "partly met", "of": "belongs to", "due": "due"}
 
@@ -59,27 +61,40 @@ def described(type_: str) -> str:
 
 
 class Fields(NamedTuple):
-    """The names of fields that hold dates, and those that hold codes, in any fact."""
+    """The names of fields that hold dates, and of those that hold codes the codes that they may hold, in any fact."""
 
     dates: frozenset[str]
-    codes: frozenset[str]
+    codes: Mapping[str, frozenset[str]]
 
 
 @cache
 def fields() -> Fields:
     """Read off the schemas of the facts."""
-    dates, codes = set[str](), {"status", "to_status"}
+    dates, codes = set[str](), {"status": set(LOOKS), "to_status": set(LOOKS), "code": set[str](AnomalyCode)}
     for fact in FACTS.values():
         schema = fact.model_json_schema()
         shapes = schema.get("$defs", {})
         for name, shape in _properties([schema, *shapes.values()]):
             said = str(shape)
-            refers = [shapes[found] for found in re.findall(r"#/\$defs/(\w+)", said)]
             if "'edtf'" in said:
                 dates.add(name)
-            if "'enum'" in said or any("enum" in one for one in refers):
-                codes.add(name)
-    return Fields(frozenset(dates), frozenset(codes))
+            if found := {
+                *_codes(shape),
+                *(code for ref in REFERS.findall(said) for code in shapes[ref].get("enum", ())),
+            }:
+                codes.setdefault(name, set()).update(found)
+    return Fields(frozenset(dates), {name: frozenset(found) for name, found in codes.items()})
+
+
+def _codes(shape: Any) -> Iterator[str]:
+    """Those that a schema names itself, at any depth."""
+    if isinstance(shape, Mapping):
+        yield from shape.get("enum", ())
+        for part in shape.values():
+            yield from _codes(part)
+    elif isinstance(shape, list):
+        for part in shape:
+            yield from _codes(part)
 
 
 def _properties(schemas: list[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
