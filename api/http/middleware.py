@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.addresses import data_of, offered
+from api.http.compression import Compressing, coding_of, varying
 from api.http.dependencies import AppState, admit
 from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
 from api.http.response_cache import RequestContext, cache_key
@@ -75,9 +76,7 @@ class Answer:
         looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
         if epoch := context.epoch or looked_up:
             headers.append((b"ledger-epoch", epoch.encode()))
-        if context.negotiated and not any(name == b"vary" for name, _ in headers):
-            headers.append((b"vary", b"Accept"))
-        message["headers"] = headers
+        message["headers"] = varying(headers, b"Accept") if context.negotiated else headers
 
 
 def _joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
@@ -125,7 +124,8 @@ class Middleware:
         reading = scope["method"] in ("GET", "HEAD")
         scope["context"] = RequestContext(is_head=scope["method"] == "HEAD")
         body = None if reading else Body(receive)
-        answer = Answer(scope, body, send, self.app_state)
+        coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
+        answer = Answer(scope, body, Compressing(send, coding, scope["context"]).send, self.app_state)
         try:
             if body and b"authorization" not in headers and is_cross_site(headers):
                 told = "a browser says that a page of another site sends this"
@@ -156,8 +156,8 @@ class Middleware:
         except NotAcceptable as error:
             await on_ledger_error(Request(scope), error)(scope, receive, send)
             return
-        form = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
-        asked, context = cache_key(scope, *form), scope["context"]
+        coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
+        asked, context = cache_key(scope, headers.get(b"accept", b""), coding), scope["context"]
         if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):
             cached = self.app_state.cache.fresh(asked, context.looked_up, sees_names=context.sees_names)
             if cached:
