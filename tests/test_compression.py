@@ -1,7 +1,7 @@
 """Answers are made smaller for who takes that, and say the same in every coding."""
 
 import gzip
-import zlib
+import re
 from typing import Any
 
 import pytest
@@ -12,13 +12,8 @@ from api.http import downloads
 from api.http.compression import CODINGS, SMALL_BYTES, Compressor, coding_of
 from api.http.response_cache import CachedResponse
 from tests.examples import INDIA, INDUS_X, THX, USA, event
-from tests.service import ADMIN_KEY, Service
+from tests.service import ADMIN_KEY, Service, unpacked
 from tests.test_signing_in import session
-
-try:
-    from compression.zstd import ZstdDecompressor  # type: ignore[import-not-found, unused-ignore]
-except ImportError:
-    from backports.zstd import ZstdDecompressor
 
 pytest_plugins = ["tests.service"]
 
@@ -35,15 +30,6 @@ def sent(service: Service, path: str, coding: str, method: str = "GET", **more: 
     headers = {"Accept-Encoding": coding} | {name.replace("_", "-"): value for name, value in more.items()}
     with service.client.stream(method, path, headers=headers) as response:
         return response, b"".join(response.iter_raw())
-
-
-def unpacked(coding: str, body: bytes) -> bytes:
-    """By the decompressors that others use; nothing is left over behind, and the end is there."""
-    unpacking = ZstdDecompressor() if coding == "zstd" else zlib.decompressobj(wbits=31)
-    plain = unpacking.decompress(body)
-    assert unpacking.eof
-    assert not unpacking.unused_data
-    return plain
 
 
 @pytest.fixture
@@ -207,6 +193,20 @@ def test_in_a_session_nothing_is_compressed(seeded: Service) -> None:
             assert response.status_code == 200
             assert len(response.content) > SMALL_BYTES
             assert "content-encoding" not in response.headers
+
+
+def test_a_file_from_the_disk_is_compressed_and_its_etag_is_weak(service: Service) -> None:
+    """It comes in several parts, of which the first is not all; a part that was asked for goes out as it is."""
+    [path] = {one for one in re.findall(r'src="([^"]+)"', service.get("/api").text) if one.endswith(".js")}
+    plain, whole = sent(service, path, "identity")
+    packed, body = sent(service, path, "gzip")
+    assert len(whole) > 2**18
+    assert unpacked("gzip", body) == whole
+    assert packed.headers["etag"] == f"W/{plain.headers['etag']}"
+    assert "accept-ranges" not in packed.headers
+    assert sent(service, path, "gzip", If_None_Match=packed.headers["etag"])[0].status_code == 304
+    part, few = sent(service, path, "gzip", Range="bytes=0-1999")
+    assert (part.status_code, few) == (206, whole[:2_000])
 
 
 def test_gzip_notes_no_time() -> None:

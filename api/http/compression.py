@@ -92,11 +92,15 @@ def varying(headers: RawHeaders, name: bytes) -> RawHeaders:
 
 
 def _coded(headers: RawHeaders, coding: str, size: int | None) -> RawHeaders:
-    """The headers of a body in a coding; of a stream without its size."""
+    """The headers of a body in a coding; of a stream without its size. A strong ETag is of the plain body alone, and ranges are, too."""
+    told = [_weak(one) for one in headers if one[0] not in (b"content-length", b"accept-ranges")]
     length = [] if size is None else [(b"content-length", str(size).encode())]
-    told = [one for one in headers if one[0] != b"content-length"]
-    at = next((at for at, one in enumerate(headers) if one[0] == b"content-length"), len(told))
-    return [*told[:at], (b"content-encoding", coding.encode()), *length, *told[at:]]
+    return [*told, (b"content-encoding", coding.encode()), *length]
+
+
+def _weak(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = header
+    return (name, b"W/" + value) if name == b"etag" and not value.startswith(b"W/") else header
 
 
 class Compressing:
@@ -113,7 +117,7 @@ class Compressing:
         if message["type"] == "http.response.start":
             await self._begin(message)
         elif self.held is not None:
-            await self._send_whole(self.held, message)
+            await self._send_held(self.held, message)
         elif self.compressor is not None:
             await self._send_more(self.compressor, message)
         else:
@@ -125,20 +129,29 @@ class Compressing:
         size, is_text = headers.get(b"content-length"), headers.get(b"content-type", b"").partition(b";")[0] in TEXTS
         if is_text or message["status"] == 304:
             message["headers"] = varying(message["headers"], b"Accept-Encoding")
-        if not is_text or self.coding is None or self.context.in_session or b"content-encoding" in headers:
+        is_done = b"content-encoding" in headers or b"content-range" in headers
+        if not is_text or self.coding is None or self.context.in_session or is_done:
             await self.send_next(message)
         elif size is None:
-            self.compressor = CODINGS[self.coding]()
-            message["headers"] = _coded(message["headers"], self.coding, None)
-            await self.send_next(message)
+            await self._begin_stream(message, self.coding)
         elif int(size) < SMALL_BYTES:
             await self.send_next(message)
         else:
             self.held = message
 
-    async def _send_whole(self, start: Message, message: Message) -> None:
+    async def _begin_stream(self, start: Message, coding: str) -> None:
+        self.compressor = CODINGS[coding]()
+        start["headers"] = _coded(start["headers"], coding, None)
+        await self.send_next(start)
+
+    async def _send_held(self, start: Message, message: Message) -> None:
+        """With the first part of the body, which is all of most; a file from the disk comes in several."""
         assert self.coding is not None
         self.held, coding = None, self.coding
+        if len(message["body"]) < int(dict(start["headers"])[b"content-length"]):
+            await self._begin_stream(start, coding)
+            await self.send(message)
+            return
         body = await _in_time(CODINGS[coding](), message["body"], last=True)
         start["headers"] = _coded(start["headers"], coding, len(body))
         if cached := self.context.cached:

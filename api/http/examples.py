@@ -145,7 +145,7 @@ _LOG: dict[str, Any] = {
                     "streamversion": 1,
                     "authtype": "api_key",
                     "authid": "admin",
-                    "dataschema": "/v1/event-types/source.registered/1",
+                    "dataschema": "http://127.0.0.1:8000/v1/event-types/source.registered/1",
                     "datacontenttype": "application/json",
                     "data": {
                         "occurred": None,

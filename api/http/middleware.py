@@ -8,6 +8,7 @@ from itertools import count
 from secrets import token_hex
 
 from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.addresses import data_of, offered
@@ -16,7 +17,8 @@ from api.http.dependencies import AppState, admit
 from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
 from api.http.response_cache import RequestContext, cache_key
 from api.http.sessions import is_cross_site
-from ledger.errors import Denied, Unavailable
+from api.http.sharing import on_options, shared
+from ledger.errors import Denied, NotFound, Unavailable
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ARRIVAL_S = 10.0
@@ -76,6 +78,8 @@ class Answer:
         looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
         if epoch := context.epoch or looked_up:
             headers.append((b"ledger-epoch", epoch.encode()))
+        if self.app_state.settings.public_reads:
+            headers = shared(headers, self.scope)
         message["headers"] = varying(headers, b"Accept") if context.negotiated else headers
 
 
@@ -121,7 +125,7 @@ class Middleware:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        reading = scope["method"] in ("GET", "HEAD")
+        reading = scope["method"] in ("GET", "HEAD", "OPTIONS")
         scope["context"] = RequestContext(is_head=scope["method"] == "HEAD")
         body = None if reading else Body(receive)
         coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
@@ -131,6 +135,9 @@ class Middleware:
                 told = "a browser says that a page of another site sends this"
                 await document(CROSS_SITE, told, Request(scope))(scope, body.receive, answer.send)
                 return
+            if scope["method"] == "OPTIONS":
+                await self._options(scope)(scope, receive, answer.send)
+                return
             self._sign_in(scope, headers)
             if body is None:
                 await self._read(scope, headers, receive, answer.send)
@@ -139,6 +146,13 @@ class Middleware:
         except CancelledError:  # the server stops, and waits no longer
             if not answer.begun:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
+
+    def _options(self, scope: Scope) -> Response:
+        try:
+            scope = dict(scope, path=data_of(scope["path"], ""))
+            return on_options(self.app, scope, public=self.app_state.settings.public_reads)
+        except NotFound as error:
+            return on_ledger_error(Request(scope), error)
 
     def _sign_in(self, scope: Scope, headers: Headers) -> None:
         """In a session the key is the one that was signed in with, unless another comes with the request."""

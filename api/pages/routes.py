@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, plural_of, shown_day, whole_json
-from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, FactType, next_cursor, resume
+from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, EntriesNarrowed, next_cursor, resume
 from api.http.routes.states import LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
@@ -34,7 +34,7 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
 from projections.page_queries import beliefs, drawn, entries_at, first_entry
-from projections.queries import Queries
+from projections.queries import Chosen, Queries
 
 PAGE = 50
 DRAWN, DRAWN_FACTS = 200, 1_000
@@ -73,10 +73,9 @@ FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
 EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
 
 
-class EntriesQuery(AtBasis):
-    """Which entries: of one type, from one on."""
+class EntriesQuery(EntriesNarrowed, AtBasis):
+    """Which entries, from one on."""
 
-    type: FactType | None = None
     from_entry: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
 
 
@@ -284,9 +283,9 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
     """The log, a page of it; the last one by default."""
     asked = query.asked()
-    _, size = reads.log(asked, 0, 0)
+    _, size = reads.log(asked, Chosen(), 0)
     first = query.from_entry or max(1, size - PAGE + 1)
-    found, size = reads.log(asked, first - 1, PAGE + 1, query.type)
+    found, size = reads.log(asked, Chosen(first - 1, wanted=query.wanted()), PAGE + 1)
     events = [event_of(line) for _, line in found[:PAGE]]
     body = to_json({"entries": [timed(event) for event in events]}).decode()
     after = found[PAGE][0] if len(found) > PAGE else None
