@@ -1,6 +1,6 @@
 """The log as its subscribers take it: what they want of the entries after a position, in order, each line as it is stored."""
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from ledger.database.connection import Connection, sql_blocks
 
@@ -37,12 +37,21 @@ class Wanted(NamedTuple):
 ALL = Wanted()
 
 
+def conditions(wanted: Wanted) -> tuple[LiteralString, dict[str, str | list[str]]]:
+    """What a query says of the entries that are wanted, for one value as an index can give it in order; and what goes into it."""
+    given = {name: list(values) for name, values in wanted._asdict().items() if values}
+    blocks = [SQL[f"one_of_{name}" if len(values) == 1 else f"any_of_{name}"] for name, values in given.items()]
+    told = "".join([f"\n   and {block}" for block in blocks])
+    return told, {name: values[0] if len(values) == 1 else values for name, values in given.items()}
+
+
 def lines_after(
     connection: Connection, after: int, upto: int, limit: int, wanted: Wanted = ALL
 ) -> tuple[list[Line], int]:
     """At most ``limit`` lines, and the position up to which no other is wanted: where to go on after."""
     upto = min(upto, after + WINDOW)
-    chosen = {name: list(values) for name, values in wanted._asdict().items()}
-    rows = connection.execute(SQL["lines"], {"after": after, "upto": upto, "limit": limit, **chosen}).fetchall()
+    told, given = conditions(wanted)
+    query = SQL["lines"].format(wanted=told)
+    rows = connection.execute(query, {"after": after, "upto": upto, "limit": limit, **given}).fetchall()
     lines = [Line(*row) for row in rows]
     return lines, lines[-1].position if len(lines) == limit else max(upto, after)

@@ -1,5 +1,5 @@
 -- name: lines
--- The entries between two positions that a subscriber wants, in order. An empty list wants all.
+-- The entries between two positions that a subscriber wants, in order.
 select position,
        entry_id::text,
        stream,
@@ -8,10 +8,39 @@ select position,
        body::text
   from entries
  where position > %(after)s
-   and position <= %(upto)s
-   and (%(types)s::text[] = '{}' or type = any(%(types)s::text[]))
-   and (%(subjects)s::text[] = '{}' or stream = any(%(subjects)s::text[]))
-   and (%(kinds)s::text[] = '{}' or split_part(stream, ':', 1) = any(%(kinds)s::text[]))
-   and (%(authors)s::text[] = '{}' or body ->> 'authid' = any(%(authors)s::text[]))
+   and position <= %(upto)s{wanted}
  order by position
  limit %(limit)s
+
+-- name: log
+-- The same as a page of the log is made of.
+select position, body::text
+  from entries
+ where position > %(after)s
+   and position <= %(upto)s{wanted}
+ order by position {direction}
+ limit %(limit)s
+
+-- name: one_of_types
+type = %(types)s
+
+-- name: any_of_types
+type = any(%(types)s::text[])
+
+-- name: one_of_subjects
+stream = %(subjects)s
+
+-- name: any_of_subjects
+stream = any(%(subjects)s::text[])
+
+-- name: one_of_kinds
+stream > %(kinds)s || ':' and stream < %(kinds)s || ';'
+
+-- name: any_of_kinds
+split_part(stream, ':', 1) = any(%(kinds)s::text[])
+
+-- name: one_of_authors
+body ->> 'authid' = %(authors)s
+
+-- name: any_of_authors
+body ->> 'authid' = any(%(authors)s::text[])

@@ -20,12 +20,16 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
-from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.feed import ALL, Wanted, conditions
+from projections.feed import SQL as FEED
 from projections.search.words import tsquery
 
 SQL = sql_blocks("projections", "queries.sql")
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
+MOMENT = timedelta(microseconds=1)
+"""Entries are recorded at whole ones."""
 LAST_DAY = date.max - timedelta(days=1)
 
 Retracted = dict[str, list[int]]
@@ -37,6 +41,17 @@ SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "due": ("coalesce(due, 'infinity')", ">", "asc"),
     "-due": ("coalesce(due, '-infinity')", "<", "desc"),
 }
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which entries of the log: after a position, up to another, recorded from a time on and up to another, of these sorts."""
+
+    after: int = 0
+    upto: int = MAX_POSITION
+    since: datetime | None = None
+    until: datetime | None = None
+    wanted: Wanted = ALL
 
 
 @dataclass(frozen=True)
@@ -216,17 +231,17 @@ class Queries:
         with self.at(asked) as (_, basis):
             return basis
 
-    def log(
-        self, asked: Asked, after: int, limit: int, type_: str | None = None, subject: str | None = None
-    ) -> tuple[list[tuple[int, str]], int]:
-        """Position and line of the entries after a position, in order; and up to where the log was read.
+    def log(self, asked: Asked, chosen: Chosen, limit: int, *, back: bool = False) -> tuple[list[tuple[int, str]], int]:
+        """Position and line of the entries that are chosen, in order, or ``back`` from the last one; and up to where the log was read.
 
         The log does not wait for the projections. Raises Invalid, RolledBack, and Behind.
         """
-        with self.log_at(asked, after) as (connection, upto):
-            given = {"after": after, "limit": limit, "type": type_, "subject": subject, "known_at": upto}
-            rows = connection.execute(SQL["log"], given).fetchall()
-            return [(position, body) for position, body in rows], upto
+        told, wanted = conditions(chosen.wanted)
+        query = FEED["log"].format(wanted=told, direction="desc" if back else "asc")
+        with self.log_at(asked, chosen.after) as (connection, size):
+            after, upto = _between(connection, chosen, size)
+            rows = connection.execute(query, {"after": after, "upto": upto, "limit": limit, **wanted}).fetchall()
+            return [(position, body) for position, body in rows], size
 
     @contextmanager
     def log_at(self, asked: Asked, after: int = 0) -> Iterator[tuple[Connection, int]]:
@@ -256,6 +271,16 @@ def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, .
     position, entry_id = (which, None) if isinstance(which, int) else (None, which)
     given = {"position": position, "entry_id": entry_id, "known_at": upto}
     return connection.execute(SQL["event"], given).fetchone()
+
+
+def _between(connection: Connection, chosen: Chosen, size: int) -> tuple[int, int]:
+    """After which position and up to which the log is looked at. Times never decrease along it, so they are places in it."""
+    after, upto = int(chosen.after), min(chosen.upto, size)
+    if chosen.since and chosen.since.replace(tzinfo=None) > datetime.min:
+        after = max(after, _position_at(connection, chosen.since - MOMENT)[0])
+    if chosen.until:
+        upto = min(upto, _position_at(connection, chosen.until)[0])
+    return after, upto
 
 
 def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateView | None:
@@ -318,7 +343,12 @@ def _known_at(connection: Connection, asked: Asked, last: int) -> tuple[int, boo
     """
     if not isinstance(asked.known_at, datetime):
         return (last if asked.known_at is None else int(asked.known_at)), asked.final
-    row = connection.execute(SQL["position_at"], {"time": asked.known_at}).fetchone()
+    return _position_at(connection, asked.known_at)
+
+
+def _position_at(connection: Connection, time: datetime) -> tuple[int, bool]:
+    """The last entry recorded at or before a time, and whether a later one is there."""
+    row = connection.execute(SQL["position_at"], {"time": time}).fetchone()
     return (int(row[0]), bool(row[1])) if row else (0, False)
 
 

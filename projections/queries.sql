@@ -304,16 +304,6 @@ select position,
    and position <= %(known_at)s
  order by position
 
--- name: log
-select position, body::text
-  from entries
- where position > %(after)s
-   and (%(type)s::text is null or type = %(type)s)
-   and (%(subject)s::text is null or stream = %(subject)s)
-   and position <= %(known_at)s
- order by position
- limit %(limit)s
-
 -- name: export
 -- The lines between two positions, in order. Some hundred go in one value: one value a line takes three times as long.
 copy (

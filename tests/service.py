@@ -4,6 +4,8 @@ PYTEST_DONT_REWRITE: the modules that register these fixtures also import from h
 """
 
 import socket
+import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +19,15 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from api.app import build, listen, server_config
+from api.http.response_cache import CachedResponse
 from ledger.database.connection import LedgerLocation
 from ledger.settings import Settings
 from projections.runner import Follower
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor
+else:
+    from backports.zstd import ZstdDecompressor
 
 ADMIN_KEY = "an-admin-key-for-tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -117,3 +125,18 @@ def half_a_request(port: int) -> Iterator[socket.socket]:
         connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode())
         assert b" 100 " in connection.recv(99)  # by now it is waited for
         yield connection
+
+
+def unpacked(coding: str, body: bytes) -> bytes:
+    """By the decompressors that others use; nothing is left over behind, and the end is there."""
+    unpacking = ZstdDecompressor() if coding == "zstd" else zlib.decompressobj(wbits=31)
+    plain = unpacking.decompress(body)
+    assert unpacking.eof
+    assert not unpacking.unused_data
+    return plain
+
+
+def said(kept: CachedResponse) -> bytes:
+    """What an answer says that was kept as it was sent."""
+    coding = dict(kept.headers).get(b"content-encoding")
+    return unpacked(coding.decode(), kept.body) if coding else kept.body

@@ -18,7 +18,7 @@ from projections.people import held_of
 from projections.rebuild import begun, rebuild
 from tests.commands import Command
 from tests.examples import SOURCES, THX, USA, event
-from tests.service import ADMIN, Service, running
+from tests.service import ADMIN, Service, running, said
 from tests.standby import Server, wait_until
 
 pytest_plugins = ["tests.commands", "tests.standby"]
@@ -150,7 +150,7 @@ def files_with(directory: Path) -> set[str]:
 def remembered(service: Service) -> str:
     """All that the process keeps: answers, and the streams that it decides on."""
     state = service.client.app.app_state  # type: ignore[attr-defined]
-    kept = [one.body.decode() for one in state.cache.answers.values()]
+    kept = [said(one).decode() for one in state.cache.answers.values()]
     histories = [history for history, _ in state.ledger.writer.cache.histories.kept.values()]
     facts = [one.fact.model_dump_json() for history in histories for one in history.recorded.values()]
     return json.dumps([kept, facts])

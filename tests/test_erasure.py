@@ -14,7 +14,7 @@ from ledger.database.embedded import Embedded
 from ledger.log.entry import read_line
 from tests.commands import Command, rows
 from tests.examples import INDUS_X, THX, USA, event
-from tests.service import ADMIN, Service, pointers_of, problem_of, running
+from tests.service import ADMIN, Service, pointers_of, problem_of, running, said
 from tests.test_names import NAME, OTHER, PATHS, POINTER, TALKS, key_of, persons
 
 pytest_plugins = ["tests.commands", "tests.service"]
@@ -96,7 +96,7 @@ def test_every_process_forgets_it_at_once(peopled: Service) -> None:
         erase(peopled)
         assert not any(NAME in other.get(path, ADMIN).text for path in PATHS)
         cache = other.client.app.app_state.cache  # type: ignore[attr-defined]
-        assert not any(NAME.encode() in kept.body for kept in cache.answers.values())
+        assert not any(NAME.encode() in said(kept) for kept in cache.answers.values())
 
 
 def test_a_name_in_a_replacement_is_erased_like_any(peopled: Service, reader: Connection) -> None:

@@ -180,7 +180,7 @@ def test_the_log_shows_the_same_bytes_everywhere(service: Service) -> None:
     recorded = service.given(THX, USA, INDUS_X)
     lines = service.get("/v1/events", {"Accept": NDJSON})
     assert lines.headers["content-type"].startswith(NDJSON)
-    assert lines.headers["vary"] == "Accept"
+    assert lines.headers["vary"] == "Accept, Accept-Encoding"
     entries = lines.text.splitlines()
     assert service.get("/v1/events").text == f'{{"events":[{",".join(entries)}],"next":null}}'
     for one, line in zip(recorded, entries, strict=True):
@@ -579,11 +579,11 @@ def test_head_is_get_without_a_body(service: Service) -> None:
 def test_other_methods_and_paths_are_problems(service: Service) -> None:
     """405 says in Allow what there is; a path that is not there is a 404; both are problem documents."""
     for method, path, allowed in (
-        ("DELETE", "/v1/events", "GET, HEAD, POST"),
-        ("PUT", "/v1/events/1", "GET, HEAD"),
-        ("PATCH", "/v1/initiatives/indus-x", "GET, HEAD"),
-        ("POST", "/v1/health", "GET, HEAD"),
-        ("OPTIONS", "/v1/events", "GET, HEAD, POST"),
+        ("DELETE", "/v1/events", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/v1/events/1", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/v1/initiatives/indus-x", "GET, HEAD, OPTIONS"),
+        ("POST", "/v1/health", "GET, HEAD, OPTIONS"),
+        ("GET", "/v1/erasures", "OPTIONS, POST"),
     ):
         response = service.client.request(method, path)
         assert problem_of(response, 405)["type"] == "/problems/method-not-allowed"

@@ -80,6 +80,8 @@ def test_bundles_are_compressed_for_those_who_take_that(signed: Service) -> None
         assert packed.content == plain.content  # the client has unpacked it
         assert int(packed.headers["content-length"]) < len(plain.content) / 4
         assert packed.headers["vary"] == "Accept-Encoding"
+        both = signed.client.get(path, headers={"Accept-Encoding": "gzip;q=0.5, zstd"})
+        assert (both.headers["content-encoding"], both.content) == ("zstd", plain.content)
     assert gzip.decompress(gzip.compress(plain.content)) == plain.content
 
 

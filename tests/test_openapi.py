@@ -127,6 +127,14 @@ def test_the_reference_stands_where_clients_look(service: Service) -> None:
     assert len(names) == len(set(names)) > 0
 
 
+def test_the_reference_lists_each_address_once(service: Service) -> None:
+    """No two paths are the same but for the names of their parts, and the page shows each operation under one heading."""
+    paths = document(service)["paths"]
+    shapes = [re.sub(r"\{[^}]*\}", "{}", path) for path in paths]
+    assert len(shapes) == len(set(shapes)) > 50
+    assert {len(one["tags"]) for methods in paths.values() for one in methods.values()} == {1}
+
+
 def test_problems_are_declared_as_what_they_are(service: Service) -> None:
     """Errors are problem documents in the reference, too, and the shape takes what the service says."""
     told = document(service)

@@ -12,8 +12,9 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked
+from projections.feed import ALL, Wanted
 from projections.people import with_names
-from projections.queries import Queries
+from projections.queries import Chosen, Queries
 from projections.replay import Replayed, story
 
 LOG_BATCH = 5_000
@@ -50,7 +51,8 @@ def _read(line: str) -> tuple[Entry, Recorded]:
 
 def _log(reads: Queries, asked: Asked, after: int, subject: Subject | None = None) -> Iterator[tuple[int, str]]:
     """Position and line of the entries after a position, read a batch at a time."""
-    while entries := reads.log(asked, after, LOG_BATCH, subject=subject)[0]:
+    wanted = Wanted(subjects=(subject,)) if subject else ALL
+    while entries := reads.log(asked, Chosen(after, wanted=wanted), LOG_BATCH)[0]:
         yield from entries
         after = entries[-1][0]
 

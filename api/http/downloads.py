@@ -88,7 +88,8 @@ def pinned_address(request: Request, page: Page) -> dict[str, str]:
     """Where the same bytes are found however the ledger grows. A diff, which has two bases, names none."""
     basis = {"known_at": str(page.known_at)} | ({"valid_at": str(page.valid_at)} if page.valid_at else {})
     asked = {name: value for name, value in request.query_params.items() if name not in (*basis, "min_position")}
-    return {} if "from" in asked else {"Content-Location": f"{request.scope['path']}?{urlencode(asked | basis)}"}
+    path = request.scope["path"]
+    return {} if "/diff." in path else {"Content-Location": f"{path}?{urlencode(asked | basis)}"}
 
 
 def _text(form: Form, documents: list[str]) -> str:

@@ -8,14 +8,17 @@ from itertools import count
 from secrets import token_hex
 
 from fastapi import FastAPI, Request
+from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.addresses import data_of, offered
+from api.http.compression import Compressing, coding_of, varying
 from api.http.dependencies import AppState, admit
 from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
 from api.http.response_cache import RequestContext, cache_key
 from api.http.sessions import is_cross_site
-from ledger.errors import Denied, Unavailable
+from api.http.sharing import on_options, shared
+from ledger.errors import Denied, NotFound, Unavailable
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ARRIVAL_S = 10.0
@@ -75,9 +78,9 @@ class Answer:
         looked_up = context.looked_up.watermarks.epoch if context.looked_up else self.app_state.readers.rollbacks.epoch
         if epoch := context.epoch or looked_up:
             headers.append((b"ledger-epoch", epoch.encode()))
-        if context.negotiated and not any(name == b"vary" for name, _ in headers):
-            headers.append((b"vary", b"Accept"))
-        message["headers"] = headers
+        if self.app_state.settings.public_reads:
+            headers = shared(headers, self.scope)
+        message["headers"] = varying(headers, b"Accept") if context.negotiated else headers
 
 
 def joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
@@ -125,14 +128,18 @@ class Middleware:
         given = headers.get(b"request-id", b"")
         scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else f"{self.process}-{next(self.numbers)}"
 
-        reading = scope["method"] in ("GET", "HEAD")
+        reading = scope["method"] in ("GET", "HEAD", "OPTIONS")
         scope["context"] = RequestContext(is_head=scope["method"] == "HEAD")
         body = None if reading else Body(receive)
-        answer = Answer(scope, body, send, self.app_state)
+        coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
+        answer = Answer(scope, body, Compressing(send, coding, scope["context"]).send, self.app_state)
         try:
             if body and b"authorization" not in headers and is_cross_site(headers):
                 told = "a browser says that a page of another site sends this"
                 await document(CROSS_SITE, told, Request(scope))(scope, body.receive, answer.send)
+                return
+            if scope["method"] == "OPTIONS":
+                await self._options(scope)(scope, receive, answer.send)
                 return
             self._sign_in(scope, headers)
             if body is None:
@@ -142,6 +149,13 @@ class Middleware:
         except CancelledError:  # the server stops, and waits no longer
             if not answer.begun:
                 await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
+
+    def _options(self, scope: Scope) -> Response:
+        try:
+            scope = dict(scope, path=data_of(scope["path"], ""))
+            return on_options(self.app, scope, public=self.app_state.settings.public_reads)
+        except NotFound as error:
+            return on_ledger_error(Request(scope), error)
 
     def _sign_in(self, scope: Scope, headers: Headers) -> None:
         """In a session the key is the one that was signed in with, unless another comes with the request."""
@@ -159,8 +173,8 @@ class Middleware:
         except NotAcceptable as error:
             await on_ledger_error(Request(scope), error)(scope, receive, send)
             return
-        form = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
-        asked, context = cache_key(scope, *form), scope["context"]
+        coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
+        asked, context = cache_key(scope, headers.get(b"accept", b""), coding), scope["context"]
         if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):
             cached = self.app_state.cache.fresh(asked, context.looked_up, sees_names=context.sees_names)
             if cached:

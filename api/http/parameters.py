@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from api.http.negotiation import ONE
-from api.http.times import Day, End, Moment
+from api.http.times import Day, End, Moment, Time
 from ledger.errors import Fault, Invalid, RolledBack, did_you_mean
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
@@ -28,7 +28,8 @@ from ledger.vocabulary.kinds.agreement import AGREEMENT
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
-from projections.queries import Filters
+from projections.feed import Wanted
+from projections.queries import Chosen, Filters
 
 MAX_PAGE = 1_000
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
@@ -45,7 +46,7 @@ Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTAB
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 
 
-def one_of(codes: Iterable[str], whose: str, where: str = "") -> Any:
+def one_of(codes: Iterable[str], whose: str, where: str = "", what: str = "code") -> Any:
     """One of some words, as a type. A mistyped one would find nothing, and read as if there were nothing; so it is refused with
     the nearest, and with all of them, or ``where`` they are listed."""
     words = tuple(codes)
@@ -53,13 +54,14 @@ def one_of(codes: Iterable[str], whose: str, where: str = "") -> Any:
     def check(value: str) -> str:
         if value not in words:
             listed = where or f"they have {', '.join(words)}"
-            raise ValueError(f"{value!r} is no such code of {whose}: {listed}{did_you_mean(value, words)}")
+            raise ValueError(f"{value!r} is no such {what} of {whose}: {listed}{did_you_mean(value, words)}")
         return value
 
     return Annotated[Literal[words], BeforeValidator(check)]
 
 
 FactType: Any = one_of(FACTS, "events", "/v1/event-types lists their types")
+KindName: Any = one_of(KINDS, "subjects", what="kind")
 
 
 class AtBasis(BaseModel):
@@ -197,12 +199,28 @@ class DueQuery(DueNarrowed, Paged):
     """A page of what is due."""
 
 
-class LogNarrowed(AtBasis):
-    """``known_at`` ends the log there; ``valid_at`` changes nothing, as an entry is recorded whatever the day."""
+class EntriesNarrowed(BaseModel):
+    """Which entries: of one type, one subject, one kind of subject, by one author (as ``authid`` has it)."""
 
-    after: Position = Position(0)
     type: FactType | None = None
     subject: Ref | None = None
+    kind: KindName | None = None
+    author: Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")] | None = None
+
+    def wanted(self) -> Wanted:
+        return Wanted(*((one,) if one else () for one in (self.type, self.subject, self.kind, self.author)))
+
+
+class LogNarrowed(EntriesNarrowed, AtBasis):
+    """``from`` and ``to`` are times of recording, both included. ``known_at`` ends the log there; ``valid_at`` changes nothing, as
+    an entry is recorded whatever the day."""
+
+    after: Position = Position(0)
+    from_: Annotated[Time | None, Field(alias="from")] = None
+    to: Time | None = None
+
+    def chosen(self) -> Chosen:
+        return Chosen(self.after, since=self.from_, until=self.to, wanted=self.wanted())
 
 
 class LogQuery(LogNarrowed):

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
+from api.http.sharing import methods_of
 from ledger import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -192,15 +193,8 @@ def on_http_error(request: Request, error: Exception) -> Response:
     response = document(problem, f"{request.method} {request.scope['path']}: {error.detail}", request)
     response.headers.update(error.headers or {})
     if problem is NO_METHOD:
-        response.headers["Allow"] = _allowed(request) or response.headers["Allow"]
+        response.headers["Allow"] = ", ".join(sorted(methods_of(request.app, request.scope)))
     return response
-
-
-def _allowed(request: Request) -> str:
-    """Every method of the path: the router knows only those of the first route that it tried."""
-    path = getattr(request.scope.get("route"), "path_format", "")
-    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, {})}
-    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def on_failure(request: Request, error: Exception) -> Response:

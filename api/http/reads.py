@@ -1,5 +1,6 @@
 """What is read for each file, a page at a time: the documents of lists, subjects, histories, timelines, diffs, and of the log."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
 from projections.diff_queries import diff
-from projections.download_queries import last_recorded, log_back
+from projections.download_queries import last_recorded
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
 from projections.queries import Queries, StateRow, find_states
@@ -130,7 +131,8 @@ def entry(which: int | UUID) -> Read:
 
 def log(query: LogNarrowed) -> Read:
     def read(reads: Queries, asked: Asked, after: Any) -> Page:
-        entries, upto = reads.log(asked, query.after if after is None else after, PAGE + 1, query.type, query.subject)
+        chosen = query.chosen()
+        entries, upto = reads.log(asked, chosen if after is None else replace(chosen, after=after), PAGE + 1)
         return _of_the_log(entries, upto, query.valid_at)
 
     return read
@@ -140,7 +142,10 @@ def log_from_the_end(query: LogNarrowed) -> Read:
     """The log, the last entry first."""
 
     def read(reads: Queries, asked: Asked, before: Any) -> Page:
-        entries, upto = log_back(reads, asked, query.after, before, PAGE + 1, query.type, query.subject)
+        chosen = query.chosen()
+        entries, upto = reads.log(
+            asked, chosen if before is None else replace(chosen, upto=before - 1), PAGE + 1, back=True
+        )
         return _of_the_log(entries, upto, query.valid_at)
 
     return read

@@ -21,10 +21,7 @@ OVERHEAD_BYTES = 1_000
 
 LINES = re.compile(rb"application/(?:x-ndjson|jsonl)(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 """In an Accept header: that lines are asked for, and not ruled out."""
-GZIP = re.compile(rb"(^|,)\s*+gzip\s*+(?!;\s*+q=0(\.0*+)?\s*+(,|$))(;|,|$)", re.IGNORECASE)
-BUNDLES = "/log/tile/entries/"
-"""What is sent compressed to those who take that."""
-ABOUT_THE_BODY = (b"content-length", b"content-type")
+ABOUT_THE_BODY = (b"content-length", b"content-type", b"content-encoding")
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -132,15 +129,10 @@ def _size(cached: CachedResponse) -> int:
     return len(cached.body) + OVERHEAD_BYTES
 
 
-def cache_key(scope: Scope, accept: bytes, encoding: bytes) -> Hashable:
-    """All that an answer depends on beside the ledger: path, query, and the form that can be chosen."""
-    path = scope["path"]
-    return path, scope["query_string"], wants_gzip(encoding) if path.startswith(BUNDLES) else wants_lines(accept)
+def cache_key(scope: Scope, accept: bytes, coding: str | None) -> Hashable:
+    """All that an answer depends on beside the ledger: path, query, the form that can be chosen, and the coding."""
+    return scope["path"], scope["query_string"], wants_lines(accept), coding
 
 
 def wants_lines(accept: bytes) -> bool:
     return LINES.search(accept) is not None
-
-
-def wants_gzip(encoding: bytes) -> bool:
-    return GZIP.search(encoding) is not None

@@ -61,5 +61,6 @@ def read_end(given: object) -> Position | datetime | date:
 
 
 Day = Annotated[date, PlainValidator(read_day, json_schema_input_type=date)]
+Time = Annotated[datetime, PlainValidator(lambda given: read_time(str(given)), json_schema_input_type=datetime)]
 Moment = Annotated[Position | datetime, PlainValidator(read_moment, json_schema_input_type=Position | datetime)]
 End = Annotated[Position | datetime | date, PlainValidator(read_end, json_schema_input_type=Position | datetime | date)]

@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, is_struck, plural_of, shown_day, whole_json
-from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, FactType, next_cursor, resume
+from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, EntriesNarrowed, next_cursor, resume
 from api.http.routes.states import LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
@@ -34,9 +34,9 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
-from projections.download_queries import log_back
+from projections.feed import Wanted
 from projections.page_queries import beliefs, drawn, entries_at, first_entry
-from projections.queries import Queries
+from projections.queries import Chosen, Queries
 
 PAGE = 50
 DRAWN, DRAWN_FACTS = 200, 1_000
@@ -74,10 +74,9 @@ LogPage = tuple[list[tuple[int, str]], int | None, int | None]
 """Position and line of each entry; the position at which the page before begins, and the one after, where there are."""
 
 
-class EntriesQuery(AtBasis):
-    """Which entries: of one type, from one on."""
+class EntriesQuery(EntriesNarrowed, AtBasis):
+    """Which entries, from one on."""
 
-    type: FactType | None = None
     from_entry: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
 
 
@@ -291,20 +290,21 @@ def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list
 
 @router.get("/entries")
 def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
-    """The log, or its entries of one type, a page of it; the last one by default."""
+    """The log, or its entries of some sorts, a page of it; the last one by default."""
     basis = reads.basis(query.asked())
-    found, before, after = _log_page(reads, Asked(basis.known_at), query.type, query.from_entry)
+    found, before, after = _log_page(reads, Asked(basis.known_at), query.wanted(), query.from_entry)
     body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
     return Page(request, reads, basis).show("entries.html", body, before=before, after=after, types=sorted(FACTS))
 
 
-def _log_page(reads: Queries, asked: Asked, type_: str | None, first: int | None) -> LogPage:
+def _log_page(reads: Queries, asked: Asked, wanted: Wanted, first: int | None) -> LogPage:
     """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
-    last, _ = log_back(reads, asked, 0, first, 2 * PAGE, type_)
+    before = Chosen(upto=first - 1, wanted=wanted) if first else Chosen(wanted=wanted)
+    last, _ = reads.log(asked, before, 2 * PAGE, back=True)
     if first is None:
         shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
     else:
-        found, _ = reads.log(asked, first - 1, PAGE + 1, type_)
+        found, _ = reads.log(asked, Chosen(first - 1, wanted=wanted), PAGE + 1)
         shown, earlier, after = found[:PAGE], last[:PAGE], found[PAGE][0] if len(found) > PAGE else None
     return shown, earlier[-1][0] if earlier else None, after
 

@@ -47,6 +47,7 @@ from projections.basis import Unsigned
 from projections.tree.proofs import Proofs
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=Patient)
+types = APIRouter(prefix="/v1", tags=["event types"], route_class=Patient)
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CLOUDEVENT = "application/cloudevents+json"
@@ -195,7 +196,7 @@ def _told(answers: list[Answer]) -> dict[str, Any]:
 def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]) -> Response:
     """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
     asked = query.asked()
-    entries, size = reads.log(asked, query.after, query.limit + 1, query.type, query.subject)
+    entries, size = reads.log(asked, query.chosen(), query.limit + 1)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
     if wants_lines(listed(request, "accept").encode("latin-1")):
@@ -262,7 +263,7 @@ def _relation(type_: str) -> str:
     return "successor-version" if type_ == "entry.superseded" else "related"
 
 
-@router.get("/event-types", response_model=shapes.EventTypes, responses=shapes.problems(), tags=["event types"])
+@types.get("/event-types", response_model=shapes.EventTypes, responses=shapes.problems())
 def event_types() -> Response:
     """Every type of event that can be appended."""
     return Response(_types(), media_type="application/json")
@@ -286,11 +287,10 @@ SCHEMA: dict[str, Any] = {
         200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}, "description": "A JSON Schema"},
         **shapes.problems(404),
     },
-    "tags": ["event types"],
 }
 
 
-@router.get("/event-types/{type}/{version}", **SCHEMA)
+@types.get("/event-types/{type}/{version}", **SCHEMA)
 def event_type_version(type: str, version: int) -> Response:
     """The JSON Schema of an event's data, in one version that is or was in use."""
     dataschema, known = f"{SCHEMAS}{type}/{version}", _fact_type(type)
@@ -299,7 +299,7 @@ def event_type_version(type: str, version: int) -> Response:
     return _schema(known.schemas[dataschema])
 
 
-@router.get("/event-types/{type}", **SCHEMA)
+@types.get("/event-types/{type}", **SCHEMA)
 def event_type(type: str) -> Response:
     """The JSON Schema of an event's data, as it is appended now."""
     return _schema(_fact_type(type))

@@ -6,7 +6,6 @@ Whoever checks the log needs no more than what stands below ``/log``: static fil
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
-from gzip import compress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -15,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from api.http import shapes
+from api.http.compression import coding_of, compressed
 from api.http.dependencies import Patient, TheQueries, answer, app_state, digest_of, listed
 from api.http.parameters import CheckpointsQuery, ConsistencyQuery, ProofQuery
-from api.http.response_cache import wants_gzip
 from ledger.errors import NotFound
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.tiles import BadTile, Tile
@@ -90,8 +89,8 @@ def tile(request: Request, tree: TheProofs, path: str) -> Response:
     except BadTile as error:
         raise NotFound(str(error)) from None
     body, more = tree.tile(wanted), {"Vary": "Accept-Encoding"} if wanted.level is None else {}
-    if wanted.level is None and wants_gzip(listed(request, "accept-encoding").encode("latin-1")):
-        body, more = compress(body, mtime=0), more | {"Content-Encoding": "gzip"}
+    if wanted.level is None and (coding := coding_of(listed(request, "accept-encoding"))):
+        body, more = compressed(coding, body), more | {"Content-Encoding": coding}
     return _answer(request, body, wanted.end, IMMUTABLE, pinned=True, media_type=BYTES, more=more)
 
 

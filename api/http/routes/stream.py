@@ -4,19 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import AfterValidator, BaseModel, Field
 
 from api.http import shapes
 from api.http.auth import bearer, digest
 from api.http.dependencies import Patient, TheQueries, app_state
-from api.http.parameters import Ref
+from api.http.parameters import EntriesNarrowed
 from api.http.response_cache import RequestContext
 from api.http.streams import Reader
 from ledger.errors import Fault, Invalid
-from ledger.vocabulary.fact import PRINTABLE
-from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import Position, check_position
-from projections.feed import Wanted
 
 router = APIRouter(prefix="/v1", tags=["live"], route_class=Patient)
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -27,23 +23,10 @@ EXAMPLE = (
 )
 
 
-def _known_type(type_: str) -> str:
-    if type_ not in FACTS:
-        raise ValueError(f"there is no type of event {type_!r}; /v1/event-types lists them")
-    return type_
-
-
-class StreamQuery(BaseModel):
+class StreamQuery(EntriesNarrowed):
     """Where to begin, ``after`` a position (now, by default), and of what: entries of one type, subject, kind of subject, author."""
 
     after: Position | None = None
-    type: Annotated[str, AfterValidator(_known_type)] | None = None
-    subject: Ref | None = None
-    kind: Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")] | None = None
-    author: Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")] | None = None
-
-    def wanted(self) -> Wanted:
-        return Wanted(*((one,) if one else () for one in (self.type, self.subject, self.kind, self.author)))
 
 
 @router.get(
