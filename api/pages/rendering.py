@@ -46,7 +46,7 @@ SAFE = {
 PLURALS = {kind.name: kind.plural for kind in KINDS.values()}
 TITLES = {name: plural.capitalize() for name, plural in PLURALS.items()}
 FORMATS = {
-    "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar) of what is dated to the day", "atom": "feed (Atom)",
+    "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar)", "atom": "feed (Atom)",
 }  # fmt: skip
 """What people call the data at the addresses of pages, by suffix."""
 BACKTICKS = re.compile("`+")
