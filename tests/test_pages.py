@@ -293,6 +293,15 @@ def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:
     assert "INDUS-X" in page(service, "/initiatives?text=&status=&kind=&valid_at=&known_at=")
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_pages_are_shown_as_of_the_first_and_the_last_of_days(service: Service, day: str) -> None:
+    """The calendar shows the nearest month that can be asked for."""
+    service.given(THX, event("meeting.held", "meeting:m", "2024", title="M"))
+    for path in (*WHOLE, "/calendar"):
+        if path != "/diff?from=1":
+            page(service, f"{path}{'&' if '?' in path else '?'}valid_at={day}")
+
+
 # --- what cannot be shown
 
 

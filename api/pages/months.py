@@ -10,6 +10,8 @@ from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.edtf import InvalidDate
 
 WEEK = Calendar()
+FIRST, LAST = (1000, 1), (2999, 12)
+"""The months that can be asked for."""
 LONGEST = timedelta(days=14)
 """A meeting whose days are not told more exactly than this has no place in a week."""
 
@@ -37,6 +39,11 @@ class Month(NamedTuple):
     def read(cls, text: str) -> "Month":
         year, month = text.split("-")
         return cls(int(year), int(month))
+
+    @classmethod
+    def of(cls, day: date) -> "Month":
+        """The month of a day, or the nearest that can be asked for: the calendar's last week is beyond all dates."""
+        return cls(*min(max((day.year, day.month), FIRST), LAST))
 
 
 class Dated(NamedTuple):

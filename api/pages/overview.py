@@ -124,7 +124,7 @@ class MonthQuery(AtBasis):
 def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Query()]) -> Response:
     """The meetings of a month."""
     basis = reads.basis(query.asked())
-    month = Month.read(query.month or f"{basis.valid_at:%Y-%m}")
+    month = Month.read(query.month) if query.month else Month.of(basis.valid_at)
     rows = meetings(reads, month.year, basis, MONTHLY)
     found = in_month(from_json(array_json(rows)), month)
     body = to_json({"meetings": [one._asdict() | {"exact": one.is_exact} for one in found]}).decode()
