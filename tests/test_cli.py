@@ -133,7 +133,7 @@ def test_a_table_of_events_has_any_delimiter(command: Command, tmp_path: Path) -
     [
         ("type,subject\nparty.registered,party:a,more\n", "line 2: the row has more cells"),
         ("type,subject,note\nparty.registered,party:a\n", "line 2: the row has 2 cells, and the table 3 columns"),
-        ("type,subject,,\nparty.registered,party:a,more,\n", "line 2: /column 3: Extra inputs"),
+        ("type,subject,,\nparty.registered,party:a,more,\n", "line 2: /column 3: there is no such field"),
         ("type,type.x\nparty.registered,party:a\n", "line 2: the column 'type.x' does not go with the others"),
         ("type,data.a.b,data.a\nx,1,2\n", "line 2: the column 'data.a' does not go with the others"),
         ("type,data\nparty.registered,[1\n", "line 2: the body is no JSON"),

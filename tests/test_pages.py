@@ -277,12 +277,22 @@ def test_what_is_due_in_a_month_is_due_by_its_last_day(service: Service) -> None
         assert re.search(r"due by .*31 march 2020 .*2 days overdue", said, re.DOTALL), path
 
 
+def test_an_erased_name_leads_to_the_erasure_from_every_view(service: Service) -> None:
+    """What is erased is erased as known at any moment: the link goes out of a view of what was known before it."""
+    service.given(THX, event("meeting.held", "meeting:a", title="A", participants=[{"person": "Somebody Named"}]))
+    erased = {"pointer": "/data/participants/0/person", "ground": "article_17"}
+    service.given(event("entry.value_erased", "meeting:a", sources=[], target=2, **erased))
+    for known_at in (2, 3):
+        assert 'name erased by <a class="entry" href="/entries/3">' in page(service, "/meetings/a", known_at=known_at)
+
+
 def test_the_reasons_of_a_field_are_a_page_before_anything_states_it(service: Service) -> None:
     """The clock bar leads there from when the subject was known and the field was not; another name is no field."""
     told = event("initiative.described", "initiative:a", objective="Steel")
     service.given(THX, event("initiative.reported", "initiative:a", name="A", kind="ecosystem"), told)
     assert 'href="/initiatives/a/why/objective?known_at=2"' in page(service, "/initiatives/a/why/objective")
     assert "No entry that was known then states it." in page(service, "/initiatives/a/why/objective", known_at=2)
+    assert service.get("/initiatives/a/why/reason", HTML).status_code == 200
     for name in ("colour", "meetings", "provenance"):
         assert service.get(f"/initiatives/a/why/{name}", HTML).status_code == 404, name
 

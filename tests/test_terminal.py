@@ -21,7 +21,7 @@ CONTROL = "\x9b31m"
 
 SHOWN: dict[str, tuple[list[str], int, str]] = {
     "recording.append": (["append", "EVENTS"], 0, "party:malta"),
-    "recording.import_": (["import", "BROKEN"], 1, f"line 1: /data/{ODD}\\x1b[31m: Extra inputs"),
+    "recording.import_": (["import", "BROKEN"], 1, f"line 1: /data/{ODD}\\x1b[31m: there is no such field"),
     "recording.export": (["export"], 0, ODD),
     "reading.show": (["show", "party:malta"], 0, f'"name": "{ODD}\\x9b31m"'),
     "reading.history": (["history", "party:malta"], 0, f"by entry 3: {ODD}\\x9b31m"),

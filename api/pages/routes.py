@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
+from api.formats.columns import TABLES
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, is_struck, plural_of, shown_day, whole_json
 from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, EntriesNarrowed, next_cursor, resume
@@ -257,7 +258,7 @@ def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field
     state = from_json(whole_json(whole, basis))
     provenance = {name: positions for name, positions in reasons_of(state).items() if field in (None, name)}
     if field and not provenance:
-        if field not in fields_of(state):
+        if field not in fields_of(dict.fromkeys((column.name for column in TABLES[subject.kind]), "") | state):
             raise NotFound(f"{subject} has no field {field}")
         provenance = {field: []}
     events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)

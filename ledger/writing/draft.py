@@ -196,7 +196,9 @@ def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
 
 
 def _detail(error: ErrorDetails) -> str:
-    """What is wrong, in words where it is a pattern that does not match."""
+    """What is wrong, in words where it is a pattern that does not match, or no field."""
+    if error["type"] == "extra_forbidden":
+        return "there is no such field: `ledger vocabulary TYPE` lists those of a type"
     form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
     if error["type"] == "model_type":
         form = "JSON object, such as an event is"

@@ -30,13 +30,14 @@ from api.pages.rendering import HTML, Page
 from api.pages.routes import EntryNumber, PageRoute, event_of
 from ledger.errors import NotFound
 from ledger.log.entry import Entry, read_line
-from ledger.vocabulary.correction import CORRECTIONS, WORLD, Superseded, ValueErased
+from ledger.vocabulary.correction import CORRECTIONS, WORLD, LogBegun, Superseded, ValueErased
 from ledger.vocabulary.fact import COMMON
 from projections.basis import MAX_POSITION, Asked
 from projections.people import persons_in
 from projections.queries import Queries
 
-ACTS = {fact.short_type: fact for fact in CORRECTIONS}
+ACTS = {fact.short_type: fact for fact in CORRECTIONS if fact is not LogBegun}
+"""What may be wrong with an entry. That another log begins is no such thing: `ledger log resume` records it."""
 REPLACED = "/data/replacement/type"
 UNNAMED = "Somebody's name is not there any more, and stands in no field: what takes the entry's place names whom you fill in."
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
