@@ -171,7 +171,7 @@ class Queries:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = _verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -271,7 +271,7 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     if row is None:
         return None
     shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
-    first, *rest = _verified(connection, shown, dict(retracted))
+    first, *rest = verified(connection, shown, dict(retracted))
     grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
     for (kind, *_), one in zip(others, rest, strict=True):
         grouped[kind].append(one)
@@ -284,10 +284,10 @@ def find_states(connection: Connection, subjects: Sequence[str], basis: Basis) -
     with connection.pipeline():
         found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
         retracted = connection.execute(SQL["retracted"], given)
-    return _verified(connection, [StateRow(*row) for row in found], dict(retracted))
+    return verified(connection, [StateRow(*row) for row in found], dict(retracted))
 
 
-def _verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
+def verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
     """The states with what is unverified in them."""
     if not retracted:
         return shown

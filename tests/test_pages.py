@@ -13,6 +13,7 @@ import pytest
 
 from api.http.documents import plural_of
 from api.http.parameters import NARROWED, AtBasis
+from api.pages import overview, routes
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -232,6 +233,60 @@ def test_empty_fields_of_a_form_say_nothing(service: Service) -> None:
     """A browser sends every field of a form that is left empty."""
     service.given(THX, USA, INDIA, INDUS_X)
     assert "INDUS-X" in page(service, "/initiatives?text=&status=&kind=&valid_at=&known_at=")
+
+
+# --- what is too much for a page
+
+
+def test_the_dashboard_leads_to_what_it_has_no_room_for(service: Service) -> None:
+    """It lists fifty initiatives, tells how many there are, and links to all of them where there are more."""
+    opened = [event("initiative.reported", f"initiative:i{number}", name="I", kind="ecosystem") for number in range(51)]
+    service.given(THX, *opened[:50])
+    html = page(service, "/")
+    assert (html.count('<th scope="row" data-label="Name">'), "All 50 initiatives" in html) == (50, False)
+    service.given(opened[50])
+    html = page(service, "/")
+    assert html.count('<th scope="row" data-label="Name">') == 50
+    assert '<a href="/initiatives">All 51 initiatives</a>' in html
+
+
+def test_a_calendar_says_so_where_a_year_has_too_many_meetings(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the year are looked at by their ids up to a bound; one more than that, and the page tells of it."""
+    monkeypatch.setattr(overview, "YEARLY", 2)
+    held = [
+        event("meeting.held", f"meeting:m{n}", "2024-02-01", title=f"Meeting {n}", kind="bilateral") for n in range(3)
+    ]
+    service.given(THX, held[2], held[1], event("meeting.held", "meeting:a", "2023", title="Earlier", kind="bilateral"))
+    html = page(service, "/calendar", month="2024-02")
+    assert ("Meeting 1" in html, "Meeting 2" in html, "may be missing" in html) == (True, True, False)
+    service.given(held[0])
+    html = page(service, "/calendar", month="2024-02")
+    assert "More than 2 meetings tell of 2024" in html
+    assert ("Meeting 0" in html, "Meeting 1" in html, "Meeting 2" in html) == (True, True, False)
+
+
+def test_a_timeline_says_what_it_leaves_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts beyond the first so many, and what belongs to the subject beyond so much; in the caption and in the picture alike."""
+    other = event("initiative.reported", "initiative:other", name="Other", kind="ecosystem")
+    service.given(THX, INDUS_X, other, *[
+        event("meeting.held", f"meeting:m{n}", f"2024-0{n}", title="M", kind="bilateral", initiatives=["initiative:indus-x"])
+        for n in range(1, 4)
+    ])  # fmt: skip
+
+    def told() -> set[str]:
+        service.given(
+            event("initiative.claim_recorded", "initiative:other", text="No page is answered from what was kept")
+        )
+        shown = [service.get(f"/initiatives/indus-x{one}", HTML).text for one in ("", "/timeline.svg")]
+        return {"".join(re.findall(r"Not drawn: [^.]*[.](?=[^<]*(?: <a|</title>))", one)) for one in shown}
+
+    assert told() == {""}
+    monkeypatch.setattr(routes, "DRAWN", 2)
+    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it."}
+    monkeypatch.setattr(routes, "DRAWN_FACTS", 2)
+    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it, and all but the first 2 facts."}
 
 
 # --- what cannot be shown
