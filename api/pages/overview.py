@@ -1,5 +1,6 @@
 """Pages about the whole ledger: the dashboard, search, what is due, meetings by month, anomalies, comparison, replay, audit."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,11 +16,10 @@ from api.http.routes.due import PLACE
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
-from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
-from projections.diff_queries import diff
+from projections.diff_queries import diff_each
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
 from projections.page_queries import Listed, Listing, entries_at, listed, meetings, touched
@@ -139,20 +139,19 @@ def compare(request: Request, reads: TheQueries, query: Annotated[CompareQuery, 
     early, late = sorted((first.known_at, last.known_at))
     subjects = touched(reads, early, late, COMPARED + 1)
     sides = Asked(first.known_at, first.valid_at), Asked(last.known_at, last.valid_at)
-    found = [{"subject": one, "changes": _changes(reads, one, sides)} for one in subjects[:COMPARED]]
+    found = [{"subject": one, "changes": told} for one, told in _changes(reads, subjects[:COMPARED], sides)]
     body = to_json({"found": found}).decode()
     return Page(request, reads, last, moves=False).show(
         "compare.html", body, sides=[first, last], more=len(subjects) > COMPARED, entries=late - early
     )
 
 
-def _changes(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> list[dict[str, Any]]:
-    """What differs in one subject, and not in what belongs to it; nothing where all that was recorded of it is struck."""
-    try:
-        changes, _, _ = diff(reads, subject, sides)
-    except NotFound:
-        return []
-    return [change._asdict() for change in changes if change.subject.partition(" ")[0] == subject]
+def _changes(
+    reads: Queries, subjects: Sequence[Subject], sides: tuple[Asked, Asked]
+) -> list[tuple[Subject, list[Any]]]:
+    """What differs in each subject by itself."""
+    found = diff_each(reads, subjects, sides)
+    return [(subject, [change._asdict() for change in changes]) for subject, changes in found.items()]
 
 
 class ReplayQuery(AtBasis):
@@ -171,7 +170,8 @@ def replay(request: Request, reads: TheQueries, query: Annotated[ReplayQuery, Qu
         line, _, _, _ = reads.event(position, Asked(basis.known_at))
         event = event_of(line)
         sides = Asked(position - 1, basis.valid_at), Asked(position, basis.valid_at)
-        body = {"event": timed(event), "changes": _changes(reads, Subject(event["subject"]), sides)}
+        ((_, changes),) = _changes(reads, [Subject(event["subject"])], sides)
+        body = {"event": timed(event), "changes": changes}
     return Page(request, reads, basis).show("replay.html", to_json(body).decode(), position=position)
 
 
