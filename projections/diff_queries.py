@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date
+from functools import partial
 from typing import Any
 
 from ledger.database.connection import Connection, sql_blocks
@@ -11,19 +12,39 @@ from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked, Basis
 from projections.diff import Between, Change, Step, changes, explained, gone, stepped, stream_of, supports
-from projections.queries import Queries, StateRow, find_state, find_states
+from projections.queries import Queries, StateRow, find_lanes, find_state, find_states
 
 SQL = sql_blocks("projections", "diff.sql")
 
 Documents = dict[str, dict[str, Any]]
 """The states on one side: of streams, and of the parties' parts in agreements."""
 
+Read = Callable[[Connection, Sequence[Basis]], tuple[Documents, Documents]]
+"""Reads the documents of both sides."""
+
 Steps = Callable[[Sequence[Change]], Mapping[str, Sequence[Step]]]
 """Looks up the way from the earlier point to the later one, for the states and fields of these changes."""
 
 
 def diff(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> tuple[list[Change], Basis, Basis]:
-    """The changes from one side to the other, and both bases, which differ in one clock. Raises NotFound.
+    """The changes from one side to the other, and both bases, which differ in one clock. Raises NotFound."""
+    found, bases, is_known = _compared(reads, sides, partial(_documents, subject))
+    if not is_known:
+        raise NotFound(f"nothing is known of {subject}, neither there nor here")
+    return found, bases[0], bases[1]
+
+
+def diff_each(reads: Queries, subjects: Sequence[Subject], sides: tuple[Asked, Asked]) -> dict[Subject, list[Change]]:
+    """The changes of each of several streams by itself: of its parties' parts, too, but not of what belongs to it."""
+    found, _, _ = _compared(reads, sides, partial(_own_documents, subjects))
+    grouped: dict[Subject, list[Change]] = {subject: [] for subject in subjects}
+    for change in found:
+        grouped[Subject(stream_of(change.subject))].append(change)
+    return grouped
+
+
+def _compared(reads: Queries, sides: tuple[Asked, Asked], read: Read) -> tuple[list[Change], list[Basis], bool]:
+    """The changes from one side to the other, both bases, and whether anything is known on either side.
 
     It takes a fixed number of round trips. All is read in one transaction, so that no rebuild puts other rows between.
     """
@@ -31,16 +52,22 @@ def diff(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> tuple[
     with reads.at_each(sides, *(["states", "timeline"] if days_pass else [])) as (connection, bases):
         early, late = sorted(bases, key=lambda basis: (basis.known_at, basis.valid_at))
         with connection.transaction():
-            before, after = _documents(connection, subject, (early, late))
+            before, after = read(connection, (early, late))
             found = _explained(connection, before, after, early, late) if early != late else []
-    if not before and not after:
-        raise NotFound(f"nothing is known of {subject}, neither there nor here")
     if [early, late] != bases:
         found = [change._replace(old=change.new, new=change.old) for change in found]
-    return found, bases[0], bases[1]
+    return found, bases, bool(before or after)
 
 
-def _documents(connection: Connection, subject: Subject, bases: Sequence[Basis]) -> tuple[Documents, Documents]:
+def _own_documents(
+    subjects: Sequence[Subject], connection: Connection, bases: Sequence[Basis]
+) -> tuple[Documents, Documents]:
+    """The documents of streams by themselves on both sides."""
+    before, after = (_by_name(find_lanes(connection, subjects, basis)) for basis in bases)
+    return before, after
+
+
+def _documents(subject: Subject, connection: Connection, bases: Sequence[Basis]) -> tuple[Documents, Documents]:
     """The documents of both sides; what belongs to the subject on one side alone may be known on the other."""
     whole = [find_state(connection, subject, basis) for basis in bases]
     shown = [found.shown if found else [] for found in whole]

@@ -1,16 +1,59 @@
-"""What pages ask beside the answers: what streams are called, at which entries a page changes, what was believed as the log grew."""
+"""What pages ask beside the answers: how lists begin, what streams are called, at which entries a page changes, what was believed as
+the log grew."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
-from ledger.database.connection import sql_blocks
+from ledger.database.connection import Connection, sql_blocks
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
-from projections.basis import Basis
+from projections.basis import Asked, Basis
 from projections.queries import SQL as STATES
-from projections.queries import Queries, StateRow
+from projections.queries import Filters, Queries, StateRow, list_query, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
+
+
+class Listing(NamedTuple):
+    """The first states of a list, ``limit`` at most."""
+
+    kind: str
+    filters: Filters
+    limit: int
+    sort: str = "id"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Those that were found, and how many the list has in all."""
+
+    shown: list[StateRow]
+    count: int
+
+
+def listed(reads: Queries, asked: Asked, lists: Sequence[Listing]) -> tuple[list[Listed], Basis]:
+    """The beginnings of several lists, and the basis of all: in as many round trips as one takes. Raises as ``Queries.at``."""
+    names = ["search"] if any(one.filters.text is not None for one in lists) else []
+    with reads.at(asked, "states", *names) as (connection, basis):
+        found = [[StateRow(*row[:6]) for row in rows] for rows in _each(connection, "list", lists, basis)]
+        retracted = connection.execute(STATES["retracted"], {"known_at": basis.known_at}).fetchall()
+        shown = iter(verified(connection, list(chain(*found)), dict(retracted)))
+        full = [one for one, rows in zip(lists, found, strict=True) if len(rows) == one.limit]
+        counts = {one: rows[0][0] for one, rows in zip(full, _each(connection, "count", full, basis), strict=True)}
+    told = zip(lists, found, strict=True)
+    return [Listed([*islice(shown, len(rows))], counts.get(one, len(rows))) for one, rows in told], basis
+
+
+def _each(connection: Connection, name: str, lists: Sequence[Listing], basis: Basis) -> list[list[tuple[Any, ...]]]:
+    """The rows of one question to several lists, all put at once."""
+    at = {"known_at": basis.known_at, "valid_at": basis.valid_at}
+    with connection.pipeline():
+        queries = [(*list_query(name, one.kind, one.filters, one.sort), {"limit": one.limit}) for one in lists]
+        put = [connection.execute(query, given | at | limit) for query, given, limit in queries]
+    return [one.fetchall() for one in put]
 
 
 def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, str]:
@@ -52,7 +95,7 @@ def touched(reads: Queries, after: int, upto: int, limit: int) -> list[Subject]:
 
 
 def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateRow]:
-    """The states of meetings that tell of a year, in any date or text."""
+    """The states of meetings that tell of a year, in any date or text, in the order of their names."""
     given = {"known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit}
     with reads.connection() as connection:
         return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]

@@ -67,7 +67,6 @@ select candidates.position,
        ) as candidates
  order by candidates.position
 
-
 -- name: touched
 -- The streams that entries were added to after one position and up to another.
 select distinct stream
@@ -88,6 +87,7 @@ select subject, lane, known_from, valid_from, doc, 0
        ) as candidates,
        {held}
  where doc like %(year)s
+ order by candidates.stream
  limit %(limit)s
 
 -- name: drawn

@@ -186,7 +186,7 @@ class Queries:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = _verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -296,7 +296,7 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     if row is None:
         return None
     shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
-    first, *rest = _verified(connection, shown, dict(retracted))
+    first, *rest = verified(connection, shown, dict(retracted))
     grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
     for (kind, *_), one in zip(others, rest, strict=True):
         grouped[kind].append(one)
@@ -305,14 +305,23 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
 
 def find_states(connection: Connection, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
     """The states of streams by themselves: of those that are known."""
-    given = {"subjects": subjects, "known_at": basis.known_at, "valid_at": basis.valid_at}
+    return _states(connection, "states", subjects, basis)
+
+
+def find_lanes(connection: Connection, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
+    """As ``find_states``, with the parts of an agreement's parties."""
+    return _states(connection, "lanes", subjects, basis)
+
+
+def _states(connection: Connection, name: str, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
+    given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
     with connection.pipeline():
-        found = connection.execute(SQL["states"].format(held=SQL["held"]), given)
+        found = connection.execute(SQL[name].format(held=SQL["held"]), given)
         retracted = connection.execute(SQL["retracted"], given)
-    return _verified(connection, [StateRow(*row) for row in found], dict(retracted))
+    return verified(connection, [StateRow(*row) for row in found], dict(retracted))
 
 
-def _verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
+def verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
     """The states with what is unverified in them."""
     if not retracted:
         return shown

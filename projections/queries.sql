@@ -107,6 +107,21 @@ select subject, lane, known_from, valid_from, doc,
   from unnest(%(subjects)s::text[]) as candidates (stream),
        {held}
 
+-- name: lanes
+-- The states of several streams, each with those of its parties.
+select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
+       (select max(version) from entries where stream = held.subject and position <= %(known_at)s)
+  from unnest(%(subjects)s::text[]) as candidates (stream),
+       {held},
+       lateral (
+           select distinct on (lane) *
+             from states
+            where subject = held.subject
+              and valid_from <= %(valid_at)s
+              and known_from <= %(known_at)s and known_to > %(known_at)s
+            order by lane, valid_from desc
+       ) as lanes
+
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
 select kind, subject, lane, known_from, valid_from, doc,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import uvicorn
 from httpx2 import Response
+from psycopg import Connection as Driver
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
@@ -82,6 +83,21 @@ def service(location: LedgerLocation) -> Iterator[Service]:
     """The service on a new, empty ledger that everybody may read."""
     with running(location) as opened:
         yield opened
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every question that this process has put to the database since, but for the look-up that all requests share."""
+    found: list[Any] = []
+    execute = Driver.execute
+
+    def noted(self: Driver, query: Any, *args: Any, **options: Any) -> Any:
+        if query:  # the pool asks nothing at all of a connection that may have been lost
+            found.append(query)
+        return execute(self, query, *args, **options)
+
+    monkeypatch.setattr(Driver, "execute", noted)
+    return found
 
 
 def problem_of(response: Response, status: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
-from psycopg import Connection as Driver
 
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
@@ -253,17 +252,8 @@ def test_what_takes_a_source_back_or_gives_it_back_is_responsible_for_what_is_un
     assert between(service, "meeting:m", held, void) == {}
 
 
-def test_it_takes_a_fixed_number_of_round_trips(seeded: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_takes_a_fixed_number_of_round_trips(seeded: Service, asked: list[Any]) -> None:
     """However much was recorded between two points, of however many streams, as many questions are put as of one."""
-    asked: list[str] = []
-    execute = Driver.execute
-
-    def noted(self: Driver, query: Any, *args: Any, **options: Any) -> Any:
-        if query:  # the pool asks nothing at all of a connection that may have been lost
-            asked.append(query)
-        return execute(self, query, *args, **options)
-
-    monkeypatch.setattr(Driver, "execute", noted)
 
     def questions(start: Any, end: Any) -> int:
         asked.clear()

@@ -1,101 +1,38 @@
 """Every read of every subject: of the whole seed, of ledgers that are generated, and of facts that say all they may."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from functools import cache
 from itertools import combinations, pairwise
-from random import Random
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
-import seeds
 from api.app import build
 from api.http.documents import plural_of
 from ledger.database.connection import LedgerLocation
-from ledger.database.embedded import Embedded
-from ledger.database.migrations import migrate
+from ledger.errors import NotFound
 from ledger.log.entry import read_line
 from ledger.proofs.tiles import bundles_between, tiles_between
 from ledger.settings import Settings
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
-from projections.diff import said
-from projections.queries import SORTS
+from projections.basis import Asked
+from projections.diff import Change, said, stream_of
+from projections.diff_queries import diff, diff_each
+from projections.queries import SORTS, Queries
 from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.differences import FIRST_DAY, Log, check_days, check_positions
-from tests.generator import SEED, Event, Generator
-from tests.minimal import DIGEST, FULL, entry_id, opener, subject_of
-from tests.service import ADMIN, Service, running
-from tests.signing import signed_once
+from tests.ledgers import subjects
+from tests.service import ADMIN, Service
 
-pytest_plugins = ["tests.commands", "tests.service"]
+pytest_plugins = ["tests.commands", "tests.ledgers", "tests.service"]
 
 FEW = 6
 """So many positions or days of a subject are held each against each; of more, neighbours, and the first and the last."""
-
-RUNS_OF_NUMBERS = (1, 2, 3)
-
-
-# --- the ledgers
-
-
-def of_the_seed() -> list[Event]:
-    return [event for name in seeds.FILES for event in seeds.events(name)]
-
-
-def of_every_type() -> list[Event]:
-    """A stream for each type of fact: opened, and then told all that the type may say."""
-    told: list[Event] = []
-    for number, (type_, full) in enumerate(FULL.items()):
-        kind = subject_of(type_).partition(":")[0]
-        subject = f"{kind}:{type_.replace('.', '-').replace('_', '-')}"
-        first = {"subject": subject, "id": entry_id(number)}
-        before = [FULL["entry.disputed"]] if type_ == "entry.dispute_resolved" else []
-        if full["type"] in ("source.registered", "party.registered"):
-            first = {}
-        else:
-            told.append(opener(type_) | first)
-        for one in (*before, full):
-            own = {"target": first["id"]} if type_.startswith("entry.") else {}
-            data = json.loads(json.dumps(one["data"]).replace(DIGEST, f"{number:064}"))
-            told.append(one | {"subject": subject, "data": data | own})
-    return told
-
-
-def generated(run: int) -> Callable[[], list[Event]]:
-    """Realistic histories, of which some entries come to be struck or disputed."""
-
-    def events() -> list[Event]:
-        told = list(Generator(run).events(400))
-        return told + [_correction(one, number) for number, one in enumerate(told[160 :: 6 + run])]
-
-    return events
-
-
-def _correction(event: Event, number: int) -> Event:
-    struck = {"reason_code": "misread_source", "reason": "Read again"}
-    doubted = {"by": "Somebody", "ground": "It was otherwise"}
-    type_, why = ("entry.voided", struck) if number % 2 else ("entry.disputed", doubted)
-    return {"type": type_, "subject": event["subject"], "sources": [], "data": {"target": event["id"], **why}}
-
-
-LEDGERS = {"seed": of_the_seed, "every_type": of_every_type} | {f"generated_{n}": generated(n) for n in RUNS_OF_NUMBERS}
-
-
-@pytest.fixture(scope="module", params=LEDGERS)
-def told(
-    request: pytest.FixtureRequest, server: Embedded, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """Each of the ledgers, recorded and projected."""
-    location = LedgerLocation(server.location.dsn, f"every_{request.param}")
-    migrate(server.owner_dsn, location)
-    with running(location) as service:
-        service.given(*LEDGERS[request.param]())
-        signed_once(location, tmp_path_factory.mktemp("key"))
-        yield service
 
 
 @pytest.fixture
@@ -105,14 +42,6 @@ def location(told: Service) -> LedgerLocation:
 
 
 # --- how it is asked
-
-
-def subjects(told: Service, most: int = 80) -> list[Subject]:
-    """All of them; of very many, some by chance."""
-    with told.location.connect() as connection:
-        rows = connection.execute("select stream from entries where version = 1 order by stream")
-        found = [Subject(name) for (name,) in rows]
-    return found if len(found) <= most else Random(SEED).sample(found, most // 2)
 
 
 @cache
@@ -212,6 +141,26 @@ def test_what_changed_between_its_days_is_told(told: Service) -> None:
     for subject in subjects(told):
         for start, end in pairs(log.days(subject)):
             check_days(log, subject, start, end)
+
+
+def test_streams_are_compared_together_as_each_by_itself(told: Service) -> None:
+    """Between positions, between days, and the other way round: each stream has the changes that a diff of it alone tells of it."""
+    found, size = subjects(told), told.size()
+    points = [Asked(at, date(2030, 1, 1)) for at in (0, size // 3, size)] + [Asked(size, date(1900, 1, 1))]
+    with told.location.pool() as pool:
+        reads = Queries(pool)
+        for sides in ((points[0], points[2]), (points[2], points[1]), (points[3], points[2]), (points[2], points[3])):
+            together = diff_each(reads, found, sides)
+            assert together == {subject: by_itself(reads, subject, sides) for subject in found}
+            assert any(together.values())
+
+
+def by_itself(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> list[Change]:
+    try:
+        changes, _, _ = diff(reads, subject, sides)
+    except NotFound:
+        return []
+    return [change for change in changes if stream_of(change.subject) == subject]
 
 
 def test_every_route_answers(told: Service) -> None:

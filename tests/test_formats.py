@@ -36,8 +36,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.queries import Queries
 from tests.examples import INDUS_X, THX, event
+from tests.ledgers import LEDGERS
 from tests.service import ADMIN, Service, pointers_of, problem_of, running
-from tests.test_every_read import LEDGERS
 
 pytest_plugins = ["tests.service", "tests.unreadable"]
 

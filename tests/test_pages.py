@@ -1,7 +1,7 @@
 """The pages, as they are sent: of the whole seed, of generated ledgers, and of facts that say all they may."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from html import unescape
 from pathlib import Path
 from random import Random
@@ -14,18 +14,16 @@ from pydantic_core import from_json
 
 from api.http.documents import plural_of
 from api.http.parameters import NARROWED, AtBasis
+from api.pages import overview, routes
 from ledger.database.connection import LedgerLocation
-from ledger.database.embedded import Embedded
-from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import SEED
+from tests.ledgers import subjects
 from tests.service import Service, running
-from tests.signing import signed_once
-from tests.test_every_read import LEDGERS, subjects
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.ledgers", "tests.service"]
 
 HTML = {"Accept": "text/html"}
 WHOLE = ("/", "/search?q=the", "/anomalies", "/board", "/calendar?month=2024-09", "/diff", "/diff?from=1", "/replay",
@@ -34,19 +32,6 @@ WHOLE = ("/", "/search?q=the", "/anomalies", "/board", "/calendar?month=2024-09"
 LINK = re.compile(r'(?:href|action|src)="([^"]*)"')
 FEW = 25
 """So many subjects of a ledger are looked at."""
-
-
-@pytest.fixture(scope="module", params=LEDGERS)
-def told(
-    request: pytest.FixtureRequest, server: Embedded, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """Each of the ledgers, recorded, projected and signed."""
-    location = LedgerLocation(server.location.dsn, f"pages_{request.param}")
-    migrate(server.owner_dsn, location)
-    with running(location) as service:
-        service.given(*LEDGERS[request.param]())
-        signed_once(location, tmp_path_factory.mktemp("key"))
-        yield service
 
 
 def page(service: Service, path: str, **params: Any) -> str:
@@ -310,6 +295,89 @@ def test_pages_are_shown_as_of_the_first_and_the_last_of_days(service: Service, 
     for path in (*WHOLE, "/calendar"):
         if path != "/diff?from=1":
             page(service, f"{path}{'&' if '?' in path else '?'}valid_at={day}")
+
+
+# --- what is too much for a page
+
+
+def test_the_dashboard_leads_to_what_it_has_no_room_for(service: Service) -> None:
+    """It lists fifty initiatives, tells how many there are, and links to all of them where there are more."""
+    opened = [event("initiative.reported", f"initiative:i{number}", name="I", kind="ecosystem") for number in range(51)]
+    service.given(THX, *opened[:50])
+    html = page(service, "/")
+    assert (html.count('<th scope="row" data-label="Name">'), "All 50 initiatives" in html) == (50, False)
+    service.given(opened[50])
+    html = page(service, "/")
+    assert html.count('<th scope="row" data-label="Name">') == 50
+    assert '<a href="/initiatives">All 51 initiatives</a>' in html
+
+
+def test_a_calendar_says_so_where_a_year_has_too_many_meetings(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the year are looked at by their ids up to a bound; one more than that, and the page tells of it."""
+    monkeypatch.setattr(overview, "YEARLY", 2)
+    held = [
+        event("meeting.held", f"meeting:m{n}", "2024-02-01", title=f"Meeting {n}", kind="bilateral") for n in range(3)
+    ]
+    service.given(THX, held[2], held[1], event("meeting.held", "meeting:a", "2023", title="Earlier", kind="bilateral"))
+    html = page(service, "/calendar", month="2024-02")
+    assert ("Meeting 1" in html, "Meeting 2" in html, "may be missing" in html) == (True, True, False)
+    service.given(held[0])
+    html = page(service, "/calendar", month="2024-02")
+    assert "More than 2 meetings tell of 2024" in html
+    assert ("Meeting 0" in html, "Meeting 1" in html, "Meeting 2" in html) == (True, True, False)
+
+
+def test_a_timeline_says_what_it_leaves_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts beyond the first so many, and what belongs to the subject beyond so much; in the caption and in the picture alike."""
+    other = event("initiative.reported", "initiative:other", name="Other", kind="ecosystem")
+    service.given(THX, INDUS_X, other, *[
+        event("meeting.held", f"meeting:m{n}", f"2024-0{n}", title="M", kind="bilateral", initiatives=["initiative:indus-x"])
+        for n in range(1, 4)
+    ])  # fmt: skip
+
+    def told() -> set[str]:
+        service.given(
+            event("initiative.claim_recorded", "initiative:other", text="No page is answered from what was kept")
+        )
+        shown = [service.get(f"/initiatives/indus-x{one}", HTML).text for one in ("", "/timeline.svg")]
+        return {"".join(re.findall(r"Not drawn: [^.]*[.](?=[^<]*(?: <a|</title>))", one)) for one in shown}
+
+    assert told() == {""}
+    monkeypatch.setattr(routes, "DRAWN", 2)
+    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it."}
+    monkeypatch.setattr(routes, "DRAWN_FACTS", 2)
+    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it, and all but the first 2 facts."}
+
+
+def test_pages_ask_no_more_questions_the_more_they_show(service: Service, asked: list[Any]) -> None:
+    """Of the whole ledger as of one subject, whether there is little or much: but to count a list of which there is more than is shown."""
+    paths = ("/", "/search?q=m", "/board", "/calendar?month=2024-02", "/anomalies", "/due", "/entries", "/diff?from=1", "/initiatives",
+             "/initiatives/indus-x", "/initiatives/indus-x/history", "/initiatives/indus-x/why", "/initiatives/indus-x/why/status",
+             "/initiatives/indus-x/diff?from=1")  # fmt: skip
+
+    def questions(path: str) -> int:
+        asked.clear()
+        page(service, path)
+        return len([one for one in asked if "pg_notify" not in one])  # which comes after an append, whenever it does
+
+    def record(numbers: Iterable[int]) -> None:
+        for n in numbers:
+            named, of = {"title": f"M {n}"}, ["initiative:indus-x"]
+            held = event("meeting.held", f"meeting:m{n}", "2024-02-01", kind="bilateral", initiatives=of, **named)
+            service.given(
+                held, event("milestone.scheduled", f"milestone:m{n}", "2024-02-01", due="2024-06-01", of=of, **named)
+            )
+
+    service.given(THX, INDUS_X)
+    record(range(3))
+    few = {path: questions(path) for path in paths}
+    record(range(3, 60))
+    many = {path: questions(path) for path in paths}
+    counted = {"/": 0, "/search?q=m": 2, "/board": 2}
+    assert many == {path: number + counted.get(path, 0) for path, number in few.items()}
+    assert max(many.values()) <= 14
 
 
 # --- what cannot be shown

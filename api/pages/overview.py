@@ -1,5 +1,6 @@
 """Pages about the whole ledger: the dashboard, search, what is due, meetings by month, anomalies, comparison, replay, audit."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,17 +16,21 @@ from api.http.routes.due import PLACE
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
-from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
-from projections.diff_queries import diff
+from projections.diff_queries import diff_each
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
-from projections.page_queries import entries_at, meetings, touched
+from projections.page_queries import Listed, Listing, entries_at, listed, meetings, touched
 from projections.queries import Filters, Queries
 
-RECENT, NEXT, FOUND, COMPARED, MONTHLY = 10, 8, 10, 20, 1_000
+RECENT, NEXT, INITIATIVES = 10, 8, 50
+"""How many entries, dates and initiatives the dashboard shows at most."""
+FOUND, COLUMN, COMPARED = 10, 50, 20
+"""How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison."""
+YEARLY = 1_000
+"""How many meetings of a year a calendar looks at."""
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -36,14 +41,18 @@ def dashboard(request: Request, reads: TheQueries, query: Annotated[AtBasis, Que
     items, _, basis = due(reads, asked, None, None, NEXT)
     pinned = Asked(basis.known_at, basis.valid_at)
     odd, _, _ = flagged(reads, pinned, None, NEXT)
-    planned, _, _ = reads.page("meeting", pinned, Filters(status="scheduled"), "id", None, NEXT)
-    active, _, _ = reads.page("initiative", pinned, Filters(), "id", None, MONTHLY)
+    (planned, initiatives), _ = listed(reads, pinned, [
+        Listing("meeting", Filters(status="scheduled"), NEXT), Listing("initiative", Filters(), INITIATIVES),
+    ])  # fmt: skip
     body = {
         "recent": _recent(reads, basis), "due": [_due(one, basis) for one in items],
-        "flagged": from_json(array_json(odd)), "planned": from_json(array_json(planned)),
-        "initiatives": from_json(array_json(active)),
+        "flagged": from_json(array_json(odd)), "planned": _shown(planned)["items"], "initiatives": _shown(initiatives),
     }  # fmt: skip
     return Page(request, reads, basis).show("dashboard.html", to_json(body).decode())
+
+
+def _shown(found: Listed) -> dict[str, Any]:
+    return {"count": found.count, "items": from_json(array_json(found.shown))}
 
 
 def _recent(reads: Queries, basis: Basis) -> list[dict[str, Any]]:
@@ -66,15 +75,9 @@ class SearchQuery(AtBasis):
 @router.get("/search")
 def search(request: Request, reads: TheQueries, query: Annotated[SearchQuery, Query()]) -> Response:
     """What is found by words, of every kind."""
-    basis = reads.basis(query.asked())
-    found: dict[str, Any] = {}
-    if query.q:
-        pinned, filters = Asked(basis.known_at, basis.valid_at), Filters(text=query.q)
-        for kind in KINDS:
-            shown, _, _ = reads.page(kind, pinned, filters, "id", None, FOUND)
-            count = reads.count(kind, basis, filters) if len(shown) == FOUND else len(shown)
-            found[kind] = {"count": count, "items": from_json(array_json(shown))}
-    body = to_json({"found": found}).decode()
+    lists = [Listing(kind, Filters(text=query.q), FOUND) for kind in KINDS] if query.q else []
+    found, basis = listed(reads, query.asked(), lists)
+    body = to_json({"found": {one.kind: _shown(those) for one, those in zip(lists, found, strict=True)}}).decode()
     return Page(request, reads, basis).show("search.html", body, q=query.q)
 
 
@@ -91,15 +94,10 @@ def anomalies(request: Request, reads: TheQueries, query: Annotated[Paged, Query
 @router.get("/board")
 def board(request: Request, reads: TheQueries, query: Annotated[AtBasis, Query()]) -> Response:
     """Milestones by their status, those that are overdue first."""
-    basis = reads.basis(query.asked())
-    pinned, columns = Asked(basis.known_at, basis.valid_at), []
-    for title, filters in [
-        ("overdue", Filters(overdue=True)),
-        *((status, Filters(status=status)) for status in KINDS["milestone"].statuses),
-    ]:
-        shown, _, _ = reads.page("milestone", pinned, filters, "due", None, 50)
-        count = reads.count("milestone", basis, filters) if len(shown) == 50 else len(shown)
-        columns.append({"title": title, "count": count, "items": from_json(array_json(shown))})
+    titles = ("overdue", *KINDS["milestone"].statuses)
+    narrowed = [Filters(overdue=True), *(Filters(status=status) for status in titles[1:])]
+    found, basis = listed(reads, query.asked(), [Listing("milestone", one, COLUMN, "due") for one in narrowed])
+    columns = [{"title": title} | _shown(those) for title, those in zip(titles, found, strict=True)]
     return Page(request, reads, basis).show("board.html", to_json({"columns": columns}).decode())
 
 
@@ -125,10 +123,11 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
     """The meetings of a month."""
     basis = reads.basis(query.asked())
     month = Month.read(query.month) if query.month else Month.of(basis.valid_at)
-    rows = meetings(reads, month.year, basis, MONTHLY)
-    found = in_month(from_json(array_json(rows)), month)
+    rows = meetings(reads, month.year, basis, YEARLY + 1)
+    found = in_month(from_json(array_json(rows[:YEARLY])), month)
     body = to_json({"meetings": [one._asdict() | {"exact": one.is_exact} for one in found]}).decode()
-    return Page(request, reads, basis).show("calendar.html", body, month=month, found=found)
+    most = YEARLY if len(rows) > YEARLY else None
+    return Page(request, reads, basis).show("calendar.html", body, month=month, found=found, most=most)
 
 
 @router.get("/diff")
@@ -140,20 +139,19 @@ def compare(request: Request, reads: TheQueries, query: Annotated[CompareQuery, 
     early, late = sorted((first.known_at, last.known_at))
     subjects = touched(reads, early, late, COMPARED + 1)
     sides = Asked(first.known_at, first.valid_at), Asked(last.known_at, last.valid_at)
-    found = [{"subject": one, "changes": _changes(reads, one, sides)} for one in subjects[:COMPARED]]
+    found = [{"subject": one, "changes": told} for one, told in _changes(reads, subjects[:COMPARED], sides)]
     body = to_json({"found": found}).decode()
     return Page(request, reads, last, moves=False).show(
         "compare.html", body, sides=[first, last], more=len(subjects) > COMPARED, entries=late - early
     )
 
 
-def _changes(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> list[dict[str, Any]]:
-    """What differs in one subject, and not in what belongs to it; nothing where all that was recorded of it is struck."""
-    try:
-        changes, _, _ = diff(reads, subject, sides)
-    except NotFound:
-        return []
-    return [change._asdict() for change in changes if change.subject.partition(" ")[0] == subject]
+def _changes(
+    reads: Queries, subjects: Sequence[Subject], sides: tuple[Asked, Asked]
+) -> list[tuple[Subject, list[Any]]]:
+    """What differs in each subject by itself."""
+    found = diff_each(reads, subjects, sides)
+    return [(subject, [change._asdict() for change in changes]) for subject, changes in found.items()]
 
 
 class ReplayQuery(AtBasis):
@@ -172,7 +170,8 @@ def replay(request: Request, reads: TheQueries, query: Annotated[ReplayQuery, Qu
         line, _, _, _ = reads.event(position, Asked(basis.known_at))
         event = event_of(line)
         sides = Asked(position - 1, basis.valid_at), Asked(position, basis.valid_at)
-        body = {"event": timed(event), "changes": _changes(reads, Subject(event["subject"]), sides)}
+        ((_, changes),) = _changes(reads, [Subject(event["subject"])], sides)
+        body = {"event": timed(event), "changes": changes}
     return Page(request, reads, basis).show("replay.html", to_json(body).decode(), position=position)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -234,9 +235,22 @@ def _not_yet(request: Request, reads: Queries, subject: Subject, basis: Basis) -
 
 def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
     """The timeline of a subject: of its own facts, those that mention it, and those of what belongs to it."""
-    found = drawn(reads, subjects_of(whole)[:DRAWN], basis, DRAWN_FACTS)
-    facts = [{"day": shown_day(day, line), "event": from_json(line), "unverified": False} for day, line in found]
-    return marks_of(whole, facts, today=datetime.now(UTC).date(), valid_at=basis.valid_at, known_at=basis.known_at)
+    subjects = subjects_of(whole)
+    found = drawn(reads, subjects[:DRAWN], basis, DRAWN_FACTS + 1)
+    facts = [
+        {"day": shown_day(day, line), "event": from_json(line), "unverified": False}
+        for day, line in found[:DRAWN_FACTS]
+    ]
+    today = datetime.now(UTC).date()
+    drawing = marks_of(whole, facts, today=today, valid_at=basis.valid_at, known_at=basis.known_at)
+    return replace(drawing, left_out=_left_out(len(subjects), len(found)))
+
+
+def _left_out(subjects: int, facts: int) -> str:
+    """What a drawing does not have, in a sentence; of so many subjects, and at least so many facts."""
+    told = [f"what is told of {subjects - DRAWN:,} of the {subjects - 1:,} that belong to it"] * (subjects > DRAWN)
+    told += [f"all but the first {DRAWN_FACTS:,} facts"] * (facts > DRAWN_FACTS)
+    return f"Not drawn: {', and '.join(told)}." if told else ""
 
 
 def fields_of(state: dict[str, Any]) -> list[str]:
@@ -271,7 +285,7 @@ def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field
     ]  # fmt: skip
     body = to_json({"fields": fields, "of": subject}).decode()
     at = f"/{PLURALS[subject.kind]}/{subject.id}"
-    return Page(request, reads, basis, subject).show("why.html", body, at=at, subject=subject)
+    return Page(request, reads, basis, subject).show("why.html", body, at=at, subject=subject, most=PAGE)
 
 
 def _events(reads: Queries, positions: set[int], basis: Basis) -> dict[int, Any]:
@@ -280,7 +294,7 @@ def _events(reads: Queries, positions: set[int], basis: Basis) -> dict[int, Any]
 
 
 def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list[tuple[int, Any]]:
-    """From which entry on a field was shown how, on the same day."""
+    """From which of the last entries on a field was shown how, on the same day."""
     shown: list[tuple[int, Any]] = []
     for position, document in beliefs(reads, subject, basis, PAGE):
         value = from_json(document).get(field) if document else None

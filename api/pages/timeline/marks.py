@@ -74,7 +74,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawing:
-    """All that a timeline shows of a subject: its marks in the order of time, and the facts without a date."""
+    """All that a timeline shows of a subject: its marks in the order of time, and the facts without a date; and in a sentence, what it
+    leaves out, if it leaves out any."""
 
     subject: str
     title: str
@@ -84,6 +85,7 @@ class Drawing:
     today: date
     valid_at: date
     known_at: int
+    left_out: str = ""
 
     @property
     def page(self) -> str:

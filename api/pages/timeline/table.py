@@ -46,11 +46,11 @@ def href(mark: Mark) -> str:
 
 
 def summary(drawing: Drawing) -> str:
-    """ "From June 2023 to today: 2 agreements, 5 meetings, 1 milestone; active." """
-    status = words(drawing.status)
-    if not drawing.marks:
-        return f"{drawing.title}: no fact with a date; {status}."
-    return f"{drawing.title}, {_since(drawing.marks)} to today: {_things(drawing.marks)}; {status}."
+    """ "INDUS-X, from June 2023 to today: 2 agreements, 5 meetings, 1 milestone; active."; and what is left out."""
+    about = (
+        f", {_since(drawing.marks)} to today: {_things(drawing.marks)}" if drawing.marks else ": no fact with a date"
+    )
+    return f"{drawing.title}{about}; {words(drawing.status)}. {drawing.left_out}".rstrip()
 
 
 def undated_summary(drawing: Drawing) -> str:
