@@ -15,7 +15,7 @@ def mcp(url: Url = None) -> None:
         from api.mcp.asking import local, remote
         from api.mcp.server import run
     except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
+        if (error.name or "").partition(".")[0] not in EXTRA:
             raise
         raise Misconfigured(
             "the Model Context Protocol is an extra that is not installed: pip install 'partnership-ledger[mcp]'"

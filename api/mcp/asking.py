@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import psycopg
 from anyio import to_thread
+from httpx2 import ASGITransport, AsyncClient
 from pydantic_core import to_json
 
 from api.http.problems import sort_of, told
@@ -18,9 +19,6 @@ from ledger.database.connection import LedgerLocation
 from ledger.database.failures import explained
 from ledger.errors import Invalid, LedgerError, Unavailable
 from ledger.settings import Settings
-
-if TYPE_CHECKING:
-    from httpx2 import AsyncClient
 
 Given = Mapping[str, Any]
 EPOCH = "Ledger-Epoch"
@@ -82,7 +80,7 @@ async def remote(client: Client) -> AsyncIterator[Asked]:
 class Local:
     """The application, without a server before it; the projections are brought up to date where no follower does it."""
 
-    client: "AsyncClient"
+    client: AsyncClient
     location: LedgerLocation
     address: str
 
@@ -98,7 +96,6 @@ class Local:
 async def local(settings: Settings, location: LedgerLocation) -> AsyncIterator[Asked]:
     """Whoever has the database may read; who sees names of persons is for the settings, and for the key in LEDGER_KEY."""
     from httpx2 import (  # here, as who asks a service has no use for it, nor for the application
-        ASGITransport,
         AsyncClient,
     )
 

@@ -65,10 +65,10 @@ async def _serve(ledger: AbstractAsyncContextManager[Asked], stop: Event) -> Non
     async with ledger as asked, anyio.create_task_group() as tasks:
         tasks.start_soon(_cancel, tasks.cancel_scope, stop)
         try:
-            received: Any = lines(sys.stdin.fileno())  # nothing is asked of it but its lines
-            async with stdio_server(received) as streams:
+            given: Any = lines(sys.stdin.fileno())  # nothing is asked of it but its lines
+            async with stdio_server(given) as (received, sent):
                 server = server_on(asked)
-                await server.run(*streams, server.create_initialization_options())
+                await server.run(received, sent, server.create_initialization_options())
         finally:
             stop.set()
 
