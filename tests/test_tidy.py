@@ -51,6 +51,7 @@ LAYERS = (
     ("api.http", "api.transfer", "api.cli.terminal", "api.witness"),
     ("api.pages",),
     ("api.app",),
+    ("api.mcp",),
     ("api.cli",),
     ("api.__main__",),
 )

@@ -35,6 +35,7 @@ COMMANDS = {
     "reading.search": "Search all kinds of streams for words, in ids, names, titles, descriptions and notes.",
     "reading.diff": "Show what changed in a stream between two positions, times or days, and which entries are responsible.",
     "vocabulary.vocabulary": "Show everything that can be recorded: all kinds of streams, facts, fields and codes; or one of these.",
+    "mcp.mcp": "Let an assistant ask the ledger, by the Model Context Protocol over the standard streams. It only reads.",
     "evidence.evidence": "Write a state with every entry that it rests on, and what proves them, as one file that anyone can check offline.",
     "operating.rebuild": "Build every projection anew beside the live ones, and put it in their place at once.\n\nAn interrupted rebuild changes nothing, and the next one goes on from there.",
     "auditing.audit": "Check every rule over the whole log, and every live row against a rebuild from the entries alone.",

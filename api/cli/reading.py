@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from api.cli.asking import Asking, Document, Given, asking, read_query
@@ -13,7 +12,9 @@ from api.cli.opening import opened
 from api.cli.remote import Url
 from api.cli.replay import brief, show_entries
 from api.cli.terminal import out, say, show_json, show_rows, tell, write
+from api.http import subjects
 from api.http.parameters import MAX_PAGE, AtBasis
+from api.http.subjects import read_kind
 from ledger.errors import LedgerError, NotFound, did_you_mean
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
@@ -154,11 +155,10 @@ def _clocks(basis: Document) -> str:
 
 
 def _kind_of(text: str) -> str:
-    names = {name: kind.name for kind in KINDS.values() for name in (kind.name, kind.plural)}
-    if text not in names:
-        plurals = ", ".join(kind.plural for kind in KINDS.values())
-        raise typer.BadParameter(f"{text!r} is none of {plurals}{did_you_mean(text, names)}")
-    return names[text]
+    try:
+        return read_kind(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @contextmanager
@@ -189,11 +189,9 @@ def replay(
 
 def read_subject(text: str) -> Subject:
     try:
-        return TypeAdapter(Subject).validate_python(text)
-    except ValidationError:
-        kind = text.partition(":")[0]
-        hint = did_you_mean(kind, KINDS) if ":" in text else f"; it begins with {', '.join(f'{one}:' for one in KINDS)}"
-        raise typer.BadParameter(f"{text!r} is no subject, such as initiative:indus-x{hint}") from None
+        return subjects.read_subject(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def read_asked(known_at: str | None, valid_at: str | None, name: str = "--known-at") -> Asked:

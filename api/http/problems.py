@@ -138,12 +138,14 @@ def sort_of(error: errors.LedgerError) -> Problem:
     return next(SORTS[sort] for sort in type(error).__mro__ if sort in SORTS)
 
 
+def told(problem: Problem, detail: str, **more: Any) -> dict[str, Any]:
+    """A problem document."""
+    return {"type": problem.type, "title": problem.title, "status": problem.status, "detail": detail, **more}
+
+
 def document(problem: Problem, detail: str, request: Request, **more: Any) -> Response:
     """The response that tells of a problem."""
-    body = {
-        "type": problem.type, "title": problem.title, "status": problem.status, "detail": detail,
-        "request_id": request.scope.get("request_id"), **more,
-    }  # fmt: skip
+    body = told(problem, detail, request_id=request.scope.get("request_id"), **more)
     response = Response(to_json(body), problem.status, media_type=MEDIA_TYPE)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
