@@ -8,7 +8,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis
 from projections.queries import SQL as STATES
-from projections.queries import Queries, StateRow
+from projections.queries import Queries, StateRow, find_states
 
 SQL = sql_blocks("projections", "page_queries.sql")
 
@@ -84,3 +84,11 @@ def later(reads: Queries, subject: Subject, version: int, limit: int) -> list[st
     given = {"subject": subject, "version": version, "limit": limit}
     with reads.connection() as connection:
         return [line for (line,) in connection.execute(SQL["later"], given)]
+
+
+def citing(reads: Queries, source: Subject, basis: Basis, limit: int) -> tuple[list[str], list[StateRow]]:
+    """The lines of the entries that count and mention a source, and the states of these streams."""
+    given = {"source": source, "known_at": basis.known_at, "limit": limit}
+    with reads.connection() as connection:
+        rows = connection.execute(SQL["citing"], given).fetchall()
+        return [line for _, line in rows], find_states(connection, sorted({stream for stream, _ in rows}), basis)

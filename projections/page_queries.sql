@@ -121,3 +121,13 @@ select body::text
    and version > %(version)s
  order by version
  limit %(limit)s
+
+-- name: citing
+-- The entries that count and mention a source, as far as they are known.
+select timeline.subject, entries.body::text
+  from timeline
+  join entries on entries.position = timeline.position
+ where timeline.mentions @> array[%(source)s::text]
+   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
+ order by timeline.position
+ limit %(limit)s
