@@ -44,10 +44,12 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
         return connection.execute(SQL["beliefs"], given).fetchall()
 
 
-def touched(reads: Queries, after: int, upto: int, limit: int) -> list[Subject]:
-    """The streams that entries were added to after one position and up to another."""
+def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> list[Subject]:
+    """The streams that entries were added to after one position and up to another: in the order of their names those beyond one."""
     with reads.connection() as connection:
-        rows = connection.execute(SQL["touched"], {"after": after, "upto": upto, "limit": limit}).fetchall()
+        rows = connection.execute(
+            SQL["touched"], {"after": after, "upto": upto, "beyond": beyond, "limit": limit}
+        ).fetchall()
     return [Subject(stream) for (stream,) in rows]
 
 

@@ -73,6 +73,7 @@ select candidates.position,
 select distinct stream
   from entries
  where position > %(after)s and position <= %(upto)s
+   and stream > %(beyond)s
  order by stream
  limit %(limit)s
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import AtBasis, DueQuery, Paged, Search, next_cursor, resume
+from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume
 from api.http.routes import anomalies as anomalies_api
 from api.http.routes.due import PLACE
 from api.pages.months import Month, in_month
@@ -25,7 +25,7 @@ from projections.flags.queries import flagged
 from projections.page_queries import entries_at, meetings, touched
 from projections.queries import Filters, Queries
 
-RECENT, NEXT, FOUND, COMPARED, MONTHLY = 10, 8, 10, 20, 1_000
+RECENT, NEXT, FOUND, COMPARED, MONTHLY = 10, 8, 10, 6, 1_000
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -131,20 +131,27 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
     return Page(request, reads, basis).show("calendar.html", body, month=month, found=found)
 
 
+class WholeQuery(CompareQuery):
+    """And which subjects: those after one, by name."""
+
+    beyond: Ref | None = None
+
+
 @router.get("/diff")
-def compare(request: Request, reads: TheQueries, query: Annotated[CompareQuery, Query()]) -> Response:
-    """What differs in the whole ledger between two of its entries: the first few of the subjects that were touched."""
+def compare(request: Request, reads: TheQueries, query: Annotated[WholeQuery, Query()]) -> Response:
+    """What differs in the whole ledger between two of its entries: the subjects that were touched, a few at a time."""
     if query.from_ is None:
         return Page(request, reads, reads.basis(query.asked())).show("compare.html", "{}")
     first, last = (reads.basis(one) for one in query.sides())
     early, late = sorted((first.known_at, last.known_at))
-    subjects = touched(reads, early, late, COMPARED + 1)
+    subjects = touched(reads, early, late, query.beyond or "", COMPARED + 1)
     sides = Asked(first.known_at, first.valid_at), Asked(last.known_at, last.valid_at)
     found = [{"subject": one, "changes": _changes(reads, one, sides)} for one in subjects[:COMPARED]]
     body = to_json({"found": found}).decode()
     return Page(request, reads, last, moves=False).show(
-        "compare.html", body, sides=[first, last], more=len(subjects) > COMPARED, entries=late - early
-    )
+        "compare.html", body, sides=[first, last], entries=late - early,
+        beyond=query.beyond, more=subjects[COMPARED - 1] if len(subjects) > COMPARED else None,
+    )  # fmt: skip
 
 
 def _changes(reads: Queries, subject: Subject, sides: tuple[Asked, Asked]) -> list[dict[str, Any]]:

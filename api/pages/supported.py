@@ -11,7 +11,7 @@ NUMBER = re.compile(r"([0-9]+)")
 
 def support(
     source: Subject, events: Iterable[Mapping[str, Any]], states: Iterable[Mapping[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Any]]:
     """``events`` are entries that mention the source, ``states`` those of their streams, with ``provenance`` and ``alternatives``."""
     cited, alone, passages = set[int](), set[int](), list[dict[str, Any]]()
     for event in events:
@@ -20,7 +20,9 @@ def support(
         cited |= {position} if own else set()
         alone |= {position} if own and len({one["source"] for one in citations(event)}) == 1 else set()
         passages += [{"event": event, "locator": one.get("locator")} for one in own]
-    found = [{"subject": state["subject"], "fields": list(_fields(state, cited, alone))} for state in states]
+    found: list[dict[str, Any]] = [
+        {"subject": state["subject"], "fields": list(_fields(state, cited, alone))} for state in states
+    ]
     return {
         "subjects": [one for one in found if one["fields"]],
         "passages": sorted(passages, key=_place),
