@@ -3,6 +3,7 @@
 
 const DEBOUNCE_MS = 120;
 const CHECK_MS = 300;
+const PLAY_MS = 1000;
 const address = () => location.href.split("#")[0];
 /** Where what is shown was had from. */
 let shownAt = address();
@@ -11,7 +12,8 @@ const make = (/** @type {string} */ tag, /** @type {object} */ of) => Object.ass
 
 /** The clock bar: a range over the entries that change this page. @param {HTMLOListElement} rail */
 function slider(rail) {
-  let links = /** @type {HTMLAnchorElement[]} */ ([...rail.querySelectorAll("a")]);
+  const all = () => /** @type {HTMLAnchorElement[]} */ ([...rail.querySelectorAll("a")]);
+  let links = all();
   const shown = links.findLastIndex((link) => link.parentElement?.className === "shown");
   const range = /** @type {HTMLInputElement} */ (make("input", { type: "range", min: 0, max: links.length - 1, step: 1, value: Math.max(shown, 0) }));
   range.setAttribute("aria-label", "As known at");
@@ -26,7 +28,7 @@ function slider(rail) {
       const answer = await fetch(href, { headers: { Accept: "text/html" }, signal: asked.signal });
       if (!answer.ok) return void location.assign(href);
       swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      links = /** @type {HTMLAnchorElement[]} */ ([...rail.querySelectorAll("a")]);
+      links = all();
       history[push ? "pushState" : "replaceState"]({}, "", href);
       shownAt = address();
     } catch (error) {
@@ -43,7 +45,26 @@ function slider(rail) {
     go(true);
   });
   told();
-  rail.before(range);
+  let playing = 0;
+  const play = make("button", { type: "button", textContent: "Play", ariaPressed: "false" });
+  const pause = () => {
+    clearInterval(playing);
+    playing = 0;
+    play.ariaPressed = "false";
+  };
+  const step = () => {
+    range.stepUp();
+    range.dispatchEvent(new Event("input"));
+    if (range.value === range.max) pause();
+  };
+  play.addEventListener("click", () => {
+    if (playing) return pause();
+    if (range.value === range.max) range.value = "0";
+    playing = setInterval(step, PLAY_MS);
+    play.ariaPressed = "true";
+  });
+  range.addEventListener("focus", pause);
+  rail.before(range, play);
 }
 
 /** Show another page's content at this place. @param {Document} page */
@@ -138,8 +159,7 @@ function live(place) {
   };
   document.addEventListener("visibilitychange", watch);
   addEventListener("pagehide", () => source?.close());
-  addEventListener("pageshow", (event) => event.persisted && watch());
-  watch();
+  addEventListener("pageshow", watch);
 }
 
 /** @typedef {{at: string, where: string, detail: string}} Told */
@@ -177,7 +197,7 @@ function checker(form) {
     clearTimeout(timer);
     timer = setTimeout(check, CHECK_MS);
   };
-  form.addEventListener("input", soon);
+  form.oninput = soon;
   form.addEventListener("change", (event) => {
     touched.add(/** @type {HTMLInputElement} */ (event.target).name);
     soon();
@@ -200,13 +220,13 @@ function mark(at, detail) {
   else field.before(said);
 }
 
-function enliven() {
-  document.querySelectorAll("[data-verify]").forEach((one) => verifier(/** @type {HTMLButtonElement} */ (one)));
-}
+/** @param {string} css @param {(one: any) => void} run */
+const each = (css, run) => document.querySelectorAll(css).forEach(run);
+const enliven = () => each("[data-verify]", verifier);
 
-document.querySelectorAll("[data-stops]").forEach((one) => slider(/** @type {HTMLOListElement} */ (one)));
-document.querySelectorAll("form[data-check]").forEach((one) => checker(/** @type {HTMLFormElement} */ (one)));
-document.querySelectorAll("[data-live]").forEach((one) => live(/** @type {HTMLElement} */ (one)));
+each("[data-stops]", slider);
+each("[data-check]", checker);
+each("[data-live]", live);
 enliven();
 addEventListener("popstate", () => {
   if (address() !== shownAt) location.reload(); // within a page it goes on
