@@ -12,7 +12,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.queries import SQL as STATES
-from projections.queries import Filters, Queries, StateRow, list_query, verified
+from projections.queries import Filters, Queries, StateRow, find_states, list_query, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
 
@@ -87,10 +87,12 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
         return connection.execute(SQL["beliefs"], given).fetchall()
 
 
-def touched(reads: Queries, after: int, upto: int, limit: int) -> list[Subject]:
-    """The streams that entries were added to after one position and up to another."""
+def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> list[Subject]:
+    """The streams that entries were added to after one position and up to another: in the order of their names those beyond one."""
     with reads.connection() as connection:
-        rows = connection.execute(SQL["touched"], {"after": after, "upto": upto, "limit": limit}).fetchall()
+        rows = connection.execute(
+            SQL["touched"], {"after": after, "upto": upto, "beyond": beyond, "limit": limit}
+        ).fetchall()
     return [Subject(stream) for (stream,) in rows]
 
 
@@ -127,3 +129,11 @@ def later(reads: Queries, subject: Subject, version: int, limit: int) -> list[st
     given = {"subject": subject, "version": version, "limit": limit}
     with reads.connection() as connection:
         return [line for (line,) in connection.execute(SQL["later"], given)]
+
+
+def citing(reads: Queries, source: Subject, basis: Basis, limit: int) -> tuple[list[str], list[StateRow]]:
+    """The lines of the entries that count and mention a source, and the states of these streams."""
+    given = {"source": source, "known_at": basis.known_at, "limit": limit}
+    with reads.connection() as connection:
+        rows = connection.execute(SQL["citing"], given).fetchall()
+        return [line for _, line in rows], find_states(connection, sorted({stream for stream, _ in rows}), basis)

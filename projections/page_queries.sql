@@ -72,6 +72,7 @@ select candidates.position,
 select distinct stream
   from entries
  where position > %(after)s and position <= %(upto)s
+   and stream > %(beyond)s
  order by stream
  limit %(limit)s
 
@@ -120,4 +121,14 @@ select body::text
  where stream = %(subject)s
    and version > %(version)s
  order by version
+ limit %(limit)s
+
+-- name: citing
+-- The entries that count and mention a source, as far as they are known.
+select timeline.subject, entries.body::text
+  from timeline
+  join entries on entries.position = timeline.position
+ where timeline.mentions @> array[%(source)s::text]
+   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
+ order by timeline.position
  limit %(limit)s

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
-from ledger.fold import History
-from ledger.log.entry import read_line
-from ledger.recorded import Opening
-from ledger.vocabulary.fact import Subject
 from seeds import FILES, events
 from tests.service import Service, listening, running
 from tests.signing import signed_once, tamper
@@ -161,24 +156,27 @@ def test_the_clock_is_moved_without_a_script(seen: Seen) -> None:
         assert "You are viewing the past" in sentence(page)
 
 
-def test_every_stop_shows_what_a_fold_of_the_entries_up_to_it_shows(seen: Seen) -> None:
-    """The status on the page at each stop is the one that the ledger's own rules give for the entries so far."""
-    subject = Subject("initiative:f414")
-    with seen.service.location.connect() as connection:
-        lines = connection.execute("select body::text from entries order by position").fetchall()
-    history, openings, expected = History.of(subject), dict[Subject, Opening | None](), dict[int, str | None]()
-    for (line,) in lines:
-        entry = read_line(line)
-        recorded = entry.recorded()
-        openings.setdefault(entry.originator_id, Opening(recorded.position))
-        if entry.originator_id == subject:
-            history.record(recorded, openings)
-            steps = [step for step in history.lanes[""] if step.order[0] <= datetime.now(UTC).date()]
-            expected[recorded.position] = steps[-1].state.status if steps else None
-    with view(seen, **VIEWS["no script"]) as (page, _):
-        for position, status in expected.items():
-            page.goto(f"{seen.base}/initiatives/f414?known_at={position}")
-            assert (status or "") in page.inner_text("h1"), position
+def test_the_clock_plays_on_to_the_last_entry(seen: Seen) -> None:
+    """The button goes from entry to entry, says that it does, and stops at the end; the focus on the range stops it, too."""
+    with view(seen, **VIEWS["light"]) as (page, complaints):
+        page.goto(f"{seen.base}/initiatives/f414")
+        page.click(".clock summary")
+        slider, play = page.locator(".clock input[type=range]"), page.get_by_role("button", name="Play")
+        last = slider.input_value()
+        assert play.get_attribute("aria-pressed") == "false"
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#clock-sentence")).to_contain_text("1 later entry is not shown")
+        play.click()
+        expect(play).to_have_attribute("aria-pressed", "true")
+        expect(play).to_have_attribute("aria-pressed", "false")
+        assert slider.input_value() == last
+        expect(page.locator("#clock-sentence")).not_to_contain_text("later")
+        play.click()
+        expect(play).to_have_attribute("aria-pressed", "true")
+        slider.focus()
+        expect(play).to_have_attribute("aria-pressed", "false")
+        assert complaints == []
 
 
 def test_an_entry_is_verified_in_the_browser_and_one_that_was_altered_is_not(seen: Seen) -> None:

@@ -20,6 +20,7 @@ from ledger.database.connection import LedgerLocation
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.correction import CORRECTIONS, WORLD, LogBegun
 from ledger.vocabulary.fact import COMMON
+from ledger.vocabulary.registry import KINDS
 from tests.browser import Form
 from tests.examples import INDUS_X, THX, event
 from tests.minimal import DIGEST, FULL, MINIMAL, OPENERS, fact_of, opener
@@ -156,6 +157,23 @@ def test_a_fact_is_chosen_from_groups_with_what_each_says(admin: Visitor) -> Non
     assert 'href="/append/agreement.signed?subject=agreement' in of_one
     assert "meeting.held" not in of_one
     assert 'value="agreement:pact"' in admin.get("/append/agreement.signed?subject=agreement:pact").text
+
+
+def test_what_fits_the_status_of_a_stream_is_listed_first(admin: Visitor) -> None:
+    """What is unusual for it comes after, and so does what would be refused where nothing is known of it."""
+    admin.service.given(THX, OPENERS["agreement"], event("agreement.entered_into_force", "agreement:pact", "2024"))
+    page = admin.get("/append?subject=agreement:pact").text
+    fits, _, odd = page.partition("Unusual here: it may be flagged")
+    first, then = (re.findall(r'href="/append/([a-z_.]+)\?subject=agreement%3Apact"', part) for part in (fits, odd))
+    assert sorted(first + then) == sorted(fact.type for fact in KINDS["agreement"].facts)
+    assert {"agreement.amended", "agreement.suspended", "agreement.terminated"} <= set(first)
+    assert {"agreement.adopted", "agreement.negotiation_opened", "agreement.signed"} <= set(then)
+    new = admin.get("/append?subject=meeting:new").text
+    assert (
+        new.index("/append/meeting.proposed?")
+        < new.index("Refused as its first fact")
+        < new.index("/append/meeting.confirmed?")
+    )
 
 
 def test_fields_are_shown_as_what_they_are(admin: Visitor) -> None:

@@ -159,3 +159,83 @@ def test_a_fact_is_recorded_and_corrected(seen: Seen, how: str) -> None:
         page.click("text=Sign out")
         page.wait_for_url(f"{seen.base}/sign-in")
         assert page.context.cookies() == []
+
+
+def test_a_form_says_what_is_wrong_while_it_is_filled_in(seen: Seen) -> None:
+    """At the field, in an output that is read out, and not where nothing was filled in yet; what is mended is said no more; and the
+    form can be sent whatever it says."""
+    with signed_in(seen, **VIEWS["light"]) as (page, complaints):
+        page.goto(f"{seen.base}/append/agreement.signed?subject=agreement:pact")
+        told, occurred = page.locator("[data-checked]"), page.locator('[id="/occurred"]')
+        assert told.evaluate("one => one.tagName") == "OUTPUT"
+        occurred.fill("some day")
+        occurred.blur()
+        wrong = page.locator('[id="/occurred.wrong"]')
+        expect(wrong).to_contain_text("Error:")
+        expect(told).to_contain_text("1 to mend: Occurred")
+        expect(told).to_contain_text("still to fill in")
+        expect(page.locator(".wrong")).to_have_count(1)
+        assert (occurred.get_attribute("aria-describedby") or "").split() == ["/occurred.hint", "/occurred.wrong"]
+        assert occurred.get_attribute("aria-invalid") == "true"
+        assert violations(page) == []
+        occurred.fill("2024-08-22")
+        page.fill('[id="/sources/0/source"]', "thx")
+        page.fill('[id="/data/signatories/0/party"]', "nobody")
+        expect(wrong).to_have_count(0)
+        assert (occurred.get_attribute("aria-describedby"), occurred.get_attribute("aria-invalid")) == (
+            "/occurred.hint",
+            None,
+        )
+        expect(told).to_contain_text("unusual: nothing is known of party:nobody")
+        occurred.fill("some day")
+        occurred.blur()
+        expect(wrong).to_have_count(1)
+        size = seen.service.size()
+        page.locator("form.fill p button").last.click()
+        page.wait_for_selector("#summary")
+        assert seen.service.size() == size
+        occurred.fill("2024-08-22")
+        expect(page.locator(".wrong")).to_have_count(0)
+        assert [one for one in complaints if "422" not in one] == []
+
+
+def test_a_page_says_how_many_entries_came_since(seen: Seen) -> None:
+    """While it is looked at, of its own subject or of all; the link loads them; a page that is pinned says nothing."""
+    path = f"{seen.base}/initiatives/indus-x"
+    seen.service.given(event("party.described", "party:usa", name="United States"))
+    with view(seen, **VIEWS["light"]) as (page, complaints):
+        page.goto(path)
+        place = page.locator("#live")
+        with page.context.expect_page() as opened:
+            page.evaluate("open('/')")
+        whole = opened.value
+        whole.wait_for_load_state()
+        note = event("initiative.described", "initiative:indus-x", objective="More is known.")
+        seen.service.given(event("party.described", "party:ind", name="India"), note)
+        expect(whole.locator("#live")).to_have_text("2 new entries: load them")
+        page.bring_to_front()
+        expect(place).to_have_text("1 new entry: load it")
+        assert violations(page) == []
+        place.locator("a").click()
+        expect(page.locator("main")).to_contain_text("More is known.")
+        expect(page.locator("#live")).to_be_empty()
+        pinned = page.goto(f"{path}?known_at=3")
+        assert pinned is not None
+        expect(page.locator("#live")).to_have_count(0)
+        assert complaints == []
+
+
+def test_a_page_that_nobody_looks_at_listens_to_nothing(seen: Seen) -> None:
+    """Its stream is closed, and opened where it was once somebody looks again: nothing is counted twice, and nothing is missed."""
+    hide = "value => { Object.defineProperty(document, 'hidden', {value, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); }"
+    with view(seen, **VIEWS["light"]) as (page, _):
+        with page.expect_request("**/v1/events/stream?*") as first:
+            page.goto(seen.base)
+        again = event("party.described", "party:ind", name="Bharat")
+        seen.service.given(again)
+        expect(page.locator("#live")).to_have_text("1 new entry: load it")
+        with page.expect_event("requestfailed", lambda one: one == first.value):
+            page.evaluate(hide, True)
+        seen.service.given(event("party.described", "party:usa", name="America"))
+        page.evaluate(hide, False)
+        expect(page.locator("#live")).to_have_text("2 new entries: load them")

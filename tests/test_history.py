@@ -21,13 +21,26 @@ from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import FACTS, KINDS
+from ledger.vocabulary.state import MAIN
 from projections.changes import Fold
 from projections.projection import FOREVER
 from projections.registry import PROJECTIONS
 from projections.runner import tables_of
 from projections.segments import document, kind_of, segments
 from tests.examples import event
-from tests.minimal import MINIMAL, NEEDED, SUBJECTS, TODAY, Stream, entry_id, fact_of, given, opener, world_types
+from tests.minimal import (
+    MINIMAL,
+    NEEDED,
+    OPENERS,
+    SUBJECTS,
+    TODAY,
+    Stream,
+    entry_id,
+    fact_of,
+    given,
+    opener,
+    world_types,
+)
 
 SLOW = settings(deadline=None, max_examples=60)
 BEFORE = date(2010, 1, 1)
@@ -797,3 +810,32 @@ def test_corrections_are_no_facts_of_the_world() -> None:
     stream = given(MINIMAL["initiative.reported"], MINIMAL["entry.annotated"])
     assert stream.history.version == 2
     assert [isinstance(live.fact, Correction) for live in stream.history.lives] == [False]
+
+
+LIFECYCLE = {AnomalyCode.date_order, AnomalyCode.missing_predecessor, AnomalyCode.after_end}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_expects_is_flagged_by_no_lifecycle(kind: str, subtests: pytest.Subtests) -> None:
+    """After every step of the lifecycle: what is expected at the status it led to is not flagged for it, and what
+    is not expected is, unless it tells again of an act that is known, or concerns the part of a party alone."""
+    facts = {fact: MINIMAL[fact.type] for fact in KINDS[kind].facts}
+    for step in (None, *(fact for fact in facts if fact in KINDS[kind].lifecycle)):
+        for fact in facts:
+            with subtests.test(after=step and step.type, then=fact.type):
+                _check_expected(kind, [OPENERS[kind], *([facts[step]] if step else [])], fact)
+
+
+def _check_expected(kind: str, before: list[dict[str, Any]], fact: type[Fact]) -> None:
+    stream = Stream(SUBJECTS[kind])
+    for number, one in enumerate(before):
+        stream.append(one | {"occurred": f"2020-01-{number + 1:02}"})
+    status = stream.history.lanes[MAIN][-1].state.status
+    stream.append(MINIMAL[fact.type] | {"occurred": "2021"})
+    [*_, last] = stream.history.lanes[MAIN]
+    flagged = {one.code for one in last.state.anomalies if one.position == stream.position} & LIFECYCLE
+    expected = KINDS[kind].expects(fact, status)
+    again = any(one["type"] == fact.type for one in before)
+    apart = KINDS[kind].lanes(fact_of(MINIMAL[fact.type]))[0] != MAIN
+    assert not (expected and flagged), (status, flagged)
+    assert expected or flagged or again or apart, status

@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import AtBasis, DueQuery, Paged, Search, next_cursor, resume
+from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume
 from api.http.routes import anomalies as anomalies_api
 from api.http.routes.due import PLACE
 from api.pages.months import Month, in_month
@@ -27,8 +27,8 @@ from projections.queries import Filters, Queries
 
 RECENT, NEXT, INITIATIVES = 10, 8, 50
 """How many entries, dates and initiatives the dashboard shows at most."""
-FOUND, COLUMN, COMPARED = 10, 50, 20
-"""How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison."""
+FOUND, COLUMN, COMPARED = 10, 50, 6
+"""How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison at a time."""
 YEARLY = 1_000
 """How many meetings of a year a calendar looks at."""
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -130,20 +130,27 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
     return Page(request, reads, basis).show("calendar.html", body, month=month, found=found, most=most)
 
 
+class WholeQuery(CompareQuery):
+    """And which subjects: those after one, by name."""
+
+    beyond: Ref | None = None
+
+
 @router.get("/diff")
-def compare(request: Request, reads: TheQueries, query: Annotated[CompareQuery, Query()]) -> Response:
-    """What differs in the whole ledger between two of its entries: the first few of the subjects that were touched."""
+def compare(request: Request, reads: TheQueries, query: Annotated[WholeQuery, Query()]) -> Response:
+    """What differs in the whole ledger between two of its entries: the subjects that were touched, a few at a time."""
     if query.from_ is None:
         return Page(request, reads, reads.basis(query.asked())).show("compare.html", "{}")
     first, last = (reads.basis(one) for one in query.sides())
     early, late = sorted((first.known_at, last.known_at))
-    subjects = touched(reads, early, late, COMPARED + 1)
+    subjects = touched(reads, early, late, query.beyond or "", COMPARED + 1)
     sides = Asked(first.known_at, first.valid_at), Asked(last.known_at, last.valid_at)
     found = [{"subject": one, "changes": told} for one, told in _changes(reads, subjects[:COMPARED], sides)]
     body = to_json({"found": found}).decode()
     return Page(request, reads, last, moves=False).show(
-        "compare.html", body, sides=[first, last], more=len(subjects) > COMPARED, entries=late - early
-    )
+        "compare.html", body, sides=[first, last], entries=late - early,
+        beyond=query.beyond, more=subjects[COMPARED - 1] if len(subjects) > COMPARED else None,
+    )  # fmt: skip
 
 
 def _changes(

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from importlib import resources
 from inspect import cleandoc
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -17,7 +18,7 @@ from pydantic_core import from_json
 from api.formats.ics import is_dated
 from api.http.addresses import offered
 from api.http.auth import Holder
-from api.http.dependencies import answer, digest_of, with_persons
+from api.http.dependencies import answer, digest_of, epoch_of, with_persons
 from api.http.response_cache import RequestContext
 from api.pages import words
 from api.pages.clock import Clock, Stop, time_words
@@ -119,7 +120,8 @@ def events_told(data: Mapping[str, Any]) -> str:
     """How many events the calendar of a page has; of a list that goes on, that it has those with a date."""
     if data.get("next"):
         return ", those with a date"
-    those = data["items"] if "items" in data else [data, *data.get("meetings", ()), *data.get("milestones", ())]
+    own = [data] if "subject" in data else []
+    those = data["items"] if "items" in data else [*own, *data.get("meetings", ()), *data.get("milestones", ())]
     count = sum(map(is_dated, those))
     return f", {count} {'event' if count == 1 else 'events'}"
 
@@ -148,7 +150,7 @@ class Page:
     ) -> None:  # fmt: skip
         """``subject``: whose entries change it; None where every entry may. ``since`` is the first at which there is the page.
         ``moves``: whether its clocks can be moved."""
-        self.request, self.reads, self.basis = request, reads, basis
+        self.request, self.reads, self.basis, self.subject = request, reads, basis, subject
         context: RequestContext = request.scope["context"]
         assert context.looked_up is not None
         self.watermarks = context.looked_up.watermarks
@@ -175,10 +177,18 @@ class Page:
             raw=True, told=told, media_type=HTML, more=SAFE | for_whom(self.request),
         )  # fmt: skip
 
+    @property
+    def live(self) -> str:
+        """Where the entries are announced that come after this page: those of its subject, or of its kind, or all."""
+        subject = {"subject": str(self.subject)} if self.subject else {}
+        kind = [("kind", kind) for kind, plural in PLURALS.items() if self.clock.path == f"/{plural}"]
+        query = {"after": f"{epoch_of(self.request)}:{self.basis.known_at}"} | subject | dict(kind)
+        return f"/v1/events/stream?{urlencode(query)}"
+
     def html(self, template: str, shown: str, **more: Any) -> str:
         """A template filled in with what a JSON object holds that has its persons shown or withheld."""
         named = labels(self.reads, sorted(set(words.REFS.findall(shown))), self.basis)
         return environment().get_template(template).render(
             clock=self.clock, data=from_json(shown), labels=named, watermarks=self.watermarks,
-            signed_in=signed_in(self.request), **more,
+            signed_in=signed_in(self.request), live=self.live, **more,
         )  # fmt: skip

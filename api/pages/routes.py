@@ -24,6 +24,7 @@ from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
 from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
+from api.pages.supported import support
 from api.pages.timeline.facts import marks_of
 from api.pages.timeline.given import subjects_of
 from api.pages.timeline.marks import Drawing
@@ -33,11 +34,12 @@ from ledger.log.commitments import unseal
 from ledger.log.entry import read_line
 from ledger.proofs.merkle import leaf_hash
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.kinds.source import SOURCE
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff
 from projections.feed import Wanted
-from projections.page_queries import beliefs, drawn, entries_at, first_entry
+from projections.page_queries import beliefs, citing, drawn, entries_at, first_entry
 from projections.queries import Chosen, Queries
 
 PAGE = 50
@@ -150,6 +152,8 @@ def _subject_routes(kind: str) -> APIRouter:
         body = whole_json(whole, basis).decode()
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
+        if kind == SOURCE.name:
+            body = to_json(document | {"supports": _support(reads, subject, basis)}).decode()
         differing = {one["position"] for accounts in document["alternatives"].values() for one in accounts}
         return Page(request, reads, basis, subject).show(
             "subject.html", body, kind=kind, fields=fields_of(document), related=names, reasons=reasons_of(document),
@@ -265,6 +269,13 @@ def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
     for name, positions in state["provenance"].items():
         found.setdefault(name.partition("/")[0], set()).update(positions)
     return {field: sorted(positions) for field, positions in found.items()}
+
+
+def _support(reads: Queries, source: Subject, basis: Basis) -> dict[str, Any]:
+    """What stands on a source: of the first ``DRAWN_FACTS`` of the entries that mention it."""
+    lines, states = citing(reads, source, basis, DRAWN_FACTS)
+    documents = [{"subject": one.subject} | from_json(one.doc) for one in states]
+    return support(source, [event_of(line) for line in lines], documents)
 
 
 def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:

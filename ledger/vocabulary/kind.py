@@ -179,6 +179,16 @@ class Kind:
         """The statuses before which the earlier one is remembered, as something leads back to it."""
         return frozenset(status for one in self.lifecycle.values() if one.restores for status in one.after)
 
+    def expects(self, fact: type[Fact], status: str | None) -> bool:
+        """Whether a fact is nothing odd of a stream of this status (None: nothing is known of it), as far as the lifecycle tells."""
+        rule = self.lifecycle.get(fact)
+        if status is None:
+            return fact.opens and (rule is None or not rule.after or rule.to in rule.after)
+        if status in self.ended and not fact.outlasts:
+            return fact.opens and (fact.describes or rule is None)
+        rank = self.statuses.index
+        return rule is None or (self._follows(rule, status) and (rule.back or rank(rule.to) >= rank(status)))
+
     def advance(self, state: State, fact: Fact, *, is_act: bool = True) -> None:
         """Take the lifecycle's step, if the fact ``is_act`` of it. The status never goes back unless the step says so."""
         before = state.status
@@ -232,11 +242,14 @@ class Kind:
         if rule and state.over in self.statuses and order(rule.to) < order(state.over):
             state.flag_order()
 
+    def _follows(self, rule: Transition, before: str) -> bool:
+        return not rule.after or before in rule.after or before == rule.to
+
     def _move(self, state: State, rule: Transition) -> None:
         """Lead to the step's status, unless that would be a step back that it does not make."""
         rank, before = self.statuses.index, state.status
         assert before is not None
-        expected = not rule.after or before in rule.after or before == rule.to
+        expected = self._follows(rule, before)
         if not (expected and rule.back) and rank(rule.to) < rank(before):
             state.flag_order()
             return

@@ -46,6 +46,8 @@ SHOWN = 50
 NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
+BY_KIND = {one.name: [fact.type for fact in one.facts] for one in KINDS.values()}
+
 WorldType = Annotated[str, Path(pattern=r"^[a-z]+\.[a-z_]+$", max_length=100)]
 
 
@@ -80,12 +82,31 @@ Given = Annotated[list[tuple[str, str]], Depends(form_of_editor)]
 
 @router.get("/append")
 def choose(request: Request, reads: TheQueries, holder: Editor, query: Annotated[AboutQuery, Query()]) -> Response:
-    """Which fact: each kind's, in the order of its life; of one stream those of its kind."""
-    kind = Subject(query.subject).kind if query.subject else None
-    groups = {one.name: [fact.type for fact in one.facts] for one in KINDS.values() if kind in (None, one.name)}
+    """Which fact: each kind's, in the order of its life; of one stream those of its kind, first what fits its status."""
     page = Page(request, reads, reads.basis(Asked()))
-    shown = to_json({"subject": query.subject}).decode()
+    status = status_of(reads, Subject(query.subject)) if query.subject else None
+    groups = by_status(Subject(query.subject), status) if query.subject else BY_KIND
+    shown = to_json({"subject": query.subject, "status": status}).decode()
     return Response(page.html("append.html", shown, groups=groups, formats=()), headers=NO_STORE, media_type=HTML)
+
+
+def status_of(reads: Queries, subject: Subject) -> str | None:
+    """Today's; None where nothing is known of it."""
+    found, _ = reads.find(subject, Asked())
+    status: str | None = from_json(found.state.doc)["status"] if found else None
+    return status
+
+
+def by_status(subject: Subject, status: str | None) -> dict[str, list[str]]:
+    """The types of fact that fit a stream of this status, and the others."""
+    kind = KINDS[subject.kind]
+    fits = [fact.type for fact in kind.facts if kind.expects(fact, status)]
+    others = [fact.type for fact in kind.facts if fact.type not in fits]
+    known = status is not None
+    return {
+        "What fits" if known else "What its first fact may be": fits,
+        "Unusual here: it may be flagged" if known else "Refused as its first fact, as nothing is known of it": others,
+    }
 
 
 @router.get("/append/{type}")

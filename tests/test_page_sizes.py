@@ -1,0 +1,83 @@
+"""How large pages are: every page of the seed, with every link on it that leads to another page."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import urlsplit
+
+import pytest
+
+from ledger.database.connection import LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
+from ledger.vocabulary.fact import Subject
+from seeds import FILES, events
+from tests.service import ADMIN_KEY, Service, running
+from tests.test_pages import HTML, WHOLE, links, of
+from tests.test_signing_in import session
+
+LARGEST, LARGEST_STYLE, LARGEST_SCRIPT = 60_000, 20_000, 10_000
+FORM = "/append/agreement.signed?subject=agreement:sosa"
+
+
+@pytest.fixture(scope="module")
+def seeded(server: Embedded) -> Iterator[Service]:
+    location = LedgerLocation(server.location.dsn, "page_sizes")
+    migrate(server.owner_dsn, location)
+    with running(location, public_names=True) as service:
+        service.given(*[event for name in FILES for event in events(name)])
+        yield service
+
+
+def test_every_page_of_the_seed_is_small(seeded: Service) -> None:
+    """HTML <= 60 kB: all pages that links lead to from the dashboard on, but for those of one entry each, of which some; the address
+    of each once, whatever its query."""
+    seen, found = dict[str, int](), [*WHOLE, "/vocabulary", "/glossary"]
+    while found:
+        address = found.pop()
+        path = urlsplit(address).path
+        if path in seen or re.fullmatch(
+            r"/(v1|log|static|api|sign-in).*|.*\.(json|jsonl|csv|ics|atom|svg)|/entries/\d*[1-9]", path
+        ):
+            continue
+        response = seeded.get(address, HTML)
+        seen[path] = len(response.content)
+        found += [*links(response.text)] if response.status_code == 200 else []
+    assert {
+        "/initiatives/f414/why/claims",
+        "/sources/pentagon-meeting-article",
+        "/entries/100",
+        "/vocabulary",
+    } <= seen.keys()
+    assert {path: size for path, size in seen.items() if size > LARGEST} == {}
+
+
+def test_forms_are_small(seeded: Service) -> None:
+    """The form of every fact, and the page on which one is chosen."""
+    headers = session(seeded, ADMIN_KEY) | HTML
+    chosen = seeded.get("/append", headers)
+    forms = [one for one in links(chosen.text) if one.startswith("/append/")]
+    assert len(forms) > 50
+    sizes = {path: len(seeded.get(path, headers).content) for path in (*forms, FORM, "/append")}
+    assert {path: size for path, size in sizes.items() if size > LARGEST} == {}
+
+
+def test_style_and_script_are_small(seeded: Service) -> None:
+    """CSS <= 20 kB, script <= 10 kB, all of it."""
+    html = seeded.get("/initiatives/indus-x", HTML).text
+    sizes = {one.rpartition(".")[2]: len(seeded.get(one).content) for one in links(html) if one.startswith("/static/")}
+    assert sizes["css"] <= LARGEST_STYLE
+    assert sizes["js"] <= LARGEST_SCRIPT
+    assert len(sizes) == 2
+
+
+def test_the_whole_ledger_is_compared_a_few_subjects_at_a_time(seeded: Service) -> None:
+    """The link at the end leads on: every subject that was touched is shown once, by name."""
+    shown, address = list[str](), "/diff?from=1"
+    while address:
+        html = seeded.get(address, HTML).text
+        shown += re.findall(r'<h2><a href="/([^"]+)">', html)
+        address = unescape("".join(re.findall(r'rel="next" href="([^"]+)"', html)))
+    with seeded.location.connect() as connection:
+        rows = connection.execute("select distinct stream from entries where position > 1 order by stream").fetchall()
+    assert shown == [of(Subject(name)).removeprefix("/") for (name,) in rows]
