@@ -35,12 +35,24 @@ LAST_DAY = date.max - timedelta(days=1)
 Retracted = dict[str, list[int]]
 """Sources that were taken back, each with the entries that say so."""
 
-SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
-    "id": ("''::text", ">", "asc"),
-    "-id": ("''::text", "<", "desc"),
-    "due": ("coalesce(due, 'infinity')", ">", "asc"),
-    "-due": ("coalesce(due, '-infinity')", "<", "desc"),
+KEYS: dict[str, tuple[LiteralString, LiteralString]] = {
+    "id": ("''::text", "''::text"),
+    "name": ("name", "name"),
+    "date": ("coalesce(day, 'infinity')", "coalesce(day, '-infinity')"),
+    "recorded": (SQL["last_position"], SQL["last_position"]),
+    "due": ("coalesce(due, 'infinity')", "coalesce(due, '-infinity')"),
 }
+"""By what lists are sorted, upwards and downwards: what has none stands last in both."""
+SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
+    name: one
+    for by, (up, down) in KEYS.items()
+    for name, one in ((by, (up, ">", "asc")), (f"-{by}", (down, "<", "desc")))
+}
+"""The orders that a list may have: their key, how what comes later compares, and the direction."""
+FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party"}
+"""What states are counted by, as parameters and as filters name it."""
+MOST = 100
+"""Of so many words each facet tells: of those that most states have."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +208,16 @@ class Queries:
         with self.connection() as connection:
             row = connection.execute(query, given | {"known_at": basis.known_at, "valid_at": basis.valid_at}).fetchone()
         return int(row[0]) if row else 0
+
+    def facets(self, kind: str, names: Collection[str], basis: Basis, filters: Filters) -> dict[str, dict[str, int]]:
+        """For each of these facets the words that states have, and how many: of the states that all other filters leave."""
+        query, given = facets_query(kind, names, filters)
+        at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "most": MOST}
+        found: dict[str, dict[str, int]] = {name: {} for name in names}
+        with self.connection() as connection:
+            for facet, word, count in connection.execute(query, given | at):
+                found[facet][word] = count
+        return found
 
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
@@ -373,22 +395,46 @@ def list_query(
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The query for a list, with a condition for each filter that is given; and what goes into it but the basis."""
     key, beyond, direction = SORTS[sort]
-    narrowed = {field: value for field, value in vars(filters).items() if value is not None}
-    conditions = [SQL[f"filter_{field}"] for field in narrowed or ("none",)]
+    narrowed = _given(filters)
+    conditions = [SQL[f"filter_{field}"] for field in narrowed]
     if after:
         conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
     candidates = "candidates" if filters.status is None else "candidates_status"
     query = SQL[name].format(
         key=key,
         direction=direction,
-        conditions="\nand ".join(conditions),
+        conditions=_all(conditions),
         candidates=SQL[candidates].format(direction=direction),
         held=SQL["held"],
     )
-    if filters.text is not None:
-        narrowed["text"] = tsquery(filters.text)
     after_key, after_subject = after or (None, None)
     return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
+
+
+def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
+    """The query for facets of a list: what none of them is about narrows all, and each is narrowed by the others."""
+    given = _given(filters)
+    of = {name: FACETS[name] for name in names if FACETS[name] in given}
+    common = [SQL[f"filter_{field}"] for field in given if field not in of.values()]
+    facets = []
+    for name in names:
+        others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
+        facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
+    query = SQL["facets"].format(
+        candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
+        facets="\nunion all\n".join(facets),
+    )  # fmt: skip
+    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts}
+
+
+def _given(filters: Filters) -> dict[str, Any]:
+    """The filters that are given, as their conditions take them."""
+    given = {field: value for field, value in vars(filters).items() if value is not None}
+    return given | ({"text": tsquery(filters.text)} if filters.text is not None else {})
+
+
+def _all(conditions: Sequence[LiteralString]) -> LiteralString:
+    return "\nand ".join(conditions or [SQL["filter_none"]])
 
 
 def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:

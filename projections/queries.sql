@@ -169,6 +169,83 @@ select count(*)
        {held}
  where {conditions}
 
+-- name: last_position
+-- Where the last entry of a stream stands, as known at a position.
+(
+    select position
+      from entries
+     where entries.stream = candidates.stream
+       and position <= %(known_at)s
+     order by version desc
+     limit 1
+)
+
+-- name: facets
+-- How many of the states of one kind have which words, on a day, as known at a position. They are looked up once.
+with counted as materialized (
+    select candidates.stream, held.status, held.category, held.areas, held.refs
+      from {candidates},
+           {held}
+     where {conditions}
+)
+{facets}
+
+-- name: facet_status
+(
+    select 'status' as facet, status as word, count(*) as states
+      from counted as candidates
+     where {conditions}
+     group by status
+     order by states desc, word
+     limit %(most)s
+)
+
+-- name: facet_kind
+(
+    select 'kind' as facet, category as word, count(*) as states
+      from counted as candidates
+     where category is not null
+       and {conditions}
+     group by category
+     order by states desc, word
+     limit %(most)s
+)
+
+-- name: facet_area
+(
+    select 'area' as facet, word, count(*) as states
+      from counted as candidates,
+           unnest(areas) as word
+     where {conditions}
+     group by word
+     order by states desc, word
+     limit %(most)s
+)
+
+-- name: facet_party
+-- The parties that a state refers to, and those that have a part in an agreement: as the filter finds them.
+(
+    select 'party' as facet, word, count(*) as states
+      from counted as candidates,
+           lateral (
+               select ref
+                 from unnest(refs) as ref
+                where ref like 'party:%%'
+               union
+               select lane
+                 from states as part
+                where %(has_parts)s
+                  and part.subject = candidates.stream
+                  and part.lane <> ''
+                  and part.valid_from <= %(valid_at)s
+                  and part.known_from <= %(known_at)s and part.known_to > %(known_at)s
+           ) as parties (word)
+     where {conditions}
+     group by word
+     order by states desc, word
+     limit %(most)s
+)
+
 -- name: candidates
 -- Every stream of one kind that there was by then: there is one first entry each.
 (

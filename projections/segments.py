@@ -28,6 +28,12 @@ class Segment(NamedTuple):
 Run = tuple[Any, date, date]
 """A value, and the days on which a stream has it without a break: from the first up to but not including the last."""
 
+Fields = dict[str, Any]
+"""By their names, as a document shows them."""
+
+TO_BE = ("start", "due", "published")
+"""The fields that tell a day of what has no date of an act yet."""
+
 Of = Callable[[State], Hashable]
 """What of a state is looked at; None where it says nothing."""
 
@@ -97,11 +103,26 @@ def _runs(turned: Sequence[tuple[Hashable, date]]) -> set[Run]:
     return {(value, day, end) for (value, day), end in zip(turned, ends, strict=False) if value is not None}
 
 
-def document(kind: Kind, segment: Segment) -> bytes:
-    """The JSON object that shows a state, without what depends on the reader: subject, version, basis."""
-    state = segment.state
+def fields_of(kind: Kind, state: State) -> tuple[Fields, dict[str, Derived]]:
+    """The fields of a state, null where nothing states them; and of these what follows from other facts."""
     shown = {"status": state.status, **kind.unstated, **state.fields}
-    derived = _derive(kind, state, shown)
+    return shown, _derive(kind, state, shown)
+
+
+def last_day(fields: Fields) -> date | None:
+    """The day that lists are sorted by: the last that its dates allow; without any, of when it is to be or was published."""
+    dates = [day for day in fields["dates"].values() if day] or [fields.get(one) for one in TO_BE]
+    return max([known for day in dates if day and (known := day.latest or day.earliest)], default=None)
+
+
+def document(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derived]] | None = None) -> bytes:
+    """The JSON object that shows a state, without what depends on the reader: subject, version, basis.
+
+    ``known`` are its fields (as ``fields_of``), where they were asked for before.
+    """
+    state = segment.state
+    fields, derived = known or fields_of(kind, state)
+    shown = dict(fields)
     missing = unknown(shown)
     if kind.overdue_from:
         shown["overdue"] = segment.overdue
@@ -118,7 +139,7 @@ def document(kind: Kind, segment: Segment) -> bytes:
     return orjson.dumps(shown)
 
 
-def _derive(kind: Kind, state: State, shown: dict[str, Any]) -> dict[str, Derived]:
+def _derive(kind: Kind, state: State, shown: Fields) -> dict[str, Derived]:
     """Put in what follows from other facts, where nothing states it; returns that, by field."""
     derived = {}
     for path, one in kind.derived(state).items():

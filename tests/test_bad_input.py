@@ -388,7 +388,7 @@ QUERIES = [
       for value in ("", "party", "party:", "party:A", "party:a\0", "party:a'--", "party:a\n")),
     *((LIST, name, value) for name in ("status", "kind", "area") for value in ("", "\0", "a b", "x" * 51, "é", "'")),
     (LIST, "text", ""), (LIST, "text", "a\0b"), (LIST, "text", "x" * 201), (LIST, "due_before", "2024"),
-    (LIST, "overdue", "perhaps"), (LIST, "sort", "name"), (LIST, "sort", ""), ("/v1/events/1", "disclose", "2"),
+    (LIST, "overdue", "perhaps"), (LIST, "sort", "names"), (LIST, "sort", ""), ("/v1/events/1", "disclose", "2"),
     ("/v1/events/1", "invented", "1"),
 ]  # fmt: skip
 
@@ -400,6 +400,8 @@ def test_odd_parameters_are_pointed_at(unharmed: Service, subtests: pytest.Subte
             assert pointers_of(unharmed.get(path, **{name: value}))[0] == name
 
 
+STREAM = "/v1/events/stream"
+"""It does not end."""
 MISTYPED = {
     "/v1/agreements?status=inforce": "did you mean in_force?",
     "/v1/agreements?status=IN_FORCE": "did you mean in_force?",
@@ -433,13 +435,30 @@ def test_every_filter_takes_every_word_of_its_list(unharmed: Service) -> None:
     """The reference names the words of each filter, and each of them is taken."""
     paths = unharmed.get("/v1/openapi.json").json()["paths"]
     tried = set()
-    data = {path: told for path, told in paths.items() if "{" not in path}
+    data = {path: told for path, told in paths.items() if "{" not in path and path != STREAM}
     for path, one in ((path, one) for path, told in data.items() for one in told.get("get", {}).get("parameters", ())):
         for word in one["schema"].get("anyOf", [{}])[0].get("enum", ()):
             assert unharmed.get(path, **{one["name"]: word}).status_code == 200, (path, word)
             tried.add((path, one["name"]))
     assert tried >= {(f"/v1/{kind.plural}", name) for kind in KINDS.values() for name in ("status", "kind")}
-    assert tried >= {("/v1/initiatives", "area"), ("/v1/events", "type")}
+    assert tried >= {("/v1/initiatives", "area"), ("/v1/events", "type"), ("/v1/events", "kind"), ("/v1/ready", "for")}
+
+
+def test_no_filter_takes_a_word_that_is_none(unharmed: Service) -> None:
+    """On every route of the reference each parameter with a list of words refuses others, and names the one that was meant."""
+    paths = unharmed.get("/v1/openapi.json").json()["paths"]
+    tried = set()
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            for one in (one for one in operation.get("parameters", ()) if one["in"] == "query"):
+                branches = one["schema"].get("anyOf", [one["schema"]])
+                if words := [word for branch in branches for word in branch.get("enum", ())]:
+                    at = re.sub("{.*?}", "csv", path)
+                    problem = problem_of(unharmed.client.request(method, at, params={one["name"]: f"{words[0]}x"}), 422)
+                    assert [fault["pointer"] for fault in problem["errors"]] == [one["name"]]
+                    assert f"did you mean {words[0]}?" in problem["detail"], (path, one["name"])
+                    tried.add((path, one["name"]))
+    assert tried >= {("/v1/events", "kind"), (STREAM, "kind"), ("/v1/meetings", "sort"), ("/meetings.{suffix}", "sort")}
 
 
 def test_what_is_at_the_edge_is_read(unharmed: Service) -> None:
@@ -522,7 +541,7 @@ def test_what_is_no_cursor_is_422(unharmed: Service, subtests: pytest.Subtests) 
 
 
 PLACES: list[tuple[str, list[Any]]] = [
-    *((sort, location) for sort in ("id", "-id", "due", "-due") for location in (
+    *((sort, location) for sort in ("id", "-id", "due", "-due", "date", "-date", "recorded") for location in (
         [], [1, 2], ["", ""], ["", "milestone:\0"], ["\0", "milestone:m0"], ["2024-02-30", "milestone:m0"],
         ["", "milestone:m0", ""], [None, None], [["x"], "milestone:m0"], ["now", "milestone:m0"])),
     ("id", ["2024-11-30", "milestone:m0"]), ("due", ["", "milestone:m0"]), ("due", ["-infinity", "milestone:m0"]),

@@ -91,7 +91,12 @@ def list_(
     overdue: Annotated[
         bool | None, typer.Option("--overdue/--not-overdue", help="Milestones that are, or are not, overdue.")
     ] = None,
-    sort: Annotated[str | None, typer.Option(help="id or -id; milestones also by due or -due.")] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="By id, name, date or recorded (the last entry); milestones also by due. With - before it downwards: -date."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many.", min=1)] = None,
     known_at: KnownAt = None,
     valid_at: ValidAt = None,

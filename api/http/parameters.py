@@ -29,7 +29,7 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
 from projections.feed import Wanted
-from projections.queries import Chosen, Filters
+from projections.queries import SORTS, Chosen, Filters
 
 MAX_PAGE = 1_000
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
@@ -123,7 +123,8 @@ def _is_no_due(sort: str) -> str:
 
 
 class Narrowed(AtBasis):
-    """How a list is narrowed and sorted.
+    """How a list is narrowed and sorted: by ``id``, ``name``, ``date`` (the last that a state tells) or ``recorded`` (when the last entry
+    was), with ``-`` before it downwards.
 
     ``text`` finds streams with words that begin with all of its words, in the id,
     names, title, description and objective, or in one note; accents, capitals and forms of Unicode make no difference.
@@ -134,7 +135,7 @@ class Narrowed(AtBasis):
     party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
     ref: Ref | None = None
     text: Search | None = None
-    sort: Annotated[Literal["id", "-id"], BeforeValidator(_is_no_due)] = "id"
+    sort: str = "id"
 
     def filters(self) -> Filters:
         area: str | None = getattr(self, "area", None)  # not all have one
@@ -149,7 +150,6 @@ class MilestonesNarrowed(Narrowed):
 
     due_before: Day | None = None
     overdue: bool | None = None
-    sort: Literal["id", "-id", "due", "-due"] = "id"  # type: ignore[assignment]  # two orders more
 
     def filters(self) -> Filters:
         return replace(super().filters(), due_before=self.due_before, overdue=self.overdue)
@@ -167,9 +167,19 @@ class AgreementsNarrowed(Narrowed):
 
 
 class ListQuery(Narrowed, Paged):
-    """A page of a list. A cursor carries its basis, and goes with the same filters; ``count`` asks how many there are in all."""
+    """A page of a list. A cursor carries its basis, and goes with the same filters; ``count`` asks how many there are in all, and
+    ``facets`` how many with each status, kind, area and party."""
 
     count: bool = False
+    facets: bool = False
+
+
+def _orders(kind: Kind) -> Any:
+    """The orders that a list of a kind may have."""
+    if kind.overdue_from:
+        return one_of(SORTS, kind.plural, what="order")
+    orders = one_of([one for one in SORTS if not one.endswith("due")], kind.plural, what="order")
+    return Annotated[orders, BeforeValidator(_is_no_due)]
 
 
 def _narrowed(kind: Kind) -> type[Narrowed]:
@@ -177,6 +187,7 @@ def _narrowed(kind: Kind) -> type[Narrowed]:
     base = MilestonesNarrowed if kind.overdue_from else AgreementsNarrowed if kind is AGREEMENT else Narrowed
     words = {"status": kind.statuses, "kind": kind.categories} | ({"area": [*Area]} if kind.has_areas else {})
     narrowed: dict[str, Any] = {name: (one_of(codes, kind.plural) | None, None) for name, codes in words.items()}
+    narrowed["sort"] = (_orders(kind), "id")
     return cast("type[Narrowed]", create_model(base.__name__, __base__=base, **narrowed))
 
 

@@ -143,6 +143,7 @@ class StatePage(BaseModel):
     items: list[State]
     next: str | None
     count: int | None = None
+    facets: dict[str, dict[str, int]] | None = None
     basis: BasisShape
 
 

@@ -19,7 +19,7 @@ from api.formats.columns import TABLES
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, is_struck, plural_of, shown_day, whole_json
 from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, EntriesNarrowed, next_cursor, resume
-from api.http.routes.states import LIST_PLACES, Slug
+from api.http.routes.states import FACETS_OF, LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
@@ -43,6 +43,8 @@ from projections.page_queries import beliefs, citing, drawn, entries_at, first_e
 from projections.queries import Chosen, Queries
 
 PAGE = 50
+COUNTED = 20_000
+"""In a ledger of so many entries a list counts its states by each word unasked; in a larger one at a link."""
 DRAWN, DRAWN_FACTS = 200, 1_000
 """Of how many subjects, and of each how many facts, a timeline is drawn at most."""
 YEAR_S = 31_536_000
@@ -135,7 +137,10 @@ def _subject_routes(kind: str) -> APIRouter:
         shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, of, more)
         count = reads.count(kind, basis, query.filters())
-        body = f'{{"items":{array_json(shown)},"next":{to_json(cursor).decode()},"count":{count}}}'
+        is_counted = query.facets or basis.known_at <= COUNTED
+        facets = reads.facets(kind, FACETS_OF[kind], basis, query.filters()) if is_counted else None
+        told = f'"count":{count},"facets":{to_json(facets).decode()}'
+        body = f'{{"items":{array_json(shown)},"next":{to_json(cursor).decode()},{told}}}'
         given = [(name, value) for name, value in request.query_params.items() if name in filters]
         sort = KINDS[kind]
         return Page(request, reads, basis).show(

@@ -1,22 +1,27 @@
 """Every state of every stream, over both clocks; and which status each stream has on which days. Pure."""
 
+from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
-from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.state import MAIN, State
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
-from projections.segments import Segment, document, moved
+from projections.search.words import folded
+from projections.segments import Fields, Segment, document, fields_of, last_day, moved
 
+NAME_LENGTH = 100
+"""Of a name so many characters are compared: a cursor holds one."""
 KEPT = 500
 """How many lists of references are remembered: they seldom change from one state of a stream to the next."""
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Shown:
     """What a row of ``states`` shows: one state of one lane."""
 
     kind: Kind
@@ -42,9 +47,24 @@ class Shown(NamedTuple):
     def refs(self) -> bytes:
         return _refs(*self.state.refs.values())
 
+    @cached_property
+    def fields(self) -> tuple[Fields, dict[str, Derived]]:
+        return fields_of(self.kind, self.state)
+
     @property
     def document(self) -> bytes:
-        return document(self.kind, self.segment)
+        return document(self.kind, self.segment, self.fields)
+
+    @property
+    def name(self) -> str:
+        """What it is called, as names are compared; of a long one the beginning."""
+        told = self.state.fields.get
+        name = told("short_name") or told("name") or told("title") or self.subject.id
+        return folded(name[:NAME_LENGTH])[:NAME_LENGTH]
+
+    @property
+    def day(self) -> date | None:
+        return last_day(self.fields[0])
 
     @property
     def due(self) -> date | None:
@@ -83,6 +103,8 @@ STATES = Table(
         Column("areas", "text[]", "areas", encoded=True),
         Column("refs", "text[]", "refs", encoded=True),  # all that the state refers to
         Column("due", "date", "due", check=""),
+        Column("name", 'text collate "C"', "name"),
+        Column("day", "date", "day", check=""),  # the last of its dates
         Column("doc", "text", "document", encoded=True),  # JSON, taken as it is
     ),
     options="with (toast_tuple_target = 4080)",  # a document of up to 4 KB stays in its row
@@ -106,7 +128,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 14
+    version = 15
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:

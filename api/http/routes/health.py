@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from math import inf
 from time import monotonic
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -18,6 +18,7 @@ from pydantic_core import to_json
 
 from api.http import health_shapes, shapes
 from api.http.dependencies import AppState, Strict, app_state
+from api.http.parameters import one_of
 from ledger.database.connection import Connection, is_read_only, sql_blocks
 from ledger.database.failures import FAILURES, explained
 from ledger.database.migrations import check_schema
@@ -37,6 +38,7 @@ PROBE_S = 2.5
 STUCK_S = 5.0
 """An append that has waited this long will not be answered in time."""
 
+Part: Any = one_of(("reads", "appends"), "the service", what="part")
 router = APIRouter(tags=["health"], route_class=Strict)
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -163,7 +165,7 @@ def _appends(connection: Connection, told: Backlog) -> dict[str, Any]:
     response_model=health_shapes.Ready,
     responses={422: shapes.problems()[422], 503: {"model": health_shapes.Ready, **shapes.problems()[503]}},
 )
-def ready(request: Request, what: Annotated[Literal["reads", "appends"] | None, Query(alias="for")] = None) -> Response:
+def ready(request: Request, what: Annotated[Part | None, Query(alias="for")] = None) -> Response:
     """Whether reads and appends would be answered, and why not; 503 unless both would, or the one that is asked ``for``."""
     here = app_state(request)
     with probing(here) as connection:

@@ -1,5 +1,6 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,36 +11,66 @@ from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
-from api.http.documents import array_json, basis_json, history_json, timeline_json, whole_json
-from api.http.parameters import LIST_QUERIES, AtBasis, Count, DiffQuery, Paged, Ref, next_cursor, resume
-from api.http.vocabulary_shapes import page_name, whole_name
+from api.http.documents import basis_json, history_json, shown_json, timeline_json, whole_json
+from api.http.fields import only, with_fields
+from api.http.parameters import (
+    LIST_QUERIES,
+    NARROWED,
+    AtBasis,
+    Count,
+    DiffQuery,
+    ListQuery,
+    Paged,
+    Ref,
+    next_cursor,
+    resume,
+)
+from api.http.vocabulary_shapes import page_name, state_name, whole_name
 from ledger.errors import NotFound
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
+from projections.queries import FACETS, Queries
+from projections.states.projection import NAME_LENGTH
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
+UP: TypeAdapter[Any] = TypeAdapter(tuple[Literal["infinity"] | date, Ref])
+DOWN: TypeAdapter[Any] = TypeAdapter(tuple[Literal["-infinity"] | date, Ref])
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
     "id": TypeAdapter(tuple[Literal[""], Ref]),
-    "due": TypeAdapter(tuple[Literal["infinity"] | date, Ref]),
-    "-due": TypeAdapter(tuple[Literal["-infinity"] | date, Ref]),
+    "name": TypeAdapter(tuple[Annotated[str, Field(max_length=NAME_LENGTH)], Ref]),
+    "date": UP,
+    "-date": DOWN,
+    "recorded": TypeAdapter(tuple[Count, Ref]),
+    "due": UP,
+    "-due": DOWN,
 }
-LIST_PLACES["-id"] = LIST_PLACES["id"]
+LIST_PLACES |= {f"-{name}": LIST_PLACES[name] for name in ("id", "name", "recorded")}
+"""Where a page of each order may begin: after which key, and of what."""
 Rank = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 """Of a fact among those of its day: negative before year 1, as all days of then are one here."""
 
+FACETS_OF = {name: [facet for facet in FACETS if facet in NARROWED[name].model_fields] for name in KINDS}
+"""By what the states of each kind are counted: by what they can be narrowed by."""
 TIMELINE_PLACE = TypeAdapter(tuple[date, Rank, Count])
 
 
 def page_of(
-    request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, count: int | None = None
+    request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, beside: Mapping[str, Any] = {}
 ) -> Response:
-    counted = "" if count is None else f'"count":{count},'
-    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{counted}"basis":{basis_json(basis)}}}'
-    tag = digest_of(items, cursor or "", counted)
+    """A page of a list. ``beside`` is what is told of all of it."""
+    more = "".join([f'"{name}":{to_json(told).decode()},' for name, told in beside.items()])
+    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{more}"basis":{basis_json(basis)}}}'
+    tag = digest_of(items, cursor or "", more)
     link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
     return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final, more=link)
+
+
+def beside(reads: Queries, kind: str, query: ListQuery, basis: Basis) -> dict[str, Any]:
+    """What is asked of all that a list holds."""
+    told: dict[str, Any] = {"count": reads.count(kind, basis, query.filters())} if query.count else {}
+    return told | ({"facets": reads.facets(kind, FACETS_OF[kind], basis, query.filters())} if query.facets else {})
 
 
 def _routes(kind: str) -> APIRouter:
@@ -49,25 +80,27 @@ def _routes(kind: str) -> APIRouter:
     found: dict[str, Any] = {"responses": shapes.problems(404, 409)}
     page: dict[str, Any] = {"response_class": Response, "responses": shapes.answers(page_name(sort), 409)}
     whole_state: dict[str, Any] = {"response_class": Response, "responses": shapes.answers(whole_name(sort), 404, 409)}
-    narrowed: Any = LIST_QUERIES[kind]
+    listed: Any = with_fields(LIST_QUERIES[kind], state_name(sort))
+    shown: Any = with_fields(AtBasis, whole_name(sort))
 
     @router.get("", operation_id=f"list_{kind}", **page)
-    def list_states(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:
-        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis."""
+    def list_states(request: Request, reads: TheQueries, query: Annotated[listed, Query()]) -> Response:
+        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis. ``fields`` names those that
+        are told of each."""
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
-        shown, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
+        found, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
-        count = reads.count(kind, basis, query.filters()) if query.count else None
-        return page_of(request, array_json(shown), asked, cursor, basis, count)
+        items = ",".join([only(shown_json(one), query.fields) for one in found])
+        return page_of(request, f"[{items}]", asked, cursor, basis, beside(reads, kind, query, basis))
 
     @router.get("/{id}", operation_id=f"show_{kind}", **whole_state)
-    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
-        """The whole state, with everything that belongs to it, on a day, as known at a position."""
+    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[shown, Query()]) -> Response:
+        """The whole state, with everything that belongs to it, on a day, as known at a position; or those ``fields`` of it."""
         asked = query.asked()
         whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
-        body, version = whole_json(whole, basis), whole.state.version
-        tag, position = whole.digest, basis.known_at
-        return answer(request, body, position, tag, version=version, pinned=asked.pinned, final=basis.final)
+        body, version = only(whole_json(whole, basis).decode(), query.fields, "basis"), whole.state.version
+        tag, position = digest_of(whole.digest, query.fields) if query.fields else whole.digest, basis.known_at
+        return answer(request, body.encode(), position, tag, version=version, pinned=asked.pinned, final=basis.final)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, reads: TheQueries, id: Slug, query: Annotated[Paged, Query()]) -> Response:
