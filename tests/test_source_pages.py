@@ -9,9 +9,9 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from tests.examples import INDUS_X, THX, USA, event
 from tests.generator import SEED
+from tests.ledgers import told as told
 from tests.service import Service
 from tests.test_pages import FEW, of, page
-from tests.test_pages import told as told
 from tests.test_vocabulary_pages import text_of
 
 pytest_plugins = ["tests.service"]
