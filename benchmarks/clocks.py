@@ -18,7 +18,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
 from projections.basis import Asked
 from projections.follow import catch_up
-from projections.queries import Filters, Queries
+from projections.listing import Filters
+from projections.queries import Queries
 from projections.runner import Follower
 
 KINDS = "'initiative', 'agreement', 'meeting', 'milestone'"

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from projections.basis import Basis
-from projections.queries import SQL, Queries, StateView
+from projections.listing import SQL
+from projections.queries import Queries, StateView
 
 Lines = dict[int, str]
 """The lines of entries by their positions, in order."""

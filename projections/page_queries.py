@@ -11,8 +11,9 @@ from ledger.database.connection import Connection, sql_blocks
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
-from projections.queries import SQL as STATES
-from projections.queries import Filters, Queries, StateRow, find_states, list_query, verified
+from projections.listing import SQL as STATES
+from projections.listing import Filters, list_query
+from projections.queries import Queries, StateRow, find_states, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
 

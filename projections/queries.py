@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from pydantic_core import from_json
 
-from ledger.database.connection import Connection, Pool, sql_blocks
+from ledger.database.connection import Connection, Pool
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import NotFound, NotYet
 from ledger.log.commitments import Disclosure
@@ -23,9 +23,8 @@ from ledger.writing.decision_cache import read_disclosures
 from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
-from projections.search.words import tsquery
+from projections.listing import MOST, SQL, Filters, facets_query, list_query
 
-SQL = sql_blocks("projections", "queries.sql")
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
 MOMENT = timedelta(microseconds=1)
@@ -34,25 +33,6 @@ LAST_DAY = date.max - timedelta(days=1)
 
 Retracted = dict[str, list[int]]
 """Sources that were taken back, each with the entries that say so."""
-
-KEYS: dict[str, tuple[LiteralString, LiteralString]] = {
-    "id": ("''::text", "''::text"),
-    "name": ("name", "name"),
-    "date": ("coalesce(day, 'infinity')", "coalesce(day, '-infinity')"),
-    "recorded": (SQL["last_position"], SQL["last_position"]),
-    "due": ("coalesce(due, 'infinity')", "coalesce(due, '-infinity')"),
-}
-"""By what lists are sorted, upwards and downwards: what has none stands last in both."""
-SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
-    name: one
-    for by, (up, down) in KEYS.items()
-    for name, one in ((by, (up, ">", "asc")), (f"-{by}", (down, "<", "desc")))
-}
-"""The orders that a list may have: their key, how what comes later compares, and the direction."""
-FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party"}
-"""What states are counted by, as parameters and as filters name it."""
-MOST = 100
-"""Of so many words each facet tells: of those that most states have."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +44,6 @@ class Chosen:
     since: datetime | None = None
     until: datetime | None = None
     wanted: Wanted = ALL
-
-
-@dataclass(frozen=True)
-class Filters:
-    """How a list is narrowed. Each may be absent."""
-
-    status: str | None = None
-    category: str | None = None
-    area: str | None = None
-    party: str | None = None
-    ref: str | None = None
-    text: str | None = None
-    due_before: date | None = None
-    overdue: bool | None = None
-    in_force_for: int | None = None
 
 
 class StateRow(NamedTuple):
@@ -388,53 +353,6 @@ def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) 
         return watermarks.recorded_at
     row = connection.execute(SQL["recorded_at"], {"position": position}).fetchone()
     return row[0] if row else None
-
-
-def list_query(
-    name: str, kind: str, filters: Filters, sort: str = "id", after: tuple[str, str] | None = None
-) -> tuple[LiteralString, dict[str, Any]]:
-    """The query for a list, with a condition for each filter that is given; and what goes into it but the basis."""
-    key, beyond, direction = SORTS[sort]
-    narrowed = _given(filters)
-    conditions = [SQL[f"filter_{field}"] for field in narrowed]
-    if after:
-        conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
-    candidates = "candidates" if filters.status is None else "candidates_status"
-    query = SQL[name].format(
-        key=key,
-        direction=direction,
-        conditions=_all(conditions),
-        candidates=SQL[candidates].format(direction=direction),
-        held=SQL["held"],
-    )
-    after_key, after_subject = after or (None, None)
-    return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
-
-
-def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
-    """The query for facets of a list: what none of them is about narrows all, and each is narrowed by the others."""
-    given = _given(filters)
-    of = {name: FACETS[name] for name in names if FACETS[name] in given}
-    common = [SQL[f"filter_{field}"] for field in given if field not in of.values()]
-    facets = []
-    for name in names:
-        others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
-        facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
-    query = SQL["facets"].format(
-        candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
-        facets="\nunion all\n".join(facets),
-    )  # fmt: skip
-    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts}
-
-
-def _given(filters: Filters) -> dict[str, Any]:
-    """The filters that are given, as their conditions take them."""
-    given = {field: value for field, value in vars(filters).items() if value is not None}
-    return given | ({"text": tsquery(filters.text)} if filters.text is not None else {})
-
-
-def _all(conditions: Sequence[LiteralString]) -> LiteralString:
-    return "\nand ".join(conditions or [SQL["filter_none"]])
 
 
 def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:

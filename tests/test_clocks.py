@@ -21,7 +21,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE
 from ledger.writing.draft import read_body
 from projections.changes import Fold
-from projections.queries import SQL, Filters, list_query
+from projections.listing import SQL, Filters, list_query
 from projections.rebuild import rebuild
 from projections.registry import PROJECTIONS
 from tests.conftest import CLERK

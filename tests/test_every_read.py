@@ -22,7 +22,8 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import Asked
 from projections.diff import Change, said, stream_of
 from projections.diff_queries import diff, diff_each
-from projections.queries import SORTS, Queries
+from projections.listing import SORTS
+from projections.queries import Queries
 from projections.replay import Replayed, story
 from tests.commands import Command, rows
 from tests.differences import FIRST_DAY, Log, check_days, check_positions

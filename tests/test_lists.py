@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api.http.parameters import LIST_QUERIES
 from api.http.routes.states import FACETS_OF
 from ledger.vocabulary.registry import KINDS
-from projections.queries import MOST
+from projections.listing import MOST
 from projections.rebuild import rebuild
 from projections.search.words import folded
 from projections.states.projection import NAME_LENGTH

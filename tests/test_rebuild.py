@@ -22,7 +22,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import Draft, read_body
 from projections import rebuild as rebuild_module
 from projections.basis import Asked
-from projections.queries import Filters, Queries
+from projections.listing import Filters
+from projections.queries import Queries
 from projections.rebuild import begun, rebuild
 from projections.runner import Follower, Outdated, read_progress
 from projections.states.projection import States

@@ -44,6 +44,7 @@ LAYERS = (
         "api.http.vocabulary_shapes",
         "api.http.shapes",
         "api.http.auth",
+        "api.http.negotiation",
         "api.http.times",
         "api.http.parameters",
         "api.http.lookup",

@@ -29,7 +29,8 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import Draft
 from projections.basis import MAX_POSITION, Asked, Basis, Position
 from projections.feed import Wanted
-from projections.queries import SORTS, Chosen, Filters
+from projections.listing import SORTS, Filters
+from projections.queries import Chosen
 
 MAX_PAGE = 1_000
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')

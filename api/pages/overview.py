@@ -22,8 +22,9 @@ from projections.basis import MAX_POSITION, Asked, Basis
 from projections.diff_queries import diff_each
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
+from projections.listing import Filters
 from projections.page_queries import Listed, Listing, entries_at, listed, meetings, touched
-from projections.queries import Filters, Queries
+from projections.queries import Queries
 
 RECENT, NEXT, INITIATIVES = 10, 8, 50
 """How many entries, dates and initiatives the dashboard shows at most."""

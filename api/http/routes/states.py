@@ -31,7 +31,8 @@ from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
-from projections.queries import FACETS, Queries
+from projections.listing import FACETS
+from projections.queries import Queries
 from projections.states.projection import NAME_LENGTH
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]

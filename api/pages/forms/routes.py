@@ -36,8 +36,9 @@ from ledger.writing.decision import Actor
 from ledger.writing.draft import Draft, read_body
 from projections.basis import Asked
 from projections.diff import changes
+from projections.listing import Filters
 from projections.page_queries import later, version_of
-from projections.queries import Filters, Queries
+from projections.queries import Queries
 
 LISTED = 100
 """How many streams a field suggests."""

@@ -1,0 +1,93 @@
+"""How lists of states are narrowed, sorted and counted by what they have: the query for each."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from ledger.database.connection import sql_blocks
+from ledger.vocabulary.registry import KINDS
+from projections.search.words import tsquery
+
+SQL = sql_blocks("projections", "queries.sql")
+
+KEYS: dict[str, tuple[LiteralString, LiteralString]] = {
+    "id": ("''::text", "''::text"),
+    "name": ("name", "name"),
+    "date": ("coalesce(day, 'infinity')", "coalesce(day, '-infinity')"),
+    "recorded": (SQL["last_position"], SQL["last_position"]),
+    "due": ("coalesce(due, 'infinity')", "coalesce(due, '-infinity')"),
+}
+"""By what lists are sorted, upwards and downwards: what has none stands last in both."""
+SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
+    name: one
+    for by, (up, down) in KEYS.items()
+    for name, one in ((by, (up, ">", "asc")), (f"-{by}", (down, "<", "desc")))
+}
+"""The orders that a list may have: their key, how what comes later compares, and the direction."""
+FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party"}
+"""What states are counted by, as parameters and as filters name it."""
+MOST = 100
+"""Of so many words each facet tells: of those that most states have."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """How a list is narrowed. Each may be absent."""
+
+    status: str | None = None
+    category: str | None = None
+    area: str | None = None
+    party: str | None = None
+    ref: str | None = None
+    text: str | None = None
+    due_before: date | None = None
+    overdue: bool | None = None
+    in_force_for: int | None = None
+
+
+def list_query(
+    name: str, kind: str, filters: Filters, sort: str = "id", after: tuple[str, str] | None = None
+) -> tuple[LiteralString, dict[str, Any]]:
+    """The query for a list, with a condition for each filter that is given; and what goes into it but the basis."""
+    key, beyond, direction = SORTS[sort]
+    narrowed = _given(filters)
+    conditions = [SQL[f"filter_{field}"] for field in narrowed]
+    if after:
+        conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
+    candidates = "candidates" if filters.status is None else "candidates_status"
+    query = SQL[name].format(
+        key=key,
+        direction=direction,
+        conditions=_all(conditions),
+        candidates=SQL[candidates].format(direction=direction),
+        held=SQL["held"],
+    )
+    after_key, after_subject = after or (None, None)
+    return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
+
+
+def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
+    """The query for facets of a list: what none of them is about narrows all, and each is narrowed by the others."""
+    given = _given(filters)
+    of = {name: FACETS[name] for name in names if FACETS[name] in given}
+    common = [SQL[f"filter_{field}"] for field in given if field not in of.values()]
+    facets = []
+    for name in names:
+        others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
+        facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
+    query = SQL["facets"].format(
+        candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
+        facets="\nunion all\n".join(facets),
+    )  # fmt: skip
+    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts}
+
+
+def _given(filters: Filters) -> dict[str, Any]:
+    """The filters that are given, as their conditions take them."""
+    given = {field: value for field, value in vars(filters).items() if value is not None}
+    return given | ({"text": tsquery(filters.text)} if filters.text is not None else {})
+
+
+def _all(conditions: Sequence[LiteralString]) -> LiteralString:
+    return "\nand ".join(conditions or [SQL["filter_none"]])
