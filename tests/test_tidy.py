@@ -45,6 +45,7 @@ LAYERS = (
         "api.http.shapes",
         "api.http.auth",
         "api.http.negotiation",
+        "api.http.sharing",
         "api.http.times",
         "api.http.parameters",
         "api.http.lookup",

@@ -5,7 +5,6 @@ from fastapi.responses import Response
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
-from api.http.response_cache import RawHeaders
 from ledger.errors import NotFound
 
 METHODS = ("GET", "POST")
@@ -24,7 +23,7 @@ PREFLIGHT = {
 """``Authorization`` is none of them: no script of another site reads with a key, nor appends."""
 
 
-def shared(headers: RawHeaders, scope: Scope) -> RawHeaders:
+def shared(headers: list[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes, bytes]]:
     """The headers of an answer that everybody may read. Pages are for people, and stay as they are."""
     context, media_type = scope["context"], dict(headers).get(b"content-type", b"")
     is_private = context.holder or context.in_session or scope["method"] not in ("GET", "HEAD")
