@@ -1,10 +1,10 @@
-"""How a process of the ledger's is set up, and when it may be told to go."""
+"""How a process of the ledger's is set up, what runs in it beside its work, and when it may be told to go."""
 
 import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Event, Thread, current_thread, main_thread
 
 TO_GO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK_AFTER_OBJECTS = 20_000
@@ -22,6 +22,19 @@ def tune_gc() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(LOOK_AFTER_OBJECTS, LOOK_AGAIN_AFTER_LOOKS, LOOK_AGAIN_AFTER_LOOKS)
+
+
+@contextmanager
+def beside(stop: Event, *threads: Thread) -> Iterator[None]:
+    """The threads run as long as the block does: at its end ``stop`` is set, and they are waited for."""
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager

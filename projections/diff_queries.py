@@ -12,7 +12,7 @@ from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked, Basis
 from projections.diff import Between, Change, Step, changes, explained, gone, stepped, stream_of, supports
-from projections.queries import Queries, StateRow, find_lanes, find_state, find_states
+from projections.queries import Queries, StateRow, find_state, find_states
 
 SQL = sql_blocks("projections", "diff.sql")
 
@@ -63,7 +63,7 @@ def _own_documents(
     subjects: Sequence[Subject], connection: Connection, bases: Sequence[Basis]
 ) -> tuple[Documents, Documents]:
     """The documents of streams by themselves on both sides."""
-    before, after = (_by_name(find_lanes(connection, subjects, basis)) for basis in bases)
+    before, after = (_by_name(find_states(connection, subjects, basis, with_parts=True)) for basis in bases)
     return before, after
 
 

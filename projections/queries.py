@@ -290,20 +290,14 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     return StateView(first, grouped)
 
 
-def find_states(connection: Connection, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
-    """The states of streams by themselves: of those that are known."""
-    return _states(connection, "states", subjects, basis)
-
-
-def find_lanes(connection: Connection, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
-    """As ``find_states``, with the parts of an agreement's parties."""
-    return _states(connection, "lanes", subjects, basis)
-
-
-def _states(connection: Connection, name: str, subjects: Sequence[str], basis: Basis) -> list[StateRow]:
+def find_states(
+    connection: Connection, subjects: Sequence[str], basis: Basis, *, with_parts: bool = False
+) -> list[StateRow]:
+    """The states of streams by themselves: of those that are known; ``with_parts``, those of an agreement's parties, too."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
+    query = SQL["lanes" if with_parts else "states"].format(held=SQL["held"])
     with connection.pipeline():
-        found = connection.execute(SQL[name].format(held=SQL["held"]), given)
+        found = connection.execute(query, given)
         retracted = connection.execute(SQL["retracted"], given)
     return verified(connection, [StateRow(*row) for row in found], dict(retracted))
 

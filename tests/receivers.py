@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread
 from time import monotonic, sleep
 
 from ledger.database.connection import LedgerLocation
+from ledger.process import beside
 
 PATIENCE_S = 30.0
 DELIVERER = """
@@ -138,10 +139,5 @@ def deliverer(location: LedgerLocation, key: Path) -> Iterator[Callable[[], None
 @contextmanager
 def in_a_thread(target: Callable[[Event], None]) -> Iterator[Event]:
     stop = Event()
-    thread = Thread(target=target, args=(stop,))
-    thread.start()
-    try:
+    with beside(stop, Thread(target=target, args=(stop,))):
         yield stop
-    finally:
-        stop.set()
-        thread.join()

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from api.http.routes.downloads import METADATA, SUFFIXES
 from ledger.database.connection import Connection, LedgerLocation
+from ledger.process import beside
 from projections.follow import follow
 from projections.people import held_of
 from projections.rebuild import begun, rebuild
@@ -60,13 +61,8 @@ def location(primary: Server) -> LedgerLocation:
 @contextmanager
 def following(location: LedgerLocation) -> Iterator[None]:
     stop = Event()
-    thread = Thread(target=follow, args=(location, stop))
-    thread.start()
-    try:
+    with beside(stop, Thread(target=follow, args=(location, stop))):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def break_off(_: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ledger.database.connection import LedgerLocation
+from ledger.process import beside
 from ledger.settings import Settings
 from projections.webhooks.addresses import Allowed
 from projections.webhooks.deliverer import deliver
@@ -38,9 +39,5 @@ def delivering(location: LedgerLocation, settings: Settings, stop: Event) -> Ite
     thread = Thread(
         target=deliver, args=(location, key, allowed_by(settings), source_of(settings), stop), name="deliverer"
     )
-    thread.start()
-    try:
+    with beside(stop, thread):
         yield
-    finally:
-        stop.set()
-        thread.join()

@@ -15,6 +15,7 @@ from api.http.auth import Role, create_key, ensure_admin_key, revoke_key
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import LedgerError, NotFound
+from ledger.process import beside
 from ledger.service import Ledger
 from ledger.settings import ADDRESS, Settings, read_settings
 from ledger.writing.decision import Actor
@@ -47,19 +48,11 @@ def _run(settings: Settings, listener: socket, server: Embedded, *, seeded: bool
     key = _admin_key(server.location, settings)
     if seeded:
         load_seed(server.location, settings.name, settings.address)
-    threads = [
-        Thread(target=follow, args=(server.location, stop), name="follower"),
-        Thread(target=_watch, args=(server, stop), name="watch"),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
+    follower = Thread(target=follow, args=(server.location, stop), name="follower")
+    watch = Thread(target=_watch, args=(server, stop), name="watch")
+    with beside(stop, follower, watch):
         _welcome(settings, listener.getsockname()[1], key)
         serve_on(build(_open(settings), server.location), listener, log_level="warning")
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def load_seed(location: LedgerLocation, name: str, address: str = ADDRESS) -> int:

@@ -9,6 +9,7 @@ from threading import Event, Thread
 from api.cli.policies import read_policy
 from ledger.database.connection import LedgerLocation
 from ledger.errors import Misconfigured, NotAsSigned
+from ledger.process import beside
 from ledger.settings import Settings
 from projections.tree.keys import LogKeys
 from projections.tree.signer import Offer, check_signed, nobody, sign
@@ -36,12 +37,8 @@ def signing(location: LedgerLocation, settings: Settings, stop: Event) -> Iterat
     thread = Thread(
         target=sign, args=(location, key, settings.checkpoint_interval, stop, note, witnessed), name="signer"
     )
-    thread.start()
-    try:
+    with beside(stop, thread):
         yield
-    finally:
-        stop.set()
-        thread.join()
     if why:
         raise NotAsSigned(why[0])
 

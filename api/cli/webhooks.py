@@ -1,6 +1,8 @@
 """Commands for webhooks."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ import typer
 from api.cli.delivering import allowed_by, source_of, webhook_key
 from api.cli.opening import opened
 from api.cli.terminal import say, show_rows, write
+from ledger.database.connection import Connection
 from ledger.errors import Invalid, Misconfigured, Refused, did_you_mean
 from ledger.settings import Settings, read_settings
 from ledger.vocabulary.fact import Subject
@@ -33,6 +36,13 @@ def _key(settings: Settings) -> SecretKey:
     return SecretKey.ensure(path)
 
 
+@contextmanager
+def _changing() -> Iterator[Connection]:
+    """A connection to the ledger, to change its webhooks."""
+    with opened(to_change=True) as at, at.location.connect() as connection:
+        yield connection
+
+
 def add(
     name: Name,
     url: Annotated[str, typer.Argument(help="Where entries are sent, such as https://example.org/hook.")],
@@ -52,7 +62,7 @@ def add(
     target_of(url, allowed_by(settings))
     wanted = Wanted(*(tuple(chosen or ()) for chosen in (types, subjects, kinds, authors)))
     _check(wanted)
-    with opened(to_change=True) as at, at.location.connect() as connection:
+    with _changing() as connection:
         write(subscriptions.add(connection, _key(settings), name, url, wanted, after))
     say(KEPT)
 
@@ -91,20 +101,20 @@ def _state(one: subscriptions.Webhook) -> str:
 
 
 def remove(name: Name) -> None:
-    with opened(to_change=True) as at, at.location.connect() as connection:
+    with _changing() as connection:
         subscriptions.remove(connection, name)
     say(f"{name} is sent nothing more")
 
 
 def rotate(name: Name) -> None:
     settings = read_settings()
-    with opened(to_change=True) as at, at.location.connect() as connection:
+    with _changing() as connection:
         write(subscriptions.rotate(connection, _key(settings), name))
     say(f"{KEPT}; for a day the one before it signs, too")
 
 
 def resume(name: Name) -> None:
-    with opened(to_change=True) as at, at.location.connect() as connection:
+    with _changing() as connection:
         subscriptions.resume(connection, name)
     say(f"{name} goes on from where it was")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
 from pydantic_core import from_json
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -113,6 +113,14 @@ class Given(NamedTuple):
         return send(pages, form, atom.MEDIA_TYPE)
 
 
+async def given_at(request: Request, reads: TheQueries, query: Annotated[AtBasis, Query()]) -> Given:
+    return Given(request, reads, query.asked())
+
+
+AtAnyBasis = Annotated[Given, Depends(given_at)]
+"""A request for what is narrowed by nothing but the basis."""
+
+
 class SlugConvertor(StringConvertor):
     """The id of a subject in a path: it ends where the suffix begins, be there two dots."""
 
@@ -135,29 +143,23 @@ def _add_routes(kind: str) -> None:
         return given.give(suffix, given.table(read, kind) | {"ics": given.calendar(read)})
 
     @router.get(f"{at}/{{id:slug}}.{{suffix}}", operation_id=f"file_of_{kind}", **FILE)
-    def of_one(
-        request: Request, reads: TheQueries, id: Slug, suffix: Suffix, query: Annotated[AtBasis, Query()]
-    ) -> Response:
+    def of_one(given: AtAnyBasis, id: Slug, suffix: Suffix) -> Response:
         """The state by itself; as a calendar, with the meetings and milestones that belong to it."""
-        given, subject = Given(request, reads, query.asked()), Subject(f"{kind}:{id}")
+        subject = Subject(f"{kind}:{id}")
         calendar = given.calendar(read_of.dates_of(subject))
         return given.give(suffix, given.table(read_of.state(subject), kind) | {"ics": calendar})
 
     @router.get(f"{at}/{{id:slug}}/history.{{suffix}}", operation_id=f"file_of_history_{kind}", **FILE)
-    def of_history(
-        request: Request, reads: TheQueries, id: Slug, suffix: Suffix, query: Annotated[AtBasis, Query()]
-    ) -> Response:
+    def of_history(given: AtAnyBasis, id: Slug, suffix: Suffix) -> Response:
         """Its entries in the order of recording; as a feed, the newest first."""
-        given, subject = Given(request, reads, query.asked()), Subject(f"{kind}:{id}")
+        subject = Subject(f"{kind}:{id}")
         feed = given.feed(read_of.history_back(subject))
         return given.give(suffix, given.table(read_of.history(subject), "history") | {"atom": feed})
 
     @router.get(f"{at}/{{id:slug}}/timeline.{{suffix}}", operation_id=f"file_of_timeline_{kind}", **FILE)
-    def of_timeline(
-        request: Request, reads: TheQueries, id: Slug, suffix: Suffix, query: Annotated[AtBasis, Query()]
-    ) -> Response:
+    def of_timeline(given: AtAnyBasis, id: Slug, suffix: Suffix) -> Response:
         """All facts about it, in the order in which they count."""
-        given, subject = Given(request, reads, query.asked()), Subject(f"{kind}:{id}")
+        subject = Subject(f"{kind}:{id}")
         return given.give(suffix, given.table(read_of.timeline(subject), "timeline"))
 
     @router.get(f"{at}/{{id:slug}}/diff.{{suffix}}", operation_id=f"file_of_diff_{kind}", **FILE)
@@ -191,16 +193,12 @@ def of_entries(request: Request, reads: TheQueries, suffix: Suffix, query: Annot
 
 
 @router.get("/entries/{which:slug}.{suffix}", operation_id="file_of_entry", **FILE)
-def of_entry(
-    request: Request, reads: TheQueries, which: int | UUID, suffix: Suffix, query: Annotated[AtBasis, Query()]
-) -> Response:
+def of_entry(given: AtAnyBasis, which: int | UUID, suffix: Suffix) -> Response:
     """An entry, by position or id."""
-    given = Given(request, reads, query.asked())
     return given.give(suffix, given.table(read_of.entry(which), "entries"))
 
 
 @router.get("/anomalies.{suffix}", operation_id="file_of_anomalies", **FILE)
-def of_anomalies(request: Request, reads: TheQueries, suffix: Suffix, query: Annotated[AtBasis, Query()]) -> Response:
+def of_anomalies(given: AtAnyBasis, suffix: Suffix) -> Response:
     """All states that have anomalies, or are in dispute."""
-    given = Given(request, reads, query.asked())
     return given.give(suffix, given.table(read_of.anomalies, "anomalies"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
@@ -45,8 +45,9 @@ Act = Annotated[str, Path(pattern=r"^[a-z_]+$", max_length=50)]
 
 
 class Target(NamedTuple):
-    """The entry that is corrected, and where the persons stand in it."""
+    """The entry that is corrected, its line, and where the persons stand in it."""
 
+    line: str
     entry: Entry
     position: int
     pointers: tuple[str, ...]
@@ -89,7 +90,7 @@ def find(reads: Queries, position: int) -> Target:
     """Raises NotFound, Unreadable."""
     line, *_ = reads.event(position, Asked())
     pointers = tuple(one["pointer"] for one in persons_in(line))
-    return Target(read_line(line), position, pointers)
+    return Target(line, read_line(line), position, pointers)
 
 
 class WhichQuery(BaseModel):
@@ -115,8 +116,7 @@ def choose(request: Request, reads: TheQueries, holder: Editor, position: EntryN
     """What can be done to an entry."""
     target = find(reads, position)
     page = Page(request, reads, reads.basis(Asked()))
-    line, *_ = reads.event(position, Asked())
-    shown = to_json({"event": event_of(line)}).decode()
+    shown = to_json({"event": event_of(target.line)}).decode()
     acts = [(act, f"entry.{act}") for act in target.acts]
     html = page.html("correct.html", shown, position=position, acts=acts, formats=())
     return Response(html, headers=NO_STORE, media_type=HTML)
@@ -158,22 +158,31 @@ def _as_filled_in(fact: Mapping[str, Any], type_: str) -> dict[str, Any]:
     return {name: value for name, value in said.items() if name in COMMON} | {"data": data}
 
 
-@router.post("/entries/{position}/correct/{act}")
-async def send_form(
-    request: Request, reads: TheQueries, holder: Editor, position: EntryNumber, act: Act, given: Given
-) -> Response:
-    """Show what the correction would change, record it, or go on filling it in."""
+class Sent(NamedTuple):
+    """The form of a correction that was sent: of which entry, what ``Target.form`` tells of it, and its values."""
+
+    target: Target
+    form: tuple[str, str, tuple[Section, ...]]
+    given: Given
+
+
+async def sent_form(reads: TheQueries, position: EntryNumber, act: Act, given: Given) -> Sent:
+    """Raises NotFound, Unreadable."""
     target = await run_in_threadpool(find, reads, position)
-    path, own_type, sections = target.form(act, dict(given).get(REPLACED, ""))
-    return await take(request, reads, holder, path, own_type, sections, given, target.fixed)
+    return Sent(target, target.form(act, dict(given).get(REPLACED, "")), given)
+
+
+TheForm = Annotated[Sent, Depends(sent_form)]
+
+
+@router.post("/entries/{position}/correct/{act}")
+async def send_form(request: Request, reads: TheQueries, holder: Editor, sent: TheForm) -> Response:
+    """Show what the correction would change, record it, or go on filling it in."""
+    return await take(request, reads, holder, *sent.form, sent.given, sent.target.fixed)
 
 
 @router.post("/entries/{position}/correct/{act}/check")
-async def check_form(
-    request: Request, reads: TheQueries, holder: Editor, position: EntryNumber, act: Act, given: Given
-) -> Response:
+async def check_form(request: Request, holder: Editor, sent: TheForm) -> Response:
     """As the check of a fact."""
-    target = await run_in_threadpool(find, reads, position)
-    path, own_type, sections = target.form(act, dict(given).get(REPLACED, ""))
-    filling = filled(path, own_type, sections, by_field(given))
-    return await check(request, holder, with_fixed(filling, target.fixed))
+    filling = filled(*sent.form, by_field(sent.given))
+    return await check(request, holder, with_fixed(filling, sent.target.fixed))

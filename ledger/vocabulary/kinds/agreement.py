@@ -23,7 +23,7 @@ from ledger.vocabulary.codes import (
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import AgreementRef, AnyPerson, Fact, InitiativeRef, Months, Name, Part, PartyRef, Text
 from ledger.vocabulary.kind import Kind, items, transition
-from ledger.vocabulary.kinds.shares import derived, share_of
+from ledger.vocabulary.kinds.shares import derived, list_disputed_days, share_of
 from ledger.vocabulary.state import MAIN, State
 
 
@@ -313,20 +313,23 @@ def reconcile(main: State, others: list[State]) -> None:
     """The instrument keeps the part of each party. It was signed on the first day on which anybody has signed it, as that is
     told now; and all days that are in dispute of parties' signatures and consents are in dispute of the instrument's.
     """
-    disputed = dict[str, list[int]]()
-    before = main.acts
-    for lane, party in zip([one for one in main.now.lanes if one != MAIN], others, strict=True):
-        main.shares = {**main.shares, lane: share_of(party)}
+    parties, before = dict(zip([one for one in main.now.lanes if one != MAIN], others, strict=True)), main.acts
+    main.shares = {**main.shares, **{lane: share_of(party) for lane, party in parties.items()}}
+    for lane, party in parties.items():
         _know_signature(main, (Signed.short_type, lane), party.acts.get(SIGNED, Accounts()))
-        for path, said in party.alternatives.items():
-            field, _, act = path.partition("/")
-            if act == "signed" or (field, act[:10]) == ("dates", "consented/"):
-                main.list_sides(f"{field}/{act[:10].rstrip('/')}", said)
+        list_disputed_days(main, party)
+    if main.acts is not before:
+        main.date_first(Signed.short_type)
+    _flag_disputed_signatures(main, others)
+
+
+def _flag_disputed_signatures(main: State, parties: list[State]) -> None:
+    """Where the fact at hand gives other days of a party's signature than entries before: one flag for all parties."""
+    disputed = dict[str, list[int]]()
+    for party in parties:
         if not party.is_apart and len(told := party.acts.get(SIGNED, ())) > 1:
             for name in conflicts(main.account, told):
                 disputed.setdefault(name, []).extend([one.position for one in told])
-    if main.acts is not before:
-        main.date_first(Signed.short_type)
     for name, positions in disputed.items():
         main.flag_conflict(f"{name}/signed", positions)
 

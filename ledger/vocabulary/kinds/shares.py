@@ -1,4 +1,4 @@
-"""What follows for an agreement from the parts of its parties, where nothing states it of the whole. Pure."""
+"""What follows for an agreement from the parts of its parties: where nothing states it of the whole, and what is in dispute. Pure."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -43,3 +43,11 @@ def share_of(party: State) -> Share:
     """What the whole keeps of a party's part."""
     told_by, consents = party.provenance.get("status", ()), party.provenance.get("consents", ())
     return Share(party.status or "", told_by, party.fields.get("dates", {}).get("consented"), consents)
+
+
+def list_disputed_days(main: State, party: State) -> None:
+    """What sources say differently of the days of a party's signature and consents, of which the method is left out."""
+    for path, said in party.alternatives.items():
+        field, _, act = path.partition("/")
+        if act == "signed" or (field, act[:10]) == ("dates", "consented/"):
+            main.list_sides(f"{field}/{act[:10].rstrip('/')}", said)
