@@ -49,6 +49,8 @@ LAYERS = (
         "api.http.times",
         "api.http.parameters",
         "api.http.lookup",
+        "api.http.sharing",
+        "api.http.response_cache",
     ),
     ("api.http", "api.transfer", "api.cli.terminal", "api.witness"),
     ("api.pages",),

@@ -194,7 +194,11 @@ def _told(answers: list[Answer]) -> dict[str, Any]:
     responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}, **shapes.problems(409)},
 )
 def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]) -> Response:
-    """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each."""
+    """The log in order, from a position on: as JSON, or with ``Accept: application/x-ndjson`` a line each.
+
+    ``type``, ``subject``, ``kind`` (of the subject) and ``author`` narrow it, as does the time of recording: ``from`` one and ``to``
+    another, both included.
+    """
     asked = query.asked()
     entries, size = reads.log(asked, query.chosen(), query.limit + 1)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None

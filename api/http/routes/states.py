@@ -86,8 +86,12 @@ def _routes(kind: str) -> APIRouter:
 
     @router.get("", operation_id=f"list_{kind}", **page)
     def list_states(request: Request, reads: TheQueries, query: Annotated[listed, Query()]) -> Response:
-        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis. ``fields`` names those that
-        are told of each."""
+        """The states on a day, as known at a position: filtered, sorted, in pages that share one basis.
+
+        ``sort`` is by id, name, date (the last that a state tells) or recorded (where its last entry stands), with ``-`` downwards.
+        ``count`` tells how many there are, ``facets`` how many with each word, under all filters but that word's own. ``fields``
+        names those that are told of each state.
+        """
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
         found, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
