@@ -61,14 +61,22 @@ def seen(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with running(location, public_names=True) as service:
         service.given(*[event for name in FILES for event in events(name)])
         signed_once(location, tmp_path_factory.mktemp("key"))
-        with (
-            listening(service) as (host, port), sync_playwright() as playwright,
-            Connection.connect(server.owner_dsn, autocommit=True) as superuser,
-        ):  # fmt: skip
-            superuser.execute(f"set search_path to {location.schema}, {location.projections}".encode())
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-            yield Seen(service, f"http://{host}:{port}", browser, superuser)
-            browser.close()
+        with browsing(service, server) as seen:
+            yield seen
+
+
+@contextmanager
+def browsing(service: Service, server: Embedded) -> Iterator[Seen]:
+    """A browser beside the service, which listens; and who may change what nobody else may."""
+    with (
+        listening(service) as (host, port), sync_playwright() as playwright,
+        Connection.connect(server.owner_dsn, autocommit=True) as superuser,
+    ):  # fmt: skip
+        schemas = f"{service.location.schema}, {service.location.projections}"
+        superuser.execute(f"set search_path to {schemas}".encode())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield Seen(service, f"http://{host}:{port}", browser, superuser)
+        browser.close()
 
 
 @contextmanager
@@ -87,6 +95,11 @@ def view(seen: Seen, **how: Any) -> Iterator[tuple[Page, list[str]]]:
         yield page, complaints
     finally:
         context.close()
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """What axe finds hard to use for some: which rule, and the element."""
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in Axe().run(page).response["violations"]]
 
 
 def sentence(page: Page) -> str:
@@ -117,9 +130,7 @@ def test_no_page_is_hard_to_use_for_some(seen: Seen, how: str) -> None:
             page.goto(seen.base + path)
             for one in page.locator("details").all():
                 one.evaluate("one => one.open = true")
-            found = Axe().run(page)
-            told = [(one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]]
-            assert told == [], path
+            assert violations(page) == [], path
 
 
 def test_the_clock_is_moved_by_keys_alone(seen: Seen) -> None:

@@ -5,16 +5,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.minimal import OPENERS
-from tests.service import ADMIN_KEY, listening, running
-from tests.test_browser import CHROMIUM, QUIET, VIEWS, Seen, pytestmark, view
+from tests.service import ADMIN_KEY, running
+from tests.test_browser import VIEWS, Seen, browsing, pytestmark, view, violations
 
 __all__ = ["pytestmark"]
 TALKS = event("meeting.held", "meeting:talks", "2024", title="Talks", participants=[{"person": "A. Canary"}])
@@ -31,13 +30,8 @@ def seen(server: Embedded) -> Iterator[Seen]:
     migrate(server.owner_dsn, location)
     with running(location) as service:
         service.given(THX, USA, INDIA, INDUS_X, OPENERS["agreement"], TALKS)
-        with (
-            listening(service) as (host, port), sync_playwright() as playwright,
-            Connection.connect(server.owner_dsn, autocommit=True) as superuser,
-        ):  # fmt: skip
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-            yield Seen(service, f"http://{host}:{port}", browser, superuser)
-            browser.close()
+        with browsing(service, server) as seen:
+            yield seen
 
 
 @contextmanager
@@ -76,10 +70,6 @@ def test_no_form_is_hard_to_use_for_some(seen: Seen, how: str) -> None:
         assert violations(page) == []
         previewed(page, seen)
         assert violations(page) == []
-
-
-def violations(page: Page) -> list[tuple[str, str]]:
-    return [(one["id"], one["nodes"][0]["html"][:200]) for one in Axe().run(page).response["violations"]]
 
 
 def wrong(page: Page, seen: Seen) -> None:
