@@ -154,7 +154,7 @@ class Page:
         context: RequestContext = request.scope["context"]
         assert context.looked_up is not None
         self.watermarks = context.looked_up.watermarks
-        found = [Stop(*row) for row in stops(reads, subject, STOPS) if row[0] >= since]
+        found = [Stop(*row) for row in stops(reads, subject, STOPS) if row[0] >= since] if moves else []
         given = dict(request.query_params)
         path = request.scope["path"]
         self.clock = Clock(

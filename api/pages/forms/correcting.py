@@ -115,7 +115,7 @@ def which(query: Annotated[WhichQuery, Query()]) -> Response:
 def choose(request: Request, reads: TheQueries, holder: Editor, position: EntryNumber) -> Response:
     """What can be done to an entry."""
     target = find(reads, position)
-    page = Page(request, reads, reads.basis(Asked()))
+    page = Page(request, reads, reads.basis(Asked()), moves=False)
     shown = to_json({"event": event_of(target.line)}).decode()
     acts = [(act, f"entry.{act}") for act in target.acts]
     html = page.html("correct.html", shown, position=position, acts=acts, formats=())

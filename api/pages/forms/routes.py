@@ -84,7 +84,7 @@ Given = Annotated[list[tuple[str, str]], Depends(form_of_editor)]
 @router.get("/append")
 def choose(request: Request, reads: TheQueries, holder: Editor, query: Annotated[AboutQuery, Query()]) -> Response:
     """Which fact: each kind's, in the order of its life; of one stream those of its kind, first what fits its status."""
-    page = Page(request, reads, reads.basis(Asked()))
+    page = Page(request, reads, reads.basis(Asked()), moves=False)
     status = status_of(reads, Subject(query.subject)) if query.subject else None
     groups = by_status(Subject(query.subject), status) if query.subject else BY_KIND
     shown = to_json({"subject": query.subject, "status": status}).decode()
@@ -214,7 +214,7 @@ async def check(request: Request, holder: Holder, filling: Filling) -> Response:
 
 def form_page(request: Request, reads: Queries, filling: Filling, status: int = 200, notice: str = "") -> Response:
     """The form, with what was filled in and what is wrong with it."""
-    page = Page(request, reads, reads.basis(Asked()))
+    page = Page(request, reads, reads.basis(Asked()), moves=False)
     shown = to_json({"event": filling.event, "changed": filling.changed}).decode()
     lists = {kinds: known(reads, kinds) for kinds in sorted(kinds_in(filling.sections))}
     html = page.html(
@@ -262,7 +262,7 @@ def preview_page(request: Request, reads: Queries, filling: Filling, preview: Pr
     answer, subject = preview.answers[0], Subject(preview.answers[0].subject)
     filling = replace(filling, seen=f"{subject} {preview.before[subject].version}")
     body = {"event": filling.event, "changes": [one._asdict() for one in changed(from_json(states))]}
-    page = Page(request, reads, reads.basis(Asked()))
+    page = Page(request, reads, reads.basis(Asked()), moves=False)
     hidden = [*flat(filling.event), ("key", filling.key), ("seen", filling.seen)]
     html = page.html(
         "append_preview.html", to_json(body).decode(), filling=filling, answer=answer, hidden=hidden, missed=missed,
