@@ -21,6 +21,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import SQL as SERVICE
 from ledger.writing.draft import read_body
 from projections.changes import Fold
+from projections.feed import ALL, conditions
+from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, list_query
 from projections.rebuild import rebuild
 from projections.registry import PROJECTIONS
@@ -397,9 +399,13 @@ def test_a_list_by_status_visits_those_that_had_it(filled: Connection, filters: 
 @pytest.mark.parametrize("name", ["timeline", "history", "log", "related", "unverified", "retracted", "recorded_at"])
 def test_no_read_scans_a_whole_table(filled: Connection, name: str) -> None:
     """Every other read finds what it needs by an index, however long the log is."""
-    query = SQL[name].format(held=SQL["held"]) if name == "related" else SQL[name]
+    wanted, _ = conditions(ALL)
+    parts = {"held": SQL["held"], "wanted": wanted, "direction": "asc"}
+    query = (
+        FEED["log"].format(**parts) if name == "log" else SQL[name].format(**parts) if name == "related" else SQL[name]
+    )
     given = {
-        "subject": "initiative:programme-3", "kinds": ["agreement", "meeting"], "positions": [1, 2], "position": 7,
+        "subject": "initiative:programme-3", "kinds": ["agreement", "meeting"], "positions": [1, 2], "position": 7, "upto": 10**6,
         "retracted": ["source:report-001"], "limit": 50, "after": 100, "type": None,
         "after_day": None, "after_rank": None, "after_root": None, **NOW,
     }  # fmt: skip

@@ -54,9 +54,9 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
 NOTHING_OF_THE_LOG = {
     "demo.demo", "serving.serve", "operating.follow", "operating.rebuild", "operating.status", "database.migrate_",
     "log.init", "log.key", "log.rotate", "log.export", "log.recover", "log.resume", "witness.init", "witness.serve",
-    "vocabulary.new", "vocabulary.vocabulary",
+    "vocabulary.new", "vocabulary.vocabulary", "mcp.mcp",
 }  # fmt: skip
-"""Commands that print names and numbers of their own alone."""
+"""Commands that print names and numbers of their own alone, or speak a protocol."""
 
 
 @pytest.fixture

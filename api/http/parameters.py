@@ -18,7 +18,6 @@ from pydantic import (
     create_model,
 )
 
-from api.http.negotiation import ONE
 from api.http.times import Day, End, Moment, Time
 from ledger.errors import Fault, Invalid, RolledBack, did_you_mean
 from ledger.vocabulary.codes import Area
@@ -33,6 +32,9 @@ from projections.listing import SORTS, Filters
 from projections.queries import Chosen
 
 MAX_PAGE = 1_000
+ONE = re.compile(r'(?s)(?:[^,"]|"(?:[^"\\]|\\.?)*+"?)++')
+"""One of a header's list: a comma in quotes parts nothing. A quote that is not closed takes in all that follows, so that each
+character is looked at once."""
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 BARE = re.compile(r"[!#-~][!-~]*")
 IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')

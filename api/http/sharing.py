@@ -1,7 +1,7 @@
 """What pages of other sites may read (CORS): all that everybody may, and nothing by whose key it comes; and what OPTIONS is told."""
 
-from fastapi import FastAPI
-from fastapi.responses import Response
+from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
@@ -30,7 +30,7 @@ def shared(headers: list[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes
     return headers if is_private or media_type.startswith(b"text/html") else [*headers, ORIGIN, EXPOSED]
 
 
-def methods_of(app: FastAPI, scope: Scope) -> list[str]:
+def methods_of(app: Starlette, scope: Scope) -> list[str]:
     """Every method that the path has; none where there is no such path."""
     found = [one for one in METHODS if any(_has(route, dict(scope, method=one)) for route in app.router.routes)]
     return [*found, *["HEAD"] * ("GET" in found), "OPTIONS"] if found else []
@@ -40,7 +40,7 @@ def _has(route: BaseRoute, scope: Scope) -> bool:
     return route.matches(scope)[0] is Match.FULL and (scope["method"] == "GET" or not isinstance(route, Mount))
 
 
-def on_options(app: FastAPI, scope: Scope, *, public: bool) -> Response:
+def on_options(app: Starlette, scope: Scope, *, public: bool) -> Response:
     """What may be done at an address; and what pages of other sites may do there, where reads are ``public``. Raises NotFound."""
     methods = methods_of(app, scope)
     if not methods:
