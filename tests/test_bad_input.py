@@ -545,6 +545,7 @@ PLACES: list[tuple[str, list[Any]]] = [
         [], [1, 2], ["", ""], ["", "milestone:\0"], ["\0", "milestone:m0"], ["2024-02-30", "milestone:m0"],
         ["", "milestone:m0", ""], [None, None], [["x"], "milestone:m0"], ["now", "milestone:m0"])),
     ("id", ["2024-11-30", "milestone:m0"]), ("due", ["", "milestone:m0"]), ("due", ["-infinity", "milestone:m0"]),
+    *((sort, ["m\0", "milestone:m0"]) for sort in ("name", "-name")),
 ]  # fmt: skip
 
 
@@ -581,6 +582,17 @@ def test_a_tampered_cursor_is_422(pages: Service) -> None:
     ):
         response = pages.get("/v1/milestones/m0/timeline", limit=1, cursor=tampered(cursor, after=location))
         assert pointers_of(response) == ["cursor"], location
+
+
+def test_no_cursor_holds_what_no_row_does(pages: Service) -> None:
+    """A NUL in the place of a list that is none of one kind: of what is due, and of what is odd."""
+    for path, location in (
+        ("/v1/due", ["milestone:m0", "\0", "2024-11-30"]),
+        ("/v1/anomalies", ["milestone:m0", "\0"]),
+    ):
+        cursor = pages.get(path, limit=1).json()["next"]
+        assert pages.get(path, limit=1, cursor=cursor).status_code == 200
+        assert pointers_of(pages.get(path, limit=1, cursor=tampered(cursor, after=location))) == ["cursor"]
 
 
 # --- as it comes over the wire

@@ -47,6 +47,8 @@ Code = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,49}$")]
 Ref = Annotated[str, Field(pattern=Subject.pattern())]
 Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTABLE}*$")]
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+Stored = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""A text as the database may hold it."""
 
 
 def one_of(codes: Iterable[str], whose: str, where: str = "", what: str = "code") -> Any:

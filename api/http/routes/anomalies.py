@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import Paged, Ref, next_cursor, resume
+from api.http.parameters import Paged, Ref, Stored, next_cursor, resume
 from api.http.routes.states import page_of
 from projections.flags.queries import flagged
 
-PLACE = TypeAdapter(tuple[Ref, str])
+PLACE = TypeAdapter(tuple[Ref, Stored])
 OF = "anomalies"
 router = APIRouter(tags=["anomalies"], route_class=Patient)
 

@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, epoch_of
 from api.http.documents import due_json
-from api.http.parameters import DueQuery, Ref, next_cursor, resume
+from api.http.parameters import DueQuery, Ref, Stored, next_cursor, resume
 from api.http.routes.states import page_of
 from projections.due.queries import DueItem, due
 
-PLACE = TypeAdapter(tuple[Ref, str, date])
+PLACE = TypeAdapter(tuple[Ref, Stored, date])
 router = APIRouter(tags=["due"], route_class=Patient)
 
 

@@ -22,6 +22,7 @@ from api.http.parameters import (
     ListQuery,
     Paged,
     Ref,
+    Stored,
     next_cursor,
     resume,
 )
@@ -40,7 +41,7 @@ UP: TypeAdapter[Any] = TypeAdapter(tuple[Literal["infinity"] | date, Ref])
 DOWN: TypeAdapter[Any] = TypeAdapter(tuple[Literal["-infinity"] | date, Ref])
 LIST_PLACES: dict[str, TypeAdapter[Any]] = {
     "id": TypeAdapter(tuple[Literal[""], Ref]),
-    "name": TypeAdapter(tuple[Annotated[str, Field(max_length=NAME_LENGTH)], Ref]),
+    "name": TypeAdapter(tuple[Annotated[Stored, Field(max_length=NAME_LENGTH)], Ref]),
     "date": UP,
     "-date": DOWN,
     "recorded": TypeAdapter(tuple[Count, Ref]),
