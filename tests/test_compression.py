@@ -136,6 +136,22 @@ def test_what_is_kept_is_kept_as_it_was_sent(seeded: Service, monkeypatch: pytes
     assert [one.body for one in served] == list(first.values())
 
 
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_what_a_reader_had_already_is_compressed_once_for_all_others(
+    seeded: Service, coding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody was sent the body first, as the first to ask had it already."""
+    path, made = "/v1/initiatives/indus-x", list[str]()
+    tag = sent(seeded, path, "identity")[0].headers["etag"]
+    known = seeded.client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": tag})
+    assert known.status_code == 304
+    begin = CODINGS[coding]
+    monkeypatch.setitem(CODINGS, coding, lambda: made.append(coding) or begin())
+    bodies = [sent(seeded, path, coding)[1] for _ in range(3)]
+    assert len({*bodies}) == 1
+    assert made == [coding]
+
+
 def test_what_is_small_or_compressed_already_goes_out_as_it_is(service: Service) -> None:
     """A problem, an empty list and hashes have no coding."""
     for path in ("/v1/parties/nobody", "/v1/parties", "/v1/events"):

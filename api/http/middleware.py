@@ -15,7 +15,7 @@ from api.http.addresses import data_of, offered
 from api.http.compression import Compressing, coding_of, varying
 from api.http.dependencies import AppState, admit
 from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
-from api.http.response_cache import RequestContext, cache_key
+from api.http.response_cache import CachedResponse, RequestContext, cache_key
 from api.http.sessions import is_cross_site
 from api.http.sharing import on_options, shared
 from ledger.errors import Denied, NotFound, Unavailable
@@ -167,7 +167,10 @@ class Middleware:
             scope["context"].in_session = True
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        """In a session pages show whose it is: nothing that was kept is given, and nothing is kept."""
+        """In a session pages show whose it is: nothing that was kept is given, and nothing is kept.
+
+        What was kept when its reader had it already is not compressed: it is kept again as it is sent first.
+        """
         try:
             scope = _as_wanted(scope, headers)
         except NotAcceptable as error:
@@ -175,14 +178,17 @@ class Middleware:
             return
         coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
         asked, context = cache_key(scope, headers.get(b"accept", b""), coding), scope["context"]
+        cached: CachedResponse | None = None
         if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):
-            cached = self.app_state.cache.fresh(asked, context.looked_up, sees_names=context.sees_names)
-            if cached:
-                await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
-                return
-        # A copy: the server leaves the body out because it still knows that HEAD was asked for.
-        await self.app(dict(scope, method="GET"), receive, send)
-        if context.cached and not context.in_session:
+            context.cached = cached = self.app_state.cache.fresh(
+                asked, context.looked_up, sees_names=context.sees_names
+            )
+        if cached:
+            await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
+        else:
+            # A copy: the server leaves the body out because it still knows that HEAD was asked for.
+            await self.app(dict(scope, method="GET"), receive, send)
+        if context.cached and context.cached is not cached and not context.in_session:
             self.app_state.cache.keep((asked, context.cached.sees_names), context.cached)
 
     async def _admitted(self, headers: Headers, context: RequestContext) -> bool:
