@@ -117,6 +117,19 @@ def test_a_schema_is_named_at_the_address_of_the_service(
     ]
 
 
+def test_an_address_that_ends_like_that_of_the_schemas_is_read(
+    location: LedgerLocation, pool: Pool, given: Given
+) -> None:
+    """Which schema an entry has is told by the end of its ``dataschema``, whatever the address before it is."""
+    given(SIGNED)
+    named = {**event("agreement.described", SIGNED["subject"], description="Read"), "id": str(uuid4())}
+    first = []
+    for _ in range(2):  # the second has to read what the first one wrote
+        with Ledger(location, pool, address="https://ledger.example.org/v1/event-types") as odd:
+            first += again(odd, named)
+    assert [one.repeated for one in first] == [False, True]
+
+
 def test_an_id_that_stands_for_something_else_is_refused(given: Given, reader: Connection) -> None:
     """The same id with other content, another person, subject or order of the same request is refused by name."""
     entry_id = str(uuid4())

@@ -216,7 +216,7 @@ SCHEMAS = "/v1/event-types/"
 
 def schema_of(dataschema: str) -> str:
     """The path by which a schema is known, whatever the address of the service was that recorded something in it."""
-    return dataschema[max(dataschema.find(SCHEMAS), 0) :]
+    return dataschema[max(dataschema.rfind(SCHEMAS), 0) :]
 
 
 class Fact(Part):
