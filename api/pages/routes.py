@@ -24,7 +24,7 @@ from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
 from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
-from api.pages.supported import support
+from api.pages.supported import reasons_of, support
 from api.pages.timeline.facts import marks_of
 from api.pages.timeline.given import subjects_of
 from api.pages.timeline.marks import Drawing
@@ -266,14 +266,6 @@ def fields_of(state: dict[str, Any]) -> list[str]:
     """What a state says of its subject, but for the streams that belong to it."""
     related = {plural_of(one) for one in KINDS[Subject(state["subject"]).kind].related}
     return [name for name in state if name not in ABOUT_THE_ROW | related]
-
-
-def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
-    """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
-    found: dict[str, set[int]] = {}
-    for name, positions in state["provenance"].items():
-        found.setdefault(name.partition("/")[0], set()).update(positions)
-    return {field: sorted(positions) for field, positions in found.items()}
 
 
 def _support(reads: Queries, source: Subject, basis: Basis) -> dict[str, Any]:
