@@ -154,7 +154,7 @@ def _subject_routes(kind: str) -> APIRouter:
         whole, basis = reads.find(subject, query.asked())
         if whole is None:
             return _not_yet(request, reads, subject, basis)
-        body = whole_json(whole, basis).decode()
+        body = whole_json(whole, basis)
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
         if kind == SOURCE.name:
