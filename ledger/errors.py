@@ -23,6 +23,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+MAX_FAULTS = 100
+
 
 def in_words(error: OSError) -> str:
     """What the system has refused, for people: with which file, and why. Its number is left out."""
@@ -58,6 +60,12 @@ class Invalid(LedgerError):
     def at(self, prefix: str) -> "Invalid":
         """The same error, for input that stands below ``prefix``."""
         return type(self)(str(self), [fault._replace(pointer=prefix + fault.pointer) for fault in self.faults])
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raises Invalid if there are any: it names the first, and has MAX_FAULTS of them at most."""
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
 
 
 class TooLarge(Invalid):
