@@ -13,10 +13,11 @@
     ├── NotYet           the projections have not seen what the reader asks to see
     ├── Unreadable       an entry is there that this version of the code does not know what to make of
     ├── Unavailable      the database cannot do it now, or the outcome is not known; try again with the same ids
+    │   └── TakesTooLong it takes too long to decide: fewer events in a request may be decided in time
     ├── NotAsSigned      the log is not what was signed: it was put back, or altered
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
-HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
+HTTP knows them as problem documents (``api.http.problems``), the command line as one line and an exit code.
 """
 
 from collections.abc import Iterable, Sequence
