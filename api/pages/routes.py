@@ -322,13 +322,13 @@ def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, 
 
 def _log_page(reads: Queries, asked: Asked, wanted: Wanted, first: int | None) -> LogPage:
     """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
-    before = Chosen(upto=first - 1, wanted=wanted) if first else Chosen(wanted=wanted)
-    last, _ = reads.log(asked, before, 2 * PAGE, back=True)
     if first is None:
+        last, _ = reads.log(asked, Chosen(wanted=wanted), 2 * PAGE, back=True)
         shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
     else:
+        earlier, _ = reads.log(asked, Chosen(upto=first - 1, wanted=wanted), PAGE, back=True)
         found, _ = reads.log(asked, Chosen(first - 1, wanted=wanted), PAGE + 1)
-        shown, earlier, after = found[:PAGE], last[:PAGE], found[PAGE][0] if len(found) > PAGE else None
+        shown, after = found[:PAGE], found[PAGE][0] if len(found) > PAGE else None
     return shown, earlier[-1][0] if earlier else None, after
 
 
