@@ -13,15 +13,18 @@
     ├── NotYet           the projections have not seen what the reader asks to see
     ├── Unreadable       an entry is there that this version of the code does not know what to make of
     ├── Unavailable      the database cannot do it now, or the outcome is not known; try again with the same ids
+    │   └── TakesTooLong it takes too long to decide: fewer events in a request may be decided in time
     ├── NotAsSigned      the log is not what was signed: it was put back, or altered
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
-HTTP knows them as problem documents (``api.problems``), the command line as one line and an exit code.
+HTTP knows them as problem documents (``api.http.problems``), the command line as one line and an exit code.
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
+
+MAX_FAULTS = 100
 
 
 def in_words(error: OSError) -> str:
@@ -58,6 +61,12 @@ class Invalid(LedgerError):
     def at(self, prefix: str) -> "Invalid":
         """The same error, for input that stands below ``prefix``."""
         return type(self)(str(self), [fault._replace(pointer=prefix + fault.pointer) for fault in self.faults])
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raises Invalid if there are any: it names the first, and has MAX_FAULTS of them at most."""
+    if faults:
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
 
 
 class TooLarge(Invalid):

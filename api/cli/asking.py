@@ -108,7 +108,7 @@ class Local:
     def diff(self, subject: Subject, given: Given) -> Document:
         changes, first, last = diff(self.reads, subject, read_query(DiffQuery, given).sides())
         found = {"changes": [one._asdict() for one in changes], "from": first._asdict(), "to": last._asdict()}
-        return _document(self._named(to_json(found)))
+        return _document(self._named(to_json(found).decode()))
 
     def pages(self, kind: str, given: Given) -> Iterator[Document]:
         query: ListQuery = read_query(LIST_QUERIES[kind], given)
@@ -116,13 +116,13 @@ class Local:
         while True:
             shown, after, basis = self.reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
             page = f'{{"items":{array_json(shown)},"basis":{to_json(basis._asdict()).decode()}}}'
-            yield _document(self._named(page.encode()))
+            yield _document(self._named(page))
             if after is None:
                 return
             asked = replace(asked, known_at=Position(basis.known_at), valid_at=basis.valid_at, final=basis.final)
 
-    def _named(self, document: bytes) -> str:
-        return with_names(document.decode(), self.reads.connection)
+    def _named(self, document: str) -> str:
+        return with_names(document, self.reads.connection)
 
 
 class Remote:

@@ -7,6 +7,7 @@ become the same bytes: neither coding notes a time. ETags are weak, so one stand
 import sys
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from fastapi.concurrency import run_in_threadpool
@@ -64,6 +65,7 @@ def _fed(compressor: Compressor, data: bytes, *, last: bool) -> bytes:
     return compressor.compress(data) + (compressor.flush() if last else b"")
 
 
+@lru_cache(100)
 def coding_of(accept_encoding: str) -> str | None:
     """The coding that is wanted most; of those that are wanted alike, the first of ours. None: as it is."""
     weights = dict(map(_weight, accept_encoding.lower().split(",")))

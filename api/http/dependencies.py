@@ -2,7 +2,7 @@
 
 from asyncio import get_running_loop
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_
 from api.http.sessions import Sessions
 from api.http.streams import Streams
 from ledger.database.connection import LedgerLocation
-from ledger.errors import Fault, Invalid, Unavailable, did_you_mean
+from ledger.errors import MAX_FAULTS, Fault, Invalid, Unavailable, did_you_mean, refuse
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections import people
@@ -36,7 +36,6 @@ MAX_BODY_BYTES = 2**20
 TWICE = "it is given more than once"
 BEGINS = b'{"commitment":"'
 FEW_PATHS = 3
-MAX_FAULTS = 100
 SINGLE = {name.lower().encode(): name for name in ("Authorization", "Content-Type", "Request-Id")}
 SINGLE_OF_APPENDS = SINGLE | {name.lower().encode(): name for name in ("Idempotency-Key", "If-Match", "If-None-Match")}
 """Headers of which one value is read, by what they are called on the wire."""
@@ -136,7 +135,7 @@ def _check_headers(request: Request) -> None:
     names = [name for name, _ in request.scope["headers"]]
     if len(names) > len({*names}):
         single = SINGLE if request.method == "GET" else SINGLE_OF_APPENDS
-        _refuse([Fault(single[name], TWICE, "repeated") for name in single if names.count(name) > 1])
+        refuse([Fault(single[name], TWICE, "repeated") for name in single if names.count(name) > 1])
 
 
 def _check_query(request: Request, known: set[str]) -> None:
@@ -151,7 +150,7 @@ def _check_query(request: Request, known: set[str]) -> None:
         )
         for name in unknown
     ]
-    _refuse(faults + [Fault(name, TWICE, "repeated") for name in given if given[name] > 1])
+    refuse(faults + [Fault(name, TWICE, "repeated") for name in given if given[name] > 1])
 
 
 def parameters_of(request: Request, path: str, method: str) -> set[str]:
@@ -165,12 +164,6 @@ def _elsewhere(request: Request, name: str) -> str:
     known = [one for one in request.app.openapi()["paths"].items() if one[0].startswith("/v1/")]
     paths = [path for path, methods in known for method in methods if name in parameters_of(request, path, method)]
     return f": it is one of {' and '.join(paths)}" if 0 < len(paths) <= FEW_PATHS else ""
-
-
-def _refuse(faults: Sequence[Fault]) -> None:
-    """Raises Invalid, if there are any."""
-    if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
 
 
 def listed(request: Request, name: str) -> str:

@@ -32,9 +32,9 @@ def shown_json(shown: StateRow) -> str:
     return f'{head}"version":{shown.version},{shown.doc[1:-1]},"unverified":{to_json(shown.unverified).decode()}}}'
 
 
-def whole_json(whole: StateView, basis: Basis) -> bytes:
+def whole_json(whole: StateView, basis: Basis) -> str:
     related = "".join(f',"{plural_of(kind)}":{array_json(group)}' for kind, group in whole.related.items())
-    return f'{shown_json(whole.state)[:-1]}{related},"basis":{basis_json(basis)}}}'.encode()
+    return f'{shown_json(whole.state)[:-1]}{related},"basis":{basis_json(basis)}}}'
 
 
 def array_json(group: Sequence[StateRow]) -> str:

@@ -143,7 +143,7 @@ class Middleware:
                 return
             self._sign_in(scope, headers)
             if body is None:
-                await self._read(scope, headers, receive, answer.send)
+                await self._read(scope, headers, coding, receive, answer.send)
             else:
                 await self.app(scope, body.receive, answer.send)
         except CancelledError:  # the server stops, and waits no longer
@@ -166,7 +166,7 @@ class Middleware:
             scope["headers"] = [*scope["headers"], (b"authorization", headers[b"authorization"])]
             scope["context"].in_session = True
 
-    async def _read(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _read(self, scope: Scope, headers: Headers, coding: str | None, receive: Receive, send: Send) -> None:
         """In a session pages show whose it is: nothing that was kept is given, and nothing is kept.
 
         What was kept when its reader had it already is not compressed: it is kept again as it is sent first.
@@ -176,7 +176,6 @@ class Middleware:
         except NotAcceptable as error:
             await on_ledger_error(Request(scope), error)(scope, receive, send)
             return
-        coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
         asked, context = cache_key(scope, headers.get(b"accept", b""), coding), scope["context"]
         cached: CachedResponse | None = None
         if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):

@@ -95,7 +95,7 @@ class Local:
 @asynccontextmanager
 async def local(settings: Settings, location: LedgerLocation) -> AsyncIterator[Asked]:
     """Whoever has the database may read; who sees names of persons is for the settings, and for the key in LEDGER_KEY."""
-    from api.app import build  # here, as who asks a service has no use for it
+    from api.app import build  # here, as who asks a service has no use for the application
 
     service = build(settings.model_copy(update={"public_reads": True, "admin_key": None}), location)
     transport = ASGITransport(service, raise_app_exceptions=False)

@@ -31,7 +31,7 @@ from api.http.problems import INTERNAL, told
 from api.mcp.asking import Asked, Declined, problem_of
 from api.mcp.lines import lines
 from api.mcp.tools import TOOLS, Told, Tool
-from ledger.errors import Fault, Invalid, LedgerError, did_you_mean
+from ledger.errors import Fault, LedgerError, did_you_mean, refuse
 
 MAX_TEXT = 2_000
 """Characters of an argument: a cursor, the longest of them, has at most half as many."""
@@ -148,8 +148,7 @@ def _given(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, str]:
         for name in given
         if len(given[name]) > MAX_TEXT
     ]
-    if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:100])
+    refuse(faults)
     return given
 
 

@@ -24,7 +24,7 @@ from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
 from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
-from api.pages.supported import support
+from api.pages.supported import reasons_of, support
 from api.pages.timeline.facts import marks_of
 from api.pages.timeline.given import subjects_of
 from api.pages.timeline.marks import Drawing
@@ -154,7 +154,7 @@ def _subject_routes(kind: str) -> APIRouter:
         whole, basis = reads.find(subject, query.asked())
         if whole is None:
             return _not_yet(request, reads, subject, basis)
-        body = whole_json(whole, basis).decode()
+        body = whole_json(whole, basis)
         document = from_json(body)
         names = [plural_of(one) for one in KINDS[kind].related]
         if kind == SOURCE.name:
@@ -268,14 +268,6 @@ def fields_of(state: dict[str, Any]) -> list[str]:
     return [name for name in state if name not in ABOUT_THE_ROW | related]
 
 
-def reasons_of(state: dict[str, Any]) -> dict[str, list[int]]:
-    """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
-    found: dict[str, set[int]] = {}
-    for name, positions in state["provenance"].items():
-        found.setdefault(name.partition("/")[0], set()).update(positions)
-    return {field: sorted(positions) for field, positions in found.items()}
-
-
 def _support(reads: Queries, source: Subject, basis: Basis) -> dict[str, Any]:
     """What stands on a source: of the first ``DRAWN_FACTS`` of the entries that mention it."""
     lines, states = citing(reads, source, basis, DRAWN_FACTS)
@@ -330,13 +322,13 @@ def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, 
 
 def _log_page(reads: Queries, asked: Asked, wanted: Wanted, first: int | None) -> LogPage:
     """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
-    before = Chosen(upto=first - 1, wanted=wanted) if first else Chosen(wanted=wanted)
-    last, _ = reads.log(asked, before, 2 * PAGE, back=True)
     if first is None:
+        last, _ = reads.log(asked, Chosen(wanted=wanted), 2 * PAGE, back=True)
         shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
     else:
+        earlier, _ = reads.log(asked, Chosen(upto=first - 1, wanted=wanted), PAGE, back=True)
         found, _ = reads.log(asked, Chosen(first - 1, wanted=wanted), PAGE + 1)
-        shown, earlier, after = found[:PAGE], last[:PAGE], found[PAGE][0] if len(found) > PAGE else None
+        shown, after = found[:PAGE], found[PAGE][0] if len(found) > PAGE else None
     return shown, earlier[-1][0] if earlier else None, after
 
 

@@ -37,15 +37,20 @@ def citations(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def reasons_of(state: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The entries that each field of a state rests on; with those of its parts, such as ``dates/consented``, which follow from others."""
+    found: dict[str, set[int]] = {}
+    for name, positions in state["provenance"].items():
+        found.setdefault(name.partition("/")[0], set()).update(positions)
+    return {field: sorted(positions) for field, positions in found.items()}
+
+
 def _fields(state: Mapping[str, Any], cited: Set[int], alone: Set[int]) -> Iterator[dict[str, Any]]:
     """Each field that such an entry has set: whether all that says so cites this source alone, and whether others differ."""
-    by_field: dict[str, set[int]] = {}
-    for name, positions in state["provenance"].items():
-        by_field.setdefault(name.partition("/")[0], set()).update(positions)
     differing = {name.partition("/")[0] for name in state["alternatives"]}
-    for name, said_by in by_field.items():
-        if said_by & cited:
-            yield {"name": name, "alone": said_by <= alone, "differs": name in differing}
+    for name, said_by in reasons_of(state).items():
+        if not cited.isdisjoint(said_by):
+            yield {"name": name, "alone": alone >= {*said_by}, "differs": name in differing}
 
 
 def _place(one: Mapping[str, Any]) -> tuple[Any, ...]:

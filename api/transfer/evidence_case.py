@@ -88,7 +88,7 @@ def gather(reads: Queries, subject: Subject, asked: Asked, *, with_names: bool) 
     signed = proofs.covering(basis.known_at).checkpoint
     basis = basis._replace(checkpoint={"size": signed.size, "root": b64encode(signed.root).decode()})
     lines = concerned(reads, whole, basis)
-    state = whole_json(whole, basis).decode()
+    state = whole_json(whole, basis)
     return Case(
         show(state, _told(reads, places(state), names=False)),
         basis,

@@ -18,7 +18,7 @@ DATES = {"edtf": "date such as 2024-09-25, 2024-09, 2024 or 2024-09-25/2024-09-2
 OBJECT = "fields of their own"
 FOR_THE_LEDGER = "dataschema"
 """A field that the ledger fills in."""
-STANDARDS: dict[str, dict[Any, str]] = {"Area": {**AREA_STANDARDS}}
+STANDARDS: dict[str, dict[Any, str]] = {"Area": AREA_STANDARDS}
 """Where single codes of a list are taken from."""
 LARGEST = 10**9
 """A bound above this is the storage's, and told to nobody."""

@@ -8,7 +8,7 @@ from jiter import from_json
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from ledger.errors import Fault, Invalid, did_you_mean
+from ledger.errors import MAX_FAULTS, Fault, Invalid, did_you_mean, refuse
 from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
 from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root, Target, ValueErased
@@ -32,7 +32,6 @@ from ledger.vocabulary.registry import FACTS
 from ledger.writing.json_fields import escaped, repeated_fields
 
 MAX_EVENTS = 1_000
-MAX_FAULTS = 100
 
 Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 """A CloudEvents attribute from outside: one line of visible characters."""
@@ -130,8 +129,7 @@ def _read_all(events: Sequence[Any]) -> list[Draft]:
             drafts.append(read_draft(event))
         except Invalid as error:
             faults += error.at(f"/events/{number}").faults
-    if faults:
-        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults[:MAX_FAULTS])
+    refuse(faults)
     return drafts
 
 

@@ -104,7 +104,7 @@ def _routes(kind: str) -> APIRouter:
         """The whole state, with everything that belongs to it, on a day, as known at a position; or those ``fields`` of it."""
         asked = query.asked()
         whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
-        body, version = only(whole_json(whole, basis).decode(), query.fields, "basis"), whole.state.version
+        body, version = only(whole_json(whole, basis), query.fields, "basis"), whole.state.version
         tag, position = digest_of(whole.digest, query.fields) if query.fields else whole.digest, basis.known_at
         return answer(request, body.encode(), position, tag, version=version, pinned=asked.pinned, final=basis.final)
 
