@@ -13,7 +13,7 @@ select position, recorded_at, type, stream
  order by position
 
 -- name: stops_of
--- The last entries of a stream, and of those that ever belonged to it.
+-- The last entries of a stream, and of those that ever belonged to it, from its own first one on.
 select *
   from (
         select position, recorded_at, type, stream
@@ -35,6 +35,7 @@ select *
          order by position desc
          limit %(limit)s
        ) as last
+ where position >= (select position from entries where stream = %(subject)s and version = 1)
  order by position
 
 -- name: entries_at

@@ -21,7 +21,7 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import SEED
 from tests.ledgers import subjects
-from tests.service import Service, running
+from tests.service import Service, problem_of, running
 
 pytest_plugins = ["tests.ledgers", "tests.service"]
 
@@ -295,6 +295,28 @@ def test_pages_are_shown_as_of_the_first_and_the_last_of_days(service: Service, 
     for path in (*WHOLE, "/calendar"):
         if path != "/diff?from=1":
             page(service, f"{path}{'&' if '?' in path else '?'}valid_at={day}")
+
+
+def test_no_stop_of_a_subject_comes_before_it(service: Service) -> None:
+    """What was recorded of others that refer to it, before anything was recorded of itself, is no stop: there was no page yet."""
+    of = {"initiatives": ["initiative:indus-x"]}
+    service.given(THX, event("meeting.held", "meeting:m", "2024-02-01", title="M", **of), INDUS_X)
+    service.given(event("meeting.described", "meeting:m", description="Of steel"))
+    for path in ("", "/history", "/why", "/why/name"):
+        at = f"/initiatives/indus-x{path}"
+        stops = {int(one) for one in re.findall(r'href="[^"]*known_at=(\d+)"', page(service, at))}
+        assert 3 in stops
+        assert 2 not in stops
+        for stop in stops:
+            page(service, at, known_at=stop)
+
+
+def test_the_whole_ledger_is_not_compared_between_days(service: Service) -> None:
+    """No entry tells which subjects differ then: days are refused, where they stand, and not said to differ in nothing."""
+    service.given(THX, INDUS_X)
+    days = {"from": "2024-01-01", "to": "2025-01-01"}
+    problem = problem_of(service.get("/diff", {"Accept": "application/problem+json"}, **days), 422)
+    assert [one["pointer"] for one in problem["errors"]] == ["from", "to"]
 
 
 # --- what is too much for a page

@@ -13,6 +13,7 @@ from api.http.documents import array_json
 from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume
 from api.http.routes import anomalies as anomalies_api
 from api.http.routes.due import PLACE
+from api.http.times import Moment
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
@@ -132,8 +133,10 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
 
 
 class WholeQuery(CompareQuery):
-    """And which subjects: those after one, by name."""
+    """Between positions or times: which subjects differ between two days no entry tells. And those after one, by name."""
 
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    to: Moment | None = None
     beyond: Ref | None = None
 
 
