@@ -146,7 +146,12 @@ def test_what_a_reader_had_already_is_compressed_once_for_all_others(
     known = seeded.client.get(path, headers={"Accept-Encoding": coding, "If-None-Match": tag})
     assert known.status_code == 304
     begin = CODINGS[coding]
-    monkeypatch.setitem(CODINGS, coding, lambda: made.append(coding) or begin())
+
+    def note() -> Compressor:
+        made.append(coding)
+        return begin()
+
+    monkeypatch.setitem(CODINGS, coding, note)
     bodies = [sent(seeded, path, coding)[1] for _ in range(3)]
     assert len({*bodies}) == 1
     assert made == [coding]
