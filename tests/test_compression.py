@@ -147,11 +147,11 @@ def test_what_a_reader_had_already_is_compressed_once_for_all_others(
     assert known.status_code == 304
     begin = CODINGS[coding]
 
-    def counted() -> Any:
+    def note() -> Compressor:
         made.append(coding)
         return begin()
 
-    monkeypatch.setitem(CODINGS, coding, counted)
+    monkeypatch.setitem(CODINGS, coding, note)
     bodies = [sent(seeded, path, coding)[1] for _ in range(3)]
     assert len({*bodies}) == 1
     assert made == [coding]

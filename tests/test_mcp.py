@@ -168,6 +168,7 @@ def test_lists_are_the_api_s(asking: Assistant, service: Service, subtests: pyte
     narrowed = [
         ("milestones", {"overdue": True, "sort": "-due"}),
         ("agreements", {"status": "in_force", "count": True}),
+        ("meetings", {"fields": "id,title,dates", "facets": True, "sort": "-date"}),
     ]
     for plural, filters in [(kind.plural, {}) for kind in KINDS.values()] + narrowed:
         with subtests.test(plural, filters=filters):
@@ -227,7 +228,8 @@ def test_every_answer_leads_to_its_page(asking: Assistant, service: Service) -> 
     for tool, arguments in (
         ("search", {"text": "indus"} | clocks), ("state", about | clocks), ("list", {"of": "meetings", "limit": 2} | clocks),
         ("history", about | clocks), ("diff", about | {"from": 40, "to": 120, "valid_at": "2024-06-01"}),
-        ("entry", {"entry": 40} | clocks), ("due", clocks), ("overdue", clocks),
+        ("entry", {"entry": 40} | clocks), ("due", clocks), ("overdue", clocks), ("state", about | clocks | {"fields": "name"}),
+        ("list", {"of": "meetings", "fields": "title"} | clocks),
     ):  # fmt: skip
         told = asking.told(tool, **arguments)
         assert told["permalink"].startswith("http://127.0.0.1:8000/")

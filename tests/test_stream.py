@@ -379,3 +379,19 @@ def test_no_more_streams_than_a_process_serves(service: Service, monkeypatch: py
             assert (refused.response.status, refused.response.headers["retry-after"]) == (503, "1")
             refused.connection.close()
         until(lambda: Client(address).response.status == 200)
+
+
+def test_a_stream_ends_with_its_connection_whatever_was_asked_behind_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the client has sent another request, which waits for the end of the stream (pipelining)."""
+    monkeypatch.setattr(streams, "MAX_STREAMS", 1)
+    monkeypatch.setattr(streams, "KEEP_ALIVE_S", 10 * TIMEOUT_S)
+    service.given(THX)
+    with listening(service) as address:
+        with socket.create_connection(address, timeout=TIMEOUT_S) as first:
+            first.sendall(
+                "".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n" for path in (STREAM, "/v1/health")).encode()
+            )
+            assert b" 200 " in first.recv(400)
+        until(lambda: Client(address).response.status == 200)

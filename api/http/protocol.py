@@ -6,7 +6,8 @@ from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
 from pydantic_core import to_json
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.problems import HEAD_TOO_LARGE, MEDIA_TYPE
 
@@ -31,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     headers_bytes = 0
     unfinished_bytes = 0
     is_refused = False
+    running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
@@ -39,6 +41,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
         self._goes_on()
+        if (
+            self.running is not None
+        ):  # uvicorn tells only the last request, which waits for this one where several came at once
+            self.running.disconnected = True
+            self.running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +93,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self.unfinished_bytes = 0
         self._head_is_there()
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         super().pause_writing()

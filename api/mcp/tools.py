@@ -77,6 +77,12 @@ class SearchQuery(AtBasis):
     limit: Limit = FOUND
 
 
+class FieldsQuery(BaseModel):
+    """Fields of states, with commas between; the API knows their names."""
+
+    fields: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+
+
 def _schema(*queries: type[BaseModel], **own: Schema) -> Schema:
     """What a tool takes: what these queries of the API have, and ``own`` arguments, which are needed."""
     known, needed = dict(own), [*own]
@@ -116,9 +122,10 @@ def _told(document: str, path: str, query: Given, basis: Given, clocks: Sequence
 
 
 async def _page(ask: Ask, path: str, given: Given) -> Told:
-    """A document that tells its basis, and has a page at the same path."""
+    """A document that tells its basis, and has a page at the same path, which shows all fields."""
     document = (await ask(path, given)).body
-    return _told(document.decode(), path, given, from_json(document)["basis"])
+    shown = {name: value for name, value in given.items() if name != "fields"}
+    return _told(document.decode(), path, shown, from_json(document)["basis"])
 
 
 def _path(subject: Subject) -> str:
@@ -203,10 +210,10 @@ TOOLS = {
         Tool(
             "state",
             "The whole state of a stream, with all that belongs to it, and for each field the entries that say so.",
-            _schema(AtBasis, subject=SUBJECT),
+            _schema(AtBasis, FieldsQuery, subject=SUBJECT),
             _state,
         ),
-        Tool("list", "The streams of a kind, narrowed and sorted, in pages.", _schema(*LIST_QUERIES.values(), of=LISTS), _list),
+        Tool("list", "The streams of a kind, narrowed and sorted, in pages.", _schema(*LIST_QUERIES.values(), FieldsQuery, of=LISTS), _list),
         Tool(
             "history",
             "The entries of a stream in the order of recording: the struck ones with what struck them, by whom and why.",
