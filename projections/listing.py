@@ -80,7 +80,7 @@ def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[L
         candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
         facets="\nunion all\n".join(facets),
     )  # fmt: skip
-    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts}
+    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts, "most": MOST}
 
 
 def _given(filters: Filters) -> dict[str, Any]:

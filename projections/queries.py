@@ -23,7 +23,7 @@ from ledger.writing.decision_cache import read_disclosures
 from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
-from projections.listing import MOST, SQL, Filters, facets_query, list_query
+from projections.listing import SQL, Filters, facets_query, list_query
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
@@ -177,7 +177,7 @@ class Queries:
     def facets(self, kind: str, names: Collection[str], basis: Basis, filters: Filters) -> dict[str, dict[str, int]]:
         """For each of these facets the words that states have, and how many: of the states that all other filters leave."""
         query, given = facets_query(kind, names, filters)
-        at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "most": MOST}
+        at = {"known_at": basis.known_at, "valid_at": basis.valid_at}
         found: dict[str, dict[str, int]] = {name: {} for name in names}
         with self.connection() as connection:
             for facet, word, count in connection.execute(query, given | at):

@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: the modules that register this fixture also import from her
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -24,6 +25,16 @@ RUNS_OF_NUMBERS = (1, 2, 3)
 
 def of_the_seed() -> list[Event]:
     return [event for name in seeds.FILES for event in seeds.events(name)]
+
+
+@contextmanager
+def seeded(server: Embedded, schema: str) -> Iterator[Service]:
+    """The whole seed, recorded and projected, in a schema of its own; names of persons are shown."""
+    location = LedgerLocation(server.location.dsn, schema)
+    migrate(server.owner_dsn, location)
+    with running(location, public_names=True) as service:
+        service.given(*of_the_seed())
+        yield service
 
 
 def of_every_type() -> list[Event]:

@@ -17,11 +17,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.connection import Connection
 from ledger.database.embedded import Embedded
-from ledger.database.migrations import migrate
-from seeds import FILES, events
-from tests.service import Service, listening, running
+from tests.ledgers import seeded
+from tests.service import Service, listening
 from tests.signing import signed_once, tamper
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -56,11 +55,8 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    location = LedgerLocation(server.location.dsn, "browser")
-    migrate(server.owner_dsn, location)
-    with running(location, public_names=True) as service:
-        service.given(*[event for name in FILES for event in events(name)])
-        signed_once(location, tmp_path_factory.mktemp("key"))
+    with seeded(server, "browser") as service:
+        signed_once(service.location, tmp_path_factory.mktemp("key"))
         with browsing(service, server) as seen:
             yield seen
 

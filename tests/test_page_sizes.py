@@ -7,12 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
-from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Subject
-from seeds import FILES, events
-from tests.service import ADMIN_KEY, Service, running
+from tests import ledgers
+from tests.service import ADMIN_KEY, Service
 from tests.test_pages import HTML, WHOLE, links, of
 from tests.test_signing_in import session
 
@@ -24,10 +22,7 @@ FORM = "/append/agreement.signed?subject=agreement:sosa"
 
 @pytest.fixture(scope="module")
 def seeded(server: Embedded) -> Iterator[Service]:
-    location = LedgerLocation(server.location.dsn, "page_sizes")
-    migrate(server.owner_dsn, location)
-    with running(location, public_names=True) as service:
-        service.given(*[event for name in FILES for event in events(name)])
+    with ledgers.seeded(server, "page_sizes") as service:
         yield service
 
 

@@ -12,9 +12,7 @@ from pydantic_core import from_json
 
 from api.pages.words import fields as fields_of_facts
 from api.pages.words import words
-from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
-from ledger.database.migrations import migrate
 from ledger.fold import History
 from ledger.log.entry import read_line
 from ledger.recorded import Opening
@@ -22,8 +20,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import MAIN
 from projections.diff import SHOWN_APART
 from projections.segments import document, kind_of, segments
-from seeds import FILES, events
-from tests.service import Service, running
+from tests import ledgers
+from tests.service import Service
 from tests.test_pages import of, page
 from tests.test_vocabulary_pages import text_of
 
@@ -62,10 +60,7 @@ class Fold:
 
 @pytest.fixture(scope="module")
 def seeded(server: Embedded) -> Iterator[Service]:
-    location = LedgerLocation(server.location.dsn, "replay_pages")
-    migrate(server.owner_dsn, location)
-    with running(location, public_names=True) as service:
-        service.given(*[event for name in FILES for event in events(name)])
+    with ledgers.seeded(server, "replay_pages") as service:
         yield service
 
 

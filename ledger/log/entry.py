@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from ledger.errors import Fault, TooLarge, Unreadable
 from ledger.log.commitments import Disclosure, names_persons, seal, unseal
 from ledger.recorded import Recorded
-from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found, schema_of
+from ledger.vocabulary.fact import STORED, Fact, Person, Subject, found
 from ledger.vocabulary.registry import FACTS
 
 MAX_LINE_BYTES = 65_535
@@ -64,9 +64,7 @@ class Entry(NamedTuple):
         data = unseal(self.data, self.id) if self.has_persons else self.data
         try:
             sort = FACTS[self.type]
-            if (schema := schema_of(self.dataschema)) != sort.dataschema:
-                data = sort.as_current(data, schema)
-            return sort.model_validate(data, context=STORED)
+            return sort.model_validate(sort.as_current(data, self.dataschema), context=STORED)
         except (KeyError, ValidationError):
             raise Unreadable(
                 f"entry {self.position} is a {self.type} that this version of the ledger cannot read"

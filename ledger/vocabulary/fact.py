@@ -276,13 +276,16 @@ class Fact(Part):
     @classmethod
     def as_current(cls, data: Any, dataschema: str) -> Any:
         """Stored data of any version in the current one. Raises Unreadable, ValidationError."""
-        if dataschema not in cls.schemas:
+        schema = schema_of(dataschema)
+        if schema == cls.dataschema:
+            return data
+        if schema not in cls.schemas:
             raise Unreadable(
-                f"{cls.type} is of the schema {dataschema} there, and the newest that is known here is {cls.dataschema}: "
+                f"{cls.type} is of the schema {schema} there, and the newest that is known here is {cls.dataschema}: "
                 "a newer version of the ledger is needed"
             )
         steps = [*zip(cls.schemas.values(), cls.upcasters, strict=False)]  # the last shape is the current one
-        for shape, upcast in steps[[*cls.schemas].index(dataschema) :]:
+        for shape, upcast in steps[[*cls.schemas].index(schema) :]:
             shape.model_validate(data, context=STORED)
             data = upcast(data)
         return data

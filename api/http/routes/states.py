@@ -69,7 +69,7 @@ def page_of(
     return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final, more=link)
 
 
-def beside(reads: Queries, kind: str, query: ListQuery, basis: Basis) -> dict[str, Any]:
+def counts(reads: Queries, kind: str, query: ListQuery, basis: Basis) -> dict[str, Any]:
     """What is asked of all that a list holds."""
     told: dict[str, Any] = {"count": reads.count(kind, basis, query.filters())} if query.count else {}
     return told | ({"facets": reads.facets(kind, FACETS_OF[kind], basis, query.filters())} if query.facets else {})
@@ -97,7 +97,7 @@ def _routes(kind: str) -> APIRouter:
         found, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
         cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
         items = ",".join([only(shown_json(one), query.fields) for one in found])
-        return page_of(request, f"[{items}]", asked, cursor, basis, beside(reads, kind, query, basis))
+        return page_of(request, f"[{items}]", asked, cursor, basis, counts(reads, kind, query, basis))
 
     @router.get("/{id}", operation_id=f"show_{kind}", **whole_state)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[shown, Query()]) -> Response:

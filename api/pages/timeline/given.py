@@ -9,7 +9,7 @@ from api.pages.timeline.words import Told, plain, told
 from ledger.log.commitments import unseal
 from ledger.recorded import Recorded
 from ledger.vocabulary.edtf import Day
-from ledger.vocabulary.fact import STORED, schema_of
+from ledger.vocabulary.fact import STORED
 from ledger.vocabulary.registry import FACTS, KINDS
 
 
@@ -41,9 +41,8 @@ class Given(NamedTuple):
     @property
     def recorded(self) -> Recorded:
         """As the ledger folds it. One without a date counts from the day that its item has."""
-        sort, data = FACTS[self.type], unseal(self.data, self.id)
-        if (schema := schema_of(self.dataschema)) != sort.dataschema:
-            data = sort.as_current(data, schema)
+        sort = FACTS[self.type]
+        data = sort.as_current(unseal(self.data, self.id), self.dataschema)
         day = self.recorded_on if self.own_date or not self.day else date.fromisoformat(self.day)
         return Recorded(self.position, self.id, day, sort.model_validate(data, context=STORED))
 
