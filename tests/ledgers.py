@@ -81,7 +81,7 @@ def told(
     request: pytest.FixtureRequest, server: Embedded, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     """Each of the ledgers, recorded, projected and signed; anew for each file of tests."""
-    location = LedgerLocation(server.location.dsn, f"{request.module.__name__.rpartition('_')[2]}_{request.param}")
+    location = LedgerLocation(server.location.dsn, f"{request.module.__name__.rpartition('test_')[2]}_{request.param}")
     migrate(server.owner_dsn, location)
     with running(location) as service:
         service.given(*LEDGERS[request.param]())
