@@ -41,9 +41,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
         self._goes_on()
-        if (
-            self.running is not None
-        ):  # uvicorn tells only the last request, which waits for this one where several came at once
+        # uvicorn tells only the last request, which waits for the running one where several came at once
+        if self.running is not None:
             self.running.disconnected = True
             self.running.message_event.set()
         super().connection_lost(exc)
