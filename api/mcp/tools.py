@@ -41,6 +41,7 @@ DESCRIBED = {
     "party": "With this party, such as party:india.",
     "ref": "That refer to this stream.",
     "sort": "By id, name, date, when it was recorded last (recorded) or, of milestones, due; from the end with a dash.",
+    "fields": "Which fields of each state, with commas between; all by default.",
     "facets": "Whether to tell how many states there are with each status, kind, area and party.",
     "due_before": "Due before this day.",
     "overdue": "Milestones that are, or are not, overdue.",
