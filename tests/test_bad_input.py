@@ -14,10 +14,10 @@ from httpx2 import Response
 from pydantic import BaseModel
 
 from api.http import middleware as doorstep
+from api.http.append_headers import preferences
 from api.http.compression import coding_of
 from api.http.middleware import joined
 from api.http.negotiation import weights
-from api.http.parameters import preferences
 from api.http.sessions import Sessions
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded

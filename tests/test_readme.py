@@ -49,13 +49,18 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     ledger = Path(sys.executable).with_name("ledger")
     data = tmp_path_factory.mktemp("tour")
     settings = {"LEDGER_DATA": str(data / "ledger-data"), "LEDGER_PORT": str(number), "LEDGER_ADMIN_KEY": KEY}
-    os.environ["LEDGER_DATA"] = settings["LEDGER_DATA"]  # for the commands of the tour, which use the demo's server
-    with subprocess.Popen([ledger, "demo"], env={**os.environ, **settings}, stderr=subprocess.DEVNULL) as demo:
+    # for the commands of the tour, which use the demo's server, and have verified no other ledger on this machine
+    own = {"LEDGER_DATA": settings["LEDGER_DATA"], "XDG_STATE_HOME": str(data / "state")}
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        subprocess.Popen([ledger, "demo"], env={**os.environ, **settings}, stderr=subprocess.DEVNULL) as demo,
+    ):
+        for name, value in own.items():
+            patch.setenv(name, value)
         _wait_until_projected(number)
         yield number
         demo.terminate()
         demo.wait(30)
-    del os.environ["LEDGER_DATA"]
 
 
 def _wait_until_projected(port: int) -> None:

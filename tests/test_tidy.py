@@ -44,6 +44,7 @@ LAYERS = (
         "api.http.vocabulary_shapes",
         "api.http.shapes",
         "api.http.auth",
+        "api.http.append_headers",
         "api.http.negotiation",
         "api.http.sharing",
         "api.http.times",

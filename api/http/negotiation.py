@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from api.http.parameters import ONE
+from api.http.append_headers import ONE
 from api.http.problems import NotAcceptable
 
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {

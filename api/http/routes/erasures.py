@@ -8,9 +8,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.http import shapes
+from api.http.append_headers import idempotency_key
 from api.http.auth import Holder
 from api.http.dependencies import Strict, admin, app_state, json_body
-from api.http.parameters import idempotency_key
 from api.http.routes.events import appended, record
 from api.http.vocabulary_shapes import ref
 from ledger.writing.decision import Actor

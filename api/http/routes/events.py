@@ -15,6 +15,7 @@ from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
 from api.http import shapes
+from api.http.append_headers import held_to, idempotency_key, preferences
 from api.http.auth import Holder, Role, allow
 from api.http.dependencies import (
     AppState,
@@ -32,7 +33,7 @@ from api.http.dependencies import (
 )
 from api.http.documents import schema_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
-from api.http.parameters import AppendQuery, EventQuery, LogQuery, held_to, idempotency_key, preferences
+from api.http.parameters import AppendQuery, EventQuery, LogQuery
 from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext, wants_lines
 from api.http.vocabulary_shapes import ref

@@ -13,9 +13,10 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from api.http.append_headers import idempotency_key
 from api.http.auth import Holder, Role, allow
 from api.http.dependencies import MEANWHILE_S, TheQueries, app_state, with_persons
-from api.http.parameters import Ref, idempotency_key
+from api.http.parameters import Ref
 from api.http.previews import given_in, preview_json
 from api.http.problems import sort_of
 from api.http.response_cache import RequestContext
