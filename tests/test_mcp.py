@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -137,30 +138,29 @@ def test_the_tools_say_what_they_take_and_that_they_only_read(asking: Assistant,
 def test_states_and_histories_are_the_api_s(
     asking: Assistant, service: Service, subjects: list[str], subtests: pytest.Subtests
 ) -> None:
-    """Of every stream of the seed, at several positions and days: the bytes of the API, or its problem where nothing is known."""
+    """Of every stream of the seed, now and at one of several positions and days: the API's bytes, or its problem where nothing is known."""
     assert len(subjects) > 50
     answered = 0
-    for path in subjects:
+    for path, then in zip(subjects, cycle(CLOCKS[1:]), strict=False):
         with subtests.test(path):
-            for clocks in CLOCKS:
+            for clocks in (CLOCKS[0], then):
                 arguments = {"subject": subject_of(path)} | clocks
                 answered += is_the_same(asking, service, "state", arguments, path, **clocks)
                 answered += is_the_same(asking, service, "history", arguments, f"{path}/history", **clocks)
-    assert len(subjects) * 2 < answered < len(subjects) * 8
+    assert len(subjects) * 2 < answered < len(subjects) * 4
 
 
 def test_diffs_are_the_api_s(
     asking: Assistant, service: Service, subjects: list[str], subtests: pytest.Subtests
 ) -> None:
-    """Of every stream of the seed, between positions and between days; or the API's problem, where nothing was known of it."""
+    """Of every stream of the seed, between positions or between days; or the API's problem, where nothing was known of it."""
     answered = 0
-    for path in subjects:
+    for path, ends in zip(subjects, cycle(ENDS), strict=False):
         with subtests.test(path):
-            for ends in ENDS:
-                answered += is_the_same(
-                    asking, service, "diff", {"subject": subject_of(path)} | ends, f"{path}/diff", **ends
-                )
-    assert answered > len(subjects) * 2
+            answered += is_the_same(
+                asking, service, "diff", {"subject": subject_of(path)} | ends, f"{path}/diff", **ends
+            )
+    assert answered > len(subjects) / 2
 
 
 def test_lists_are_the_api_s(asking: Assistant, service: Service, subtests: pytest.Subtests) -> None:
