@@ -32,6 +32,7 @@ from api.http.routes import anomalies, downloads, due, erasures, events, health,
 from api.http.sessions import Sessions
 from api.http.streams import Streams
 from api.pages import errors, overview, signing_in, vocabulary
+from api.pages import log as log_pages
 from api.pages import routes as pages
 from api.pages.forms import correcting
 from api.pages.forms import routes as forms
@@ -72,7 +73,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         stream.router, events.router, events.types, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
-        anomalies.router, *pages.pictures, downloads.router, overview.router, vocabulary.router, *pages.routers, signing_in.router, forms.router, correcting.router,
+        anomalies.router, *pages.pictures, downloads.router, overview.router, vocabulary.router, *pages.routers, log_pages.router, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

@@ -8,12 +8,13 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ledger.database.connection import Connection, sql_blocks
+from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.listing import SQL as STATES
 from projections.listing import Filters, list_query
-from projections.queries import Queries, StateRow, find_states, verified
+from projections.queries import Queries, StateRow, StateView, corrections_of, find_states, unknown, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
 
@@ -55,6 +56,49 @@ def _each(connection: Connection, name: str, lists: Sequence[Listing], basis: Ba
         queries = [(*list_query(name, one.kind, one.filters, one.sort), {"limit": one.limit}) for one in lists]
         put = [connection.execute(query, given | at | limit) for query, given, limit in queries]
     return [one.fetchall() for one in put]
+
+
+class Excerpt(NamedTuple):
+    """A state with the latest of what belongs to it; how many there are of each kind, and beyond which party there are more."""
+
+    view: StateView
+    counts: dict[str, int]
+    beyond: str | None
+
+
+def excerpt(
+    reads: Queries, subject: Subject, asked: Asked, most: int, beyond: str = ""
+) -> tuple[Excerpt | None, Basis]:
+    """A state with at most so many of each kind that belongs to it: the latest, and of an agreement's parties those beyond one.
+    None where nothing is known. Raises as ``Queries.at``."""
+    kind = KINDS[subject.kind]
+    with reads.at(asked) as (connection, basis):
+        given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": most}
+        with connection.pipeline():
+            state = connection.execute(STATES["state"], given)
+            latest = SQL["latest_related"].format(held=STATES["held"])
+            related = connection.execute(latest, given | {"kinds": [*kind.related]})
+            further = given | {"beyond": beyond, "limit": (most + 1) * kind.has_parts}
+            parts = connection.execute(SQL["parts_beyond"], further)
+            retracted = connection.execute(STATES["retracted"], given)
+        row, others, lanes = state.fetchone(), related.fetchall(), parts.fetchall()
+        if row is None:
+            return None, basis
+        others, more = others + lanes[:most], lanes[most - 1][3] if len(lanes) > most else None
+        shown = verified(connection, [StateRow(*row), *(StateRow(*one[2:]) for one in others)], dict(retracted))
+    grouped: dict[str, list[StateRow]] = {name: [] for name in kind.related}
+    for (name, *_), one in zip(others, shown[1:], strict=True):
+        grouped[name].append(one)
+    return Excerpt(StateView(shown[0], grouped), {one[0]: one[1] for one in others}, more), basis
+
+
+def state_of(reads: Queries, subject: Subject, asked: Asked) -> tuple[StateRow, Basis]:
+    """A state without what belongs to it. Raises NotFound where nothing is known, and as ``Queries.at``."""
+    with reads.at(asked) as (connection, basis):
+        found = find_states(connection, [subject], basis)
+    if not found:
+        raise unknown(subject, basis)
+    return found[0], basis
 
 
 def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, str]:
@@ -104,11 +148,13 @@ def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateR
         return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]
 
 
-def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> list[tuple[date, str]]:
-    """Day and line of the facts of these streams, and of others those that mention the first, in valid order."""
+def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> tuple[list[tuple[date, str]], int]:
+    """Day and line of the last facts of these streams, and of others those that mention the first, in valid order; and how many
+    come before."""
     given = {"subjects": list(subjects), "subject": subjects[0], "known_at": basis.known_at, "limit": limit}
     with reads.connection() as connection:
-        return connection.execute(SQL["drawn"], given).fetchall()
+        rows = connection.execute(SQL["drawn"], given).fetchall()
+    return [row[1:] for row in rows], rows[0][0] - len(rows) if rows else 0
 
 
 def first_entry(reads: Queries, subject: Subject) -> tuple[int, datetime] | None:
@@ -116,6 +162,24 @@ def first_entry(reads: Queries, subject: Subject) -> tuple[int, datetime] | None
     with reads.connection() as connection:
         row = connection.execute(SQL["first_entry"], {"subject": subject}).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def history_before(
+    reads: Queries, subject: Subject, asked: Asked, before: int, limit: int
+) -> tuple[list[tuple[str, list[dict[str, Any]]]], int, Basis]:
+    """Line and corrections of the last entries of a stream before a position, in the order of recording; and how many there are in
+    all. Raises NotFound, and as ``Queries.at``."""
+    with reads.at(asked) as (connection, basis):
+        given = {"subject": subject, "known_at": basis.known_at, "before": before, "limit": limit}
+        with connection.pipeline():
+            last = connection.execute(SQL["history_before"], given)
+            correcting = connection.execute(SQL["correcting"], given)
+            (count,) = connection.execute(SQL["recorded_of"], given).fetchall()[0]
+        lines, others = ([body for (body,) in found.fetchall()] for found in (last, correcting))
+    if not count:
+        raise NotFound(f"nothing is recorded of {subject}, as of position {basis.known_at} of the ledger")
+    corrected = corrections_of([*dict.fromkeys([*lines, *others])])
+    return [*zip(lines, corrected, strict=False)], count, basis
 
 
 def version_of(reads: Queries, subject: Subject) -> int:
@@ -132,9 +196,11 @@ def later(reads: Queries, subject: Subject, version: int, limit: int) -> list[st
         return [line for (line,) in connection.execute(SQL["later"], given)]
 
 
-def citing(reads: Queries, source: Subject, basis: Basis, limit: int) -> tuple[list[str], list[StateRow]]:
-    """The lines of the entries that count and mention a source, and the states of these streams."""
+def citing(reads: Queries, source: Subject, basis: Basis, limit: int) -> tuple[list[str], list[StateRow], int]:
+    """The lines of the last entries that count and mention a source, the states of these streams, and how many such entries come
+    before."""
     given = {"source": source, "known_at": basis.known_at, "limit": limit}
     with reads.connection() as connection:
         rows = connection.execute(SQL["citing"], given).fetchall()
-        return [line for _, line in rows], find_states(connection, sorted({stream for stream, _ in rows}), basis)
+        states = find_states(connection, sorted({stream for _, stream, _ in rows}), basis)
+    return [line for _, _, line in rows], states, rows[0][0] - len(rows) if rows else 0

@@ -93,14 +93,64 @@ select subject, lane, known_from, valid_from, doc, 0
  limit %(limit)s
 
 -- name: drawn
--- The facts of several streams, as far as they are known, and of others those that mention the first.
-select timeline.day, entries.body::text
-  from timeline
-  join entries on entries.position = timeline.position
- where (timeline.subject = any(%(subjects)s) or timeline.mentions @> array[%(subject)s::text])
-   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
- order by timeline.day, timeline.rank, timeline.root
- limit %(limit)s
+-- The last facts of several streams, as far as they are known, and of others those that mention the first;
+-- and how many there are in all.
+select last.of_all, last.day, entries.body::text
+  from (
+        select count(*) over () as of_all, day, rank, root, position
+          from timeline
+         where (subject = any(%(subjects)s) or mentions @> array[%(subject)s::text])
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by day desc, rank desc, root desc
+         limit %(limit)s
+       ) as last
+  join entries on entries.position = last.position
+ order by last.day, last.rank, last.root
+
+-- name: latest_related
+-- Of the states that refer to a subject, the latest of each kind by the last of their dates; and how many there are of the kind.
+select kind, of_kind, subject, lane, known_from, valid_from, states.doc, 0
+  from (
+        select kind, subject, lane, known_from, valid_from,
+               count(*) over (partition by kind) as of_kind,
+               row_number() over (partition by kind order by day desc nulls last, subject) as place
+          from (
+                select distinct subject as stream
+                  from states
+                 where refs @> array[%(subject)s::text]
+                   and lane = ''
+                   and kind = any(%(kinds)s)
+                   and subject <> %(subject)s
+               ) as candidates,
+               {held}
+         where refs @> array[%(subject)s::text]
+       ) as ranked
+  join states using (kind, subject, lane, known_from, valid_from)
+ where place <= %(limit)s
+ order by kind, place
+
+-- name: parts_beyond
+-- Of the states of an agreement's parties those beyond one, by their names; and how many there are in all.
+select kind, of_kind, subject, lane, known_from, valid_from, doc, 0
+  from (
+        select distinct on (lane) *
+          from states
+         where subject = %(subject)s
+           and lane > %(beyond)s
+           and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by lane, valid_from desc
+         limit %(limit)s
+       ) as parts,
+       (
+        select count(distinct lane) as of_kind
+          from states
+         where subject = %(subject)s
+           and lane <> ''
+           and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+       ) as counted
+ order by lane
 
 -- name: first_entry
 -- Where a stream begins.
@@ -125,11 +175,44 @@ select body::text
  limit %(limit)s
 
 -- name: citing
--- The entries that count and mention a source, as far as they are known.
-select timeline.subject, entries.body::text
-  from timeline
-  join entries on entries.position = timeline.position
- where timeline.mentions @> array[%(source)s::text]
-   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
- order by timeline.position
- limit %(limit)s
+-- The last entries that count and mention a source, as far as they are known; and how many there are in all.
+select last.of_all, last.subject, entries.body::text
+  from (
+        select count(*) over () as of_all, subject, position
+          from timeline
+         where mentions @> array[%(source)s::text]
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by position desc
+         limit %(limit)s
+       ) as last
+  join entries on entries.position = last.position
+ order by last.position
+
+-- name: history_before
+-- The last entries of a stream before a position, in the order of recording.
+select body::text
+  from (
+        select version, body
+          from entries
+         where stream = %(subject)s
+           and position < %(before)s and position <= %(known_at)s
+         order by version desc
+         limit %(limit)s
+       ) as last
+ order by version
+
+-- name: correcting
+-- The entries of a stream that are about other entries of it.
+select body::text
+  from entries
+ where stream = %(subject)s
+   and type like 'entry.%%'
+   and position <= %(known_at)s
+ order by version
+
+-- name: recorded_of
+-- How many entries a stream has, as far as they are known.
+select coalesce(max(version), 0)
+  from entries
+ where stream = %(subject)s
+   and position <= %(known_at)s

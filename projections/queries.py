@@ -142,8 +142,7 @@ class Queries:
         """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
         found, basis = self.find(subject, asked)
         if found is None:
-            where = f"on {basis.valid_at}, as of position {basis.known_at} of the ledger"
-            raise NotFound(f"nothing is known of {subject} {where}")
+            raise unknown(subject, basis)
         return found, basis
 
     def find(self, subject: Subject, asked: Asked) -> tuple[StateView | None, Basis]:
@@ -210,7 +209,7 @@ class Queries:
             rows = connection.execute(SQL["history"], {"subject": subject, "known_at": basis.known_at}).fetchall()
         if not rows:
             raise NotFound(f"nothing is recorded of {subject}, as of position {basis.known_at} of the ledger")
-        corrected = _corrections([body for (body,) in rows])
+        corrected = corrections_of([body for (body,) in rows])
         return [(body, corrected[number]) for number, (body,) in enumerate(rows)], basis
 
     def basis(self, asked: Asked) -> Basis:
@@ -250,6 +249,11 @@ class Queries:
             corrections = connection.execute(SQL["corrections"], given).fetchall()
             opened = read_disclosures(connection, [entry_id]).get(entry_id, [])
         return line, [(at, type_) for at, type_ in corrections], opened, upto
+
+
+def unknown(subject: Subject, basis: Basis) -> NotFound:
+    """There is no state of it there and then."""
+    return NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at} of the ledger")
 
 
 def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, ...] | None:
@@ -365,7 +369,7 @@ def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int
     }
 
 
-def _corrections(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
+def corrections_of(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
     """For each line of a stream, what was recorded to correct it: by what, by whom, when and why."""
     entries = [read_line(line) for line in lines]
     positions = {entry.id: entry.position for entry in entries}

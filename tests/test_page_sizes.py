@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Subject
-from tests import ledgers
-from tests.service import ADMIN_KEY, Service
-from tests.test_pages import HTML, WHOLE, links, of
+from tests import large, ledgers
+from tests.service import ADMIN_KEY, Service, running
+from tests.test_pages import HTML, WHOLE, links, of, page
 from tests.test_signing_in import session
 
 LARGEST, LARGEST_STYLE, LARGEST_SCRIPT = 60_000, 20_000, 10_000
@@ -78,3 +80,52 @@ def test_the_whole_ledger_is_compared_a_few_subjects_at_a_time(seeded: Service) 
     with seeded.location.connect() as connection:
         rows = connection.execute("select distinct stream from entries where position > 1 order by stream").fetchall()
     assert shown == [of(Subject(name)).removeprefix("/") for (name,) in rows]
+
+
+@pytest.fixture(scope="module")
+def large_ledger(server: Embedded) -> Iterator[Service]:
+    location = LedgerLocation(server.location.dsn, "large")
+    migrate(server.owner_dsn, location)
+    events = [*large.large()]
+    with running(location) as service:
+        for start in range(0, len(events), 50):
+            assert service.post(*events[start : start + 50]).status_code == 201
+        while service.follower.step():
+            pass
+        yield service
+
+
+def test_pages_of_large_subjects_are_small(large_ledger: Service) -> None:
+    """HTML <= 60 kB of whatever there is, for all pages of a subject; and each says how much it leaves out, and leads to it."""
+    parts = ("", "/history", "/why", "/diff?from=1", "/why/status", "/why/dates", "/why/statements")
+    pages = {at + part: large_ledger.get(at + part, HTML) for at in large.LARGE for part in parts}
+    sizes = {path: len(one.content) for path, one in pages.items()}
+    assert {path: size for path, size in sizes.items() if size > LARGEST} == {}
+    said = {path: unescape(re.sub(r"\s+", " ", one.text)) for path, one in pages.items()}
+    assert "the 961 facts before these" in said["/parties/usa"]
+    assert f"{large.STATEMENTS - 25:,} earlier, not shown" in said["/meetings/summit"]
+    assert (
+        f'href="/milestones?ref=initiative%3Aprogramme&sort=-date">All {large.MILESTONES:,}<'
+        in said["/initiatives/programme"]
+    )
+    assert "Milestone number 2999" in said["/initiatives/programme"]
+    assert "before these <a" in said["/sources/thx"]
+    for path in large.LARGE:
+        assert f'href="{path}/timeline.csv"' in said[path]
+
+
+def test_all_parties_to_a_large_agreement_are_paged_through(large_ledger: Service) -> None:
+    """By their names, each once; and the whole history of a meeting, the newest entry first."""
+    shown, address = list[str](), "/agreements/convention"
+    while address:
+        table = large_ledger.get(address, HTML).text.partition("What each party has done")[2]
+        shown += re.findall(r'data-label="Party"><a href="/parties/([^"]+)">', table)
+        address = unescape("".join(re.findall(r'rel="next" href="([^"#]+)', table)))
+    assert shown == sorted(f"p{n}" for n in range(large.PARTIES))
+    found, address = list[int](), "/meetings/summit/history"
+    while address:
+        html = page(large_ledger, address)
+        found += map(int, re.findall(r'<li id="entry-(\d+)"', html))
+        address = unescape("".join(re.findall(r'rel="next" href="([^"]+)"', html)))
+    assert found == sorted(found, reverse=True)
+    assert len(found) == len({*found}) == large.STATEMENTS + 1

@@ -352,7 +352,7 @@ def test_a_calendar_says_so_where_a_year_has_too_many_meetings(
 
 
 def test_a_timeline_says_what_it_leaves_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Facts beyond the first so many, and what belongs to the subject beyond so much; in the caption and in the picture alike."""
+    """Facts before the last so many, and what belongs to the subject beyond so much; in the caption and in the picture alike."""
     other = event("initiative.reported", "initiative:other", name="Other", kind="ecosystem")
     service.given(THX, INDUS_X, other, *[
         event("meeting.held", f"meeting:m{n}", f"2024-0{n}", title="M", kind="bilateral", initiatives=["initiative:indus-x"])
@@ -368,9 +368,10 @@ def test_a_timeline_says_what_it_leaves_out(service: Service, monkeypatch: pytes
 
     assert told() == {""}
     monkeypatch.setattr(routes, "DRAWN", 2)
-    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it."}
-    monkeypatch.setattr(routes, "DRAWN_FACTS", 2)
-    assert told() == {"Not drawn: what is told of 3 of the 4 that belong to it, and all but the first 2 facts."}
+    assert told() == {"Not drawn: what is told of 2 of the 4 that belong to it."}
+    for bound in ("DRAWN_FACTS", "FACTS"):
+        monkeypatch.setattr(routes, bound, 2)
+    assert told() == {"Not drawn: what is told of 2 of the 4 that belong to it, and the 2 facts before these."}
 
 
 def test_pages_ask_no_more_questions_the_more_they_show(service: Service, asked: list[Any]) -> None:

@@ -10,6 +10,8 @@ from api.pages.dates import day_words
 from api.pages.words import act_words
 
 CLOCKS = ("valid_at", "known_at")
+GOES_ON = ("cursor", "after", "beyond", "before")
+"""Where a list goes on: each page has one of them."""
 
 
 class Stop(NamedTuple):
@@ -63,7 +65,7 @@ class Clock:
     @property
     def kept(self) -> dict[str, str]:
         """The query but for where a list goes on: what a form keeps beside its own fields."""
-        return {name: value for name, value in self.given.items() if name not in ("cursor", "after")}
+        return {name: value for name, value in self.given.items() if name not in GOES_ON}
 
     @property
     def others(self) -> dict[str, str]:

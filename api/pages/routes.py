@@ -1,6 +1,7 @@
 """The pages: lists, subjects with their history and reasons, entries, comparisons. Each shows what the API answers."""
 
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,7 +9,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -17,12 +17,13 @@ from pydantic_core import from_json, to_json
 
 from api.formats.columns import TABLES
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
-from api.http.documents import array_json, is_struck, plural_of, shown_day, whole_json
-from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, EntriesNarrowed, next_cursor, resume
+from api.http.documents import array_json, is_struck, plural_of, shown_day, shown_json, whole_json
+from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, Ref, next_cursor, resume
 from api.http.routes.states import FACETS_OF, LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
 from api.pages.dates import day_words
+from api.pages.excerpts import MOST, last_of, shortened
 from api.pages.rendering import PLURALS, SAFE, STATIC, Page, static
 from api.pages.supported import reasons_of, support
 from api.pages.timeline.facts import marks_of
@@ -32,21 +33,33 @@ from api.pages.timeline.svg import standalone
 from ledger.errors import NotFound, Unreadable
 from ledger.log.commitments import unseal
 from ledger.log.entry import read_line
-from ledger.proofs.merkle import leaf_hash
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.source import SOURCE
-from ledger.vocabulary.registry import FACTS, KINDS
+from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
+from projections.diff import Change
 from projections.diff_queries import diff
-from projections.feed import Wanted
-from projections.page_queries import beliefs, citing, drawn, entries_at, first_entry
-from projections.queries import Chosen, Queries
+from projections.page_queries import (
+    beliefs,
+    citing,
+    drawn,
+    entries_at,
+    excerpt,
+    first_entry,
+    history_before,
+    state_of,
+)  # fmt: skip
+from projections.queries import Queries, unknown
 
-PAGE = 50
+PAGE, EARLIER, FEW = 50, 20, 5
+"""Of the log and of a history so many entries are a page; so many earlier values of a field are told, and for each of several
+fields so many entries that it rests on."""
 COUNTED = 20_000
 """In a ledger of so many entries a list counts its states by each word unasked; in a larger one at a link."""
-DRAWN, DRAWN_FACTS = 200, 1_000
-"""Of how many subjects, and of each how many facts, a timeline is drawn at most."""
+DRAWN, DRAWN_FACTS, FACTS = 200, 1_000, 40
+"""Of how many subjects of a kind a timeline is drawn at most, and of how many facts: as a file, and on a page."""
+CITED = 200
+"""Of so many of the last entries that cite a source its page tells."""
 YEAR_S = 31_536_000
 ABOUT_THE_ROW = {
     "subject", "id", "version", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
@@ -76,14 +89,18 @@ class PageRoute(Patient):
 
 FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
 EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
-LogPage = tuple[list[tuple[int, str]], int | None, int | None]
-"""Position and line of each entry; the position at which the page before begins, and the one after, where there are."""
 
 
-class EntriesQuery(EntriesNarrowed, AtBasis):
-    """Which entries, from one on."""
+class PartsQuery(AtBasis):
+    """An agreement, and beyond which party those are shown that have a part in it."""
 
-    from_entry: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
+    beyond: Ref | None = None
+
+
+class HistoryQuery(AtBasis):
+    """Which entries of a history: those before one, the last by default."""
+
+    before: Annotated[int, Field(ge=1, le=MAX_POSITION)] | None = None
 
 
 class CompareQuery(DiffQuery):
@@ -110,10 +127,10 @@ def _in_history(line: str, corrections: list[dict[str, Any]], weak: set[int]) ->
 
 def timed(event: dict[str, Any]) -> dict[str, Any]:
     """An entry with the day and the time of its recording."""
-    return {"event": event, **_times(event)}
+    return {"event": event, **times_of(event)}
 
 
-def _times(event: dict[str, Any]) -> dict[str, str]:
+def times_of(event: dict[str, Any]) -> dict[str, str]:
     """The day and the time of recording, in words."""
     at = read_time(event["recordedtime"])
     return {"day": day_words(at.date()), "time": time_words(at)}
@@ -128,6 +145,8 @@ def _subject_routes(kind: str) -> APIRouter:
     pages = APIRouter(prefix=f"/{plural}", route_class=PageRoute, include_in_schema=False)
     narrowed: Any = LIST_QUERIES[kind]
     filters = NARROWED[kind].model_fields.keys() - AtBasis.model_fields.keys() - {"sort"}
+    sort = KINDS[kind]
+    of_one: Any = PartsQuery if sort.has_parts else AtBasis
 
     @pages.get("")
     def list_page(request: Request, reads: TheQueries, query: Annotated[narrowed, Query()]) -> Response:
@@ -142,40 +161,43 @@ def _subject_routes(kind: str) -> APIRouter:
         told = f'"count":{count},"facets":{to_json(facets).decode()}'
         body = f'{{"items":{array_json(shown)},"next":{to_json(cursor).decode()},{told}}}'
         given = [(name, value) for name, value in request.query_params.items() if name in filters]
-        sort = KINDS[kind]
         return Page(request, reads, basis).show(
             "list.html", body, kind=kind, statuses=sort.statuses, categories=sort.categories, narrowed=given,
         )  # fmt: skip
 
     @pages.get("/{id}")
-    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
-        """The state of one, with all that belongs to it."""
-        subject = Subject(f"{kind}:{id}")
-        whole, basis = reads.find(subject, query.asked())
-        if whole is None:
+    def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[of_one, Query()]) -> Response:
+        """The state of one, with the latest of what belongs to it."""
+        subject, beyond = Subject(f"{kind}:{id}"), getattr(query, "beyond", None)
+        found, basis = excerpt(reads, subject, query.asked(), MOST, beyond or "")
+        if found is None:
             return _not_yet(request, reads, subject, basis)
-        body = whole_json(whole, basis)
-        document = from_json(body)
-        names = [plural_of(one) for one in KINDS[kind].related]
-        if kind == SOURCE.name:
-            body = to_json(document | {"supports": _support(reads, subject, basis)}).decode()
-        differing = {one["position"] for accounts in document["alternatives"].values() for one in accounts}
+        document = from_json(whole_json(found.view, basis))
+        shown, left_out = _excerpted(document)
+        differing = {one["position"] for accounts in shown["alternatives"].values() for one in accounts}
+        told = shown | ({"supports": _support(reads, subject, basis)} if kind == SOURCE.name else {})
         return Page(request, reads, basis, subject).show(
-            "subject.html", body, kind=kind, fields=fields_of(document), related=names, reasons=reasons_of(document),
-            drawing=drawing_of(reads, document, basis), events=_events(reads, differing | {*document["disputes"]}, basis),
+            "subject.html", to_json(told).decode(), kind=kind, fields=fields_of(document),
+            related=[plural_of(one) for one in sort.related], reasons=reasons_of(document), left_out=left_out,
+            counts={plural_of(one): count for one, count in found.counts.items()}, further=found.beyond,
+            drawing=drawing_of(reads, document, basis, found.counts, FACTS), beyond=beyond,
+            events=_events(reads, differing | {*shown["disputes"]}, basis),
         )  # fmt: skip
 
     @pages.get("/{id}/history")
-    def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
-        """Its entries in the order of recording."""
-        subject = Subject(f"{kind}:{id}")
-        found, basis = reads.history(subject, query.asked())
+    def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[HistoryQuery, Query()]) -> Response:
+        """Its entries, the last ones first, a page of them."""
+        subject, before = Subject(f"{kind}:{id}"), query.before or MAX_POSITION
+        found, count, basis = history_before(reads, subject, query.asked(), before, PAGE + 1)
         weak = reads.unverified([line for line, _ in found], basis)
         entries = [_in_history(line, corrections, weak) for line, corrections in found]
-        days = [list(group) for _, group in groupby(reversed(entries), itemgetter("day"))]
+        days = [list(group) for _, group in groupby(reversed(entries[-PAGE:]), itemgetter("day"))]
         body = to_json({"days": days, "of": subject}).decode()
+        more = int(entries[-PAGE]["event"]["sequence"]) if len(entries) > PAGE else None
         at = f"/{plural}/{id}"
-        return Page(request, reads, basis, subject).show("history.html", body, at=at, subject=subject)
+        return Page(request, reads, basis, subject).show(
+            "history.html", body, at=at, subject=subject, count=count, more=more
+        )
 
     @pages.get("/{id}/timeline")
     def timeline(id: Slug) -> Response:
@@ -199,16 +221,17 @@ def _subject_routes(kind: str) -> APIRouter:
         """What differs between two points of either clock."""
         subject, at = Subject(f"{kind}:{id}"), f"/{plural}/{id}"
         if query.from_ is None:
-            _, basis = reads.whole(subject, query.asked())
+            _, basis = state_of(reads, subject, query.asked())
             return Page(request, reads, basis, subject).show(
                 "diff.html", f'{{"of":"{subject}"}}', as_data=False, at=at, subject=subject
             )
         changes, first, last = diff(reads, subject, query.sides())
         sides = [first, last]
-        body = to_json({"changes": [change._asdict() for change in changes], "of": subject}).decode()
+        shown = [change._asdict() | _short_sides(change) for change in changes[:MOST]]
+        body = to_json({"changes": shown, "of": subject}).decode()
         responsible = len({position for change in changes for position in change.entries})
         return Page(request, reads, last, moves=False).show(
-            "diff.html", body, at=at, subject=subject, sides=sides, responsible=responsible
+            "diff.html", body, at=at, subject=subject, sides=sides, responsible=responsible, differing=len(changes)
         )
 
     return pages
@@ -221,8 +244,12 @@ def _picture_route(kind: str) -> APIRouter:
     @pictures.get("/{id}/timeline.svg")
     def picture(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """The timeline as a file of its own."""
-        whole, basis = reads.whole(Subject(f"{kind}:{id}"), query.asked())
-        file = standalone(drawing_of(reads, from_json(whole_json(whole, basis)), basis))
+        subject = Subject(f"{kind}:{id}")
+        found, basis = excerpt(reads, subject, query.asked(), DRAWN)
+        if found is None:
+            raise unknown(subject, basis)
+        document = from_json(whole_json(found.view, basis))
+        file = standalone(drawing_of(reads, document, basis, found.counts, DRAWN_FACTS))
         return answer(
             request, file.encode(), basis.known_at, digest_of(file), pinned=False, final=basis.final, raw=True,
             media_type="image/svg+xml", more={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
@@ -242,24 +269,39 @@ def _not_yet(request: Request, reads: Queries, subject: Subject, basis: Basis) -
     )
 
 
-def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis) -> Drawing:
-    """The timeline of a subject: of its own facts, those that mention it, and those of what belongs to it."""
+def drawing_of(reads: Queries, whole: dict[str, Any], basis: Basis, counts: Mapping[str, int], most: int) -> Drawing:
+    """The timeline of a subject: the last of its own facts, those that mention it, and those of what belongs to it.
+
+    ``counts``: how many there are of each kind that belongs to it, also of those that the state does not hold."""
     subjects = subjects_of(whole)
-    found = drawn(reads, subjects[:DRAWN], basis, DRAWN_FACTS + 1)
-    facts = [
-        {"day": shown_day(day, line), "event": from_json(line), "unverified": False}
-        for day, line in found[:DRAWN_FACTS]
-    ]
+    found, before = drawn(reads, subjects[: DRAWN + 1], basis, most)
+    facts = [{"day": shown_day(day, line), "event": from_json(line), "unverified": False} for day, line in found]
     today = datetime.now(UTC).date()
     drawing = marks_of(whole, facts, today=today, valid_at=basis.valid_at, known_at=basis.known_at)
-    return replace(drawing, left_out=_left_out(len(subjects), len(found)))
+    held = Counter(Subject(one).kind for one in subjects[1:])
+    belonging = sum((held | Counter({kind: counts[kind] for kind in counts if kind in KINDS})).values())
+    return replace(drawing, left_out=_left_out(belonging, min(len(subjects) - 1, DRAWN), before))
 
 
-def _left_out(subjects: int, facts: int) -> str:
-    """What a drawing does not have, in a sentence; of so many subjects, and at least so many facts."""
-    told = [f"what is told of {subjects - DRAWN:,} of the {subjects - 1:,} that belong to it"] * (subjects > DRAWN)
-    told += [f"all but the first {DRAWN_FACTS:,} facts"] * (facts > DRAWN_FACTS)
+def _left_out(belonging: int, drawn: int, before: int) -> str:
+    """What a drawing does not have, in a sentence: of what belongs to its subject, and of its facts."""
+    told = [f"what is told of {belonging - drawn:,} of the {belonging:,} that belong to it"] * (belonging > drawn)
+    told += [f"the {before:,} {'fact' if before == 1 else 'facts'} before these"] * (before > 0)
     return f"Not drawn: {', and '.join(told)}." if told else ""
+
+
+def _excerpted(document: dict[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """A state as its page shows it: with the last items of its lists; and how many it leaves out of what is odd or differs."""
+    fields = {name: shortened(document[name]) for name in fields_of(document)}
+    odd, left_out = last_of(document, "anomalies", "disputes")
+    differing = [*document["alternatives"].items()]
+    accounts = {field: shortened(told[-MOST:]) for field, told in differing[-MOST:]}
+    left_out["alternatives"] = len(differing) - len(accounts)
+    return document | fields | odd | {"alternatives": accounts, "provenance": {}}, left_out
+
+
+def _short_sides(change: Change) -> dict[str, Any]:
+    return {"old": shortened(change.old), "new": shortened(change.new), "entries": change.entries[-MOST:]}
 
 
 def fields_of(state: dict[str, Any]) -> list[str]:
@@ -269,31 +311,33 @@ def fields_of(state: dict[str, Any]) -> list[str]:
 
 
 def _support(reads: Queries, source: Subject, basis: Basis) -> dict[str, Any]:
-    """What stands on a source: of the first ``DRAWN_FACTS`` of the entries that mention it."""
-    lines, states = citing(reads, source, basis, DRAWN_FACTS)
+    """What stands on a source: of the last ``CITED`` of the entries that mention it, and how many come before."""
+    lines, states, before = citing(reads, source, basis, CITED)
     documents = [{"subject": one.subject} | from_json(one.doc) for one in states]
-    return support(source, [event_of(line) for line in lines], documents)
+    return support(source, [event_of(line) for line in lines], documents) | {"before": before}
 
 
 def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:
-    whole, basis = reads.whole(subject, asked)
-    state = from_json(whole_json(whole, basis))
+    row, basis = state_of(reads, subject, asked)
+    state = from_json(shown_json(row))
     provenance = {name: positions for name, positions in reasons_of(state).items() if field in (None, name)}
     if field and not provenance:
         if field not in fields_of(dict.fromkeys((column.name for column in TABLES[subject.kind]), "") | state):
             raise NotFound(f"{subject} has no field {field}")
         provenance = {field: []}
-    events = _events(reads, {at for positions in provenance.values() for at in positions}, basis)
+    last = {name: positions[-(MOST if field else FEW) :] for name, positions in provenance.items()}
+    events = _events(reads, {at for positions in last.values() for at in positions}, basis)
     fields = [
         {
-            "name": name, "value": state.get(name), "events": [events[at] for at in positions],
+            "name": name, "value": shortened(state.get(name)), "events": [events[at] for at in positions],
+            "left_out": len(provenance[name]) - len(positions),
             "earlier": _earlier(reads, subject, basis, name) if field else [],
         }
-        for name, positions in provenance.items()
+        for name, positions in last.items()
     ]  # fmt: skip
     body = to_json({"fields": fields, "of": subject}).decode()
     at = f"/{PLURALS[subject.kind]}/{subject.id}"
-    return Page(request, reads, basis, subject).show("why.html", body, at=at, subject=subject, most=PAGE)
+    return Page(request, reads, basis, subject).show("why.html", body, at=at, subject=subject, most=EARLIER)
 
 
 def _events(reads: Queries, positions: set[int], basis: Basis) -> dict[int, Any]:
@@ -304,57 +348,11 @@ def _events(reads: Queries, positions: set[int], basis: Basis) -> dict[int, Any]
 def _earlier(reads: Queries, subject: Subject, basis: Basis, field: str) -> list[tuple[int, Any]]:
     """From which of the last entries on a field was shown how, on the same day."""
     shown: list[tuple[int, Any]] = []
-    for position, document in beliefs(reads, subject, basis, PAGE):
-        value = from_json(document).get(field) if document else None
+    for position, document in beliefs(reads, subject, basis, EARLIER):
+        value = shortened(from_json(document).get(field), 1) if document else None
         if not shown or shown[-1][1] != value:
             shown.append((position, value))
     return shown
-
-
-@router.get("/entries")
-def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, Query()]) -> Response:
-    """The log, or its entries of some sorts, a page of it; the last one by default."""
-    basis = reads.basis(query.asked())
-    found, before, after = _log_page(reads, Asked(basis.known_at), query.wanted(), query.from_entry)
-    body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
-    return Page(request, reads, basis).show("entries.html", body, before=before, after=after, types=sorted(FACTS))
-
-
-def _log_page(reads: Queries, asked: Asked, wanted: Wanted, first: int | None) -> LogPage:
-    """The entries from a position on, or the last ones; with where the page before begins, and the one after."""
-    if first is None:
-        last, _ = reads.log(asked, Chosen(wanted=wanted), 2 * PAGE, back=True)
-        shown, earlier, after = last[:PAGE][::-1], last[PAGE:], None
-    else:
-        earlier, _ = reads.log(asked, Chosen(upto=first - 1, wanted=wanted), PAGE, back=True)
-        found, _ = reads.log(asked, Chosen(first - 1, wanted=wanted), PAGE + 1)
-        shown, after = found[:PAGE], found[PAGE][0] if len(found) > PAGE else None
-    return shown, earlier[-1][0] if earlier else None, after
-
-
-@router.get("/entries/{position}")
-def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Annotated[AtBasis, Query()]) -> Response:
-    """One entry: what it says, when, where from, how it stands, and its proof."""
-    line, corrections, _, _ = reads.event(position, query.asked())
-    event = _with_target(reads, event_of(line), query.asked())
-    body = to_json({"event": event}).decode()
-    leaf = leaf_hash(line.encode()).hex()
-    basis = reads.basis(query.asked())
-    base = str(request.base_url).rstrip("/")
-    return Page(request, reads, basis, since=position).show(
-        "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
-        recorded=_times(event)["time"],
-    )  # fmt: skip
-
-
-def _with_target(reads: Queries, event: dict[str, Any], asked: Asked) -> dict[str, Any]:
-    """An entry; where it names by its id the one that it corrects, that one's position stands there, as on every page."""
-    target = event["data"].get("target") if event["type"].startswith("entry.") else None
-    with suppress(ValueError, NotFound):
-        if isinstance(target, str):
-            meant, *_ = reads.event(UUID(target), asked)
-            event["data"]["target"] = int(from_json(meant)["sequence"])
-    return event
 
 
 @router.get("/static/{digest}/{name}")
