@@ -21,6 +21,17 @@ select position, body::text
  order by position {direction}
  limit %(limit)s
 
+-- name: log_count
+-- How many those are, as far as they are counted.
+select count(*)
+  from (
+        select
+          from entries
+         where position > %(after)s
+           and position <= %(upto)s{wanted}
+         limit %(limit)s
+       ) as found
+
 -- name: one_of_types
 type = %(types)s
 

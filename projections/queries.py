@@ -229,6 +229,17 @@ class Queries:
             rows = connection.execute(query, {"after": after, "upto": upto, "limit": limit, **wanted}).fetchall()
             return [(position, body) for position, body in rows], size
 
+    def log_count(self, asked: Asked, chosen: Chosen, most: int) -> int:
+        """How many entries are chosen; of sorts of them at most ``most`` are counted. Raises as ``log``."""
+        told, wanted = conditions(chosen.wanted)
+        with self.log_at(asked, chosen.after) as (connection, size):
+            after, upto = _between(connection, chosen, size)
+            if chosen.wanted == ALL:
+                return max(upto - after, 0)
+            given = {"after": after, "upto": upto, "limit": most, **wanted}
+            [[count]] = connection.execute(FEED["log_count"].format(wanted=told), given).fetchall()
+        return int(count)
+
     @contextmanager
     def log_at(self, asked: Asked, after: int = 0) -> Iterator[tuple[Connection, int]]:
         """A connection, and the position up to which the log is read; ``after`` is checked where it names an epoch."""

@@ -1,6 +1,7 @@
 """The log, narrowed: by type, subject, kind of subject, author and time of recording, as JSON, in files and in feeds."""
 
 import json
+import re
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from projections.feed import SQL as FEED
 from projections.feed import Wanted, conditions
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import Service, pointers_of, problem_of
+from tests.test_pages import links, page, sent
 
 pytest_plugins = ["tests.service", "tests.unreadable"]
 
@@ -61,6 +63,21 @@ def test_each_filter_finds_its_own(written: Service) -> None:
     assert positions(written, type="party.registered", kind="party", subject="party:usa") == [2]
     assert positions(written, author="clerk", after=5) == [6]
     assert positions(written, author="admin", known_at=3) == [1, 2, 3]
+
+
+def test_the_page_of_the_log_takes_every_filter_of_the_api(written: Service) -> None:
+    """Alone and together, with as many as there are; its form sends all of them again, and its files have the same."""
+    times = [one["recordedtime"] for one in written.get("/v1/events").json()["events"]]
+    for given in (
+        {"author": "clerk"}, {"kind": "party"}, {"type": "party.registered"}, {"subject": "party:usa"}, {"after": "4"},
+        {"from": times[4]}, {"to": times[1]}, {"from": times[1], "to": times[3], "kind": "party"}, {"author": "nobody"},
+    ):  # fmt: skip
+        html, found = page(written, "/entries", **given), positions(written, **given)
+        assert [int(one) for one in re.findall(r'class="entry" href="/entries/(\d+)', html)] == found, given
+        assert f"<p>{len(found)} of 6" in html, given
+        assert sent(html, "/entries") == given
+        [rows] = [one for one in links(html) if one.startswith("/entries.jsonl")]
+        assert len(written.get(rows).text.splitlines()) == len(found)
 
 
 def test_filters_are_those_of_the_stream(written: Service, subtests: pytest.Subtests) -> None:

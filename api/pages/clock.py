@@ -10,7 +10,7 @@ from api.pages.dates import day_words
 from api.pages.words import act_words
 
 CLOCKS = ("valid_at", "known_at")
-GOES_ON = ("cursor", "after", "beyond", "before")
+GOES_ON = ("cursor", "beyond", "before")
 """Where a list goes on: each page has one of them."""
 
 
