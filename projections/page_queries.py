@@ -12,9 +12,10 @@ from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
+from projections.corrections import corrections_of
 from projections.listing import SQL as STATES
 from projections.listing import Filters, list_query
-from projections.queries import Queries, StateRow, StateView, corrections_of, find_states, unknown, verified
+from projections.queries import Queries, StateRow, StateView, find_states, unknown, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
 

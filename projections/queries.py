@@ -21,6 +21,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.corrections import corrections_of
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, facets_query, list_query
@@ -378,27 +379,3 @@ def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int
         for field, positions in provenance.items()
         if positions and weak.keys() >= set(positions)
     }
-
-
-def corrections_of(lines: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """For each line of a stream, what was recorded to correct it: by what, by whom, when and why."""
-    entries = [read_line(line) for line in lines]
-    positions = {entry.id: entry.position for entry in entries}
-    found: dict[int, list[dict[str, Any]]] = {}
-    for entry in entries:
-        if entry.type.startswith("entry."):
-            target = entry.data.get("target")
-            position = target if isinstance(target, int) else positions.get(str(target)) or 0
-            why = {
-                name: entry.data[name]
-                for name in ("reason_code", "reason", "text", "pointer", "ground", "outcome")
-                if name in entry.data
-            }
-            by = {
-                "position": entry.position,
-                "type": entry.type,
-                "recordedtime": entry.recorded_at,
-                "authid": entry.authid,
-            }
-            found.setdefault(position, []).append(by | why)
-    return [found.get(entry.position or 0, []) for entry in entries]

@@ -196,6 +196,16 @@ def test_forms_keep_the_clocks(service: Service) -> None:
         assert sent(page(service, path, **clocks), action) == clocks
 
 
+def test_a_comparison_is_sent_again_as_it_was_asked_for(service: Service) -> None:
+    """With the clock that stands still on both sides: the day between entries, the entry between days."""
+    service.given(THX, USA, INDIA, INDUS_X)
+    entries = {"from": "1", "to": "4", "valid_at": "2030-01-01"}
+    days = {"from": "2024-01-01", "to": "2030-01-01", "known_at": "4"}
+    subject = "/initiatives/indus-x/diff"
+    for path, asked in ((subject, entries), (subject, days), ("/diff", entries)):
+        assert sent(page(service, path, **asked), path) == asked
+
+
 def test_a_form_does_not_send_where_a_list_goes_on(service: Service) -> None:
     """Narrowed otherwise, it begins anew."""
     service.given(THX, USA, INDIA)

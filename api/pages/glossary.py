@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from api.pages.words import sentence
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
@@ -76,5 +77,5 @@ def statuses() -> tuple[Status, ...]:
 def _meanings(code: str, kinds: tuple[Kind, ...]) -> Iterator[Meaning]:
     for kind in (one for one in kinds if code in one.statuses):
         leads = [fact for fact, rule in kind.lifecycle.items() if rule.to == code]
-        told = tuple((fact.type, (fact.__doc__ or "").split("\n\n")[0].strip()) for fact in leads)
+        told = tuple((fact.type, sentence(fact)) for fact in leads)
         yield Meaning("party to an agreement" if kind is PARTICIPATION else kind.name, told)

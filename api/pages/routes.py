@@ -58,8 +58,8 @@ COUNTED = 20_000
 """In a ledger of so many entries a list counts its states by each word unasked; in a larger one at a link."""
 DRAWN, DRAWN_FACTS, FACTS = 200, 1_000, 40
 """Of how many subjects of a kind a timeline is drawn at most, and of how many facts: as a file, and on a page."""
-CITED = 200
-"""Of so many of the last entries that cite a source its page tells."""
+CITED, PASSAGES = 200, 40
+"""Of so many of the last entries that cite a source its page tells, and so many of the passages that they cite."""
 YEAR_S = 31_536_000
 ABOUT_THE_ROW = {
     "subject", "id", "version", "unknown", "alternatives", "anomalies", "disputed", "disputes", "provenance",
@@ -179,7 +179,7 @@ def _subject_routes(kind: str) -> APIRouter:
         return Page(request, reads, basis, subject).show(
             "subject.html", to_json(told).decode(), kind=kind, fields=fields_of(document),
             related=[plural_of(one) for one in sort.related], reasons=reasons_of(document), left_out=left_out,
-            counts={plural_of(one): count for one, count in found.counts.items()}, further=found.beyond,
+            counts={plural_of(one): count for one, count in found.counts.items()}, further=found.beyond, passages=PASSAGES,
             drawing=drawing_of(reads, document, basis, found.counts, FACTS), beyond=beyond,
             events=_events(reads, differing | {*shown["disputes"]}, basis),
         )  # fmt: skip

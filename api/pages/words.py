@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.codes import AnomalyCode
-from ledger.vocabulary.fact import SLUG, Subject
+from ledger.vocabulary.fact import SLUG, Fact, Subject
 from ledger.vocabulary.registry import FACTS
 
 REF = re.compile(Subject.pattern(), re.ASCII)
@@ -56,8 +56,12 @@ def act_words(type_: str) -> str:
 
 def described(type_: str) -> str:
     """What a fact of a type says, in the vocabulary's own sentence."""
-    fact = FACTS.get(type_)
-    return (fact.__doc__ or "").split("\n\n")[0].replace("``", "").strip() if fact else ""
+    return sentence(FACTS[type_]).replace("``", "") if type_ in FACTS else ""
+
+
+def sentence(fact: type[Fact]) -> str:
+    """The same, with its codes between backticks."""
+    return (fact.__doc__ or "").split("\n\n")[0].strip()
 
 
 class Fields(NamedTuple):
