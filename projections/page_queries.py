@@ -142,11 +142,13 @@ def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> l
     return [Subject(stream) for (stream,) in rows]
 
 
-def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateRow]:
-    """The states of meetings that tell of a year, in any date or text, in the order of their names."""
-    given = {"known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit}
+def of_year(reads: Queries, kind: str, year: int, basis: Basis, limit: int) -> list[StateRow]:
+    """The states of a kind that tell of a year, in any date or text, in the order of their names."""
+    given = {
+        "kind": kind, "known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit,
+    }  # fmt: skip
     with reads.connection() as connection:
-        return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]
+        return [StateRow(*row) for row in connection.execute(SQL["of_year"].format(held=STATES["held"]), given)]
 
 
 def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> tuple[list[tuple[date, str]], int]:

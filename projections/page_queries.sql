@@ -77,14 +77,14 @@ select distinct stream
  order by stream
  limit %(limit)s
 
--- name: meetings
--- The states of meetings whose documents tell of a year.
+-- name: of_year
+-- The states of a kind whose documents tell of a year.
 select subject, lane, known_from, valid_from, doc, 0
   from (
         select stream
           from entries
          where version = 1
-           and stream > 'meeting:' and stream < 'meeting;'
+           and stream > %(kind)s || ':' and stream < %(kind)s || ';'
            and position <= %(known_at)s
        ) as candidates,
        {held}

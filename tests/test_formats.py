@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -116,6 +116,7 @@ def rows_of(answer: Response) -> list[dict[str, str]]:
 def events_of(answer: Response) -> dict[str, Event]:
     assert answer.status_code == 200, answer.text
     calendar = Calendar.from_ical(answer.content)
+    calendar.validate()
     assert calendar["X-LEDGER-LEFT-OUT"] == answer.headers["ledger-left-out"]
     return {str(one["UID"]): cast("Event", one) for one in calendar.walk("VEVENT")}
 
@@ -205,6 +206,10 @@ def test_no_field_of_a_state_is_without_a_column(told: Service) -> None:
             assert one.keys() - columns == {"provenance"}, one["subject"]
 
 
+SHOWN = {"/meetings": ("start", "held"), "/milestones": ("due", "met", "not_met", "reviewed_on", "partially_met")}
+"""The dates of a state of each list that a calendar may show it on."""
+
+
 def test_every_dated_state_is_an_event_or_counted(told: Service, pages: None) -> None:
     """A calendar has an event for each state of the list whose date is bounded, over all days that it may be on, and tells how many
     others there are; the page's link tells how many events."""
@@ -215,14 +220,17 @@ def test_every_dated_state_is_an_event_or_counted(told: Service, pages: None) ->
         found, states = events_of(answer), items(told, path, **params)
         assert len(found) + int(answer.headers["ledger-left-out"]) == len(states)
         for state in states if path != "/due" else ():
-            when = state.get("start") or state["dates"].get("held") if path == "/meetings" else state["due"]
-            first, last = (bounds.earliest, bounds.latest) if when and (bounds := PartialDate(when)) else (None, None)
-            is_bounded = last is not None and (first is not None or path == "/milestones")
-            assert (state["subject"] in found) == is_bounded, (state["subject"], when)
-            if is_bounded:
+            given = state | state["dates"]
+            said = [PartialDate(given[what]) for what in SHOWN[path.partition("?")[0]] if given.get(what)]
+            bounded = [
+                (one.earliest, one.latest) for one in said if one.latest and (one.earliest or one == state.get("due"))
+            ]
+            assert (state["subject"] in found) == bool(bounded), (state["subject"], said)
+            if bounded:
                 one = found[state["subject"]]
                 assert (one["SEQUENCE"], one["X-LEDGER-STATUS"]) == (state["version"], state["status"])
-                assert str(one.decoded("DTSTART"))[:10] == str(first or last)
+                start = date.fromisoformat(str(one.decoded("DTSTART"))[:10])
+                [(first, last)] = {days for days in bounded if start == (days[0] or days[1])}
                 if first != last and not state.get("end"):
                     assert one.decoded("DTEND") - timedelta(days=1) == last
                     assert ics.VAGUE in str(one["DESCRIPTION"])
@@ -583,6 +591,69 @@ def test_calendars_tell_days_times_and_what_became_of_a_meeting(service: Service
     assert off.decoded("DTSTAMP").isoformat()[:19] == recorded[:19]
 
 
+def test_what_was_due_stands_on_the_day_on_which_it_happened(service: Service) -> None:
+    """A milestone stands on the day by which it is due until it is told when it was met or found not to be: then on that day, by the
+    same UID and a higher SEQUENCE, in every calendar that has it. One that is withdrawn stays on its day, cancelled, and what has no
+    due date stands on the day on which it happened."""
+    of = {"of": ["initiative:indus-x"]}
+    names = ("met", "missed", "reviewed", "partly", "off", "whenever")
+    service.given(
+        THX, INDUS_X,
+        *[event("milestone.scheduled", f"milestone:{one}", title=one.upper(), due="2024-03", **of) for one in names],
+        event("milestone.reported", "milestone:surprise", title="S"),
+        event("milestone.met", "milestone:surprise", "2024-02-29"),
+    )  # fmt: skip
+    paths = ("/milestones.ics", "/initiatives/indus-x.ics", "/due.ics")
+    before = [events_of(service.get(path)) for path in paths]
+    assert all(str(one[f"milestone:{name}"]["SUMMARY"]) == f"Due: {name.upper()}" for one in before for name in names)
+    service.given(
+        event("milestone.met", "milestone:met", "2024-02-20"),
+        event("milestone.not_met", "milestone:missed", "2024-04-02", reviewed_on="2024-04-05"),
+        event("milestone.not_met", "milestone:reviewed", reviewed_on="2024-04"),
+        event("milestone.partially_met", "milestone:partly", "2024-03-03", share=0.5),
+        event("milestone.withdrawn", "milestone:off", "2024-02-01", reason="Budget"),
+        event("milestone.met", "milestone:whenever"),
+    )
+    expected = {
+        "met": ("2024-02-20", "2024-02-20", "Met: MET", "CONFIRMED"),
+        "missed": ("2024-04-02", "2024-04-02", "Not met: MISSED", "CONFIRMED"),
+        "reviewed": ("2024-04-01", "2024-05-01", "Not met: REVIEWED", "CONFIRMED"),
+        "partly": ("2024-03-01", "2024-04-01", "Due: PARTLY", "CONFIRMED"),
+        "off": ("2024-03-01", "2024-04-01", "Withdrawn: Due: OFF", "CANCELLED"),
+        "whenever": ("2024-03-01", "2024-04-01", "Due: WHENEVER", "CONFIRMED"),
+    }
+    whole, own, due = [events_of(service.get(path)) for path in paths]
+    assert whole.keys() == {*own, "milestone:surprise"}
+    assert due.keys() == {"milestone:partly"}
+    for name, told in expected.items():
+        for one in (found[f"milestone:{name}"] for found in (whole, own)):
+            first = str(one.decoded("DTSTART"))
+            last = str(one.decoded("DTEND")) if "DTEND" in one else first
+            assert (first, last, str(one["SUMMARY"]), str(one["STATUS"])) == told
+            assert int(str(one["SEQUENCE"])) > int(str(before[0][f"milestone:{name}"]["SEQUENCE"]))
+    assert "Due: 2024-03." in str(whole["milestone:met"]["DESCRIPTION"])
+    surprise = whole["milestone:surprise"]
+    assert (str(surprise.decoded("DTSTART")), surprise["SUMMARY"]) == ("2024-02-29", "Met: S")
+
+
+def test_a_meeting_stands_on_the_day_on_which_it_was_held(service: Service) -> None:
+    """Where that is another day than the one it was to start on, or told more exactly; a start that fits has the time of day."""
+    for name, start, held in (
+        ("moved", "2024-03-05T10:00:00Z", "2024-03-06"), ("timely", "2024-03-05T10:00:00Z", "2024-03-05"),
+        ("vague", "2024-03", "2024-03-07"), ("month", "2024-03-05", "2024-03"),
+    ):  # fmt: skip
+        service.given(
+            event("meeting.scheduled", f"meeting:{name}", title="M", start=start, end=start),
+            event("meeting.held", f"meeting:{name}", held, title="M"),
+        )
+    found = events_of(service.get("/meetings.ics"))
+    starts = {uid.partition(":")[2]: str(one.decoded("DTSTART")) for uid, one in found.items()}
+    assert starts == {
+        "moved": "2024-03-06", "timely": "2024-03-05 10:00:00+00:00", "vague": "2024-03-07", "month": "2024-03-05",
+    }  # fmt: skip
+    assert "DTEND" not in found["meeting:moved"]
+
+
 def test_commitments_are_due_in_the_calendar(service: Service) -> None:
     """A commitment with a day is an event of its own, named by its initiative and its own name."""
     made = event("initiative.commitment_made", "initiative:indus-x", commitment="steel", strength="firm", text="Steel",
@@ -600,7 +671,9 @@ def test_an_empty_ledger_has_files(service: Service) -> None:
     """Of nothing there is an empty file of every format, which parsers read."""
     assert service.get("/entries.jsonl").text == service.get("/meetings.jsonl").text == ""
     assert rows_of(service.get("/meetings.csv")) == []
-    assert events_of(service.get("/meetings.ics")) == {}
+    for path in ("/meetings.ics", "/milestones.ics", "/due.ics"):  # one component at least (RFC 5545, 3.6): a time zone
+        assert events_of(service.get(path)) == {}
+        assert [one.name for one in Calendar.from_ical(service.get(path).content).subcomponents] == ["VTIMEZONE"]
     feed = feedparser.parse(service.get("/entries.atom").content)
     assert (feed.bozo, feed.entries) == (0, [])
 

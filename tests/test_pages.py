@@ -307,6 +307,28 @@ def test_pages_are_shown_as_of_the_first_and_the_last_of_days(service: Service, 
             page(service, f"{path}{'&' if '?' in path else '?'}valid_at={day}")
 
 
+def test_the_calendar_has_what_happened_and_what_is_due(service: Service) -> None:
+    """Milestones stand there as meetings do: on the day on which they were met, else by which they are due, and in words which of
+    both; what is known to the month alone stands above the weeks. A meeting that has no day stands nowhere, whenever it was proposed."""
+    service.given(
+        THX,
+        event("milestone.scheduled", "milestone:a", title="Alpha", due="2024-03-04"),
+        event("milestone.scheduled", "milestone:b", title="Beta", due="2024-03-11"),
+        event("milestone.met", "milestone:b", "2024-03-05"),
+        event("milestone.scheduled", "milestone:c", title="Gamma", due="2024-03"),
+        event("meeting.held", "meeting:m", "2024-03-06", title="Delta"),
+        event("meeting.proposed", "meeting:n", "2024-03-07", title="Epsilon"),
+    )
+    html = page(service, "/calendar", month="2024-03")
+    vague, weeks = html.split('<table class="month">')
+    cells = {
+        day: re.sub("<[^>]+>", "", cell) for day, cell in re.findall(r'datetime="2024-03-(\d\d)">(.*?)</td>', weeks)
+    }
+    told = {day: cell.removeprefix(str(int(day))).strip() for day, cell in cells.items()}
+    assert {day: cell for day, cell in told.items() if cell} == {"04": "Alpha due", "05": "Beta met", "06": "Delta"}
+    assert "Gamma" in vague
+
+
 def test_no_stop_of_a_subject_comes_before_it(service: Service) -> None:
     """What was recorded of others that refer to it, before anything was recorded of itself, is no stop: there was no page yet."""
     of = {"initiatives": ["initiative:indus-x"]}

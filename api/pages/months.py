@@ -1,19 +1,18 @@
-"""Meetings by month: which days they took, as exactly as it is known. Pure."""
+"""Meetings and milestones by month: which days they take, as exactly as it is known. Pure."""
 
 from calendar import Calendar
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from api.formats.days import Placed, placed
 from api.pages.dates import MONTHS
-from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.edtf import InvalidDate
 
 WEEK = Calendar()
 FIRST, LAST = (1000, 1), (2999, 12)
 """The months that can be asked for."""
 LONGEST = timedelta(days=14)
-"""A meeting whose days are not told more exactly than this has no place in a week."""
+"""Something whose days are not told more exactly than this has no place in a week."""
 
 
 class Month(NamedTuple):
@@ -47,42 +46,28 @@ class Month(NamedTuple):
 
 
 class Dated(NamedTuple):
-    """A meeting, and between which days it lies."""
+    """A meeting or milestone, and between which days it lies."""
 
-    meeting: Mapping[str, Any]
-    said: str
-    first: date
-    last: date
+    state: Mapping[str, Any]
+    place: Placed
 
     @property
     def is_exact(self) -> bool:
-        return self.last - self.first <= LONGEST
+        return self.place.last - self.place.first <= LONGEST
+
+    @property
+    def said(self) -> str:
+        """When it is, as a source says it."""
+        said, end = self.place.said, self.place.end
+        return f"{said}/{end}" if end and "/" not in said + end else said
 
     def is_on(self, day: date) -> bool:
-        return self.first <= day <= self.last
+        return self.place.first <= day <= self.place.last
 
 
-def said_of(meeting: Mapping[str, Any]) -> str | None:
-    """When it takes or took place, as a source says it."""
-    dates = [said for said in (meeting["dates"].get("held"), meeting["start"], *meeting["dates"].values()) if said]
-    if dates and dates[0] == meeting["start"] and meeting["end"] and "/" not in meeting["start"] + meeting["end"]:
-        return f"{meeting['start']}/{meeting['end']}"
-    return dates[0] if dates else None
-
-
-def in_month(meetings: Iterable[Mapping[str, Any]], month: Month) -> Sequence[Dated]:
+def in_month(states: Iterable[Mapping[str, Any]], month: Month) -> Sequence[Dated]:
     """Those that may lie in a month, in the order of their first days."""
     days = [day for week in month.weeks for day in week if day.month == month.month]
-    found = [dated for one in meetings if (dated := _dated(one)) and dated.first <= days[-1] and dated.last >= days[0]]
-    return sorted(found, key=lambda one: (one.first, one.last, one.meeting["subject"]))
-
-
-def _dated(meeting: Mapping[str, Any]) -> Dated | None:
-    said = said_of(meeting)
-    try:
-        bounds = PartialDate(said) if said else None
-    except InvalidDate:
-        return None
-    if bounds is None or bounds.earliest is None or bounds.latest is None or said is None:
-        return None
-    return Dated(meeting, said, bounds.earliest, bounds.latest)
+    dated = [Dated(one, place) for one in states if (place := placed(one))]
+    found = [one for one in dated if one.place.first <= days[-1] and one.place.last >= days[0]]
+    return sorted(found, key=lambda one: (one.place.first, one.place.last, one.state["subject"]))

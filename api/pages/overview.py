@@ -1,4 +1,4 @@
-"""Pages about the whole ledger: the dashboard, search, what is due, meetings by month, anomalies, comparison, replay, audit."""
+"""Pages about the whole ledger: the dashboard, search, what is due, meetings and milestones by month, anomalies, comparison, replay, audit."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
+from api.http.addresses import DATED
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
 from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume
@@ -24,7 +25,7 @@ from projections.diff_queries import diff_each
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
 from projections.listing import Filters
-from projections.page_queries import Listed, Listing, entries_at, listed, meetings, touched
+from projections.page_queries import Listed, Listing, entries_at, listed, of_year, touched
 from projections.queries import Queries
 
 RECENT, NEXT, INITIATIVES = 10, 8, 50
@@ -32,7 +33,7 @@ RECENT, NEXT, INITIATIVES = 10, 8, 50
 FOUND, COLUMN, COMPARED = 10, 50, 6
 """How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison at a time."""
 YEARLY = 1_000
-"""How many meetings of a year a calendar looks at."""
+"""How many meetings, and how many milestones, of a year a calendar looks at."""
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -122,14 +123,16 @@ class MonthQuery(AtBasis):
 
 @router.get("/calendar")
 def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Query()]) -> Response:
-    """The meetings of a month."""
+    """The meetings and milestones of a month."""
     basis = reads.basis(query.asked())
     month = Month.read(query.month) if query.month else Month.of(basis.valid_at)
-    rows = meetings(reads, month.year, basis, YEARLY + 1)
-    found = in_month(from_json(array_json(rows[:YEARLY])), month)
-    body = to_json({"meetings": [one._asdict() | {"exact": one.is_exact} for one in found]}).decode()
-    most = YEARLY if len(rows) > YEARLY else None
-    return Page(request, reads, basis).show("calendar.html", body, month=month, found=found, most=most)
+    rows = {KINDS[kind].plural: of_year(reads, kind, month.year, basis, YEARLY + 1) for kind in sorted(DATED)}
+    found = in_month(from_json(array_json([one for those in rows.values() for one in those[:YEARLY]])), month)
+    body = to_json({"found": [{"state": one.state, "said": one.said, "exact": one.is_exact} for one in found]}).decode()
+    crowded = [plural for plural, those in rows.items() if len(those) > YEARLY]
+    return Page(request, reads, basis).show(
+        "calendar.html", body, month=month, found=found, crowded=crowded, most=YEARLY
+    )
 
 
 class WholeQuery(CompareQuery):

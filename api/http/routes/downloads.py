@@ -3,6 +3,7 @@
 What ends in ``.json`` is the answer of the route below ``/v1``, and needs none here (``api.http.addresses``).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -99,9 +100,9 @@ class Given(NamedTuple):
 
     def _calendar(self, pages: Pages) -> Response:
         """It says before its events how many others there are: where there are several pages, all are read for that first."""
-        left_out = sum(not ics.is_dated(from_json(one)) for documents in pages for one in documents)
-        form = ics.calendar_form(f"Partnership ledger {self.path}", left_out)
-        return send(pages, form, ics.MEDIA_TYPE, {"Ledger-Left-Out": str(left_out)})
+        told = Counter(ics.is_dated(from_json(one)) for documents in pages for one in documents)
+        form = ics.calendar_form(f"Partnership ledger {self.path}", told[True], told[False])
+        return send(pages, form, ics.MEDIA_TYPE, {"Ledger-Left-Out": str(told[False])})
 
     def feed(self, read: Read) -> Make:
         return lambda: self._feed(self.pages(read))
