@@ -6,13 +6,13 @@ Both sides stand on it: an append is admitted against it, and the projections ta
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Container, Iterable, Sequence, Set
 from datetime import date
-from itertools import pairwise, takewhile
+from itertools import chain, islice, pairwise, takewhile
 from operator import attrgetter
 from typing import NamedTuple
 
+from ledger.alike import Alike
 from ledger.anomalies import anomalies_of
 from ledger.recorded import Openings, Recorded
-from ledger.vocabulary.acts import share_source
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.correction import Correction, Disputed, DisputeResolved, Superseded, Voided
 from ledger.vocabulary.fact import Fact, Subject
@@ -55,7 +55,6 @@ def _duplicate_key(fact: Fact) -> DuplicateKey:
 
 
 _valid_order = attrgetter("order")
-_root = attrgetter("root")
 
 
 class History:
@@ -70,7 +69,7 @@ class History:
         self.recorded: dict[int, Recorded] = {}
         self.struck: dict[int, int] = {}  # position -> the correction that struck it
         self.anomalies_of: dict[int, tuple[Anomaly, ...]] = {}
-        self.by_duplicate_key: dict[DuplicateKey, tuple[LiveFact, ...]] = {}  # facts of one sort, as they were recorded
+        self.alike = Alike()
 
     @classmethod
     def of(cls, subject: str) -> "History":
@@ -81,11 +80,7 @@ class History:
         twin = History(self.kind)
         twin.version, twin.last = self.version, self.last
         twin.lives, twin.recorded = self.lives.copy(), self.recorded.copy()
-        twin.struck, twin.anomalies_of, twin.by_duplicate_key = (
-            self.struck.copy(),
-            self.anomalies_of.copy(),
-            self.by_duplicate_key.copy(),
-        )
+        twin.struck, twin.anomalies_of, twin.alike = self.struck.copy(), self.anomalies_of.copy(), self.alike.copy()
         twin.lanes = {lane: steps.copy() for lane, steps in self.lanes.items()}
         return twin
 
@@ -146,7 +141,7 @@ class History:
         """Most facts come after all others: then there is nothing to fold again."""
         is_last = not self.lives or self.lives[-1].order < live.order
         self._insert(live)
-        if not is_last or self._reopens(live):
+        if not is_last or self._excuses(live):
             return self._refold([live])
         return {lane: Refolded(len(self.lanes[lane]) - 1, []) for lane in self._fold(live, live.lanes)}
 
@@ -186,33 +181,29 @@ class History:
             self.lives.append(live)
         else:
             insort(self.lives, live, key=_valid_order)
-        by_duplicate_key = self.by_duplicate_key.get(live.duplicate_key)
-        self.by_duplicate_key[live.duplicate_key] = (
-            tuple(sorted((*by_duplicate_key, live), key=_root)) if by_duplicate_key else (live,)
-        )
+        self.alike.add(live)
         return live
 
     def _remove(self, live: LiveFact | None) -> list[LiveFact]:
         if live is None:
             return []
-        self.lives.remove(live)
-        self.by_duplicate_key[live.duplicate_key] = tuple(
-            one for one in self.by_duplicate_key[live.duplicate_key] if one is not live
-        )
+        del self.lives[bisect_left(self.lives, live.order, key=_valid_order)]
+        self.alike.remove(live)
         return [live]
 
     def _swap(self, old: LiveFact, new: LiveFact) -> list[LiveFact]:
-        self.lives[self.lives.index(old)] = new
-        self.by_duplicate_key[old.duplicate_key] = tuple(
-            new if one is old else one for one in self.by_duplicate_key[old.duplicate_key]
-        )
+        self.lives[bisect_left(self.lives, old.order, key=_valid_order)] = new
+        self.alike.remove(old)
+        self.alike.add(new)
         return [new]
 
     def _refold(self, changed: list[LiveFact]) -> dict[str, Refolded]:
-        """Fold again from the first of these facts on; all before it stays, and so do lanes it cannot concern."""
+        """Fold again from the first of these facts on, and of those that may be flagged as saying the same, as they were
+        recorded later; all before that stays, and so do lanes it cannot concern.
+        """
         if not changed:
             return {}
-        order = min(self._refold_start(other) for one in changed for other in (one, *self._alike_before(one)))
+        order = min(map(self._refold_start, chain(changed, self.alike.recorded_after(changed))))
         lanes = self._concerned(changed, order)
         cut = self._fold_from(order, lanes)
         if self.kind.has_parts and MAIN in cut and self._end_moved(cut[MAIN]):
@@ -228,13 +219,19 @@ class History:
         """Where a fact begins to matter: what reopens the stream excuses what was done earlier on its day."""
         return min(live.order, (live.day, -1, 0)) if self._reopens(live) else live.order
 
-    def _alike_before(self, live: LiveFact) -> Iterable[LiveFact]:
-        """What stands before a fact and may be flagged as saying the same, as it was recorded after it."""
-        alike = self.by_duplicate_key.get(live.duplicate_key, ())
-        return [one for one in alike if one.root > live.root and one.order < live.order]
-
     def _reopens(self, live: LiveFact) -> bool:
         return live.fact.outlasts and type(live.fact) in self.kind.lifecycle
+
+    def _excuses(self, live: LiveFact) -> bool:
+        """Whether what comes last reopens the stream, and may excuse what was done before it on its day and nothing else excuses."""
+        if not self._reopens(live):
+            return False
+        for one in takewhile(lambda one: one.day == live.day, islice(reversed(self.lives), 1, None)):
+            if self._main_before(one.order).status in self.kind.ended:
+                return True
+            if self._reopens(one):
+                return False
+        return False
 
     def _concerned(self, changed: list[LiveFact], order: ValidOrder) -> Set[str]:
         """The lanes that facts bear on: all of them as long as the main lane has not begun, else their own."""
@@ -337,11 +334,7 @@ class History:
     def _flag(self, state: State, live: LiveFact) -> None:
         if live.position in self.anomalies_of:
             state.anomalies += self.anomalies_of[live.position]
-        by_duplicate_key = self.by_duplicate_key[live.duplicate_key]
-        if len(by_duplicate_key) == 1:
-            return
-        earlier = takewhile(lambda one: one.root < live.root, by_duplicate_key)
-        if not state.is_duplicate and any(_says_the_same(one.fact, live.fact) for one in earlier):
+        if not state.is_duplicate and self.alike.is_said_before(live):
             state.flag(AnomalyCode.duplicate_suspect, "another entry says the same")
 
 
@@ -366,8 +359,3 @@ def _before_year_1(fact: Fact) -> int:
     if latest is None or latest[0] >= 1:
         return 0
     return max(((latest[0] - 1) * 12 + latest[1] - 1) * 31 + latest[2] - 32, FARTHEST) * RANKS
-
-
-def _says_the_same(one: Fact, other: Fact) -> bool:
-    """Whether two facts of one type and day say the same, and one source says both."""
-    return one.likeness == other.likeness and share_source(one, other)

@@ -66,7 +66,7 @@ def snapshot(stream: Stream) -> Any:
     return (
         built.version, list(built.lives), {lane: list(steps) for lane, steps in built.lanes.items()},
         dict(built.recorded), dict(built.struck), dict(built.anomalies_of),
-        {like: list(roots) for like, roots in built.by_duplicate_key.items() if roots}, stream.position,
+        dict(built.alike.alone), dict(built.alike.groups), stream.position,
     )  # fmt: skip
 
 

@@ -409,11 +409,11 @@ def test_copies_go_their_own_way(entries: list[Recorded]) -> None:
     kind = entries[0].fact.type.partition(".")[0]
     original = history(kind, entries[:-1])
     before = (original.version, shown(original), list(original.lives), dict(original.struck))
-    by_duplicate_key = dict(original.by_duplicate_key)
+    alike = (dict(original.alike.alone), dict(original.alike.groups))
     twin = original.copy()
     twin.record(entries[-1], {})
     assert before == (original.version, shown(original), original.lives, original.struck)
-    assert original.by_duplicate_key == by_duplicate_key
+    assert alike == (original.alike.alone, original.alike.groups)
     assert entries[-1].position not in original.recorded
     assert twin.version == original.version + 1
     assert shown(twin) == shown(history(kind, entries))

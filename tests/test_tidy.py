@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
-    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch", "ledger.proofs",
+    "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.alike", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch", "ledger.proofs",
     "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.changes",
     "projections.projection", "projections.registry", "projections.search.words",
     "api.pages.timeline", "api.formats",
@@ -28,7 +28,7 @@ LAYERS = (
     ("ledger.proofs.merkle", "ledger.proofs.tiles"),
     ("ledger.proofs",),
     ("ledger.recorded", "ledger.settings", "ledger.process", "ledger.files"),
-    ("ledger.anomalies",),
+    ("ledger.alike", "ledger.anomalies"),
     ("ledger.fold",),
     ("ledger.history_cache",),
     ("ledger.database",),

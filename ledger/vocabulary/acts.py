@@ -43,6 +43,12 @@ def item_of(mine: Account, known: Sequence[Account]) -> int | None:
     return min(found)[2] if found else None
 
 
+def is_dated_alike(mine: Account, item: int, known: Sequence[Account]) -> bool:
+    """Whether one of the accounts that an item has gives the same days: then another like it tells no more of which act it is."""
+    given = (item, mine.fact.occurred, mine.fact.effective)
+    return any((one.item, one.fact.occurred, one.fact.effective) == given for one in known)
+
+
 def repeats(mine: Account, known: Sequence[Account]) -> bool:
     """Whether a source that tells of the act on an earlier day gives nothing but other days now: it speaks of another act."""
     return any(one.day != mine.day and _is_apart(mine, one) and share_source(mine.fact, one.fact) for one in known)

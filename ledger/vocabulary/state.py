@@ -32,6 +32,7 @@ from ledger.vocabulary.acts import (
     differing,
     duplicates,
     is_contested,
+    is_dated_alike,
     is_disputed,
     item_of,
     repeats,
@@ -78,9 +79,10 @@ class State(Fields):
         """
         act = (name, to_json(_plain(item)))
         items: list[Any] = [*self.fields.get(name, ())]
-        known = self.acts.get(act)
-        at = item_of(self.account, known) if known else None
-        self.enter(act, len(items) if at is None else at)
+        known = self.acts.get(act, ())
+        at = item_of(self.account, known)
+        if at is None or not is_dated_alike(self.account, at, known):
+            self.enter(act, len(items) if at is None else at)
         if at is not None:
             items[at] = _dated(items[at], item)
         else:
