@@ -1,19 +1,25 @@
 """Realistic histories in any number, the same ones every time: ``python -m tests.generator 10000 > events.ndjson``.
 
 Initiatives, agreements with their parties, meetings and milestones, told by a hundred sources; each stream goes
-through its own life, and the streams are recorded interleaved, as they would be.
+through its own life, and the streams are recorded interleaved, as they would be. With ``treaties`` after the number:
+agreements that nearly every state of the world signs, consents to and sees enter into force, each by itself; every second
+one is recorded in the order of the days, the others in none.
 """
 
 import json
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import chain, islice
+from itertools import count as counter
+from operator import itemgetter
 from random import Random
 from typing import Any
 from uuid import UUID
 
 SEED = 20_240_925
 PARTIES = 60
+STATES = 190
 SOURCES = 100
 OPEN_STREAMS = 200
 COUNTRIES = [
@@ -66,20 +72,21 @@ class Generator:
 
     def events(self, count: int) -> Iterator[Event]:
         """``count`` events: first who takes part and who tells of it, then what happens."""
-        told = 0
-        for event in (*self._sources(), *self._parties()):
-            if told == count:
-                return
-            told += 1
-            yield event
+        return islice(chain(self._sources(), self._parties(PARTIES), self._lives()), count)
+
+    def treaties(self, count: int) -> Iterator[Event]:
+        """``count`` events of agreements with ``STATES`` parties, one agreement after the other."""
+        lives = chain.from_iterable(map(self._treaty, counter(1)))
+        return islice(chain(self._sources(), self._parties(STATES), lives), count)
+
+    def _lives(self) -> Iterator[Event]:
         lives: list[Iterator[Event]] = []
-        while told < count:
+        while True:
             while len(lives) < OPEN_STREAMS:
                 lives.append(self._life())
             life = self.random.choice(lives)
             try:
                 yield next(life)
-                told += 1
             except StopIteration:
                 lives.remove(life)
 
@@ -100,8 +107,8 @@ class Generator:
                 url=f"https://example.org/reports/{number}", publisher=f"Publisher {number % 17}", language="en",
             )  # fmt: skip
 
-    def _parties(self) -> Iterator[Event]:
-        for number in range(PARTIES):
+    def _parties(self, count: int) -> Iterator[Event]:
+        for number in range(count):
             country = COUNTRIES[number % len(COUNTRIES)]
             kind = "state" if number < len(COUNTRIES) else self.random.choice(["government_body", "company"])
             yield self._event(
@@ -168,6 +175,26 @@ class Generator:
         yield self._event("agreement.amended", subject, next(days), text=self._text(10))
         yield self._event("agreement.terminated", subject, next(days), ground="consent")
 
+    def _treaty(self, number: int) -> Iterator[Event]:
+        """Three facts of each party, apart from the whole: in the order of their days, or as they were found."""
+        subject = f"agreement:convention-{number}"
+        told = {"title": f"Convention {number}", "instrument_type": "convention"}
+        facts = [(day, fact) for party in range(STATES) for day, fact in self._part(subject, f"party:p{party}")]
+        if number % 2:
+            facts.sort(key=itemgetter(0))
+        else:
+            self.random.shuffle(facts)
+        yield self._event("agreement.signed", subject, "1985-01-01", **told, signatories=[{"party": "party:p0"}])
+        yield from (fact for _, fact in facts)
+
+    def _part(self, subject: str, party: str) -> Iterator[tuple[str, Event]]:
+        days = self._days()
+        day = next(days)
+        yield day, self._event("agreement.signed", subject, day, signatories=[{"party": party}])
+        for type_, more in (("consented", {"method": "ratification"}), ("entered_into_force", {})):
+            day = next(days)
+            yield day, self._event(f"agreement.{type_}", subject, day, party=party, **more)
+
     def _meeting(self, number: int) -> Iterator[Event]:
         subject, days = f"meeting:m-{number}", self._days()
         start = next(days)
@@ -196,7 +223,8 @@ class Generator:
 
 
 def main() -> None:
-    for event in Generator().events(int(sys.argv[1])):
+    generator, count = Generator(), int(sys.argv[1])
+    for event in generator.treaties(count) if "treaties" in sys.argv else generator.events(count):
         sys.stdout.write(json.dumps(event) + "\n")
 
 
