@@ -122,13 +122,13 @@ def test_what_is_projected_shows_in_the_very_next_answer(seeded: Service) -> Non
 
 
 def test_what_is_pinned_outlives_the_growth_of_the_ledger(seeded: Service, emptied: Callable[[], None]) -> None:
-    """The past stays in memory while the ledger grows; the present does not."""
+    """The past stays in memory while the ledger grows; the present of what grows does not."""
     # given
     past = "/v1/meetings/panel?known_at=5&valid_at=2025-01-01"
     first = seeded.get(past)
     seeded.get("/v1/meetings/panel")
     # when
-    seeded.given(party(1))
+    seeded.given(event("entry.annotated", "meeting:panel", sources=[], target=5, text="A note"))
     emptied()
     # then
     assert looked_up(seeded.get(past)) == looked_up(first)
