@@ -153,6 +153,7 @@ def unpacked(coding: str, body: bytes) -> bytes:
 
 
 def said(kept: CachedResponse) -> bytes:
-    """What an answer says that was kept as it was sent."""
+    """What an answer says that was kept as it was sent, and what is kept of it to be told again."""
     coding = dict(kept.headers).get(b"content-encoding")
-    return unpacked(coding.decode(), kept.body) if coding else kept.body
+    body = unpacked(coding.decode(), kept.body) if coding else kept.body
+    return body + (kept.said.body if kept.said else b"")

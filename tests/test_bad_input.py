@@ -352,7 +352,7 @@ def test_a_header_that_is_a_list_may_have_several_lines(unharmed: Service) -> No
             for _ in range(2):
                 asked = unharmed.client.get(path, headers=[("If-None-Match", one) for one in lines])
                 assert asked.status_code == status, lines
-    for lines in (("application/json", "application/jsonl"), ("application/x-ndjson", "application/json")):
+    for lines in (("application/json;q=0.9", "application/jsonl"), ("application/x-ndjson", "application/json;q=0.9")):
         asked = unharmed.client.get("/v1/events", headers=[("Accept", one) for one in lines])
         assert asked.headers["content-type"] == "application/x-ndjson"
 

@@ -146,7 +146,7 @@ def files_with(directory: Path) -> set[str]:
 def remembered(service: Service) -> str:
     """All that the process keeps: answers, and the streams that it decides on."""
     state = service.client.app.app_state  # type: ignore[attr-defined]
-    kept = [said(one).decode() for one in state.cache.answers.values()]
+    kept = [said(one.response).decode() for one in state.cache.answers.values()]
     histories = [history for history, _ in state.ledger.writer.cache.histories.kept.values()]
     facts = [one.fact.model_dump_json() for history in histories for one in history.recorded.values()]
     return json.dumps([kept, facts])

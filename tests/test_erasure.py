@@ -96,7 +96,7 @@ def test_every_process_forgets_it_at_once(peopled: Service) -> None:
         erase(peopled)
         assert not any(NAME in other.get(path, ADMIN).text for path in PATHS)
         cache = other.client.app.app_state.cache  # type: ignore[attr-defined]
-        assert not any(NAME.encode() in said(kept) for kept in cache.answers.values())
+        assert not any(NAME.encode() in said(kept.response) for kept in cache.answers.values())
 
 
 def test_a_name_in_a_replacement_is_erased_like_any(peopled: Service, reader: Connection) -> None:

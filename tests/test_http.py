@@ -191,7 +191,8 @@ def test_the_log_shows_the_same_bytes_everywhere(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("accept", "lines"),
-    [(NDJSON, True), ("Application/X-NDJSON; q=0.5", True), (f"text/html, {NDJSON};q=0.01, */*", True),
+    [(NDJSON, True), ("Application/X-NDJSON; q=0.5", True), (f"text/html, {NDJSON};q=0.01, */*", False),
+     (f"application/json;q=0.5, {NDJSON}", True), (f"application/json;q=0, {NDJSON};q=0.01", True),
      (f"{NDJSON};q=0", False), (f"{NDJSON} ; q=0.000, application/json", False), ("*/*", False), ("", False)],
 )  # fmt: skip
 def test_lines_are_given_to_who_accepts_them(service: Service, accept: str, lines: bool) -> None:

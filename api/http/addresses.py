@@ -2,7 +2,7 @@
 
 import re
 
-from api.http.negotiation import negotiate
+from api.http.negotiation import chosen, negotiate
 from ledger.vocabulary.fact import SLUG
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.registry import KINDS
@@ -13,6 +13,7 @@ DATED = frozenset({"meeting", "milestone"})
 TABLE = ("json", "jsonl", "csv")
 PARTS = {"history": (*TABLE, "atom"), "timeline": TABLE, "diff": TABLE}
 LISTS = {"due": (*TABLE, "ics"), "entries": (*TABLE, "atom"), "anomalies": TABLE}
+LOG = "/v1/events"
 PAGE = re.compile(
     rf"/(?:(?P<plural>{'|'.join(PLURALS)})(?:/(?P<id>{SLUG})(?:/(?P<part>{'|'.join(PARTS)}))?)?"
     rf"|(?P<list>{'|'.join(LISTS)})|entries/{SLUG})"
@@ -42,6 +43,11 @@ def data_of(path: str, accept: str) -> str:
         wanted = negotiate(accept, ("html", *formats))
         return path if wanted == "html" else _v1(path) if wanted == "json" else f"{path}.{wanted}"
     return path
+
+
+def is_lines(path: str, accept: str) -> bool:
+    """Whether a page of the log is asked for as lines; else, and where nothing fits, it is JSON."""
+    return path == LOG and chosen(accept, ("json", "jsonl")) == "jsonl"
 
 
 def _v1(path: str) -> str:

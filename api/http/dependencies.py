@@ -2,7 +2,7 @@
 
 from asyncio import get_running_loop
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from api.http.auth import Holder, Role, allow, bearer, digest
 from api.http.lookup import CoalescedLookup, LookedUp
 from api.http.problems import BodyTooLarge, WrongMediaType
 from api.http.relay import Relay
-from api.http.response_cache import Cache, CachedResponse, RequestContext, etag_matches
+from api.http.response_cache import Cache, CachedResponse, Ending, RequestContext, Said, etag_matches
 from api.http.sessions import Sessions
 from api.http.streams import Streams
 from ledger.database.connection import LedgerLocation
@@ -26,9 +26,10 @@ from ledger.errors import MAX_FAULTS, Fault, Invalid, Unavailable, did_you_mean,
 from ledger.service import Ledger
 from ledger.settings import Settings
 from projections import people
-from projections.basis import Behind
+from projections.basis import Asked, Basis, Behind
 from projections.people import NOBODY, Told
 from projections.queries import Queries
+from projections.touched import basis_of
 
 WAIT_S = 2.0
 """How long a reader waits for what is not there yet."""
@@ -261,6 +262,41 @@ def answer(
             context.sees_names if told else None,
         )  # fmt: skip
     return Response(status_code=304, headers=headers) if etag_matches(tag, listed(request, "if-none-match")) else whole
+
+
+def answer_at(
+    request: Request, body: str, asked: Asked, basis: Basis, digest: str, end: Callable[[Request, Basis], Ending], *,
+    version: int | None = None, rests_on: Collection[str] = (),
+) -> Response:  # fmt: skip
+    """What is known at a basis, which ``end`` tells; the rest as ``answer``.
+
+    ``rests_on`` is what the body rests on (``projections.touched``): as the ledger stands, it is so until that is touched. Where
+    nothing is named, it rests on the whole ledger.
+    """
+    shown, told = with_persons(request, body.encode())
+    said = Said(shown, told, digest, version, end, basis.valid_at, tuple(rests_on))
+    return _ended(request, said, basis, pinned=asked.pinned, again=bool(rests_on) and asked.known_at is None)
+
+
+def tell_again(request: Request, said: Said) -> Response:
+    """What was said before, with the basis that holds by now: nothing has touched what it rests on."""
+    context: RequestContext = request.scope["context"]
+    assert context.looked_up is not None
+    return _ended(request, said, basis_of(context.looked_up.watermarks, said.valid_at), pinned=False, again=True)
+
+
+def _ended(request: Request, said: Said, basis: Basis, *, pinned: bool, again: bool) -> Response:
+    """``again``: whether it can be told again at a later basis."""
+    ending = said.end(request, basis)
+    digest = digest_of(said.digest, ending.tells) if ending.tells else said.digest
+    ended = answer(
+        request, said.body + ending.text.encode(), basis.known_at, digest, version=said.version, pinned=pinned,
+        final=basis.final, raw=True, told=said.told, more=ending.headers,
+    )  # fmt: skip
+    context: RequestContext = request.scope["context"]
+    if again and context.cached:
+        context.cached = context.cached._replace(said=said)
+    return ended
 
 
 def with_persons(request: Request, body: bytes, known: Told = NOBODY) -> tuple[bytes, str]:

@@ -33,8 +33,23 @@ def shown_json(shown: StateRow) -> str:
 
 
 def whole_json(whole: StateView, basis: Basis) -> str:
+    return f"{opened(view_json(whole))}{basis_end(basis)}"
+
+
+def view_json(whole: StateView) -> str:
+    """A state with all that belongs to it, without its basis."""
     related = "".join(f',"{plural_of(kind)}":{array_json(group)}' for kind, group in whole.related.items())
-    return f'{shown_json(whole.state)[:-1]}{related},"basis":{basis_json(basis)}}}'
+    return f"{shown_json(whole.state)[:-1]}{related}}}"
+
+
+def opened(document: str) -> str:
+    """A document to which another member is added."""
+    return document[:-1] if document == "{}" else f"{document[:-1]},"
+
+
+def basis_end(basis: Basis) -> str:
+    """The basis as the last member of a document that is open."""
+    return f'"basis":{basis_json(basis)}}}'
 
 
 def array_json(group: Sequence[StateRow]) -> str:

@@ -5,6 +5,8 @@ cached answer is given again only while it is still true. A request that comes w
 next one, together with all others that come meanwhile: the more requests, the less each look-up costs. Reads that wait
 for a position wait here, too: one look-up in a while, for all of them.
 
+Where the projections have followed the log further, the look-up reads which streams that touched, before anybody is answered.
+
 Each look-up also asks whether the log still holds the entry that this process has seen last. If not, the ledger was rolled
 back, and another epoch begins before any request is answered.
 """
@@ -31,6 +33,8 @@ from ledger.log.committer import LastEntry
 from ledger.log.epoch import renew
 from projections.basis import Behind, Watermarks
 from projections.queries import LOG_WATERMARKS, WATERMARKS
+from projections.touched import SQL as TOUCHED
+from projections.touched import Touched
 
 T = TypeVar("T")
 
@@ -125,6 +129,7 @@ class CoalescedLookup:
         self.location = location
         self.rollbacks = rollbacks or RollbackWatch(location)
         self.watermarks = watermarks
+        self.touched = Touched()
         self.connection: LookupConnection | None = None
         self.next: Lookup | None = None
         self.task: Task[None] | None = None
@@ -220,7 +225,11 @@ class CoalescedLookup:
         self.connection.deadline = deadline
         given = {"digests": digests, **self.rollbacks.seen._asdict()}
         rows = await self._rows(self.connection, given)
-        return LookedUp(holders(rows), Watermarks(*rows[0][3:]), datetime.now(UTC).date())
+        watermarks = Watermarks(*rows[0][3:])
+        if watermarks.goes_on and (missing := self.touched.missing(watermarks)):
+            grown = await (await self.connection.execute(TOUCHED["touched"], missing)).fetchall()
+            self.touched.note(grown, missing["upto"])
+        return LookedUp(holders(rows), watermarks, datetime.now(UTC).date())
 
     async def _rows(self, connection: LookupConnection, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self.watermarks:

@@ -11,11 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from api.http.addresses import data_of, offered
+from api.http.addresses import data_of, is_lines, offered
 from api.http.compression import Compressing, coding_of, varying
-from api.http.dependencies import AppState, admit
+from api.http.dependencies import AppState, admit, tell_again
 from api.http.problems import CROSS_SITE, UNAVAILABLE, BodyLate, NotAcceptable, document, on_ledger_error
-from api.http.response_cache import CachedResponse, RequestContext, cache_key
+from api.http.response_cache import CachedResponse, Question, RequestContext, Said
 from api.http.sessions import is_cross_site
 from api.http.sharing import on_options, shared
 from ledger.errors import Denied, NotFound, Unavailable
@@ -96,9 +96,10 @@ def joined(given: Sequence[tuple[bytes, bytes]]) -> Headers:
 
 def _as_wanted(scope: Scope, headers: Headers) -> Scope:
     """The request for the data at the address of a page, in the format that is wanted; any other as it is. Raises NotAcceptable."""
-    path = scope["path"]
+    path, accept = scope["path"], headers.get(b"accept", b"").decode("latin-1")
     scope["context"].negotiated = bool(offered(path))
-    answering = data_of(path, headers.get(b"accept", b"").decode("latin-1"))
+    scope["context"].as_lines = is_lines(path, accept)
+    answering = data_of(path, accept)
     if answering == path:
         return scope
     headers.pop(b"accept", None)  # the path says it now
@@ -176,19 +177,29 @@ class Middleware:
         except NotAcceptable as error:
             await on_ledger_error(Request(scope), error)(scope, receive, send)
             return
-        asked, context = cache_key(scope, headers.get(b"accept", b""), coding), scope["context"]
-        cached: CachedResponse | None = None
-        if not context.in_session and self.app_state.cache.holds(asked) and await self._admitted(headers, context):
-            context.cached = cached = self.app_state.cache.fresh(
-                asked, context.looked_up, sees_names=context.sees_names
-            )
-        if cached:
+        context: RequestContext = scope["context"]
+        asked = Question(scope["path"], scope["query_string"], context.as_lines, coding)
+        cached = await self._cached(asked, headers, context)
+        if isinstance(cached, CachedResponse):
+            context.cached = cached
             await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
+        elif cached:
+            await tell_again(Request(dict(scope, app=self.app)), cached)(scope, receive, send)
         else:
             # A copy: the server leaves the body out because it still knows that HEAD was asked for.
             await self.app(dict(scope, method="GET"), receive, send)
         if context.cached and context.cached is not cached and not context.in_session:
-            self.app_state.cache.keep((asked, context.cached.sees_names), context.cached)
+            self.app_state.cache.keep(asked, context.cached)
+
+    async def _cached(self, asked: Question, headers: Headers, context: RequestContext) -> CachedResponse | Said | None:
+        """The answer, if one is kept that is as it was; or what it says, if that is still so."""
+        cache, touched = self.app_state.cache, self.app_state.readers.touched
+        if context.in_session or not cache.holds(asked) or not await self._admitted(headers, context):
+            return None
+        assert context.looked_up is not None
+        kept = cache.kept(asked, sees_names=context.sees_names)
+        fresh = next((one for one in kept if one.is_fresh(context.looked_up)), None)
+        return fresh or next(filter(None, [one.still_says(context.looked_up, touched) for one in kept]), None)
 
     async def _admitted(self, headers: Headers, context: RequestContext) -> bool:
         """Whether the reader may see what was kept. Who may not is told so further in."""

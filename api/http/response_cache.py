@@ -1,36 +1,70 @@
-"""Whole answers, kept to be given again. Each says what it rests on, and is given only while that is still so."""
+"""Whole answers, kept to be given again. Each says what it rests on, and is given only while that is still so.
 
-import re
-from collections import OrderedDict
-from collections.abc import Hashable
+What is pinned to a position and a day is the same however the ledger grows. What is said of some streams as they stand is told again
+with the basis that holds by now, as long as nothing has touched them (``projections.touched``). All else is void with the next entry.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from starlette.types import Scope, Send
+from cachetools import LRUCache
+from starlette.requests import Request
+from starlette.types import Send
 
 from api.http.auth import Holder
 from api.http.lookup import LookedUp
 from ledger.errors import Unavailable
-from projections.basis import Watermarks
+from projections.basis import Basis, Watermarks
+from projections.touched import Touched
 
 SIZE_BYTES = 64 * 2**20
 LARGEST_BYTES = 2**20
-OVERHEAD_BYTES = 1_000
-"""About what an answer takes beside its body."""
+OVERHEAD_BYTES = 2_000
+"""About what an answer takes beside its body and what it was asked by."""
 
-LINES = re.compile(rb"application/(?:x-ndjson|jsonl)(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
-"""In an Accept header: that lines are asked for, and not ruled out."""
 ABOUT_THE_BODY = (b"content-length", b"content-type", b"content-encoding")
 RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Question(NamedTuple):
+    """All that an answer depends on beside the ledger and who asks: path, query, what Accept has chosen there, and the coding."""
+
+    path: str
+    query: bytes
+    as_lines: bool
+    coding: str | None
+
+
+class Ending(NamedTuple):
+    """How an answer ends, which tells its basis; what of it makes another answer; and the headers that tell it, too."""
+
+    text: str
+    tells: str = ""
+    headers: Mapping[str, str] = {}
+
+
+class Said(NamedTuple):
+    """What is said of the ledger as it stands, up to the basis, and how it ends at each; what of persons is told in it; and on
+    what it rests. ``version`` is of the stream whose state it is."""
+
+    body: bytes
+    told: str
+    digest: str
+    version: int | None
+    end: Callable[[Request, Basis], Ending]
+    valid_at: date
+    rests_on: tuple[str, ...]
 
 
 class CachedResponse(NamedTuple):
     """An answer, and how things stood before it was worked out.
 
     ``sees_names`` is whether it is for those who see names of persons, or for those who do not; None where it names nobody.
+    ``said`` is there where it can be told again.
 
-    If anything moved while it was worked out, the standing has moved for good, and the answer is never given again. One
+    If anything moved while it was worked out, the standing has moved for good, and the answer is never given again as it is. One
     that is pinned to a position and a day moves only with the tables, when names of persons go, with the epoch and the server, as
     a backup may have been restored, and with the first checkpoint that covers its position.
     """
@@ -43,13 +77,23 @@ class CachedResponse(NamedTuple):
     body: bytes
     position: int
     sees_names: bool | None = None
+    said: Said | None = None
 
     def is_fresh(self, looked_up: LookedUp) -> bool:
+        """Whether it may be given again as it is."""
         now, then = looked_up.watermarks, self.watermarks
         if self.pinned:
             is_told = then.covering(self.position) or not now.covering(self.position)
             return bool(is_told) and now.ground == then.ground
         return now == then and looked_up.today == self.today
+
+    def still_says(self, looked_up: LookedUp, touched: Touched) -> Said | None:
+        """What it says, if that is so at the basis that holds by now."""
+        said = self.said
+        if said is None or looked_up.today != self.today:
+            return None
+        is_so = touched.spares(said.rests_on, self.watermarks.ground, self.position, looked_up.watermarks)
+        return said if is_so else None
 
     async def send(self, send: Send, known: str) -> None:
         """The answer, or 304 without a body to a reader who has it already (``known`` is their If-None-Match)."""
@@ -72,13 +116,14 @@ def etag_matches(tag: str, known: str) -> bool:
 class RequestContext:
     """What is known of a request on its way: what was looked up for it, or why not, and whether the reader may see names of
     persons; whose key it came with, and whether that was a browser's session; whether no body is sent, as HEAD was asked for; whether
-    its format was chosen by Accept; its answer, if that may be cached."""
+    its format was chosen by Accept, and whether that is lines of the log; its answer, if that may be cached."""
 
     looked_up: LookedUp | None = None
     holder: Holder | None = None
     in_session: bool = False
     sees_names: bool = False
     negotiated: bool = False
+    as_lines: bool = False
     failure: Unavailable | None = None
     cached: CachedResponse | None = None
     epoch: str | None = None  # in which the answer was recorded, where it was
@@ -86,53 +131,40 @@ class RequestContext:
 
 
 class Cache:
-    """Answers by what was asked, up to so many bytes; what was not asked for the longest goes first."""
+    """Answers by what was asked and whom they are for, up to so many bytes; what was not asked for the longest goes first."""
 
     def __init__(self, size_bytes: int = SIZE_BYTES) -> None:
-        self.size = self.free = size_bytes
-        self.answers: OrderedDict[Hashable, CachedResponse] = OrderedDict()
+        self.answers: LRUCache[Hashable, Kept] = LRUCache(size_bytes, _size)
         self.erasures = 0
 
     def forget_names(self, erasures: int) -> None:
         """Names of persons have gone since the answers were made, if ``erasures`` is another number: keep none of them."""
         if erasures != self.erasures:
-            self.erasures, self.free = erasures, self.size
+            self.erasures = erasures
             self.answers.clear()
 
-    def holds(self, asked: Hashable) -> bool:
+    def holds(self, asked: Question) -> bool:
         """Whether there is an answer, whomever it is for."""
         return any((asked, whom) in self.answers for whom in (None, False, True))
 
-    def fresh(self, asked: Hashable, looked_up: LookedUp, *, sees_names: bool) -> CachedResponse | None:
-        """An answer that is still true, for everybody or for those who see names as this reader does."""
-        kept = [self.get((asked, whom)) for whom in (None, sees_names)]
-        return next((one for one in kept if one and one.is_fresh(looked_up)), None)
+    def kept(self, asked: Question, *, sees_names: bool) -> list[CachedResponse]:
+        """The answers for everybody, and for those who see names as this reader does."""
+        found = [self.answers.get((asked, whom)) for whom in (None, sees_names)]
+        return [one.response for one in found if one]
 
-    def get(self, asked: Hashable) -> CachedResponse | None:
-        cached = self.answers.get(asked)
-        if cached is not None:
-            self.answers.move_to_end(asked)
-        return cached
-
-    def keep(self, asked: Hashable, cached: CachedResponse) -> None:
-        if len(cached.body) > LARGEST_BYTES:
-            return
-        if asked in self.answers:
-            self.free += _size(self.answers.pop(asked))
-        self.answers[asked] = cached
-        self.free -= _size(cached)
-        while self.free < 0:
-            self.free += _size(self.answers.popitem(last=False)[1])
+    def keep(self, asked: Question, response: CachedResponse) -> None:
+        if len(response.body) <= LARGEST_BYTES:
+            self.answers[asked, response.sees_names] = Kept(asked, response)
 
 
-def _size(cached: CachedResponse) -> int:
-    return len(cached.body) + OVERHEAD_BYTES
+class Kept(NamedTuple):
+    """An answer with what it was asked by, which counts, too."""
+
+    asked: Question
+    response: CachedResponse
 
 
-def cache_key(scope: Scope, accept: bytes, coding: str | None) -> Hashable:
-    """All that an answer depends on beside the ledger: path, query, the form that can be chosen, and the coding."""
-    return scope["path"], scope["query_string"], wants_lines(accept), coding
-
-
-def wants_lines(accept: bytes) -> bool:
-    return LINES.search(accept) is not None
+def _size(kept: Kept) -> int:
+    (path, query, *_), response = kept
+    said = len(response.said.body) if response.said else 0
+    return len(path) + len(query) + len(response.body) + said + OVERHEAD_BYTES

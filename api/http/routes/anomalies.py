@@ -7,9 +7,9 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter
 
 from api.http import shapes
-from api.http.dependencies import Patient, TheQueries, epoch_of
+from api.http.dependencies import Patient, TheQueries
 from api.http.documents import array_json
-from api.http.parameters import Paged, Ref, Stored, next_cursor, resume
+from api.http.parameters import Paged, Ref, Stored, resume
 from api.http.routes.states import page_of
 from projections.flags.queries import flagged
 
@@ -26,5 +26,4 @@ def list_anomalies(request: Request, reads: TheQueries, query: Annotated[Paged, 
     position."""
     asked, after = resume(query, OF, PLACE)
     found, more, basis = flagged(reads, asked, after, query.limit)
-    cursor = next_cursor(epoch_of(request), basis, OF, more)
-    return page_of(request, array_json(found), asked, cursor, basis)
+    return page_of(request, array_json(found), asked, OF, more, basis)

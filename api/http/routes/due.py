@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter
 
 from api.http import shapes
-from api.http.dependencies import Patient, TheQueries, epoch_of
+from api.http.dependencies import Patient, TheQueries
 from api.http.documents import due_json
-from api.http.parameters import DueQuery, Ref, Stored, next_cursor, resume
+from api.http.parameters import DueQuery, Ref, Stored, resume
 from api.http.routes.states import page_of
 from projections.due.queries import DueItem, due
 
@@ -25,5 +25,4 @@ def list_due(request: Request, reads: TheQueries, query: Annotated[DueQuery, Que
     asked, after = resume(query, of, PLACE)
     found, more, basis = due(reads, asked, query.due_before, DueItem(*after) if after else None, query.limit)
     items = ",".join(due_json(one, basis) for one in found)
-    cursor = next_cursor(epoch_of(request), basis, of, more)
-    return page_of(request, f"[{items}]", asked, cursor, basis)
+    return page_of(request, f"[{items}]", asked, of, more, basis)

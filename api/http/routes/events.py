@@ -27,7 +27,6 @@ from api.http.dependencies import (
     digest_of,
     epoch_of,
     json_body,
-    listed,
     next_page,
     with_persons,
 )
@@ -35,7 +34,7 @@ from api.http.documents import schema_json
 from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery
 from api.http.previews import given_in, preview_json
-from api.http.response_cache import RequestContext, wants_lines
+from api.http.response_cache import RequestContext
 from api.http.vocabulary_shapes import ref
 from ledger.errors import IdReused, LedgerError, NotFound, did_you_mean
 from ledger.log.commitments import Disclosure
@@ -204,7 +203,8 @@ def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]
     entries, size = reads.log(asked, query.chosen(), query.limit + 1)
     more = f"{epoch_of(request)}:{entries[query.limit - 1][0]}" if len(entries) > query.limit else None
     lines = [line for _, line in entries[: query.limit]]
-    if wants_lines(listed(request, "accept").encode("latin-1")):
+    context: RequestContext = request.scope["context"]
+    if context.as_lines:
         body, media_type = "".join(f"{line}\n" for line in lines), NDJSON
     else:
         body, media_type = f'{{"events":[{",".join(lines)}],"next":{to_json(more).decode()}}}', "application/json"

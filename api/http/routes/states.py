@@ -1,6 +1,6 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -10,8 +10,8 @@ from pydantic import Field, TypeAdapter
 from pydantic_core import to_json
 
 from api.http import shapes
-from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of, next_page
-from api.http.documents import basis_json, history_json, shown_json, timeline_json, whole_json
+from api.http.dependencies import Patient, TheQueries, answer, answer_at, digest_of, epoch_of, next_page
+from api.http.documents import basis_end, history_json, opened, shown_json, timeline_json, view_json
 from api.http.fields import only, with_fields
 from api.http.parameters import (
     LIST_QUERIES,
@@ -26,10 +26,12 @@ from api.http.parameters import (
     next_cursor,
     resume,
 )
+from api.http.response_cache import Ending
 from api.http.vocabulary_shapes import page_name, state_name, whole_name
 from ledger.errors import NotFound
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
+from projections import touched
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
 from projections.listing import FACETS
@@ -59,14 +61,24 @@ TIMELINE_PLACE = TypeAdapter(tuple[date, Rank, Count])
 
 
 def page_of(
-    request: Request, items: str, asked: Asked, cursor: str | None, basis: Basis, beside: Mapping[str, Any] = {}
-) -> Response:
-    """A page of a list. ``beside`` is what is told of all of it."""
+    request: Request, items: str, asked: Asked, of: str, after: tuple[Any, ...] | None, basis: Basis, *,
+    beside: Mapping[str, Any] = {}, rests_on: Collection[str] = (),
+) -> Response:  # fmt: skip
+    """A page of a list. ``of`` is which list, and ``after`` where its next page starts. ``beside`` is what is told of all of it.
+    ``rests_on`` is as ``answer_at`` has it."""
     more = "".join([f'"{name}":{to_json(told).decode()},' for name, told in beside.items()])
-    body = f'{{"items":{items},"next":{to_json(cursor).decode()},{more}"basis":{basis_json(basis)}}}'
-    tag = digest_of(items, cursor or "", more)
-    link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
-    return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final, more=link)
+
+    def end(request: Request, basis: Basis) -> Ending:
+        cursor = next_cursor(epoch_of(request), basis, of, after)
+        link = {"Link": next_page(request, cursor=cursor)} if cursor else {}
+        return Ending(f'"next":{to_json(cursor).decode()},{more}{basis_end(basis)}', cursor or "", link)
+
+    tag = digest_of(items, more)
+    return answer_at(request, f'{{"items":{items},', asked, basis, tag, end, rests_on=rests_on)
+
+
+def _end(_: Request, basis: Basis) -> Ending:
+    return Ending(basis_end(basis))
 
 
 def counts(reads: Queries, kind: str, query: ListQuery, basis: Basis) -> dict[str, Any]:
@@ -95,18 +107,19 @@ def _routes(kind: str) -> APIRouter:
         """
         asked, after = resume(query, query.fingerprint() + kind, LIST_PLACES[query.sort])
         found, more, basis = reads.page(kind, asked, query.filters(), query.sort, after, query.limit)
-        cursor = next_cursor(epoch_of(request), basis, query.fingerprint() + kind, more)
         items = ",".join([only(shown_json(one), query.fields) for one in found])
-        return page_of(request, f"[{items}]", asked, cursor, basis, counts(reads, kind, query, basis))
+        beside, of = counts(reads, kind, query, basis), query.fingerprint() + kind
+        return page_of(request, f"[{items}]", asked, of, more, basis, beside=beside, rests_on=touched.of_list(kind))
 
     @router.get("/{id}", operation_id=f"show_{kind}", **whole_state)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[shown, Query()]) -> Response:
         """The whole state, with everything that belongs to it, on a day, as known at a position; or those ``fields`` of it."""
-        asked = query.asked()
-        whole, basis = reads.whole(Subject(f"{kind}:{id}"), asked)
-        body, version = only(whole_json(whole, basis), query.fields, "basis"), whole.state.version
-        tag, position = digest_of(whole.digest, query.fields) if query.fields else whole.digest, basis.known_at
-        return answer(request, body.encode(), position, tag, version=version, pinned=asked.pinned, final=basis.final)
+        asked, subject = query.asked(), Subject(f"{kind}:{id}")
+        whole, basis = reads.whole(subject, asked)
+        body, version = opened(only(view_json(whole), query.fields)), whole.state.version
+        tag = digest_of(whole.digest, query.fields) if query.fields else whole.digest
+        rests_on = touched.of_state(subject)
+        return answer_at(request, body, asked, basis, tag, _end, version=version, rests_on=rests_on)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, reads: TheQueries, id: Slug, query: Annotated[Paged, Query()]) -> Response:
@@ -117,20 +130,18 @@ def _routes(kind: str) -> APIRouter:
         if not facts and after is None:
             raise NotFound(f"nothing is known of {subject} on {basis.valid_at}, as of position {basis.known_at}")
         weak = reads.unverified([line for _, line in facts], basis)
-        items = ",".join(timeline_json(day, line, weak) for day, line in facts)
-        cursor = next_cursor(epoch_of(request), basis, f"timeline {subject}", more)
-        return page_of(request, f"[{items}]", asked, cursor, basis)
+        items, of = ",".join(timeline_json(day, line, weak) for day, line in facts), f"timeline {subject}"
+        return page_of(request, f"[{items}]", asked, of, more, basis, rests_on=touched.of_timeline(subject))
 
     @router.get("/{id}/history", response_model=shapes.History, operation_id=f"history_{kind}", **found)
     def history(request: Request, reads: TheQueries, id: Slug, query: Annotated[AtBasis, Query()]) -> Response:
         """Its entries in the order of recording; the struck ones with what struck them, who, when and why."""
-        asked = query.asked()
-        entries, basis = reads.history(Subject(f"{kind}:{id}"), asked)
+        asked, subject = query.asked(), Subject(f"{kind}:{id}")
+        entries, basis = reads.history(subject, asked)
         weak = reads.unverified([line for line, _ in entries], basis)
         items = ",".join(history_json(*one, weak) for one in entries)
-        body = f'{{"items":[{items}],"basis":{basis_json(basis)}}}'
-        tag = digest_of(items)
-        return answer(request, body.encode(), basis.known_at, tag, pinned=asked.pinned, final=basis.final)
+        tag, rests_on = digest_of(items), touched.of_state(subject)
+        return answer_at(request, f'{{"items":[{items}],', asked, basis, tag, _end, rests_on=rests_on)
 
     @router.get("/{id}/diff", response_model=shapes.Diff, operation_id=f"diff_{kind}", **found)
     def changed(request: Request, reads: TheQueries, id: Slug, query: Annotated[DiffQuery, Query()]) -> Response:

@@ -1,0 +1,30 @@
+-- name: touched
+-- Which streams have grown between two positions, and up to where; what their states refer to that were known at any time
+-- since, and what their facts mention that began or ceased to count; and whether a source is or was retracted.
+select entries.stream,
+       max(entries.position) as position,
+       array(
+           select distinct ref
+             from states,
+                  unnest(refs) as ref
+            where states.subject = entries.stream
+              and states.lane = ''
+              and states.known_to > %(after)s
+       ) as refs,
+       array(
+           select distinct mention
+             from timeline,
+                  unnest(mentions) as mention
+            where timeline.subject = entries.stream
+              and (timeline.known_from > %(after)s or timeline.known_to between %(after)s + 1 and %(upto)s)
+       ) as mentions,
+       exists (
+           select from states
+            where states.subject = entries.stream
+              and states.status = 'retracted'
+              and states.known_to > %(after)s
+       ) as is_retracted
+  from entries
+ where position > %(after)s and position <= %(upto)s
+ group by entries.stream
+ order by position
