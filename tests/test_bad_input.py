@@ -24,7 +24,8 @@ from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Sealed
 from ledger.vocabulary.registry import FACTS, KINDS
-from ledger.writing.draft import FORMS, MAX_EVENTS, Envelope
+from ledger.vocabulary.wording import FORMS
+from ledger.writing.draft import MAX_EVENTS, Envelope
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
 

@@ -20,7 +20,7 @@ from pydantic import (
 from api.http.times import Day, End, Moment, Time
 from ledger.errors import Fault, Invalid, did_you_mean
 from ledger.vocabulary.codes import Area
-from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
+from ledger.vocabulary.fact import PRINTABLE, PartyRef, Subject
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.agreement import AGREEMENT
 from ledger.vocabulary.registry import FACTS, KINDS
@@ -127,7 +127,7 @@ class Narrowed(AtBasis):
 
     status: Code | None = None
     kind: Code | None = None
-    party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
+    party: Annotated[str, Field(pattern=PartyRef.pattern())] | None = None
     ref: Ref | None = None
     text: Search | None = None
     sort: str = "id"

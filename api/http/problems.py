@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.sharing import methods_of
 from ledger import errors
+from ledger.vocabulary.wording import faults_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -182,11 +183,9 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
 def on_bad_parameter(request: Request, error: Exception) -> Response:
     """What the framework found wrong with path, query or headers: each with the parameter's name."""
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"pointer": str(one["loc"][1]), "detail": one["msg"].removeprefix("Value error, "), "code": one["type"]}
-        for one in error.errors()
-    ]
-    return document(INVALID, f"{faults[0]['pointer']}: {faults[0]['detail']}", request, errors=faults)
+    faults = faults_of(error.errors(), lambda one: str(one["loc"][1]))
+    told = [fault._asdict() for fault in faults]
+    return document(INVALID, f"{faults[0].pointer}: {faults[0].detail}", request, errors=told)
 
 
 def on_http_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ What ends in ``.json`` is the answer of the route below ``/v1``, and needs none 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
@@ -23,6 +23,7 @@ from api.http.dependencies import Patient, TheQueries, app_state
 from api.http.downloads import Pages, Read, send
 from api.http.negotiation import MEDIA_TYPES
 from api.http.parameters import NARROWED, AtBasis, DiffQuery, DueNarrowed, LogNarrowed
+from api.http.times import Which
 from ledger.errors import NotFound
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
@@ -193,7 +194,7 @@ def of_entries(request: Request, reads: TheQueries, suffix: Suffix, query: Annot
 
 
 @router.get("/entries/{which:slug}.{suffix}", operation_id="file_of_entry", **FILE)
-def of_entry(given: AtAnyBasis, which: int | UUID, suffix: Suffix) -> Response:
+def of_entry(given: AtAnyBasis, which: Which, suffix: Suffix) -> Response:
     """An entry, by position or id."""
     return given.give(suffix, given.table(read_of.entry(which), "entries"))
 
