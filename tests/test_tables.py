@@ -388,7 +388,11 @@ def test_long_names_have_ids_of_their_own(tmp_path: Path) -> None:
         ('dates = "YYYY"', "dates = []", "dates: name at least one"),
         ('occurred = "{when}"', "occurred = 2024-01-01", "facts.met.occurred: dates, and numbers of more"),
         ('occurred = "{when}"', "occurred = 2024", "facts.met.occurred: a date is a text, such as"),
-        ('occurred = "{when}"', 'occurred = { column = "a", spilt = ";" }', "facts.met.occurred.spilt: there is no such key; did you mean split?"),
+        (
+            'occurred = "{when}"',
+            'occurred = { column = "a", spilt = ";" }',
+            "facts.met.occurred.spilt: there is no such key; did you mean split?",
+        ),
         ('occurred = "{when}"', 'effective = { date = "YYYY" }', "facts.met.effective: a date is a text, such as"),
         ("sources =", "note = 2024-01-01T00:00:00Z\nsources =", "facts.met.note: this is a text: write it in quotes"),
         ("sources =", f"data = {{ note = {2**63} }}\nsources =", "facts.met.data.note: dates, and numbers of more"),
