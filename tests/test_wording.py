@@ -8,8 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from fastapi.routing import APIRoute
 
 from api.http.parameters import LIST_QUERIES, AtBasis
+from api.pages import overview, signing_in, vocabulary
+from api.pages.forms import correcting
+from api.pages.forms import routes as forms
+from api.pages.routes import routers as pages_of_subjects
 from api.transfer.mapping import FactMapping, TableMapping, read_mapping
 from ledger.errors import Fault, Invalid, LedgerError
 from ledger.settings import Settings, read_settings
@@ -24,6 +29,7 @@ from tests.test_pointers import Place, changed
 
 pytest_plugins = ["tests.commands", "tests.service"]
 
+PAGES = (overview.router, vocabulary.router, *pages_of_subjects, signing_in.router, forms.router, correcting.router)
 ODD_VALUES: list[Any] = [
     None, True, 0, -1, 5.5, 10**30, "", "x", "\0", "é", "x" * 20_001, [], [1], [[]], {}, {"x": 1}, ["x", "\0"], [{}] * 101,
 ]  # fmt: skip
@@ -66,6 +72,24 @@ def parameters(service: Service) -> Iterator[tuple[str, str, dict[str, Any]]]:
                     yield method, path, one
 
 
+def parameters_of_pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Those of every page, of which the reference does not tell."""
+    seen = set[str]()
+    for route in (one for part in PAGES for one in part.routes if isinstance(one, APIRoute) and "GET" in one.methods):
+        own = [{"name": name, "in": "path"} for name in re.findall(r"\{(\w+)", route.path)]
+        models = [one.field_info.annotation for one in route.dependant.query_params]
+        own += [
+            {"name": field.alias or name, "in": "query"}
+            for one in models
+            if one
+            for name, field in one.model_fields.items()
+        ]
+        for one in own:
+            if (sort := f"{one}{route.path if one['in'] == 'path' else ''}") not in seen:
+                seen.add(sort)
+                yield "get", route.path, one
+
+
 def asked(service: Service, method: str, path: str, one: dict[str, Any], odd: str) -> Any:
     """The answer to an odd value of a parameter."""
     good = {"id": "indus-x", "which": "1", "position": "1", "suffix": "csv", "type": "meeting.held", "version": "1"}
@@ -81,7 +105,7 @@ def test_no_parameter_is_answered_in_the_words_of_a_library(service: Service, su
     """Of every parameter of every route: what is odd is refused in our words, under the parameter's name, or taken."""
     service.given(THX, USA, INDUS_X)
     tried, refused = set[str](), set[str]()
-    for method, path, one in parameters(service):
+    for method, path, one in (*parameters(service), *parameters_of_pages()):
         with subtests.test(path=path, name=one["name"]):
             for odd in ODD_TEXTS:
                 answer = asked(service, method, path, one, odd)
@@ -93,7 +117,7 @@ def test_no_parameter_is_answered_in_the_words_of_a_library(service: Service, su
                     refused.add(one["name"])
             tried.add(one["name"])
     assert refused >= {"party", "ref", "facets", "in_force_for", "text", "limit", "fields", "known_at", "from", "for"}
-    assert tried >= refused | {"which", "position", "id", "version", "suffix"}
+    assert tried >= refused | {"which", "position", "id", "version", "suffix", "act", "field", "month"}
 
 
 SAID = {

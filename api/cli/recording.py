@@ -19,7 +19,7 @@ from ledger.errors import Misconfigured, NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
 from ledger.settings import ACTOR_NAME, read_settings
-from ledger.writing.decision import Actor, Answer
+from ledger.writing.decision import Actor, Answer, by_the_ledger
 from ledger.writing.draft import parse_json, read_body
 
 TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]
@@ -65,6 +65,8 @@ def append(file: TheFile, as_: As = None, url: Url = None) -> None:
     with undisturbed():
         events = parse_toml(body) if file.suffix == ".toml" else parse_json(body)
         drafts = read_body(events)
+    if ours := [draft for draft in drafts if draft.fact.by_ledger]:
+        raise by_the_ledger(ours[0])
     if address:
         show_answers(Service(address).append(to_json(events)))
         return

@@ -162,8 +162,10 @@ class ValueErased(Correction, type="entry.value_erased"):
     ground: ErasureGround
 
 
-class LogBegun(Correction, type="entry.log_begun"):
+class LogBegun(Correction, type="entry.log_begun", by_ledger=True):
     """The ledger goes on as another log, ``origin``, as it is no more what ``before`` has signed. Nothing else changes.
+
+    `ledger log resume` records it, and nobody else.
 
     ``size`` and ``root`` are those of the last checkpoint of the log before whose entries this one has, too; ``target`` is the last of
     them, or the first entry where there are none.

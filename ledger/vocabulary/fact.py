@@ -241,6 +241,7 @@ class Fact(Part):
     mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
     opens: ClassVar[bool] = False  # may be the first fact of a stream
     describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
+    by_ledger: ClassVar[bool] = False  # the ledger itself records it, and nobody else
     outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
 
     occurred: PartialDate | None = None
@@ -250,7 +251,7 @@ class Fact(Part):
     note: Text | None = None
 
     def __init_subclass__(cls, older: tuple[FactClass, ...] = (), **flags: Any) -> None:
-        for flag in ("type", "opens", "describes", "outlasts"):
+        for flag in ("type", "opens", "describes", "by_ledger", "outlasts"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
         cls.upcasters = [one for shape in older if (one := getattr(shape, "upcast", None))]
