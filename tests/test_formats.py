@@ -690,7 +690,9 @@ def test_a_page_is_data_too_or_is_told_to_be_a_page_alone(service: Service) -> N
     parts = (overview.router, vocabulary.router, *pages_of_subjects, signing_in.router, forms.router, correcting.router)
     alone = {name.rpartition("/")[2] for name in re.findall("`(.*?)`", PAGES_ALONE)}
     seen = set()
-    for route in (one for part in parts for one in part.routes if isinstance(one, APIRoute) and "GET" in one.methods):
+    for route in (
+        one for part in parts for one in part.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())
+    ):
         address = re.sub("{.*?}", "1", route.path)
         if not offered(address) and "/static/" not in address:
             [name] = {*address.split("/")[1:]} & alone

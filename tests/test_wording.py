@@ -75,7 +75,9 @@ def parameters(service: Service) -> Iterator[tuple[str, str, dict[str, Any]]]:
 def parameters_of_pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Those of every page, of which the reference does not tell."""
     seen = set[str]()
-    for route in (one for part in PAGES for one in part.routes if isinstance(one, APIRoute) and "GET" in one.methods):
+    for route in (
+        one for part in PAGES for one in part.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())
+    ):
         own = [{"name": name, "in": "path"} for name in re.findall(r"\{(\w+)", route.path)]
         models = [one.field_info.annotation for one in route.dependant.query_params]
         own += [
@@ -97,7 +99,7 @@ def asked(service: Service, method: str, path: str, one: dict[str, Any], odd: st
     at = re.sub(r"\{(\w+)(:\w+)?\}", lambda part: quote(given.get(part[1], "x")), path)
     needed = {"from": "1", "to": "1"} if path.endswith("consistency") or "/diff" in path else {}
     query = needed | ({one["name"]: odd} if one["in"] == "query" else {})
-    headers = ADMIN | ({one["name"]: odd.replace("\0", "").encode()} if one["in"] == "header" else {})
+    headers: Any = ADMIN | ({one["name"]: odd.replace("\0", "").encode()} if one["in"] == "header" else {})
     return service.client.request(method, at, params=query, headers=headers, json=THX if method == "post" else None)
 
 

@@ -78,11 +78,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _count(self, size: int) -> None:
         self.head_bytes += size
-        if self._is_too_large():
+        if self._has_too_much():
             raise ValueError("the head is too large")  # it is told in ``send_400_response``
 
-    def _is_too_large(self) -> bool:
-        return max(self.head_bytes, self.unfinished_bytes) > MAX_HEAD_BYTES or self.fields > MAX_FIELDS
+    def _has_too_much(self) -> bool:
+        return self.head_bytes > MAX_HEAD_BYTES or self.fields > MAX_FIELDS
 
     def on_body(self, body: bytes) -> None:
         self.unfinished_bytes = 0
@@ -94,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """To what is no HTTP, and to a head that is too large; an answer that has begun is broken off."""
-        if not self._is_too_large():
+        if self.unfinished_bytes <= MAX_HEAD_BYTES and not self._has_too_much():
             super().send_400_response(msg)
             return
         self.is_refused = True

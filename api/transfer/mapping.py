@@ -312,6 +312,8 @@ def read_mapping(path: Path) -> TableMapping:
     except ValidationError as error:
         key, said, _ = faults_of(error.errors(), lambda one: ".".join(map(str, one["loc"])), _in_words)[0]
         raise Invalid(f"{path}: {key or 'the mapping'}: {said}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{path} cannot be read: it is no text in UTF-8, and a mapping is TOML") from None
     except RecursionError:
         raise Invalid(f"{path} cannot be read: what it holds is nested too deeply") from None
     except ValueError as error:  # no TOML
