@@ -4,8 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE, S_ISREG
 
 from ledger.errors import Misconfigured, in_words
+
+
+def check_private(path: Path, what: str) -> None:
+    """Raises Misconfigured where it is no file, or others than its owner can read ``what`` stands in it; OSError."""
+    mode = path.stat().st_mode
+    if not S_ISREG(mode):
+        raise Misconfigured(f"{path} is no file, and {what} is to stand in one")
+    if S_IMODE(mode) & 0o077:
+        raise Misconfigured(f"others can read {what}: run `chmod 600 {path}`")
 
 
 def write_new(path: Path, data: bytes) -> None:

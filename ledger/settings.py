@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import Misconfigured
+from ledger.vocabulary.wording import faults_of
 
 Text = TypeVar("Text", str, SecretStr)
 
@@ -143,7 +144,6 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"LEDGER_{str(one['loc'][0]).removeprefix('LEDGER_').upper()}: {one['msg']}" for one in error.errors()
-        )
+        faults = faults_of(error.errors(), lambda one: f"LEDGER_{str(one['loc'][0]).removeprefix('LEDGER_').upper()}")
+        wrong = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
         raise Misconfigured(f"a setting is not as it must be: {wrong}") from None

@@ -24,7 +24,8 @@ from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
 from ledger.vocabulary.fact import Sealed
 from ledger.vocabulary.registry import FACTS, KINDS
-from ledger.writing.draft import FORMS, MAX_EVENTS, Envelope
+from ledger.vocabulary.wording import FORMS
+from ledger.writing.draft import MAX_EVENTS, Envelope
 from tests.examples import INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, listening, pointers_of, problem_of, running
 
@@ -199,6 +200,20 @@ def test_what_is_wrong_in_an_event_is_pointed_at(unharmed: Service, subtests: py
             assert pointer in pointers_of(post(unharmed, raw))
             several = b'{"events":[%s,%s]}' % (json.dumps(changed()).encode(), raw)
             assert f"/events/1{pointer}" in pointers_of(post(unharmed, several))
+
+
+def test_what_the_ledger_says_of_itself_nobody_else_says(unharmed: Service) -> None:
+    """That another log begins is refused from whoever has a key, in a dry run and in company, too."""
+    begun = of(
+        "entry.log_begun", "initiative:indus-x", target=3, origin="a.example/2", before="a.example/1", size=1,
+        root="47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", reason="R",
+    )  # fmt: skip
+    problem = problem_of(unharmed.post(begun), 409)
+    assert problem["rule"] == "by_the_ledger"
+    assert "entry.log_begun is for the ledger itself to record" in problem["detail"]
+    assert problem_of(unharmed.post(changed(), begun), 409)["rule"] == "by_the_ledger"
+    dry = unharmed.client.post("/v1/events?dry_run=true", json=begun, headers=ADMIN)
+    assert problem_of(dry, 409)["rule"] == "by_the_ledger"
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -634,6 +649,15 @@ def test_a_head_has_a_size_as_a_body_has(unharmed: Service) -> None:
             assert answer.startswith(b"HTTP/1.1 431 "), answer
             assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/head-too-large"
         assert exchange(address, b"GET /" + b"a" * 400_000).startswith(b"HTTP/1.1 4")
+        for head in (
+            b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 70_000),
+            get + b"a:\r\n" * 60_000 + b"\r\n",
+            get + b"a:\r\n" * 101,
+        ):
+            answer = exchange(address, head)
+            assert answer.startswith(b"HTTP/1.1 431 "), answer
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/head-too-large"
+        assert exchange(address, get + b"a:\r\n" * 98 + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         for trailers in (many + b"\r\n", b"X: " + b"a" * 400_000):
             with suppress(ConnectionResetError):
                 assert exchange(address, post + trailers) == b""

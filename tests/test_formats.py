@@ -14,6 +14,7 @@ import feedparser
 import pytest
 from cloudevents.core.formats.json import JSONFormat
 from csvw import CSVW
+from fastapi.routing import APIRoute
 from httpx2 import Response
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,10 @@ from api.formats.columns import TABLES
 from api.formats.csv_text import FORMULA, csv_line
 from api.http.addresses import LISTS, PARTS, PLURALS, offered
 from api.http.negotiation import MEDIA_TYPES
+from api.pages import overview, signing_in, vocabulary
+from api.pages.forms import correcting
+from api.pages.forms import routes as forms
+from api.pages.routes import routers as pages_of_subjects
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -116,7 +121,7 @@ def rows_of(answer: Response) -> list[dict[str, str]]:
 def events_of(answer: Response) -> dict[str, Event]:
     assert answer.status_code == 200, answer.text
     calendar = Calendar.from_ical(answer.content)
-    calendar.validate()
+    calendar.validate()  # type: ignore[no-untyped-call]
     assert calendar["X-LEDGER-LEFT-OUT"] == answer.headers["ledger-left-out"]
     return {str(one["UID"]): cast("Event", one) for one in calendar.walk("VEVENT")}
 
@@ -308,6 +313,36 @@ def test_files_are_narrowed_and_dated_as_lists_are(told: Service) -> None:
         lines = told.get(f"{address}.jsonl", **params).text.splitlines()
         assert [json.loads(line) for line in lines] == items(told, address, **params)
         assert len(rows_of(told.get(f"{address}.csv", **params))) == len(lines)
+
+
+def test_files_have_the_fields_that_are_asked_for(told: Service) -> None:
+    """Of each state those alone, as below /v1; a table has their columns, and its metadata those that it has."""
+    for address, names in (("/meetings", "title,id,start"), ("/initiatives", "name,provenance"), ("/parties", "id")):
+        asked_for: dict[str, Any] = {"fields": names, "sort": "-id"}
+        lines = told.get(f"{address}.jsonl", **asked_for).text.splitlines()
+        assert [json.loads(line) for line in lines] == items(told, address, **asked_for)
+        one = f"{address}/{items(told, address)[0]['id']}"
+        assert json.loads(told.get(f"{one}.jsonl", fields=names).text).keys() == {*names.split(",")}
+    rows = rows_of(told.get("/meetings.csv", fields="title,id,start"))
+    assert [*rows[0]] == ["id", "title", "start", "start_earliest", "start_latest"]
+    assert len(rows) == len(items(told, "/meetings"))
+    columns = told.get("/meetings.csv-metadata.json", fields="title,id,start").json()["tableSchema"]["columns"]
+    assert [one["name"] for one in columns] == [*rows[0]]
+
+
+def test_fields_that_a_file_cannot_have_are_refused(told: Service) -> None:
+    """A name that is none, one that is in no column, and any of them in a calendar: told with what to take."""
+    for address, said in (
+        ("/meetings.csv?fields=titel", "did you mean title?"),
+        ("/meetings.jsonl?fields=", "1 or more characters"),
+        ("/meetings.csv?fields=id,provenance", "provenance is no column of the table: take .json or .jsonl"),
+        ("/meetings.csv-metadata.json?fields=provenance", "provenance is no column of the table"),
+        ("/meetings.ics?fields=id", "take .json, .jsonl or .csv"),
+        ("/entries.csv?fields=id", "there is no such parameter here"),
+    ):
+        problem = problem_of(told.get(address), 422)
+        assert [one["pointer"] for one in problem["errors"]] == ["fields"]
+        assert said in problem["detail"]
 
 
 # --- by Accept
@@ -595,7 +630,7 @@ def test_what_was_due_stands_on_the_day_on_which_it_happened(service: Service) -
     """A milestone stands on the day by which it is due until it is told when it was met or found not to be: then on that day, by the
     same UID and a higher SEQUENCE, in every calendar that has it. One that is withdrawn stays on its day, cancelled, and what has no
     due date stands on the day on which it happened."""
-    of = {"of": ["initiative:indus-x"]}
+    of: dict[str, Any] = {"of": ["initiative:indus-x"]}
     names = ("met", "missed", "reviewed", "partly", "off", "whenever")
     service.given(
         THX, INDUS_X,
@@ -718,3 +753,22 @@ def test_the_table_of_formats_is_true(seed: Service) -> None:
     assert {f"/{name}" for name in LISTS} <= seen
     assert {f"/{plural}" for plural in PLURALS} <= seen
     assert {part for address in seen for part in PARTS if address.endswith(f"/{part}")} == {*PARTS}
+
+
+PAGES_ALONE = DOCS[DOCS.index("Pages alone are") : DOCS.index("what they show of the ledger")]
+
+
+def test_a_page_is_data_too_or_is_told_to_be_a_page_alone(service: Service) -> None:
+    """Of all pages that there are: docs/formats.md names those that have no format, and none of these has one."""
+    parts = (overview.router, vocabulary.router, *pages_of_subjects, signing_in.router, forms.router, correcting.router)
+    alone = {name.rpartition("/")[2] for name in re.findall("`(.*?)`", PAGES_ALONE)}
+    seen = set()
+    for route in (
+        one for part in parts for one in part.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())
+    ):
+        address = re.sub("{.*?}", "1", route.path)
+        if not offered(address) and "/static/" not in address:
+            [name] = {*address.split("/")[1:]} & alone
+            seen.add(name)
+            assert service.get(f"{address}.json" if name else "/.json").status_code in (404, 422)
+    assert seen == alone

@@ -1,13 +1,18 @@
 """Lists as clients expect them: in the order that they ask for, with the fields that they name, and counted by what narrows them."""
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.main import get_command
 
+from api.cli.reading import list_
 from api.http.parameters import LIST_QUERIES
 from api.http.routes.states import FACETS_OF
 from ledger.vocabulary.registry import KINDS
@@ -16,10 +21,11 @@ from projections.rebuild import rebuild
 from projections.search.words import folded
 from projections.states.projection import NAME_LENGTH
 from seeds import FILES, events
+from tests.commands import Command
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.service import ADMIN, Service, pointers_of, problem_of
 
-pytest_plugins = ["tests.service"]
+pytest_plugins = ["tests.commands", "tests.service"]
 
 SEEDED = [one for name in FILES for one in events(name)]
 
@@ -284,3 +290,35 @@ def test_rows_of_an_older_version_are_built_again(met: Service) -> None:
     assert [
         met.get("/v1/meetings", sort=sort, facets="true").json() for sort in ("name", "-date", "recorded")
     ] == before
+
+
+BY_PAGES = {"min_position", "limit", "cursor", "count", "facets"}
+"""What is about pages: the command line shows all of a list, or as much as it is told to, and says how much that is."""
+
+
+def test_the_command_line_narrows_and_sorts_as_the_api_does() -> None:
+    """Each filter, clock and order of every list is an option of `ledger list`, and each of its options is one of these."""
+    options = {one.name: one for one in get_command(app_of(list_)).params}
+    api = {name for query in LIST_QUERIES.values() for name in query.model_fields} - BY_PAGES
+    spelled = {option.removeprefix("--").replace("-", "_") for one in options.values() for option in one.opts}
+    assert spelled - {"limit", "url", "help", "of_kind"} - {"KIND", "kind"} == api - {"kind"}
+    assert "--kind" in options["of_kind"].opts
+
+
+def app_of(command: Callable[..., None]) -> typer.Typer:
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return app
+
+
+def test_agreements_in_force_for_some_are_listed_by_the_command_line(service: Service, command: Command) -> None:
+    """As the API lists them; and a number that is none is misuse."""
+    signed = event("agreement.signed", "agreement:a", "2020", title="A", signatories=[{"party": "party:usa"}])
+    other = event("agreement.signed", "agreement:b", "2020", title="B", signatories=[{"party": "party:usa"}])
+    force = event("agreement.entered_into_force", "agreement:a", "2021", party="party:usa")
+    service.given(THX, USA, signed, other, force)
+    listed = [json.loads(line)["id"] for line in command("list", "agreements", "--in-force-for", 1).stdout.splitlines()]
+    api = service.get("/v1/agreements", in_force_for=1).json()["items"]
+    assert listed == [one["id"] for one in api] == ["a"]
+    assert "--in-force-for" in command("list", "agreements", "--in-force-for", "x", code=2, COLUMNS="300").stderr
+    assert "for other lists" in command("list", "meetings", "--in-force-for", 1, code=2, COLUMNS="300").stderr

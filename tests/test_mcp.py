@@ -274,15 +274,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("list", {"of": "meetngs"}, "did you mean meetings?"),
     ("list", {"of": "meetings", "status": "hold"}, "did you mean held?"),
     ("list", {"of": "meetings", "overdue": True}, "it is one of /v1/milestones"),
-    ("list", {"of": "meetings", "limit": 1_001}, "less than or equal to 1000"),
+    ("list", {"of": "meetings", "limit": 1_001}, "the most is 1,000"),
     ("list", {"of": "meetings", "cursor": "bm8"}, "the cursor is none of ours"),
     ("due", {"limt": 3}, "did you mean limit?"),
-    ("due", {"limit": [1]}, "valid integer"),
+    ("due", {"limit": [1]}, "this is no whole number"),
     ("entry", {"entry": 3, "disclose": True}, "there is no such parameter"),
     ("entry", {"entry": "stream"}, "give the position of an entry"),
     ("entry", {"entry": "1/proof"}, "give the position of an entry"),
     ("entry", {"entry": 0}, "give the position of an entry"),
-    ("search", {"text": ""}, "at least 1 character"),
+    ("search", {"text": ""}, "1 or more characters are needed"),
     ("overdue", {"valid_at": "soon"}, "this is no date"),
 ]  # fmt: skip
 

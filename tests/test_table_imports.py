@@ -585,9 +585,9 @@ def test_a_row_is_told_by_its_first_line(importing: Importing) -> None:
         ('[columns.a]\nfrom = "No"\npattern = "(x"', "columns.a.pattern: '(x' is no regular expression"),
         ('[columns.a]\nfrom = "No"\npattern = "x"', "columns.a.pattern: 'x' names no group"),
         ('[columns.a]\nfrom = "No"\npattern = "(?P<a>.)"\ncut = 4', "columns.a: a column has a pattern or a cut"),
-        ("[columns.a]\ncut = 4", "columns.a.from: Field required"),
-        ('corrections = { reason_code = "source_corrected" }', "corrections.reason: Field required"),
-        ('dates2 = "x"', "dates2: Extra inputs"),
+        ("[columns.a]\ncut = 4", "columns.a.from: it is needed"),
+        ('corrections = { reason_code = "source_corrected" }', "corrections.reason: it is needed"),
+        ('dates2 = "x"', "dates2: there is no such key; did you mean dates?"),
     ],
 )
 def test_a_wrong_mapping_is_told(command: Command, tmp_path: Path, more: str, said: str) -> None:

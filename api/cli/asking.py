@@ -15,6 +15,7 @@ from api.http.documents import array_json, plural_of, whole_json
 from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, ListQuery
 from ledger.errors import Invalid
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.wording import faults_of
 from projections.basis import Position
 from projections.diff_queries import diff
 from projections.follow import catch_up
@@ -84,9 +85,7 @@ def read_query(shape: type[Q], given: Given, name: str = "") -> Q:
     try:
         return shape.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].removeprefix("Value error, ")
-        where = str(first["loc"][0])
+        where, said, _ = faults_of(error.errors(), lambda one: str(one["loc"][0]))[0]
         called = name if name and where == "known_at" else option(where)
         raise typer.BadParameter(f"{called} {given[where]!r}: {said}") from None
 

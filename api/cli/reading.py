@@ -91,6 +91,12 @@ def list_(
     overdue: Annotated[
         bool | None, typer.Option("--overdue/--not-overdue", help="Milestones that are, or are not, overdue.")
     ] = None,
+    in_force_for: Annotated[
+        str | None,
+        typer.Option(
+            help="Agreements of which nothing says that they are in force as a whole, in force for so many parties at least."
+        ),
+    ] = None,
     sort: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +110,7 @@ def list_(
 ) -> None:
     given = _given(
         status=status, kind=of_kind, area=area, party=party, ref=ref, text=text, due_before=due_before, overdue=overdue,
-        sort=sort, known_at=known_at, valid_at=valid_at,
+        in_force_for=in_force_for, sort=sort, known_at=known_at, valid_at=valid_at,
     )  # fmt: skip
     name = _kind_of(kind)
     at_once = {"limit": min(limit or MAX_PAGE, MAX_PAGE)}

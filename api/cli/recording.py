@@ -15,12 +15,12 @@ from api.cli.terminal import say, show_rows
 from api.transfer.event_files import parse_toml
 from api.transfer.files import readable
 from api.transfer.import_export import CLERK, Options, load, unload
-from ledger.errors import Misconfigured, NotFound
+from ledger.errors import Invalid, Misconfigured, NotFound
 from ledger.process import undisturbed
 from ledger.service import Ledger
 from ledger.settings import ACTOR_NAME, read_settings
-from ledger.writing.decision import Actor, Answer
-from ledger.writing.draft import parse_json, read_body
+from ledger.writing.decision import Actor, Answer, by_the_ledger
+from ledger.writing.draft import Draft, parse_json, read_body
 
 TheFile = Annotated[Path, typer.Argument(help="A file; - is the standard input.", allow_dash=True)]
 
@@ -63,13 +63,24 @@ def append(file: TheFile, as_: As = None, url: Url = None) -> None:
     with readable(file):
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     with undisturbed():
-        events = parse_toml(body) if file.suffix == ".toml" else parse_json(body)
-        drafts = read_body(events)
+        events, drafts = _events_of(file, body)
+    if ours := [draft for draft in drafts if draft.fact.by_ledger]:
+        raise by_the_ledger(ours[0])
     if address:
         show_answers(Service(address).append(to_json(events)))
         return
     with writing() as ledger:
         show_answers([told(one) for one in ledger.append(drafts, actor)])
+
+
+def _events_of(file: Path, body: bytes) -> tuple[Any, list[Draft]]:
+    """What a file says, and what it is read as. Raises Invalid, naming the file."""
+    try:
+        events = parse_toml(body) if file.suffix == ".toml" else parse_json(body)
+        return events, read_body(events)
+    except Invalid as error:
+        name = "the standard input" if str(file) == "-" else file
+        raise Invalid(f"{name}: {error}", error.faults) from None
 
 
 def told(answer: Answer) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from api.cli.reading import ValidAt, read_asked
 from api.cli.terminal import progress, say, show_rows, write
 from api.transfer.entries import Entries
 from api.transfer.event_files import EXPORTED
+from api.transfer.files import readable
 from api.transfer.names import check_names
 from api.transfer.refolding import Difference, Made, Told, differences
 from api.transfer.verifying import Memory, from_directory, from_service, log_address, verify_export, verify_proof
 from api.transfer.verifying import verify as verify_all
-from ledger.errors import NotAsSigned, Refused
+from ledger.errors import Invalid, NotAsSigned, Refused
 from ledger.proofs.checkpoint import PROOF_HEADER, Checkpoint
 from ledger.proofs.notes import BadNote, Note, VerifierKey
 from ledger.proofs.policy import Policy
@@ -30,6 +31,8 @@ from projections.names_check import SORTS_OUTSIDE
 
 LONGEST_BEGINNING = 1_000
 MAX_PATH = 1_000
+LONGEST_SHOWN = 100
+ZIP = b"PK\x03\x04"
 """A key may be longer than a path can be."""
 MOST_SHOWN = 1_000
 
@@ -70,6 +73,8 @@ def verify(
     day = read_asked(None, valid_at).valid_at or datetime.now(UTC).date()
     entries = Entries(whole=semantic)
     keep = entries.take if answering else _let_go
+    if "://" not in where and not path.exists():
+        raise Invalid(f"{where} cannot be read: there is no such file or directory")
     if path.is_file():
         if trust_on_first_use:
             say("--trust-on-first-use has no effect on a file: it names no key that could be kept", "yellow")
@@ -166,14 +171,14 @@ def api_key() -> str | None:
 
 def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, keep: Keep) -> Note:
     """The checkpoint that it was held against."""
-    with path.open("rb") as file:
+    with readable(path), path.open("rb") as file:
         begins = file.readline(LONGEST_BEGINNING).strip()
     if begins == PROOF_HEADER.encode():
         proof, at = verify_proof(path, keys)
         write((proof.entry or b"").decode())
         _tell(f"this is entry {proof.index + 1:,} of {at.size:,} that were signed", at)
         return proof.checkpoint
-    if checkpoint is None:
+    if checkpoint is None or not _is_text(begins):
         raise _no_checkpoint(path, begins)
     note, origin = _note(checkpoint)
     known = keys or Memory(origin).keys()
@@ -185,8 +190,22 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, k
     return note
 
 
+def _is_text(begins: bytes) -> bool:
+    """Whether what a file begins with can be one."""
+    return begins.decode(errors="ignore").replace("\t", "").isprintable() and not begins.startswith(ZIP)
+
+
 def _no_checkpoint(path: Path, begins: bytes) -> Refused:
     """What to do with a file that is no proof, and for which no checkpoint was given."""
+    if begins.startswith(ZIP):
+        return Refused(
+            "no_export",
+            f"{path} is a zip file: an evidence pack is checked by the program in it: unpack it, and run `python verify.py` there",
+        )
+    if not _is_text(begins):
+        return Refused(
+            "no_export", f"{path} is no text, and so neither an export (`ledger export`) nor a proof of an entry"
+        )
     if begins.startswith(EXPORTED.encode()):
         return Refused("no_checkpoint", "an export is held against a checkpoint: give --checkpoint FILE")
     shown = f"begins with {begins[:60].decode(errors='replace')!r}" if begins else "is empty"
@@ -198,7 +217,8 @@ def _no_checkpoint(path: Path, begins: bytes) -> Refused:
 def _note(path: Path) -> tuple[Note, str]:
     """A checkpoint, and of which log it is."""
     try:
-        note = Note.read(path.read_bytes())
+        with readable(path):
+            note = Note.read(path.read_bytes())
         return note, Checkpoint.read(note.text).origin
     except BadNote as error:
         raise typer.BadParameter(f"{path} is no checkpoint: {error}") from None
@@ -206,17 +226,23 @@ def _note(path: Path) -> tuple[Note, str]:
 
 def read_keys(given: Sequence[str]) -> list[VerifierKey]:
     """Keys as they are, or files that have one a line."""
+    return [key for one in given for key in _keys(one)]
+
+
+def _keys(given: str) -> list[VerifierKey]:
+    is_file = _is_file(given)
+    where = f"--log-key: the file {given}" if is_file else f"--log-key {given[:LONGEST_SHOWN]!r}"
     try:
-        return [VerifierKey.read(text) for one in given for text in _texts(one)]
-    except (BadNote, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"--log-key: {error}") from None
-
-
-def _texts(given: str) -> list[str]:
-    texts = Path(given).read_text().split() if _is_file(given) else [given.strip()]
-    if not texts:
-        raise typer.BadParameter(f"--log-key: the file {given} holds no key")
-    return texts
+        texts = Path(given).read_text().split() if is_file else [given.strip()]
+        keys = [VerifierKey.read(text) for text in texts]
+    except BadNote as error:
+        told = "" if is_file else " is no file of keys, and no key itself"
+        raise typer.BadParameter(f"{where}{told}: {error}") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{where} is no text: it has one key a line") from None
+    if not keys:
+        raise typer.BadParameter(f"{where} holds no key")
+    return keys
 
 
 def _is_file(text: str) -> bool:

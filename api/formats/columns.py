@@ -24,13 +24,15 @@ Document = Mapping[str, Any]
 
 
 class Column(NamedTuple):
-    """A column: its name, the CSVW datatype, the separator of items where a cell has several, and what it has of a document."""
+    """A column: its name, the CSVW datatype, the separator of items where a cell has several, what it has of a document, and of which of
+    its fields."""
 
     name: str
     datatype: str
     value: Callable[[Document], Any]
     description: str = ""
     separator: str | None = None
+    field: str = ""
 
 
 def _cell(value: object) -> str:
@@ -91,10 +93,10 @@ def _columns(told: str, within: str = "") -> Iterator[Column]:
     for one in told.split():
         name, _, sort = one.partition(":")
         datatype, show, description, separator = _SORTS[sort or "text"]
-        yield Column(name, datatype, _value(name, show, within), description, separator)
+        yield Column(name, datatype, _value(name, show, within), description, separator, name)
         for bound, show_bound, which in _BOUNDS if sort == "date" else ():
             about = f"The {which} day that {name} allows."
-            yield Column(f"{name}_{bound}", "date", _value(name, show_bound, within), about)
+            yield Column(f"{name}_{bound}", "date", _value(name, show_bound, within), about, field=name)
 
 
 def _value(name: str, show: Callable[[Any], str], within: str) -> Callable[[Document], str]:

@@ -12,5 +12,6 @@ class Form(NamedTuple):
     end: str = ""
 
 
-LINES = Form("", lambda document: f"{document}\n")
-"""JSON Lines: one document a line, as it is."""
+def lines_form(shown: Callable[[str], str]) -> Form:
+    """JSON Lines: one document a line, with what of it is to be shown."""
+    return Form("", lambda document: f"{shown(document)}\n")

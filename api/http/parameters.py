@@ -1,5 +1,6 @@
 """What comes in beside the body: query parameters, with their limits."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from hashlib import blake2b
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,7 +22,7 @@ from pydantic import (
 from api.http.times import Day, End, Moment, Time
 from ledger.errors import Fault, Invalid, did_you_mean
 from ledger.vocabulary.codes import Area
-from ledger.vocabulary.fact import PRINTABLE, SLUG, Subject
+from ledger.vocabulary.fact import PRINTABLE, PartyRef, Subject
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.agreement import AGREEMENT
 from ledger.vocabulary.registry import FACTS, KINDS
@@ -39,6 +41,17 @@ Search = Annotated[str, Field(min_length=1, max_length=200, pattern=rf"^{PRINTAB
 Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
 Stored = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """A text as the database may hold it."""
+
+
+def shaped(pattern: str, what: str) -> Any:
+    """A text of a form of its own, as a type: what is of another is told to be no ``what``."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"this is no {what}")
+        return text
+
+    return Annotated[str, AfterValidator(check)]
 
 
 def one_of(codes: Iterable[str], whose: str, where: str = "", what: str = "code") -> Any:
@@ -127,7 +140,7 @@ class Narrowed(AtBasis):
 
     status: Code | None = None
     kind: Code | None = None
-    party: Annotated[str, Field(pattern=rf"^party:{SLUG}$")] | None = None
+    party: Annotated[str, Field(pattern=PartyRef.pattern())] | None = None
     ref: Ref | None = None
     text: Search | None = None
     sort: str = "id"

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api.http.sharing import methods_of
 from ledger import errors
+from ledger.vocabulary.wording import faults_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -72,7 +73,12 @@ LATE = _problem("body-late", 408, "The body did not arrive in time", "Send the s
 TOO_LARGE = _problem("body-too-large", 413, "The body is too large", "Send at most 1 MiB, in several requests.")
 MEDIA = _problem("media-type", 415, "The body is of another type", "Send application/json.")
 INVALID = _problem("invalid", 422, "It cannot be read", "See errors: each names a place and what is wrong there.")
-HEAD_TOO_LARGE = _problem("head-too-large", 431, "The head is too large", "Send headers of at most 64 KiB in all.")
+HEAD_TOO_LARGE = _problem(
+    "head-too-large",
+    431,
+    "The head is too large",
+    "Send an address and headers of at most 64 KiB in all, and at most 100 headers.",
+)
 ENTRY_TOO_LARGE = _problem("entry-too-large", 422, "The entry is too large", "Shorten its texts.")
 ID_REUSED = _problem("id-reused", 422, "The id stands for another entry", "Use a new id for new content.")
 NOT_YET = _problem("not-yet", 503, "The projections are behind", "Ask again shortly.")
@@ -182,11 +188,9 @@ def on_ledger_error(request: Request, error: Exception) -> Response:
 def on_bad_parameter(request: Request, error: Exception) -> Response:
     """What the framework found wrong with path, query or headers: each with the parameter's name."""
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"pointer": str(one["loc"][1]), "detail": one["msg"].removeprefix("Value error, "), "code": one["type"]}
-        for one in error.errors()
-    ]
-    return document(INVALID, f"{faults[0]['pointer']}: {faults[0]['detail']}", request, errors=faults)
+    faults = faults_of(error.errors(), lambda one: str(one["loc"][1]))
+    told = [fault._asdict() for fault in faults]
+    return document(INVALID, f"{faults[0].pointer}: {faults[0].detail}", request, errors=told)
 
 
 def on_http_error(request: Request, error: Exception) -> Response:

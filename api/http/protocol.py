@@ -14,8 +14,12 @@ from api.http.problems import HEAD_TOO_LARGE, MEDIA_TYPE
 HEAD_S = 10.0
 """As long as a body has (408 ``body-late``): a connection whose request never begins, or whose headers never end, is closed."""
 MAX_HEAD_BYTES = 65_536
-"""What the names and values of a request's headers, trailers among them, may come to; and so long may be what is read of it
-without a header, or a part of the body, having come to its end."""
+"""What the lines of a request's head, trailers among them, may come to; and so long may be what is read of it without a header, or
+a part of the body, having come to its end."""
+MAX_FIELDS = 100
+"""How many headers a request may have, trailers among them: as many as common servers take."""
+AROUND = len(": \r\n")
+"""What a line of the head has beside name and value, or around the address."""
 STALL_S = 20.0
 """A client that takes nothing of what waits for it for so long is cut off."""
 AT_ONCE = pack("ii", 1, 0)
@@ -29,7 +33,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_due: TimerHandle | None = None
     stalled: TimerHandle | None = None
-    headers_bytes = 0
+    head_bytes = 0
+    fields = 0
     unfinished_bytes = 0
     is_refused = False
     running: RequestResponseCycle | None = None
@@ -57,16 +62,27 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.headers_bytes = 0
+        self.head_bytes = self.fields = 0
         self._head_is_there()
         self._expect_head()
 
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url) + AROUND)
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.unfinished_bytes = 0
-        self.headers_bytes += len(name) + len(value)
-        if self.headers_bytes > MAX_HEAD_BYTES:
-            raise ValueError("the head is too large")  # it is told in ``send_400_response``
+        self.fields += 1
+        self._count(len(name) + len(value) + AROUND)
         super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self.head_bytes += size
+        if self._has_too_much():
+            raise ValueError("the head is too large")  # it is told in ``send_400_response``
+
+    def _has_too_much(self) -> bool:
+        return self.head_bytes > MAX_HEAD_BYTES or self.fields > MAX_FIELDS
 
     def on_body(self, body: bytes) -> None:
         self.unfinished_bytes = 0
@@ -78,7 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """To what is no HTTP, and to a head that is too large; an answer that has begun is broken off."""
-        if max(self.headers_bytes, self.unfinished_bytes) <= MAX_HEAD_BYTES:
+        if self.unfinished_bytes <= MAX_HEAD_BYTES and not self._has_too_much():
             super().send_400_response(msg)
             return
         self.is_refused = True
@@ -139,7 +155,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def _head_too_large() -> bytes:
     """The answer that says so."""
-    told, detail = HEAD_TOO_LARGE, f"the headers have more than {MAX_HEAD_BYTES:,} bytes; send fewer, or shorter ones"
+    told = HEAD_TOO_LARGE
+    detail = f"the address and the headers have more than {MAX_HEAD_BYTES:,} bytes, or there are more than {MAX_FIELDS} headers; send fewer, or shorter ones"
     body = to_json({"type": told.type, "title": told.title, "status": told.status, "detail": detail})
     head = f"HTTP/1.1 {told.status} {told.title}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     return head.encode() + body

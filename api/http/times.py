@@ -1,15 +1,17 @@
-"""How positions, times and days are read where a query or a command names them, and what is said of those that cannot be."""
+"""How positions, entries, times and days are read where a query or a command names them, and what is said of those that cannot be."""
 
 import re
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
-from pydantic import PlainValidator
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError
 
 from ledger.vocabulary.dates import INSTANT
-from projections.basis import Position
+from projections.basis import MAX_POSITION, Position
 
 EXAMPLE = "as in RFC 3339, such as 2026-06-01T00:00:00Z"
+WHICH = TypeAdapter[int | UUID](Annotated[int, Field(ge=1, le=MAX_POSITION)] | UUID)
 ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 LIKE_A_TIME = re.compile(r"\d{4}-\d\d(-|$|T)|.*[T:]\d\d:\d\d", re.ASCII)
 CLOCK = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?"
@@ -55,6 +57,14 @@ def read_moment(given: object) -> Position | datetime:
         raise ValueError(f"{error}, and no time {EXAMPLE}") from None
 
 
+def read_which(given: object) -> int | UUID:
+    """An entry, by its position or its id. Raises ValueError."""
+    try:
+        return WHICH.validate_python(given)
+    except ValidationError:
+        raise ValueError("give the position of an entry, such as 17, or its id, a UUID") from None
+
+
 def read_end(given: object) -> Position | datetime | date:
     """A position or a time of the ledger, or a day of the world. Raises ValueError."""
     return read_day(str(given)) if ISO_DAY.fullmatch(str(given)) else read_moment(given)
@@ -64,3 +74,4 @@ Day = Annotated[date, PlainValidator(read_day, json_schema_input_type=date)]
 Time = Annotated[datetime, PlainValidator(lambda given: read_time(str(given)), json_schema_input_type=datetime)]
 Moment = Annotated[Position | datetime, PlainValidator(read_moment, json_schema_input_type=Position | datetime)]
 End = Annotated[Position | datetime | date, PlainValidator(read_end, json_schema_input_type=Position | datetime | date)]
+Which = Annotated[int | UUID, PlainValidator(read_which, json_schema_input_type=int | UUID)]

@@ -4,15 +4,14 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
-from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
 from api.http.documents import plural_of
 from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, DueQuery, Limit, Paged, Search
 from api.http.subjects import read_kind, read_subject
-from api.http.times import ISO_DAY
+from api.http.times import ISO_DAY, read_which
 from api.mcp.asking import Ask, Declined, Given
 from ledger.errors import Fault, Invalid
 from ledger.vocabulary.fact import Subject
@@ -20,7 +19,6 @@ from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION
 
 Schema = dict[str, Any]
-WHICH = TypeAdapter[int | UUID](Annotated[int, Field(ge=1, le=MAX_POSITION)] | UUID)
 LINK = re.compile(r'</v1/events/(\d+)>; rel="([a-z-]+)"')
 FOUND = 10
 CLOCKS = ("valid_at", "known_at")
@@ -177,7 +175,7 @@ async def _search(ask: Ask, given: dict[str, Any]) -> Told:
 
 async def _entry(ask: Ask, given: dict[str, Any]) -> Told:
     """The entry as it is stored, what corrects it, and its proof or else the problem that tells why there is none."""
-    which = _read("entry", _which, given)
+    which = _read("entry", read_which, given)
     found = await ask(f"events/{which}", given)
     position = int(from_json(found.body)["sequence"])
     try:
@@ -188,13 +186,6 @@ async def _entry(ask: Ask, given: dict[str, Any]) -> Told:
     document = f'{{"entry":{found.body.decode()},"corrections":{to_json(links).decode()},"proof":{proof}}}'
     basis = {"known_at": int(found.headers["Ledger-Position"]), "valid_at": given.get("valid_at", _today())}
     return _told(document, f"entries/{position}", {}, basis)
-
-
-def _which(text: str) -> int | UUID:
-    try:
-        return WHICH.validate_python(text)
-    except ValidationError:
-        raise ValueError("give the position of an entry, such as 17, or its id, a UUID") from None
 
 
 def _today() -> str:

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from api.http.addresses import DATED
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
-from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume
+from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume, shaped
 from api.http.routes import anomalies as anomalies_api
 from api.http.routes.due import PLACE
 from api.http.times import Moment
@@ -115,10 +115,13 @@ def due_page(request: Request, reads: TheQueries, query: Annotated[DueQuery, Que
     return Page(request, reads, basis).show("due.html", body)
 
 
+MonthName: Any = shaped(r"[12]\d{3}-(0[1-9]|1[0-2])", "month, such as 2024-09")
+
+
 class MonthQuery(AtBasis):
     """Which month, such as ``2024-08``; this one by default."""
 
-    month: Annotated[str, Field(pattern=r"^[12]\d{3}-(0[1-9]|1[0-2])$")] | None = None
+    month: MonthName | None = None
 
 
 @router.get("/calendar")

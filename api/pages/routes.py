@@ -18,7 +18,7 @@ from pydantic_core import from_json, to_json
 from api.formats.columns import TABLES
 from api.http.dependencies import Patient, TheQueries, answer, digest_of, epoch_of
 from api.http.documents import array_json, is_struck, plural_of, shown_day, shown_json, whole_json
-from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, Ref, next_cursor, resume
+from api.http.parameters import LIST_QUERIES, NARROWED, AtBasis, DiffQuery, Ref, next_cursor, resume, shaped
 from api.http.routes.states import FACETS_OF, LIST_PLACES, Slug
 from api.http.times import End, read_time
 from api.pages.clock import time_words
@@ -87,7 +87,7 @@ class PageRoute(Patient):
         return {field.alias or name for one in models if one for name, field in one.model_fields.items()}
 
 
-FieldName = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,49}$")]
+FieldName: Any = Annotated[shaped("[a-z][a-z_]{0,49}", "name of a field, such as status"), Path()]
 EntryNumber = Annotated[int, Path(ge=1, le=MAX_POSITION)]
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from api.http.dependencies import TheQueries
+from api.http.parameters import shaped
 from api.pages import glossary
 from api.pages.rendering import Page
 from api.pages.routes import PageRoute
@@ -18,7 +19,9 @@ from projections.basis import Asked
 from projections.queries import Queries
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Name = Annotated[str, Path(pattern=r"^[a-z_]+(\.[a-z_]+)?$", max_length=100)]
+Name: Any = Annotated[
+    shaped(r"[a-z_]{1,50}(\.[a-z_]{1,50})?", "name of a kind or of a type of event, such as meeting.held"), Path()
+]
 
 
 @router.get("/vocabulary")

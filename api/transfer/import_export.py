@@ -27,11 +27,11 @@ from ledger.process import tune_gc, undisturbed
 from ledger.service import Ledger
 from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.fields import Anomaly
-from ledger.writing.decision import Actor, Answer
+from ledger.writing.decision import SYSTEM, Actor, Answer
 from projections.queries import Queries
 
 SQL = sql_blocks("projections", "queries.sql")
-CLERK = Actor("system", "cli")
+CLERK = Actor(SYSTEM, "cli")
 BATCH = 1_000
 LONG = 10_000
 """The check of a file with fewer lines is so short that it shows no progress."""

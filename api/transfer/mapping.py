@@ -13,10 +13,11 @@ from pydantic_core import ErrorDetails
 
 from api.transfer.dates import Years, check_formats
 from api.transfer.files import readable
-from ledger.errors import Invalid
+from ledger.errors import Invalid, did_you_mean
 from ledger.vocabulary.codes import CorrectionReason
 from ledger.vocabulary.fact import Slug, Text
 from ledger.vocabulary.registry import FACTS
+from ledger.vocabulary.wording import faults_of, in_words
 
 PLACEHOLDER = re.compile(r"\{(slug\()?([^{}|]+?)(?(1)\))(?:\|([^{}]*))?\}")
 """A place in a template: whether it is ``slug(…)``, the column, and the text where the cell is unknown."""
@@ -309,17 +310,31 @@ def read_mapping(path: Path) -> TableMapping:
         with readable(path):
             return TableMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the mapping"
-        raise Invalid(f"{path}: {key}: {_in_words(first)}") from None
+        key, said, _ = faults_of(error.errors(), lambda one: ".".join(map(str, one["loc"])), _in_words)[0]
+        raise Invalid(f"{path}: {key or 'the mapping'}: {said}") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{path} cannot be read: it is no text in UTF-8, and a mapping is TOML") from None
     except RecursionError:
         raise Invalid(f"{path} cannot be read: what it holds is nested too deeply") from None
     except ValueError as error:  # no TOML
         raise Invalid(f"{path} cannot be read: {error}") from None
 
 
-IN_WORDS = {"model_type": 'this is a table, such as { column = "Title" }', "too_short": "name at least one"}
+PARTS = (TableMapping, FactMapping, Cell, Column, Corrections)
+KEYS = {field.alias or name for part in PARTS for name, field in part.model_fields.items()}
+A_TABLE = 'this is a table, such as { column = "Title" }'
+OF_MAPPINGS = {
+    "model_type": A_TABLE,
+    "dict_type": A_TABLE,
+    "string_type": "this is a text: write it in quotes",
+    "too_short": "name at least one",
+}
 
 
 def _in_words(error: ErrorDetails) -> str:
-    return IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    """As for whatever is read; in the terms of TOML, and with the key that was meant."""
+    if error["type"] == "extra_forbidden":
+        return (
+            f"there is no such key{did_you_mean(str(error['loc'][-1]), KEYS)}; docs/importing.md has those of a mapping"
+        )
+    return OF_MAPPINGS.get(error["type"]) or in_words(error)

@@ -11,7 +11,7 @@ from ledger.vocabulary.correction import CORRECTIONS
 from ledger.vocabulary.fact import COMMON, Fact
 from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.registry import FACTS, KINDS
-from ledger.writing.draft import FORMS
+from ledger.vocabulary.wording import FORMS
 
 Schema = dict[str, Any]
 DATES = {"edtf": "date such as 2024-09-25, 2024-09, 2024 or 2024-09-25/2024-09-27", "date": "day such as 2024-09-25"}

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, ValidationError, ValidationInfo, model_validator
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic import Field, GetCoreSchemaHandler, StringConstraints, ValidationError, ValidationInfo, model_validator
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 from ledger.vocabulary.codes import CorrectionReason, DisputeOutcome, ErasureGround, Modality
 from ledger.vocabulary.dates import PartialDate
@@ -26,7 +26,21 @@ WORLD: dict[str, type[Fact]] = {
 EntryId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")]
 FactType = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z_]+$")]
 Position = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
-Target = Position | EntryId
+
+
+class _WhichEntry:
+    """What is neither position nor id is told as that: most often it looks like neither."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        said = "this is neither the position of an entry, such as 17, nor its id, a UUID in small letters"
+        return core_schema.union_schema(
+            [handler.generate_schema(Position), handler.generate_schema(EntryId)],
+            custom_error_type="no_entry",
+            custom_error_message=said,
+        )
+
+
+Target = Annotated[Position | EntryId, _WhichEntry()]
 """The entry that is meant: its position in the log, or its id."""
 
 
@@ -148,8 +162,10 @@ class ValueErased(Correction, type="entry.value_erased"):
     ground: ErasureGround
 
 
-class LogBegun(Correction, type="entry.log_begun"):
+class LogBegun(Correction, type="entry.log_begun", by_ledger=True):
     """The ledger goes on as another log, ``origin``, as it is no more what ``before`` has signed. Nothing else changes.
+
+    `ledger log resume` records it, and nobody else.
 
     ``size`` and ``root`` are those of the last checkpoint of the log before whose entries this one has, too; ``target`` is the last of
     them, or the first entry where there are none.

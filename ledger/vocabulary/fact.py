@@ -44,6 +44,8 @@ Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\
 Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+"""A CloudEvents attribute from outside: one line of visible characters."""
 Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,10})?$")]
 
 
@@ -173,7 +175,7 @@ class Sealed(Part):
     @model_validator(mode="before")
     @classmethod
     def _made_by_the_ledger(cls, value: Any, info: ValidationInfo) -> Any:
-        if not (info.context or {}).get("stored"):
+        if isinstance(value, Mapping) and not (info.context or {}).get("stored"):
             raise ValueError("a person is given by name; the ledger makes the commitment")
         return value
 
@@ -239,6 +241,7 @@ class Fact(Part):
     mentioning: ClassVar[list[str]]  # the own fields that may refer to subjects
     opens: ClassVar[bool] = False  # may be the first fact of a stream
     describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
+    by_ledger: ClassVar[bool] = False  # the ledger itself records it, and nobody else
     outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
 
     occurred: PartialDate | None = None
@@ -248,7 +251,7 @@ class Fact(Part):
     note: Text | None = None
 
     def __init_subclass__(cls, older: tuple[FactClass, ...] = (), **flags: Any) -> None:
-        for flag in ("type", "opens", "describes", "outlasts"):
+        for flag in ("type", "opens", "describes", "by_ledger", "outlasts"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
         cls.upcasters = [one for shape in older if (one := getattr(shape, "upcast", None))]

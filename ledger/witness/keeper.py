@@ -5,11 +5,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from secrets import token_bytes
-from stat import S_IMODE
 from time import time
 
 from ledger.errors import Misconfigured, in_words
-from ledger.files import write_new
+from ledger.files import check_private, write_new
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.merkle import EMPTY_ROOT, BadProof, verify_consistency
 from ledger.proofs.notes import (
@@ -149,8 +148,7 @@ class Keeper:
 
 def _read_keys(path: Path) -> list[SignerKey]:
     try:
-        if S_IMODE(path.stat().st_mode) & 0o077:
-            raise Misconfigured(f"others can read the witness's keys: run `chmod 600 {path}`")
+        check_private(path, "the witness's keys")
         keys = [SignerKey.read(line) for line in path.read_text().splitlines()]
     except FileNotFoundError:
         raise Misconfigured(f"there is no witness: {path} is not there; `ledger witness init NAME` makes one") from None

@@ -17,6 +17,9 @@ from ledger.vocabulary.kinds.source import Described, Registered
 from ledger.writing.admission import admit
 from ledger.writing.draft import Draft
 
+SYSTEM = "system"
+"""Whoever records on the machine itself, with no key."""
+
 
 class Actor(NamedTuple):
     """Who records: the CloudEvents authcontext attributes. The id is the key's name, never taken from the body."""
@@ -211,6 +214,8 @@ class Decider(NamedTuple):
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
         _check_target(context, draft)
+        if draft.fact.by_ledger and actor.authtype != SYSTEM:
+            raise by_the_ledger(draft)
         entry = make_entry(
             draft.fact, entry_id=given.entry_id, subject=subject, version=history.version + 1, source=self.source,
             address=self.address, correlationid=draft.correlationid, causationid=draft.causationid, salt_for=lambda _: self.new_salt(),
@@ -225,6 +230,14 @@ class Decider(NamedTuple):
         context.histories[subject] = after
         answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
         return answer, New(entry, MAPPER.to_stored_event(entry))
+
+
+def by_the_ledger(draft: Draft) -> Refused:
+    """Nobody says of the ledger what it can only say itself."""
+    told = (
+        f"{draft.fact.type} is for the ledger itself to record, by the command that does what it tells of: leave it out"
+    )
+    return Refused("by_the_ledger", told, draft.subject)
 
 
 def _check_flags(before: History, after: History, subject: Subject) -> None:

@@ -1,8 +1,7 @@
 """What a writer hands in, before the ledger has made an entry of it."""
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple
 
 from jiter import from_json
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -11,30 +10,14 @@ from pydantic_core import ErrorDetails
 from ledger.errors import MAX_FAULTS, Fault, Invalid, did_you_mean, refuse
 from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
-from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root, Target, ValueErased
+from ledger.vocabulary.correction import EntryId, PersonPointer, Target, ValueErased
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import (
-    COMMON,
-    Amount,
-    Citation,
-    Country,
-    CurrencyCode,
-    Fact,
-    Language,
-    MediaType,
-    Sha256,
-    Slug,
-    Subject,
-    Text,
-    Url,
-)
+from ledger.vocabulary.fact import COMMON, Attribute, Citation, Fact, Subject, Text
 from ledger.vocabulary.registry import FACTS
+from ledger.vocabulary.wording import faults_of
 from ledger.writing.json_fields import escaped, repeated_fields
 
 MAX_EVENTS = 1_000
-
-Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
-"""A CloudEvents attribute from outside: one line of visible characters."""
 
 
 class Envelope(BaseModel):
@@ -173,7 +156,8 @@ def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
 
 
 def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:
-    faults = [_fault(error, own_prefix) for error in errors if not _follows(error, errors)]
+    own = [error for error in errors if not _follows(error, errors)]
+    faults = faults_of(own, lambda error: _pointer(error, own_prefix))[:MAX_FAULTS]
     return Invalid(f"{faults[0].pointer or 'the event itself'}: {faults[0].detail}", faults)
 
 
@@ -183,26 +167,13 @@ def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
     return error["type"] == "too_short" and any(loc == one["loc"][: len(loc)] != one["loc"] for one in errors)
 
 
-def _fault(error: ErrorDetails, own_prefix: str) -> Fault:
+def _pointer(error: ErrorDetails, own_prefix: str) -> str:
     unknown = error["type"] == "extra_forbidden"  # then the last part is a name that the writer chose
     path, last = error["loc"][:-1], error["loc"][-1:]
     parts = [str(part) for part in path if not _is_branch(part)]
     parts += [str(part) for part in last if unknown or not _is_branch(part)]
     inside = own_prefix if (parts and parts[0] not in COMMON) or not parts else ""
-    pointer = "".join(f"/{escaped(part)}" for part in parts)
-    return Fault(inside + pointer, _detail(error), error["type"])
-
-
-def _detail(error: ErrorDetails) -> str:
-    """What is wrong, in words where it is a pattern that does not match, or no field."""
-    if error["type"] == "extra_forbidden":
-        return "there is no such field: `ledger vocabulary TYPE` lists those of a type"
-    form = FORMS.get(error.get("ctx", {}).get("pattern", ""))
-    if error["type"] == "model_type":
-        form = "JSON object, such as an event is"
-    if error["type"] == "enum":
-        return error["msg"] + did_you_mean(str(error["input"]), re.findall("'([^']+)'", error["ctx"]["expected"]))
-    return f"this is no {form}" if form else error["msg"].removeprefix("Value error, ")
+    return inside + "".join(f"/{escaped(part)}" for part in parts)
 
 
 def _is_branch(part: int | str) -> bool:
@@ -211,26 +182,3 @@ def _is_branch(part: int | str) -> bool:
 
 _BRANCHES = ("Person", "Sealed", "PartialDate", "constrained-str", "constrained-int", "]", ")")
 """What pydantic puts into a location to say which branch of a union it tried; no part of a pointer."""
-
-SUBJECTS: list[type[Subject]] = [Subject, *Subject.__subclasses__()]
-FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
-    (Text, "text without control characters"),
-    (Slug, "short name in small letters, digits and dashes, such as indus-x"),
-    (Url, "address that begins with https:// or http://"),
-    (Language, "tag of a language, such as en"),
-    (MediaType, "media type, such as text/html"),
-    (Sha256, "SHA-256 in 64 hexadecimal digits, small letters"),
-    (Amount, "decimal number, such as 1200.50"),
-    (Country, "country code of two capitals, such as IN"),
-    (CurrencyCode, "currency code of three capitals, such as INR"),
-    (EntryId, "UUID in small letters, such as 01990000-0000-7000-8000-00000000000a"),
-    (FactType, "type of event, such as meeting.held"),
-    (PersonPointer, "pointer to a person in an entry, such as /data/participants/0/person"),
-    (Origin, "name of a log, such as ledger.example.org/partnerships"),
-    (Root, "root of a tree: 32 bytes in base64"),
-    (Attribute, "line of 1 to 255 visible ASCII characters"),
-)} | {
-    one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"
-    for one in SUBJECTS
-}  # fmt: skip
-"""What the patterns stand for, in words."""

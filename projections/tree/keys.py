@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_bytes
-from stat import S_IMODE
 
 from ledger.errors import Misconfigured, in_words
-from ledger.files import replace_file
+from ledger.files import check_private, replace_file
 from ledger.proofs.checkpoint import Checkpoint
 from ledger.proofs.notes import ED25519, ML_DSA_44, SEED_BYTES, BadNote, Note, SignerKey, verified
 
@@ -33,8 +32,7 @@ class LogKeys:
     def read(cls, path: Path) -> "LogKeys":
         """Raises Misconfigured."""
         try:
-            if S_IMODE(path.stat().st_mode) & 0o077:
-                raise Misconfigured(f"others can read the log's key: run `chmod 600 {path}`")
+            check_private(path, "the log's key")
             lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
             keys = tuple(SignerKey.read(line.strip()) for line in lines)
         except (OSError, UnicodeDecodeError) as error:

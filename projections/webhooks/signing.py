@@ -10,11 +10,10 @@ from hashlib import sha256
 from hmac import digest
 from pathlib import Path
 from secrets import token_bytes
-from stat import S_IMODE
 from uuid import UUID
 
 from ledger.errors import Misconfigured, in_words
-from ledger.files import write_new
+from ledger.files import check_private, write_new
 
 KEY_BYTES = 32
 PREFIX = "whsec_"
@@ -30,8 +29,7 @@ class SecretKey:
     def read(cls, path: Path) -> "SecretKey":
         """Raises Misconfigured."""
         try:
-            if S_IMODE(path.stat().st_mode) & 0o077:
-                raise Misconfigured(f"others can read the key of the webhooks: run `chmod 600 {path}`")
+            check_private(path, "the key of the webhooks")
             key = b64decode(path.read_text().strip(), validate=True)
         except OSError as error:
             raise Misconfigured(f"the key of the webhooks cannot be read: {in_words(error)}") from None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
@@ -15,22 +15,27 @@ from pydantic_core import from_json
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from api.formats import atom, csv_text, csvw, ics
-from api.formats.columns import TABLES
-from api.formats.form import LINES
+from api.formats.columns import TABLES, Column
+from api.formats.form import lines_form
 from api.http import reads as read_of
 from api.http import shapes
 from api.http.addresses import offered
 from api.http.dependencies import Patient, TheQueries, app_state
 from api.http.downloads import Pages, Read, send
+from api.http.fields import only, with_fields
 from api.http.negotiation import MEDIA_TYPES
 from api.http.parameters import NARROWED, AtBasis, DiffQuery, DueNarrowed, LogNarrowed
-from ledger.errors import NotFound
+from api.http.times import Which
+from api.http.vocabulary_shapes import state_name
+from ledger.errors import Fault, Invalid, NotFound
 from ledger.vocabulary.fact import SLUG, Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked
 from projections.queries import Queries
 
 METADATA = "csv-metadata.json"
+WHOLE = ("ics", "atom")
+"""Formats in which what is told of a state is not for the reader to choose."""
 SUFFIXES = ("jsonl", "csv", METADATA, "ics", "atom")
 Suffix = Annotated[str, Path(json_schema_extra={"enum": [*SUFFIXES]})]
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
@@ -51,11 +56,12 @@ FILE: dict[str, Any] = {
 
 
 class Given(NamedTuple):
-    """A request for a file, and the basis that it asks for."""
+    """A request for a file, the basis that it asks for, and of each state these fields alone."""
 
     request: Request
     reads: Queries
     asked: Asked
+    fields: str | None = None
 
     @property
     def path(self) -> str:
@@ -72,28 +78,44 @@ class Given(NamedTuple):
         return Pages(self.request, self.reads, self.asked, read)
 
     def give(self, suffix: str, makers: Mapping[str, Make]) -> Response:
-        """The file, if the address has it in this format. Raises NotFound."""
+        """The file, if the address has it in this format. Raises NotFound, and Invalid where the format has whole states alone."""
         there_are = offered(self.path)
         if suffix.partition("-")[0] not in there_are or suffix not in makers:
             told = ", ".join(f".{name}" for name in there_are)
             raise NotFound(f"there is no .{suffix} of {self.path}: there are {told}")
+        if self.fields and suffix in WHOLE:
+            detail = f"what .{suffix} has of each state is always the same: leave it out, or take .json, .jsonl or .csv"
+            raise Invalid(f"fields: {detail}", [Fault("fields", detail, "no_fields_here")])
         return makers[suffix]()
 
     def table(self, read: Read, name: str) -> dict[str, Make]:
         """What every list and sequence has."""
         return {
-            "jsonl": lambda: send(self.pages(read), LINES, MEDIA_TYPES["jsonl"][0]),
+            "jsonl": lambda: send(self.pages(read), lines_form(self._shown), MEDIA_TYPES["jsonl"][0]),
             "csv": lambda: self._csv(read, name),
             METADATA: lambda: self._metadata(name),
         }
 
     def _csv(self, read: Read, name: str) -> Response:
         link = f'<{self.address(METADATA)}>; rel="describedby"; type="{csvw.MEDIA_TYPE}"'
-        return send(self.pages(read), csv_text.csv_form(TABLES[name]), csv_text.MEDIA_TYPE, {"Link": link})
+        return send(self.pages(read), csv_text.csv_form(self._columns(name)), csv_text.MEDIA_TYPE, {"Link": link})
 
     def _metadata(self, name: str) -> Response:
         relative = self.address("csv").removeprefix(f"{self.path.rpartition('/')[0]}/")
-        return Response(csvw.metadata(relative, TABLES[name]), media_type=csvw.MEDIA_TYPE)
+        return Response(csvw.metadata(relative, self._columns(name)), media_type=csvw.MEDIA_TYPE)
+
+    def _shown(self, document: str) -> str:
+        return only(document, self.fields)
+
+    def _columns(self, name: str) -> tuple[Column, ...]:
+        """Those of the fields that are asked for. Raises Invalid where a table has one of them in no column."""
+        if self.fields is None:
+            return TABLES[name]
+        wanted, known = self.fields.split(","), {column.field for column in TABLES[name]}
+        if missing := [one for one in wanted if one not in known]:
+            detail = f"{missing[0]} is no column of the table: take .json or .jsonl for it, or leave it out"
+            raise Invalid(f"fields: {detail}", [Fault("fields", detail, "no_such_column")])
+        return tuple(column for column in TABLES[name] if column.field in wanted)
 
     def calendar(self, read: Read) -> Make:
         return lambda: self._calendar(self.pages(read_of.with_times(read)))
@@ -135,18 +157,21 @@ router = APIRouter(tags=["files"], route_class=Patient)
 def _add_routes(kind: str) -> None:
     """The files of one kind of stream."""
     at = f"/{KINDS[kind].plural}"
-    narrowed: Any = NARROWED[kind]
+    narrowed: Any = with_fields(NARROWED[kind], state_name(KINDS[kind]))
+    shown: Any = with_fields(AtBasis, state_name(KINDS[kind]))
 
     @router.get(f"{at}.{{suffix}}", operation_id=f"file_of_list_{kind}", **FILE)
     def of_list(request: Request, reads: TheQueries, suffix: Suffix, query: Annotated[narrowed, Query()]) -> Response:
-        """All states of the list, on a day, as known at a position."""
-        given, read = Given(request, reads, query.asked()), read_of.states(kind, query)
+        """All states of the list, on a day, as known at a position; or those ``fields`` of each."""
+        given, read = Given(request, reads, query.asked(), query.fields), read_of.states(kind, query)
         return given.give(suffix, given.table(read, kind) | {"ics": given.calendar(read)})
 
     @router.get(f"{at}/{{id:slug}}.{{suffix}}", operation_id=f"file_of_{kind}", **FILE)
-    def of_one(given: AtAnyBasis, id: Slug, suffix: Suffix) -> Response:
-        """The state by itself; as a calendar, with the meetings and milestones that belong to it."""
-        subject = Subject(f"{kind}:{id}")
+    def of_one(
+        request: Request, reads: TheQueries, id: Slug, suffix: Suffix, query: Annotated[shown, Query()]
+    ) -> Response:
+        """The state by itself, or those ``fields`` of it; as a calendar, with the meetings and milestones that belong to it."""
+        given, subject = Given(request, reads, query.asked(), query.fields), Subject(f"{kind}:{id}")
         calendar = given.calendar(read_of.dates_of(subject))
         return given.give(suffix, given.table(read_of.state(subject), kind) | {"ics": calendar})
 
@@ -194,7 +219,7 @@ def of_entries(request: Request, reads: TheQueries, suffix: Suffix, query: Annot
 
 
 @router.get("/entries/{which:slug}.{suffix}", operation_id="file_of_entry", **FILE)
-def of_entry(given: AtAnyBasis, which: int | UUID, suffix: Suffix) -> Response:
+def of_entry(given: AtAnyBasis, which: Which, suffix: Suffix) -> Response:
     """An entry, by position or id."""
     return given.give(suffix, given.table(read_of.entry(which), "entries"))
 

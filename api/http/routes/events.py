@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -35,6 +34,7 @@ from api.http.examples import APPEND_ANSWERS, APPEND_BODIES, INVALID, REFUSED
 from api.http.parameters import AppendQuery, EventQuery, LogQuery
 from api.http.previews import given_in, preview_json
 from api.http.response_cache import RequestContext
+from api.http.times import Which
 from api.http.vocabulary_shapes import ref
 from ledger.errors import IdReused, LedgerError, NotFound, did_you_mean
 from ledger.log.commitments import Disclosure
@@ -221,7 +221,7 @@ def log(request: Request, reads: TheQueries, query: Annotated[LogQuery, Query()]
         **shapes.problems(403, 404, 409),
     },
 )
-def event(request: Request, reads: TheQueries, which: int | UUID, query: Annotated[EventQuery, Query()]) -> Response:
+def event(request: Request, reads: TheQueries, which: Which, query: Annotated[EventQuery, Query()]) -> Response:
     """An entry's exact bytes, by position or id; ``Link`` names what corrects it.
 
     ``disclose`` adds what opens its commitments: for each pointer the salt and the name. That needs the role auditor,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import from_json, to_json
 
 from api.http.dependencies import TheQueries, with_persons
-from api.http.parameters import FactType
+from api.http.parameters import FactType, shaped
 from api.pages.forms.fields import Choice, Section, Special, replacement, sections_of
 from api.pages.forms.filled import by_name, is_unnamed
 from api.pages.forms.filling import Filling, filled
@@ -30,18 +30,18 @@ from api.pages.rendering import HTML, Page
 from api.pages.routes import EntryNumber, PageRoute, event_of
 from ledger.errors import NotFound
 from ledger.log.entry import Entry, read_line
-from ledger.vocabulary.correction import CORRECTIONS, WORLD, LogBegun, Superseded, ValueErased
+from ledger.vocabulary.correction import CORRECTIONS, WORLD, Superseded, ValueErased
 from ledger.vocabulary.fact import COMMON
 from projections.basis import MAX_POSITION, Asked
 from projections.people import persons_in
 from projections.queries import Queries
 
-ACTS = {fact.short_type: fact for fact in CORRECTIONS if fact is not LogBegun}
+ACTS = {fact.short_type: fact for fact in CORRECTIONS if not fact.by_ledger}
 """What may be wrong with an entry. That another log begins is no such thing: `ledger log resume` records it."""
 REPLACED = "/data/replacement/type"
 UNNAMED = "Somebody's name is not there any more, and stands in no field: what takes the entry's place names whom you fill in."
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Act = Annotated[str, Path(pattern=r"^[a-z_]+$", max_length=50)]
+Act: Any = Annotated[shaped("[a-z_]{1,50}", "name of a correction, such as voided"), Path()]
 
 
 class Target(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from api.pages.words import words
 from ledger.vocabulary.fact import COMMON, SLUG
 from ledger.vocabulary.registry import FACTS
-from ledger.writing.draft import FORMS
+from ledger.vocabulary.wording import FORMS
 
 FEW = 6
 """Of how many codes all are shown at once."""
