@@ -24,7 +24,8 @@ select entry, by
 -- The facts of some streams that count from a day after one and up to another, as known at a position.
 select subject, position, day
   from timeline
- where subject = any(%(streams)s)
+ where about = any(%(streams)s)
+   and subject = about
    and known_from <= %(known_at)s and known_to > %(known_at)s
    and day > %(since)s and day <= %(upto)s
 
@@ -42,16 +43,7 @@ select changed.subject, changed.lane, turn.position, told.fields
               and states.valid_from <= %(valid_at)s
               and turned.position > %(since)s and turned.position <= %(upto)s
        ) as turn
-  left join lateral (
-           select doc
-             from states
-            where states.subject = changed.subject
-              and states.lane = changed.lane
-              and states.valid_from <= %(valid_at)s
-              and states.known_from <= turn.position and states.known_to > turn.position
-            order by states.valid_from desc
-            limit 1
-       ) as held on true
+  left join {held} on true
   left join lateral (
            select json_object_agg(key, value) as fields
              from json_each(held.doc::json)

@@ -11,6 +11,19 @@ from projections.search.words import tsquery
 
 SQL = sql_blocks("projections", "queries.sql")
 
+
+def held(
+    stream: LiteralString = "candidates.stream", lane: LiteralString = "''", known_at: LiteralString = "%(known_at)s"
+) -> LiteralString:
+    """The row of a lane that holds at a basis, as ``held``, for each row of what stands before it in a query."""
+    return SQL["held"].format(stream=stream, lane=lane, known_at=known_at)
+
+
+def version(stream: LiteralString = "subject") -> LiteralString:
+    """The version that a stream had at a basis."""
+    return SQL["version"].format(stream=stream)
+
+
 KEYS: dict[str, tuple[LiteralString, LiteralString]] = {
     "id": ("''::text", "''::text"),
     "name": ("name", "name"),
@@ -61,7 +74,8 @@ def list_query(
         direction=direction,
         conditions=_all(conditions),
         candidates=SQL[candidates].format(direction=direction),
-        held=SQL["held"],
+        held=held(),
+        version=version(),
     )
     after_key, after_subject = after or (None, None)
     return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
@@ -77,7 +91,7 @@ def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[L
         others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
         facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
     query = SQL["facets"].format(
-        candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
+        candidates=SQL["candidates"].format(direction="asc"), held=held(), conditions=_all(common),
         facets="\nunion all\n".join(facets),
     )  # fmt: skip
     return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts, "most": MOST}

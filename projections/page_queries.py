@@ -12,10 +12,12 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.listing import SQL as STATES
-from projections.listing import Filters, list_query
+from projections.listing import Filters, held, list_query
 from projections.queries import Queries, StateRow, find_states, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
+LABELS, MEETINGS = (SQL[name].format(held=held()) for name in ("labels", "meetings"))
+BELIEFS = SQL["beliefs"].format(held=held(known_at="candidates.position"))
 
 
 class Listing(NamedTuple):
@@ -61,7 +63,7 @@ def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, s
     """What those of these streams are called that are known there and then: by their ids where nothing names them."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
     with reads.connection() as connection:
-        found = connection.execute(SQL["labels"].format(held=STATES["held"]), given).fetchall()
+        found = connection.execute(LABELS, given).fetchall()
     return {subject: label or Subject(subject).id for subject, label in found}
 
 
@@ -85,7 +87,7 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
     """The last entries of a stream, each with its state's document on the basis' day, as known then."""
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit}
     with reads.connection() as connection:
-        return connection.execute(SQL["beliefs"], given).fetchall()
+        return connection.execute(BELIEFS, given).fetchall()
 
 
 def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> list[Subject]:
@@ -101,7 +103,7 @@ def meetings(reads: Queries, year: int, basis: Basis, limit: int) -> list[StateR
     """The states of meetings that tell of a year, in any date or text, in the order of their names."""
     given = {"known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit}
     with reads.connection() as connection:
-        return [StateRow(*row) for row in connection.execute(SQL["meetings"].format(held=STATES["held"]), given)]
+        return [StateRow(*row) for row in connection.execute(MEETINGS, given)]
 
 
 def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> list[tuple[date, str]]:

@@ -29,7 +29,7 @@ select *
                 select position, recorded_at, type
                   from entries
                  where stream = streams.stream
-                 order by version desc
+                 order by position desc
                  limit %(limit)s
                ) as those
          order by position desc
@@ -47,25 +47,16 @@ select position, body::text
 
 -- name: beliefs
 -- A stream's state on one day as it was known at each of its last entries; null before there was one.
-select candidates.position,
-       (
-           select doc
-             from states
-            where subject = %(subject)s
-              and lane = ''
-              and valid_from <= %(valid_at)s
-              and known_from <= candidates.position and known_to > candidates.position
-            order by valid_from desc
-            limit 1
-       )
+select candidates.position, held.doc
   from (
-        select position
+        select stream, position
           from entries
          where stream = %(subject)s
            and position <= %(known_at)s
-         order by version desc
+         order by position desc
          limit %(limit)s
        ) as candidates
+  left join {held} on true
  order by candidates.position
 
 -- name: touched
@@ -94,13 +85,22 @@ select subject, lane, known_from, valid_from, doc, 0
 
 -- name: drawn
 -- The facts of several streams, as far as they are known, and of others those that mention the first.
-select timeline.day, entries.body::text
-  from timeline
-  join entries on entries.position = timeline.position
- where (timeline.subject = any(%(subjects)s) or timeline.mentions @> array[%(subject)s::text])
-   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
- order by timeline.day, timeline.rank, timeline.root
- limit %(limit)s
+select day, (select body::text from entries where entries.position = drawn.position)
+  from (
+        select day, rank, root, position
+          from timeline
+         where about = %(subject)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+        union
+        select day, rank, root, position
+          from timeline
+         where about = any(%(subjects)s::text[])
+           and subject = about
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by day, rank, root
+         limit %(limit)s
+       ) as drawn
+ order by day, rank, root
 
 -- name: first_entry
 -- Where a stream begins.
@@ -126,10 +126,11 @@ select body::text
 
 -- name: citing
 -- The entries that count and mention a source, as far as they are known.
-select timeline.subject, entries.body::text
+select subject,
+       (select body::text from entries where entries.position = timeline.position)
   from timeline
-  join entries on entries.position = timeline.position
- where timeline.mentions @> array[%(source)s::text]
-   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
- order by timeline.position
+ where about = %(source)s
+   and subject <> %(source)s
+   and known_from <= %(known_at)s and known_to > %(known_at)s
+ order by position
  limit %(limit)s

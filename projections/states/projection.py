@@ -128,7 +128,7 @@ _status = attrgetter("status")
 
 class States(Projection):
     name = "states"
-    version = 15
+    version = 16
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -145,15 +145,18 @@ class States(Projection):
 
 
 def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
-    states, position = changes["states"], change.recorded.position
+    """Rows that show the same stay. But the last of a lane is opened with any other: so what was known at a position begins no
+    later than the last row that was opened by then, and no read looks further."""
+    states, position, opened = changes["states"], change.recorded.position, False
     was = {one.valid_from: one for one in lane.old}
     for one in lane.new:
         key = (change.subject, lane.lane, one.valid_from)
         if before := was.pop(one.valid_from, None):
-            if _is_same(before, one):
+            if _is_same(before, one) and not (opened and one is lane.new[-1]):
                 continue
             states.close(key, position)
         states.open(key, Shown(lane.kind, change.subject, lane.lane, one), position)
+        opened = True
     for day in was:
         states.close((change.subject, lane.lane, day), position)
 
