@@ -1,21 +1,32 @@
 -- name: struck
--- By which corrections between two positions were these entries struck, and those that took their place?
+-- By which corrections between two positions were these entries struck, and those that took their place? (Streams are looked
+-- at one by one, whatever the planner has been told of the entries.)
 with recursive struck (entry, by) as (
     select target.position, correction.position
-      from entries as target
-      join entries as correction on correction.stream = target.stream
-     where target.position = any(%(gone)s)
-       and correction.type in ('entry.voided', 'entry.superseded')
-       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
-       and correction.position > %(since)s and correction.position <= %(upto)s
+      from unnest(%(gone)s::bigint[]) as one (gone),
+           lateral (select * from entries where position = gone limit 1) as target,
+           lateral (
+               select position
+                 from entries
+                where stream = target.stream
+                  and position > %(since)s and position <= %(upto)s
+                  and type in ('entry.voided', 'entry.superseded')
+                  and (body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+               offset 0
+           ) as correction
     union
     select target.position, correction.position
-      from struck
-      join entries as target on target.position = struck.by
-      join entries as correction on correction.stream = target.stream
-     where correction.type in ('entry.voided', 'entry.superseded')
-       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
-       and correction.position > %(since)s and correction.position <= %(upto)s
+      from struck,
+           lateral (select * from entries where position = struck.by limit 1) as target,
+           lateral (
+               select position
+                 from entries
+                where stream = target.stream
+                  and position > target.position
+                  and type in ('entry.voided', 'entry.superseded')
+                  and (body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+               offset 0
+           ) as correction
 )
 select entry, by
   from struck

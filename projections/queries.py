@@ -228,7 +228,9 @@ class Queries:
         query = FEED["log"].format(wanted=told, direction="desc" if back else "asc")
         with self.log_at(asked, chosen.after) as (connection, size):
             after, upto = _between(connection, chosen, size)
-            rows = connection.execute(query, {"after": after, "upto": upto, "limit": limit, **wanted}).fetchall()
+            given = {"after": after, "upto": upto, "limit": limit, **wanted}
+            # which index is best depends on what is wanted: it is planned each time
+            rows = connection.execute(query, given, prepare=False if wanted else None).fetchall()
             return [(position, body) for position, body in rows], size
 
     @contextmanager

@@ -324,6 +324,144 @@ with counted as materialized (
      order by stream {direction}
 ) as candidates
 
+-- name: candidates_text
+-- The streams of one kind that have the words, where these are few; else those that are looked at without the words: then a
+-- page is soon full.
+(
+    with found as materialized (
+        select subject
+          from search
+         where words @@ %(text)s::tsquery
+           and split_part(subject, ':', 1) = %(kind)s  -- by no index but that of the words
+           and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         limit %(few)s + 1
+    )
+    select stream
+      from (
+            (
+            select distinct subject as stream
+              from found
+             where (select count(*) from found) <= %(few)s
+             order by stream {direction}
+            )
+            union all
+            (
+            select stream
+              from {usual}
+             where (select count(*) from found) > %(few)s
+             order by stream {direction}
+            )
+           ) as either
+     order by stream {direction}
+) as candidates
+
+-- name: candidates_overdue
+-- The milestones that are late, among those of which something was due on that day, as known then.
+(
+    select stream, due
+      from (
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by {order}
+            )
+            union all
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by {order}
+            )
+            union all
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+               and known_from <= %(known_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
+             order by {order}
+            )
+           ) as found
+     order by {order}
+) as candidates
+
+-- name: candidates_due
+-- All milestones by when they are due, as ``candidates_status`` finds them.
+(
+    select stream, due
+      from (
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from statuses
+             where kind = 'milestone' and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from statuses
+             where kind = 'milestone' and status = any(%(statuses)s::text[])
+               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from unnest(%(statuses)s::text[]) as one (had),
+                   generate_series(1, 15) as long,
+                   lateral (
+                       select subject, due
+                         from statuses
+                        where kind = 'milestone' and status = had and duration_log16 = long
+                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                          and known_to > %(known_at)s and known_to < 9223372036854775807
+                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                       offset 0
+                   ) as believed
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+           ) as found
+     order by due {direction}, stream {direction}
+) as candidates
+
+-- name: count_statuses
+-- How many states of one kind have one of these statuses on a day, as known at a position: each has one. From indexes alone.
+select sum(states)::bigint
+  from (
+        select count(*) as states
+          from statuses
+         where kind = %(kind)s and status = any(%(statuses)s::text[])
+           and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to = 9223372036854775807
+        union all
+        select count(*)
+          from statuses
+         where kind = %(kind)s and status = any(%(statuses)s::text[])
+           and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to = 9223372036854775807
+        union all
+        select count(*)
+          from unnest(%(statuses)s::text[]) as one (had),
+               generate_series(1, 15) as long,
+               lateral (
+                   select
+                     from statuses
+                    where kind = %(kind)s and status = had and duration_log16 = long
+                      and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                      and known_to > %(known_at)s and known_to < 9223372036854775807
+                      and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                   offset 0
+               ) as believed
+       ) as counted
+
 -- name: filter_none
 true
 
@@ -346,12 +484,14 @@ due < %(due_before)s
 (doc::json ->> 'in_force_for')::bigint >= %(in_force_for)s
 
 -- name: filter_text
-exists (
-    select from search
+(
+    select true
+      from search
      where search.subject = candidates.stream
        and search.words @@ %(text)s::tsquery
        and search.valid_from <= %(valid_at)s and search.valid_to > %(valid_at)s
        and search.known_from <= %(known_at)s and search.known_to > %(known_at)s
+     limit 1
 )
 
 -- name: filter_ref

@@ -132,7 +132,7 @@ def bound(rows: list[list[Any]], known_at: int) -> date:
 
 def had(statuses: list[list[Any]], known_at: int, valid_at: date) -> list[str]:
     """The statuses that a stream had at a basis: there is one at most."""
-    return [row[1] for row in statuses if row[3] <= valid_at < row[4] and row[5] <= known_at < row[6]]
+    return [row[1] for row in statuses if row[3] <= valid_at < row[4] and row[-2] <= known_at < row[-1]]
 
 
 @given_any(logs("initiative"))
@@ -158,7 +158,7 @@ def test_as_known_at_every_position(entries: list[Recorded]) -> None:
         lives = sorted(tuple(row[1:5]) for row in timeline if row[0] == row[5] and row[6] <= entry.position < row[7])
         assert lives == [fact[:4] for fact in facts]
     assert all(row[-2] < row[-1] for row in rows)
-    assert all(row[3] < row[4] and row[5] < row[6] for row in statuses)
+    assert all(row[3] < row[4] and row[-2] < row[-1] for row in statuses)
 
 
 # --- lists

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -68,15 +67,15 @@ class Shown:
 
     @property
     def due(self) -> date | None:
-        due: PartialDate | None = self.state.fields.get("due")
-        return due.latest if due else None
+        return _due(self.state)
 
 
 class HasStatus(NamedTuple):
-    """What a row of ``statuses`` shows: a status of a stream, from one turn to the next."""
+    """What a row of ``statuses`` shows: a status of a stream and the day by which it is due, from one turn to the next."""
 
     subject: Subject
     status: str
+    due: date | None
     valid_from: date
     valid_to: date
 
@@ -118,12 +117,19 @@ STATUSES = Table(
         Column("subject", 'text collate "C"', "subject"),
         Column("valid_from", "date", "valid_from"),
         Column("valid_to", "date", "valid_to"),  # exclusive; the last of all days where none is known
+        Column("due", "date", "due", check=""),
     ),
     more="duration_log16 integer generated always as (length(to_hex(known_to - known_from))) stored",
 )  # fmt: skip
 
 
-_status = attrgetter("status")
+def _due(state: State) -> date | None:
+    due: PartialDate | None = state.fields.get("due")
+    return due.latest if due else None
+
+
+def _status(state: State) -> tuple[str, date | None]:
+    return state.status, _due(state)
 
 
 class States(Projection):
@@ -136,11 +142,12 @@ class States(Projection):
             _note_states(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
+                kind, subject = change.subject.kind, change.subject
                 shown = {
-                    (change.subject.kind, run[0], run[2], change.subject): HasStatus(change.subject, *run)
-                    for run in now
+                    (kind, status, end, subject): HasStatus(subject, status, due, start, end)
+                    for (status, due), start, end in now
                 }
-                closed = [(change.subject.kind, status, end, change.subject) for status, _, end in was]
+                closed = [(kind, status, end, subject) for (status, _), _, end in was]
                 changes["statuses"].replace(closed, shown, change.recorded.position)
 
 
