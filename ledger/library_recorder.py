@@ -106,10 +106,11 @@ class EntryRecorder(ApplicationRecorder):
             "start": first,
             "stop": stop if stop is not None else LAST,
             "limit": limit,
-            "types": list(topics) or None,
+            "types": list(topics),
         }
         with self.pool.connection() as connection:
-            rows = connection.execute(SQL["select_log"], given).fetchall()
+            query = SQL["select_log"].format(conditions=SQL["of_types" if topics else "of_any_type"])
+            rows = connection.execute(query, given).fetchall()
         return [
             Notification(
                 originator_id=stream, originator_version=version, topic=type_, state=body.encode(), id=position

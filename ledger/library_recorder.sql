@@ -21,9 +21,15 @@ select position,
   from entries
  where position >= %(start)s
    and position <= %(stop)s
-   and (%(types)s::text[] is null or type = any(%(types)s))
+   and {conditions}
  order by position
  limit %(limit)s
+
+-- name: of_any_type
+true
+
+-- name: of_types
+type = any(%(types)s::text[])
 
 -- name: head
 -- How many entries there are, and when the last was recorded.

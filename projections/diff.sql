@@ -1,21 +1,32 @@
 -- name: struck
--- By which corrections between two positions were these entries struck, and those that took their place?
+-- By which corrections between two positions were these entries struck, and those that took their place? (Streams are looked
+-- at one by one, whatever the planner has been told of the entries.)
 with recursive struck (entry, by) as (
     select target.position, correction.position
-      from entries as target
-      join entries as correction on correction.stream = target.stream
-     where target.position = any(%(gone)s)
-       and correction.type in ('entry.voided', 'entry.superseded')
-       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
-       and correction.position > %(since)s and correction.position <= %(upto)s
+      from unnest(%(gone)s::bigint[]) as one (gone),
+           lateral (select * from entries where position = gone limit 1) as target,
+           lateral (
+               select position
+                 from entries
+                where stream = target.stream
+                  and position > %(since)s and position <= %(upto)s
+                  and type in ('entry.voided', 'entry.superseded')
+                  and (body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+               offset 0
+           ) as correction
     union
     select target.position, correction.position
-      from struck
-      join entries as target on target.position = struck.by
-      join entries as correction on correction.stream = target.stream
-     where correction.type in ('entry.voided', 'entry.superseded')
-       and (correction.body #>> '{data,target}') in (target.position::text, target.entry_id::text)
-       and correction.position > %(since)s and correction.position <= %(upto)s
+      from struck,
+           lateral (select * from entries where position = struck.by limit 1) as target,
+           lateral (
+               select position
+                 from entries
+                where stream = target.stream
+                  and position > target.position
+                  and type in ('entry.voided', 'entry.superseded')
+                  and (body #>> '{data,target}') in (target.position::text, target.entry_id::text)
+               offset 0
+           ) as correction
 )
 select entry, by
   from struck
@@ -24,7 +35,8 @@ select entry, by
 -- The facts of some streams that count from a day after one and up to another, as known at a position.
 select subject, position, day
   from timeline
- where subject = any(%(streams)s)
+ where about = any(%(streams)s)
+   and subject = about
    and known_from <= %(known_at)s and known_to > %(known_at)s
    and day > %(since)s and day <= %(upto)s
 
@@ -42,16 +54,7 @@ select changed.subject, changed.lane, turn.position, told.fields
               and states.valid_from <= %(valid_at)s
               and turned.position > %(since)s and turned.position <= %(upto)s
        ) as turn
-  left join lateral (
-           select doc
-             from states
-            where states.subject = changed.subject
-              and states.lane = changed.lane
-              and states.valid_from <= %(valid_at)s
-              and states.known_from <= turn.position and states.known_to > turn.position
-            order by states.valid_from desc
-            limit 1
-       ) as held on true
+  left join {held} on true
   left join lateral (
            select json_object_agg(key, value) as fields
              from json_each(held.doc::json)

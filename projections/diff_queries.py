@@ -12,9 +12,11 @@ from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked, Basis
 from projections.diff import Between, Change, Step, changes, explained, gone, stepped, stream_of, supports
+from projections.listing import held
 from projections.queries import Queries, StateRow, find_state, find_states
 
 SQL = sql_blocks("projections", "diff.sql")
+STEPS_KNOWN = SQL["steps_known"].format(held=held("changed.subject", "changed.lane", "turn.position"))
 
 Documents = dict[str, dict[str, Any]]
 """The states on one side: of streams, and of the parties' parts in agreements."""
@@ -110,7 +112,7 @@ def _between_positions(
     recorded = range(early.known_at + 1, late.known_at + 1)
 
     def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
-        rows = connection.execute(SQL["steps_known"], given | _wanted(rest)) if rest else ()
+        rows = connection.execute(STEPS_KNOWN, given | _wanted(rest)) if rest else ()
         return _by_state((_name(subject, lane), Step((position,), doc or {})) for subject, lane, position, doc in rows)
 
     return Between(dict.fromkeys(streams, recorded), struck), steps

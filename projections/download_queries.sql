@@ -7,6 +7,6 @@ select stream, last.recorded_at
              from entries
             where entries.stream = wanted.stream
               and position <= %(known_at)s
-            order by version desc
+            order by position desc
             limit 1
        ) as last

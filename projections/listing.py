@@ -11,12 +11,25 @@ from projections.search.words import tsquery
 
 SQL = sql_blocks("projections", "queries.sql")
 
+
+def held(
+    stream: LiteralString = "candidates.stream", lane: LiteralString = "''", known_at: LiteralString = "%(known_at)s"
+) -> LiteralString:
+    """The row of a lane that holds at a basis, as ``held``, for each row of what stands before it in a query."""
+    return SQL["held"].format(stream=stream, lane=lane, known_at=known_at)
+
+
+def version(stream: LiteralString = "subject") -> LiteralString:
+    """The version that a stream had at a basis."""
+    return SQL["version"].format(stream=stream)
+
+
 KEYS: dict[str, tuple[LiteralString, LiteralString]] = {
     "id": ("''::text", "''::text"),
     "name": ("name", "name"),
     "date": ("coalesce(day, 'infinity')", "coalesce(day, '-infinity')"),
     "recorded": (SQL["last_position"], SQL["last_position"]),
-    "due": ("coalesce(due, 'infinity')", "coalesce(due, '-infinity')"),
+    "due": ("candidates.due", "candidates.due"),
 }
 """By what lists are sorted, upwards and downwards: what has none stands last in both."""
 SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
@@ -27,6 +40,8 @@ SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
 """The orders that a list may have: their key, how what comes later compares, and the direction."""
 FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party"}
 """What states are counted by, as parameters and as filters name it."""
+FEW = 1_000
+"""Up to so many streams that have the words of a text are looked at all; of more than these, as many as fill a page."""
 MOST = 100
 """Of so many words each facet tells: of those that most states have."""
 
@@ -51,20 +66,36 @@ def list_query(
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The query for a list, with a condition for each filter that is given; and what goes into it but the basis."""
     key, beyond, direction = SORTS[sort]
-    narrowed = _given(filters)
+    narrowed, statuses = _given(filters), list(KINDS[kind].statuses)
+    if name == "count" and narrowed.keys() <= {"status"}:
+        return SQL["count_statuses"], {"kind": kind, "statuses": [filters.status] if filters.status else statuses}
     conditions = [SQL[f"filter_{field}"] for field in narrowed]
     if after:
         conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
-    candidates = "candidates" if filters.status is None else "candidates_status"
     query = SQL[name].format(
         key=key,
         direction=direction,
         conditions=_all(conditions),
-        candidates=SQL[candidates].format(direction=direction),
-        held=SQL["held"],
+        candidates=_candidates(filters, sort),
+        held=held(),
+        version=version(),
     )
     after_key, after_subject = after or (None, None)
-    return query, {**narrowed, "kind": kind, "after_key": after_key, "after_subject": after_subject}
+    given = {"kind": kind, "few": FEW, "statuses": statuses, "after_key": after_key, "after_subject": after_subject}
+    return query, {**narrowed, **given}
+
+
+def _candidates(filters: Filters, sort: str) -> LiteralString:
+    """The streams that are looked at, in the order of the list where an index has them so."""
+    by_due, direction = sort.endswith("due"), SORTS[sort][2]
+    if filters.overdue:
+        order: LiteralString = f"due {direction}, stream {direction}" if by_due else f"stream {direction}"
+        return SQL["candidates_overdue"].format(order=order)
+    if by_due:
+        undated: LiteralString = "'infinity'::date" if direction == "asc" else "'-infinity'::date"
+        return SQL["candidates_due"].format(direction=direction, undated=undated)
+    usual = SQL["candidates" if filters.status is None else "candidates_status"].format(direction=direction)
+    return usual if filters.text is None else SQL["candidates_text"].format(direction=direction, usual=usual)
 
 
 def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
@@ -77,10 +108,10 @@ def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[L
         others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
         facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
     query = SQL["facets"].format(
-        candidates=SQL["candidates"].format(direction="asc"), held=SQL["held"], conditions=_all(common),
+        candidates=_candidates(Filters(text=filters.text), "id"), held=held(), conditions=_all(common),
         facets="\nunion all\n".join(facets),
     )  # fmt: skip
-    return query, given | {"kind": kind, "has_parts": KINDS[kind].has_parts, "most": MOST}
+    return query, given | {"kind": kind, "few": FEW, "has_parts": KINDS[kind].has_parts, "most": MOST}
 
 
 def _given(filters: Filters) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from ledger.vocabulary.registry import KINDS
 from projections.basis import Asked, Basis
 from projections.corrections import corrections_of
 from projections.listing import SQL as STATES
-from projections.listing import Filters, list_query
-from projections.queries import Queries, StateRow, StateView, find_states, unknown, verified
+from projections.listing import Filters, held, list_query
+from projections.queries import STATE, Queries, StateRow, StateView, find_states, unknown, verified
 
 SQL = sql_blocks("projections", "page_queries.sql")
+LABELS, OF_YEAR, LATEST_RELATED = (SQL[name].format(held=held()) for name in ("labels", "of_year", "latest_related"))
+BELIEFS = SQL["beliefs"].format(held=held(known_at="candidates.position"))
 
 
 class Listing(NamedTuple):
@@ -76,9 +78,8 @@ def excerpt(
     with reads.at(asked) as (connection, basis):
         given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": most}
         with connection.pipeline():
-            state = connection.execute(STATES["state"], given)
-            latest = SQL["latest_related"].format(held=STATES["held"])
-            related = connection.execute(latest, given | {"kinds": [*kind.related]})
+            state = connection.execute(STATE, given)
+            related = connection.execute(LATEST_RELATED, given | {"kinds": [*kind.related]})
             further = given | {"beyond": beyond, "limit": (most + 1) * kind.has_parts}
             parts = connection.execute(SQL["parts_beyond"], further)
             retracted = connection.execute(STATES["retracted"], given)
@@ -106,7 +107,7 @@ def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, s
     """What those of these streams are called that are known there and then: by their ids where nothing names them."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
     with reads.connection() as connection:
-        found = connection.execute(SQL["labels"].format(held=STATES["held"]), given).fetchall()
+        found = connection.execute(LABELS, given).fetchall()
     return {subject: label or Subject(subject).id for subject, label in found}
 
 
@@ -130,7 +131,7 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
     """The last entries of a stream, each with its state's document on the basis' day, as known then."""
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit}
     with reads.connection() as connection:
-        return connection.execute(SQL["beliefs"], given).fetchall()
+        return connection.execute(BELIEFS, given).fetchall()
 
 
 def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> list[Subject]:
@@ -148,7 +149,7 @@ def of_year(reads: Queries, kind: str, year: int, basis: Basis, limit: int) -> l
         "kind": kind, "known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit,
     }  # fmt: skip
     with reads.connection() as connection:
-        return [StateRow(*row) for row in connection.execute(SQL["of_year"].format(held=STATES["held"]), given)]
+        return [StateRow(*row) for row in connection.execute(OF_YEAR, given)]
 
 
 def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> tuple[list[tuple[date, str]], int]:

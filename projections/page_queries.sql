@@ -29,7 +29,7 @@ select *
                 select position, recorded_at, type
                   from entries
                  where stream = streams.stream
-                 order by version desc
+                 order by position desc
                  limit %(limit)s
                ) as those
          order by position desc
@@ -47,25 +47,16 @@ select position, body::text
 
 -- name: beliefs
 -- A stream's state on one day as it was known at each of its last entries; null before there was one.
-select candidates.position,
-       (
-           select doc
-             from states
-            where subject = %(subject)s
-              and lane = ''
-              and valid_from <= %(valid_at)s
-              and known_from <= candidates.position and known_to > candidates.position
-            order by valid_from desc
-            limit 1
-       )
+select candidates.position, held.doc
   from (
-        select position
+        select stream, position
           from entries
          where stream = %(subject)s
            and position <= %(known_at)s
-         order by version desc
+         order by position desc
          limit %(limit)s
        ) as candidates
+  left join {held} on true
  order by candidates.position
 
 -- name: touched
@@ -95,17 +86,25 @@ select subject, lane, known_from, valid_from, doc, 0
 -- name: drawn
 -- The last facts of several streams, as far as they are known, and of others those that mention the first;
 -- and how many there are in all.
-select last.of_all, last.day, entries.body::text
+select of_all, day, (select body::text from entries where entries.position = last.position)
   from (
         select count(*) over () as of_all, day, rank, root, position
-          from timeline
-         where (subject = any(%(subjects)s) or mentions @> array[%(subject)s::text])
-           and known_from <= %(known_at)s and known_to > %(known_at)s
+          from (
+                select day, rank, root, position
+                  from timeline
+                 where about = %(subject)s
+                   and known_from <= %(known_at)s and known_to > %(known_at)s
+                union
+                select day, rank, root, position
+                  from timeline
+                 where about = any(%(subjects)s::text[])
+                   and subject = about
+                   and known_from <= %(known_at)s and known_to > %(known_at)s
+               ) as facts
          order by day desc, rank desc, root desc
          limit %(limit)s
        ) as last
-  join entries on entries.position = last.position
- order by last.day, last.rank, last.root
+ order by day, rank, root
 
 -- name: latest_related
 -- Of the states that refer to a subject, the latest of each kind by the last of their dates; and how many there are of the kind.
@@ -176,17 +175,17 @@ select body::text
 
 -- name: citing
 -- The last entries that count and mention a source, as far as they are known; and how many there are in all.
-select last.of_all, last.subject, entries.body::text
+select of_all, subject, (select body::text from entries where entries.position = last.position)
   from (
         select count(*) over () as of_all, subject, position
           from timeline
-         where mentions @> array[%(source)s::text]
+         where about = %(source)s
+           and subject <> %(source)s
            and known_from <= %(known_at)s and known_to > %(known_at)s
          order by position desc
          limit %(limit)s
        ) as last
-  join entries on entries.position = last.position
- order by last.position
+ order by position
 
 -- name: history_before
 -- The last entries of a stream before a position, in the order of recording.

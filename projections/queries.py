@@ -24,10 +24,12 @@ from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_proj
 from projections.corrections import corrections_of
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
-from projections.listing import SQL, Filters, facets_query, list_query
+from projections.listing import SQL, Filters, facets_query, held, list_query, version
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
+STATE, STATES, RELATED = (SQL[name].format(held=held(), version=version()) for name in ("state", "states", "related"))
+LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""
 LAST_DAY = date.max - timedelta(days=1)
@@ -196,11 +198,10 @@ class Queries:
     ) -> tuple[list[tuple[date, str]], tuple[date, int, int] | None, Basis]:
         """Day and line of the facts of a stream and of those that mention it, in valid order."""
         with self.at(asked, "timeline") as (connection, basis):
-            day, rank, root = after or (None, None, None)
-            rows = connection.execute(SQL["timeline"], {
-                "subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at,
-                "after_day": day, "after_rank": rank, "after_root": root, "limit": limit + 1,
-            }).fetchall()  # fmt: skip
+            query = SQL["timeline"].format(conditions=SQL["timeline_after" if after else "filter_none"])
+            place = dict(zip(("after_day", "after_rank", "after_root"), after or (), strict=False))
+            at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
+            rows = connection.execute(query, {"subject": subject, **at, **place}).fetchall()
         more = rows[limit - 1][:3] if len(rows) > limit else None
         return [(row[0], row[4]) for row in rows[:limit]], more, basis
 
@@ -227,7 +228,9 @@ class Queries:
         query = FEED["log"].format(wanted=told, direction="desc" if back else "asc")
         with self.log_at(asked, chosen.after) as (connection, size):
             after, upto = _between(connection, chosen, size)
-            rows = connection.execute(query, {"after": after, "upto": upto, "limit": limit, **wanted}).fetchall()
+            given = {"after": after, "upto": upto, "limit": limit, **wanted}
+            # which index is best depends on what is wanted: it is planned each time
+            rows = connection.execute(query, given, prepare=False if wanted else None).fetchall()
             return [(position, body) for position, body in rows], size
 
     def log_count(self, asked: Asked, chosen: Chosen, most: int) -> int:
@@ -271,9 +274,8 @@ def unknown(subject: Subject, basis: Basis) -> NotFound:
 def _entry(connection: Connection, which: int | UUID, upto: int) -> tuple[Any, ...] | None:
     if isinstance(which, int) and not 1 <= which <= upto:
         return None
-    position, entry_id = (which, None) if isinstance(which, int) else (None, which)
-    given = {"position": position, "entry_id": entry_id, "known_at": upto}
-    return connection.execute(SQL["event"], given).fetchone()
+    query = SQL["event"].format(which=SQL["event_at" if isinstance(which, int) else "event_of"])
+    return connection.execute(query, {"which": which, "known_at": upto}).fetchone()
 
 
 def _between(connection: Connection, chosen: Chosen, size: int) -> tuple[int, int]:
@@ -291,9 +293,8 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
     kinds = list(KINDS[subject.kind].related)
     with connection.pipeline():
-        state = connection.execute(SQL["state"], given)
-        query = SQL["related"].format(held=SQL["held"])
-        related = connection.execute(query, given | {"kinds": kinds}) if kinds else None
+        state = connection.execute(STATE, given)
+        related = connection.execute(RELATED, given | {"kinds": kinds}) if kinds else None
         retracted = connection.execute(SQL["retracted"], given)
     row, others = state.fetchone(), related.fetchall() if related else []
     if row is None:
@@ -311,7 +312,7 @@ def find_states(
 ) -> list[StateRow]:
     """The states of streams by themselves: of those that are known; ``with_parts``, those of an agreement's parties, too."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "valid_at": basis.valid_at}
-    query = SQL["lanes" if with_parts else "states"].format(held=SQL["held"])
+    query = LANES if with_parts else STATES
     with connection.pipeline():
         found = connection.execute(query, given)
         retracted = connection.execute(SQL["retracted"], given)

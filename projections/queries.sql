@@ -58,16 +58,20 @@ select recorded_at
 
 -- name: position_at
 -- The last entry recorded at or before a time, and whether a later one is there. Times never decrease along the log, so it is
--- found by halving.
+-- found by halving. (Each entry is looked up by itself, whatever the planner has been told of head.)
 with recursive search (low, high) as (
     select 0::bigint, size
       from head
     union all
-    select case when entries.recorded_at <= %(time)s then middle.position else low end,
-           case when entries.recorded_at <= %(time)s then high else middle.position - 1 end
+    select case when middle.recorded_at <= %(time)s then middle.position else low end,
+           case when middle.recorded_at <= %(time)s then high else middle.position - 1 end
       from search,
-           lateral (select (low + high + 1) / 2 as position) as middle
-      join entries on entries.position = middle.position
+           lateral (
+               select position, recorded_at
+                 from entries
+                where position = (low + high + 1) / 2
+                limit 1
+           ) as middle
      where low < high
 )
 select low,
@@ -75,42 +79,64 @@ select low,
   from search
  where low = high
 
--- name: state
--- One stream's state on a day, as known at a position: the last row that had begun by then. (Here and in `held`.)
-select subject, lane, known_from, valid_from, doc,
-       (select max(version) from entries where stream = subject and position <= %(known_at)s)
-  from states
- where subject = %(subject)s
-   and lane = ''
-   and valid_from <= %(valid_at)s
-   and known_from <= %(known_at)s and known_to > %(known_at)s
- order by valid_from desc
- limit 1
+-- name: version
+-- Which version a stream had, as known at a position.
+(
+    select version
+      from entries
+     where entries.stream = {stream}
+       and position <= %(known_at)s
+     order by position desc
+     limit 1
+)
 
 -- name: held
--- The same for each of many streams.
+-- One lane's state on a day, as known at a position: the last row that had begun by then. Of what the ledger has learnt since
+-- nothing is walked through: an entry that opens rows of a lane opens its last one, too, so no row that was known then begins
+-- later than the last that was opened by then.
 lateral (
     select *
       from states
-     where subject = candidates.stream
-       and lane = ''
-       and valid_from <= %(valid_at)s
-       and known_from <= %(known_at)s and known_to > %(known_at)s
+     where subject = {stream}
+       and lane = {lane}
+       and (valid_from, known_from) <= (
+               case when {known_at} < (select position from projections where name = 'states')
+                    then least(%(valid_at)s, coalesce((
+                             select valid_from
+                               from states
+                              where subject = {stream}
+                                and lane = {lane}
+                                and known_from <= {known_at}
+                              order by known_from desc, valid_from desc
+                              limit 1
+                         ), '-infinity'))
+                    else %(valid_at)s
+               end,
+               {known_at}
+           )
+       and known_from <= {known_at} and known_to > {known_at}
      order by valid_from desc
      limit 1
 ) as held
 
+-- name: state
+-- One stream's state on a day, as known at a position.
+select subject, lane, known_from, valid_from, doc,
+       {version}
+  from (select %(subject)s::text as stream) as candidates,
+       {held}
+
 -- name: states
 -- The states of several streams, each by itself.
 select subject, lane, known_from, valid_from, doc,
-       (select max(version) from entries where stream = subject and position <= %(known_at)s)
+       {version}
   from unnest(%(subjects)s::text[]) as candidates (stream),
        {held}
 
 -- name: lanes
 -- The states of several streams, each with those of its parties.
 select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
-       (select max(version) from entries where stream = held.subject and position <= %(known_at)s)
+       {version}
   from unnest(%(subjects)s::text[]) as candidates (stream),
        {held},
        lateral (
@@ -125,7 +151,7 @@ select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
 select kind, subject, lane, known_from, valid_from, doc,
-       (select max(version) from entries where stream = subject and position <= %(known_at)s)
+       {version}
   from (
         select held.*
           from (
@@ -154,7 +180,7 @@ select kind, subject, lane, known_from, valid_from, doc,
 -- name: list
 -- The states of one kind on a day, as known at a position, narrowed, in order, after where the page before ended.
 select subject, lane, known_from, valid_from, doc,
-       (select max(version) from entries where stream = subject and position <= %(known_at)s),
+       {version},
        {key}::text
   from {candidates},
        {held}
@@ -176,7 +202,7 @@ select count(*)
       from entries
      where entries.stream = candidates.stream
        and position <= %(known_at)s
-     order by version desc
+     order by position desc
      limit 1
 )
 
@@ -298,6 +324,144 @@ with counted as materialized (
      order by stream {direction}
 ) as candidates
 
+-- name: candidates_text
+-- The streams of one kind that have the words, where these are few; else those that are looked at without the words: then a
+-- page is soon full.
+(
+    with found as materialized (
+        select subject
+          from search
+         where words @@ %(text)s::tsquery
+           and split_part(subject, ':', 1) = %(kind)s  -- by no index but that of the words
+           and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         limit %(few)s + 1
+    )
+    select stream
+      from (
+            (
+            select distinct subject as stream
+              from found
+             where (select count(*) from found) <= %(few)s
+             order by stream {direction}
+            )
+            union all
+            (
+            select stream
+              from {usual}
+             where (select count(*) from found) > %(few)s
+             order by stream {direction}
+            )
+           ) as either
+     order by stream {direction}
+) as candidates
+
+-- name: candidates_overdue
+-- The milestones that are late, among those of which something was due on that day, as known then.
+(
+    select stream, due
+      from (
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by {order}
+            )
+            union all
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by {order}
+            )
+            union all
+            (
+            select subject as stream, due
+              from due
+             where item = '' and due < %(valid_at)s
+               and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+               and known_from <= %(known_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
+             order by {order}
+            )
+           ) as found
+     order by {order}
+) as candidates
+
+-- name: candidates_due
+-- All milestones by when they are due, as ``candidates_status`` finds them.
+(
+    select stream, due
+      from (
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from statuses
+             where kind = 'milestone' and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from statuses
+             where kind = 'milestone' and status = any(%(statuses)s::text[])
+               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject as stream, coalesce(due, {undated}) as due
+              from unnest(%(statuses)s::text[]) as one (had),
+                   generate_series(1, 15) as long,
+                   lateral (
+                       select subject, due
+                         from statuses
+                        where kind = 'milestone' and status = had and duration_log16 = long
+                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                          and known_to > %(known_at)s and known_to < 9223372036854775807
+                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                       offset 0
+                   ) as believed
+             order by coalesce(due, {undated}) {direction}, subject {direction}
+            )
+           ) as found
+     order by due {direction}, stream {direction}
+) as candidates
+
+-- name: count_statuses
+-- How many states of one kind have one of these statuses on a day, as known at a position: each has one. From indexes alone.
+select sum(states)::bigint
+  from (
+        select count(*) as states
+          from statuses
+         where kind = %(kind)s and status = any(%(statuses)s::text[])
+           and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to = 9223372036854775807
+        union all
+        select count(*)
+          from statuses
+         where kind = %(kind)s and status = any(%(statuses)s::text[])
+           and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to = 9223372036854775807
+        union all
+        select count(*)
+          from unnest(%(statuses)s::text[]) as one (had),
+               generate_series(1, 15) as long,
+               lateral (
+                   select
+                     from statuses
+                    where kind = %(kind)s and status = had and duration_log16 = long
+                      and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                      and known_to > %(known_at)s and known_to < 9223372036854775807
+                      and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+                   offset 0
+               ) as believed
+       ) as counted
+
 -- name: filter_none
 true
 
@@ -320,12 +484,14 @@ due < %(due_before)s
 (doc::json ->> 'in_force_for')::bigint >= %(in_force_for)s
 
 -- name: filter_text
-exists (
-    select from search
+(
+    select true
+      from search
      where search.subject = candidates.stream
        and search.words @@ %(text)s::tsquery
        and search.valid_from <= %(valid_at)s and search.valid_to > %(valid_at)s
        and search.known_from <= %(known_at)s and search.known_to > %(known_at)s
+     limit 1
 )
 
 -- name: filter_ref
@@ -367,17 +533,21 @@ select position, cited.sources
    and cited.sources <@ %(retracted)b::text[]
 
 -- name: timeline
--- The facts of a stream and those that mention it, in valid order, as they counted on a day and were known then.
-select timeline.day, timeline.rank, timeline.root, timeline.subject, entries.body::text
+-- The facts of a stream and those that mention it, in valid order, as they counted on a day and were known then. (Each line
+-- is looked up by itself, whatever the planner has been told of the entries.)
+select day, rank, root, subject,
+       (select body::text from entries where entries.position = timeline.position)
   from timeline
-  join entries on entries.position = timeline.position
- where (timeline.subject = %(subject)s or timeline.mentions @> array[%(subject)s::text])
-   and timeline.known_from <= %(known_at)s and timeline.known_to > %(known_at)s
-   and timeline.day <= %(valid_at)s
-   and (%(after_day)s::date is null
-        or (timeline.day, timeline.rank, timeline.root) > (%(after_day)s, %(after_rank)s, %(after_root)s))
- order by timeline.day, timeline.rank, timeline.root
+ where about = %(subject)s
+   and known_from <= %(known_at)s and known_to > %(known_at)s
+   and day <= %(valid_at)s
+   and {conditions}
+ order by day, rank, root
  limit %(limit)s
+
+-- name: timeline_after
+-- Where the page before ended.
+(day, rank, root) > (%(after_day)s, %(after_rank)s, %(after_root)s)
 
 -- name: history
 -- Every entry of a stream, in the order of recording.
@@ -424,8 +594,14 @@ select import_secret::text
 -- name: event
 select position, stream, entry_id::text, body::text
   from entries
- where (position = %(position)s or entry_id = %(entry_id)s)
+ where {which}
    and position <= %(known_at)s
+
+-- name: event_at
+position = %(which)s
+
+-- name: event_of
+entry_id = %(which)s
 
 -- name: corrections
 -- What was recorded to correct an entry.

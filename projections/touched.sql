@@ -12,11 +12,13 @@ select entries.stream,
               and states.known_to > %(after)s
        ) as refs,
        array(
-           select distinct mention
-             from timeline,
-                  unnest(mentions) as mention
-            where timeline.subject = entries.stream
-              and (timeline.known_from > %(after)s or timeline.known_to between %(after)s + 1 and %(upto)s)
+           select distinct mentioned.about
+             from timeline as own
+             join timeline as mentioned using (position)
+            where own.about = entries.stream
+              and own.subject = own.about
+              and mentioned.about <> own.about
+              and (own.known_from > %(after)s or own.known_to between %(after)s + 1 and %(upto)s)
        ) as mentions,
        exists (
            select from states

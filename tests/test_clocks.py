@@ -119,9 +119,20 @@ def believed(rows: list[list[Any]], known_at: int, valid_at: date) -> str | None
     return max(known, key=lambda row: row[3])[4] if known else None
 
 
+def last_begun(rows: list[list[Any]], known_at: int) -> date:
+    """The last day on which a state begins that was known at a position."""
+    return max([row[3] for row in rows if row[2] == "" and row[-2] <= known_at < row[-1]], default=date.min)
+
+
+def bound(rows: list[list[Any]], known_at: int) -> date:
+    """The day on which the last row begins that was opened by then."""
+    opened = [(row[-2], row[3]) for row in rows if row[2] == "" and row[-2] <= known_at]
+    return max(opened)[1] if opened else date.min
+
+
 def had(statuses: list[list[Any]], known_at: int, valid_at: date) -> list[str]:
     """The statuses that a stream had at a basis: there is one at most."""
-    return [row[1] for row in statuses if row[3] <= valid_at < row[4] and row[5] <= known_at < row[6]]
+    return [row[1] for row in statuses if row[3] <= valid_at < row[4] and row[-2] <= known_at < row[-1]]
 
 
 @given_any(logs("initiative"))
@@ -143,10 +154,11 @@ def test_as_known_at_every_position(entries: list[Recorded]) -> None:
         }:
             assert believed(rows, entry.position, day) == status_on(facts, day)
             assert had(statuses, entry.position, day) == [status for status in [status_on(facts, day)] if status]
-        lives = sorted(tuple(row[1:5]) for row in timeline if row[6] <= entry.position < row[7])
+        assert last_begun(rows, entry.position) <= bound(rows, entry.position)
+        lives = sorted(tuple(row[1:5]) for row in timeline if row[0] == row[5] and row[6] <= entry.position < row[7])
         assert lives == [fact[:4] for fact in facts]
     assert all(row[-2] < row[-1] for row in rows)
-    assert all(row[3] < row[4] and row[5] < row[6] for row in statuses)
+    assert all(row[3] < row[4] and row[-2] < row[-1] for row in statuses)
 
 
 # --- lists

@@ -1,15 +1,52 @@
 -- name: indexes
 create unique index if not exists due_current on due (subject, item, valid_to)
     where known_to = 9223372036854775807;
-create index if not exists due_day on due (due, subject, item);
+create index if not exists due_open on due (due, subject, item) include (valid_from, known_from)
+    where valid_to = '9999-12-31' and known_to = 9223372036854775807;
+create index if not exists due_subject on due (subject) include (due, valid_from, known_from)
+    where item = '' and valid_to = '9999-12-31' and known_to = 9223372036854775807;
+create index if not exists due_ended on due (valid_to)
+    where valid_to < '9999-12-31' and known_to = 9223372036854775807;
+create index if not exists due_closed on due (known_to)
+    where known_to < 9223372036854775807;
 
 -- name: due
--- What is due, on a day, as known at a position: the earliest first, after where the page before ended.
-select subject, item, due
-  from due
- where valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-   and known_from <= %(known_at)s and known_to > %(known_at)s
-   and (due, subject, item) > (%(after_due)s, %(after_subject)s, %(after_item)s)
-   and due < coalesce(%(before)s::date, 'infinity')
+-- What is due, on a day, as known at a position: the earliest first, after where the page before ended. What the ledger says
+-- now is walked in this order; beside it stands what ends on a later day, and what the ledger has learnt otherwise since.
+(
+    select subject, item, due
+      from due
+     where valid_to = '9999-12-31' and valid_from <= %(valid_at)s
+       and known_from <= %(known_at)s and known_to = 9223372036854775807
+       and {conditions}
+     order by due, subject, item
+)
+union all
+(
+    select subject, item, due
+      from due
+     where valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
+       and known_from <= %(known_at)s and known_to = 9223372036854775807
+       and {conditions}
+     order by due, subject, item
+)
+union all
+(
+    select subject, item, due
+      from due
+     where valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+       and known_from <= %(known_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
+       and {conditions}
+     order by due, subject, item
+)
  order by due, subject, item
  limit %(limit)s
+
+-- name: after
+(due, subject, item) > (%(after_due)s, %(after_subject)s, %(after_item)s)
+
+-- name: before
+due < %(before)s
+
+-- name: all
+true

@@ -42,7 +42,7 @@ DUE = Table(
 
 class DueItems(Projection):
     name = "due"
-    version = 3
+    version = 4
     tables = (DUE,)
 
     def note(self, change: Change, changes: Changes) -> None:

@@ -22,11 +22,11 @@ def due(
     reads: Queries, asked: Asked, before: date | None, after: DueItem | None, limit: int
 ) -> tuple[list[DueItem], DueItem | None, Basis]:
     """What is still to be done, the earliest first: a page, where the next one starts, and the basis of both."""
-    start = after or DueItem("", "", date.min)
+    conditions = [SQL[name] for name, given in (("after", after), ("before", before)) if given] or [SQL["all"]]
+    query = SQL["due"].format(conditions="\nand ".join(conditions))
+    place = {f"after_{name}": value for name, value in after._asdict().items()} if after else {}
     with reads.at(asked, "due") as (connection, basis):
-        rows = connection.execute(SQL["due"], {
-            "known_at": basis.known_at, "valid_at": basis.valid_at, "before": before, "limit": limit + 1,
-            "after_due": start.due, "after_subject": start.subject, "after_item": start.item,
-        }).fetchall()  # fmt: skip
+        at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
+        rows = connection.execute(query, {"before": before, **at, **place}).fetchall()
     found = [DueItem(*row) for row in rows[:limit]]
     return found, found[-1] if len(rows) > limit else None, basis

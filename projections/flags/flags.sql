@@ -6,18 +6,9 @@ create index if not exists flags_subject on flags (subject, lane);
 -- name: flagged
 -- The states that have anomalies or are in dispute on a day, as known at a position, after where the page before ended.
 select flags.subject, flags.lane, held.known_from, held.valid_from, held.doc,
-       (select max(version) from entries where stream = flags.subject and position <= %(known_at)s)
+       {version}
   from flags,
-       lateral (
-           select *
-             from states
-            where states.subject = flags.subject
-              and states.lane = flags.lane
-              and states.valid_from <= %(valid_at)s
-              and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
-            order by states.valid_from desc
-            limit 1
-       ) as held
+       {held}
  where flags.valid_from <= %(valid_at)s and flags.valid_to > %(valid_at)s
    and flags.known_from <= %(known_at)s and flags.known_to > %(known_at)s
    and (flags.subject, flags.lane) > (%(after_subject)s, %(after_lane)s)

@@ -47,7 +47,7 @@ SEARCH = Table(
 
 class Search(Projection):
     name = "search"
-    version = 3
+    version = 4
     tables = (SEARCH,)
 
     def note(self, change: Change, changes: Changes) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -68,15 +67,15 @@ class Shown:
 
     @property
     def due(self) -> date | None:
-        due: PartialDate | None = self.state.fields.get("due")
-        return due.latest if due else None
+        return _due(self.state)
 
 
 class HasStatus(NamedTuple):
-    """What a row of ``statuses`` shows: a status of a stream, from one turn to the next."""
+    """What a row of ``statuses`` shows: a status of a stream and the day by which it is due, from one turn to the next."""
 
     subject: Subject
     status: str
+    due: date | None
     valid_from: date
     valid_to: date
 
@@ -118,17 +117,24 @@ STATUSES = Table(
         Column("subject", 'text collate "C"', "subject"),
         Column("valid_from", "date", "valid_from"),
         Column("valid_to", "date", "valid_to"),  # exclusive; the last of all days where none is known
+        Column("due", "date", "due", check=""),
     ),
     more="duration_log16 integer generated always as (length(to_hex(known_to - known_from))) stored",
 )  # fmt: skip
 
 
-_status = attrgetter("status")
+def _due(state: State) -> date | None:
+    due: PartialDate | None = state.fields.get("due")
+    return due.latest if due else None
+
+
+def _status(state: State) -> tuple[str | None, date | None]:
+    return state.status, _due(state)
 
 
 class States(Projection):
     name = "states"
-    version = 15
+    version = 16
     tables = (STATES, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -136,24 +142,28 @@ class States(Projection):
             _note_states(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
+                kind, subject = change.subject.kind, change.subject
                 shown = {
-                    (change.subject.kind, run[0], run[2], change.subject): HasStatus(change.subject, *run)
-                    for run in now
+                    (kind, status, end, subject): HasStatus(subject, status, due, start, end)
+                    for (status, due), start, end in now
                 }
-                closed = [(change.subject.kind, status, end, change.subject) for status, _, end in was]
+                closed = [(kind, status, end, subject) for (status, _), _, end in was]
                 changes["statuses"].replace(closed, shown, change.recorded.position)
 
 
 def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
-    states, position = changes["states"], change.recorded.position
+    """Rows that show the same stay. But the last of a lane is opened with any other: so what was known at a position begins no
+    later than the last row that was opened by then, and no read looks further."""
+    states, position, opened = changes["states"], change.recorded.position, False
     was = {one.valid_from: one for one in lane.old}
     for one in lane.new:
         key = (change.subject, lane.lane, one.valid_from)
         if before := was.pop(one.valid_from, None):
-            if _is_same(before, one):
+            if _is_same(before, one) and not (opened and one is lane.new[-1]):
                 continue
             states.close(key, position)
         states.open(key, Shown(lane.kind, change.subject, lane.lane, one), position)
+        opened = True
     for day in was:
         states.close((change.subject, lane.lane, day), position)
 
