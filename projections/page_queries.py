@@ -111,13 +111,17 @@ def labels(reads: Queries, subjects: Sequence[str], basis: Basis) -> dict[str, s
     return {subject: label or Subject(subject).id for subject, label in found}
 
 
-def stops(reads: Queries, subject: Subject | None, limit: int) -> list[tuple[int, datetime, str, str]]:
-    """Position, time, type and stream of the last entries of a stream and of what belongs to it; None for all streams."""
+def stops(
+    reads: Queries, subject: Subject | None, known_at: int, around: int, since: int = 1
+) -> list[tuple[int, datetime, str, str]]:
+    """Position, time, type and stream of so many entries up to a position and as many beyond it, and of the first and the last:
+    of a stream and what belongs to it, or (None) of all streams; none before ``since``."""
+    given: dict[str, Any] = {"known_at": known_at, "around": around, "since": since}
+    query = "stops"
+    if subject is not None:
+        query, given = "stops_of", given | {"subject": subject, "kinds": list(KINDS[subject.kind].related)}
     with reads.connection() as connection:
-        if subject is None:
-            return connection.execute(SQL["stops"], {"limit": limit}).fetchall()
-        kinds = list(KINDS[subject.kind].related)
-        return connection.execute(SQL["stops_of"], {"subject": subject, "kinds": kinds, "limit": limit}).fetchall()
+        return connection.execute(SQL[query], given).fetchall()
 
 
 def entries_at(reads: Queries, positions: Sequence[int], basis: Basis) -> list[tuple[int, str]]:

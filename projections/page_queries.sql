@@ -1,41 +1,87 @@
 -- name: labels
 -- What each of many streams is called.
-select subject, coalesce(said.short_name, said.name, said.title)
+select subject,
+       coalesce(
+           said.short_name, said.name, said.title, nullif(concat_ws(', ', said.publisher, said.published), '')
+       )
   from unnest(%(subjects)s::text[]) as candidates (stream),
        {held},
-       json_to_record(held.doc::json) as said (short_name text, name text, title text)
+       json_to_record(held.doc::json) as said (short_name text, name text, title text, publisher text, published text)
 
 -- name: stops
--- The last entries, whatever they are about.
+-- The entries around a position, whatever they are about, from one on; and the first and the last of all.
 select position, recorded_at, type, stream
   from entries
- where position > (select size from head) - %(limit)s
+ where (position between %(known_at)s::bigint - %(around)s + 1 and %(known_at)s + %(around)s
+        or position in (%(since)s, (select size from head)))
+   and position >= %(since)s
  order by position
 
 -- name: stops_of
--- The last entries of a stream, and of those that ever belonged to it, from its own first one on.
-select *
-  from (
-        select position, recorded_at, type, stream
-          from (
-                select %(subject)s::text as stream
-                union
-                select subject
-                  from states
-                 where refs @> array[%(subject)s::text]
-                   and kind = any(%(kinds)s)
-               ) as streams
-         cross join lateral (
-                select position, recorded_at, type
-                  from entries
-                 where stream = streams.stream
-                 order by position desc
-                 limit %(limit)s
-               ) as those
-         order by position desc
-         limit %(limit)s
-       ) as last
- where position >= (select position from entries where stream = %(subject)s and version = 1)
+-- The entries around a position of a stream, and of those that ever belonged to it, from its own first one on; and its first
+-- and the last of all of these.
+with first as (
+    select position
+      from entries
+     where stream = %(subject)s
+       and version = 1
+),
+streams as materialized (
+    select %(subject)s::text as stream
+    union
+    select subject
+      from states
+     where refs @> array[%(subject)s::text]
+       and kind = any(%(kinds)s)
+),
+stops as (
+    select position
+      from first
+    union
+    (
+    select those.position
+      from streams,
+           lateral (
+               select position
+                 from entries
+                where stream = streams.stream
+                  and position <= %(known_at)s
+                order by position desc
+                limit %(around)s
+           ) as those
+     order by position desc
+     limit %(around)s
+    )
+    union
+    (
+    select those.position
+      from streams,
+           lateral (
+               select position
+                 from entries
+                where stream = streams.stream
+                  and position > %(known_at)s
+                order by position
+                limit %(around)s
+           ) as those
+     order by position
+     limit %(around)s
+    )
+    union
+    select max(last.position)
+      from streams,
+           lateral (
+               select position
+                 from entries
+                where stream = streams.stream
+                order by position desc
+                limit 1
+           ) as last
+)
+select position, recorded_at, type, stream
+  from stops
+  join entries using (position)
+ where position >= greatest(%(since)s, (select position from first))
  order by position
 
 -- name: entries_at

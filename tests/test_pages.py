@@ -343,6 +343,64 @@ def test_no_stop_of_a_subject_comes_before_it(service: Service) -> None:
             page(service, at, known_at=stop)
 
 
+def test_the_clock_bar_stops_at_what_is_around_the_clock(service: Service) -> None:
+    """However many entries there are: the first and the last, and those next to the clock on either side; and it tells how many
+    came later as far as that is looked at."""
+    claims = [event("initiative.claim_recorded", "initiative:indus-x", text=f"Claim {one}") for one in range(150)]
+    service.given(THX, INDUS_X, *claims)
+    for path, first in (("/initiatives/indus-x", 2), ("/", 1)):
+        for position in (2, 10, 76, 150, 152):
+            told = page(service, path, known_at=position)
+            rail = told[told.index("data-stops") :]
+            stops = [int(one) for one in re.findall(r'known_at=(\d+)" title', rail[: rail.index("</ol>")])]
+            around = range(max(position - 24, first), min(position + 25, 152) + 1)
+            assert stops == sorted({first, *around, 152})
+            links = dict(re.findall(r'known_at=(\d+)"><span aria-hidden="true">[^<]+</span> (\w+)<', told))
+            assert set(links) <= {str(one) for one in (first, position - 1, position + 1, 152)}
+            later = 152 - position
+            words = "more than 25 later entries are" if later > 25 else f"{later} later entries are"
+            assert (words in told) == (later > 0)
+
+
+def test_a_calendar_leads_to_the_last_month_that_has_something(service: Service) -> None:
+    """A month of which nothing is recorded says which is the last that has something; nothing is promised where there is none."""
+    assert "The last month" not in page(service, "/calendar")
+    service.given(THX, event("meeting.held", "meeting:m", "2024-02-01", title="M"))
+    service.given(event("milestone.scheduled", "milestone:n", title="N", due="2024-05"), INDUS_X)
+    told = page(service, "/calendar")
+    assert re.search(r'The last month that has one is <a href="/calendar\?month=2024-05">May 2024</a>', told)
+    assert "The last month" not in page(service, "/calendar", month="2024-05")
+
+
+def test_a_source_without_a_title_is_told_by_its_publisher(service: Service) -> None:
+    """In its own page and wherever it is cited: who published it, and when; its id alone says little to a reader."""
+    service.given(
+        event(
+            "source.registered",
+            "source:x1",
+            sources=[],
+            kind="news_article",
+            description="Of steel",
+            publisher="The Paper",
+            published="2024-03",
+        )
+    )
+    service.given(
+        event("initiative.reported", "initiative:i", sources=[{"source": "source:x1"}], name="I", kind="other")
+    )
+    for path in ("/sources/x1", "/initiatives/i", "/sources"):
+        assert "The Paper, 2024-03" in page(service, path)
+
+
+def test_a_search_shows_what_is_looked_for_before_what_it_rests_on(service: Service) -> None:
+    """An initiative that bears the words stands before the sources that do."""
+    service.given(
+        THX, event("source.registered", "source:s", sources=[], title="INDUS-X", kind="news_article"), INDUS_X
+    )
+    told = page(service, "/search", q="indus")
+    assert told.index('id="found-initiative"') < told.index('id="found-source"')
+
+
 def test_the_whole_ledger_is_not_compared_between_days(service: Service) -> None:
     """No entry tells which subjects differ then: days are refused, where they stand, and not said to differ in nothing."""
     service.given(THX, INDUS_X)

@@ -36,7 +36,8 @@ def time_words(at: datetime) -> str:
 class Clock:
     """Both clocks of a page: ``given`` is its query, ``known_at`` and ``valid_at`` are what its answer rests on.
 
-    ``stops`` are the entries at which it changes, in order, also those that came later; ``size`` is how many entries there are.
+    ``stops`` are entries at which it changes, in order: the first, ``around`` of them up to ``known_at`` and as many beyond, and
+    the last; ``size`` is how many entries there are.
     A page that compares two points has no clock that ``moves``.
     """
 
@@ -47,6 +48,7 @@ class Clock:
     valid_at: date
     size: int
     stops: Sequence[Stop] = ()
+    around: int = 0
     moves: bool = True
 
     @property
@@ -104,8 +106,13 @@ class Clock:
 
     @property
     def later(self) -> int:
-        """How many stops are not shown, as they were recorded later."""
+        """How many of the stops came later."""
         return len(self.stops) - self.index
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more came later than there are stops."""
+        return self.later > self.around
 
     def step(self, by: int) -> str | None:
         """A link to the stop so many from here; None where there is none."""

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
+from api.formats.days import placed
 from api.http.addresses import DATED
 from api.http.dependencies import TheQueries, epoch_of
 from api.http.documents import array_json
@@ -69,6 +70,10 @@ def _due(one: Any, basis: Basis) -> dict[str, Any]:
     return {"subject": one.subject, "commitment": one.item or None, "due": one.due, "days_late": max(late, 0)}
 
 
+SEARCHED = sorted(KINDS, key=("initiative", "agreement", "meeting", "milestone", "party", "source").index)
+"""What is looked for stands before what it rests on."""
+
+
 class SearchQuery(AtBasis):
     """Words to look for."""
 
@@ -78,7 +83,7 @@ class SearchQuery(AtBasis):
 @router.get("/search")
 def search(request: Request, reads: TheQueries, query: Annotated[SearchQuery, Query()]) -> Response:
     """What is found by words, of every kind."""
-    lists = [Listing(kind, Filters(text=query.q), FOUND) for kind in KINDS] if query.q else []
+    lists = [Listing(kind, Filters(text=query.q), FOUND) for kind in SEARCHED] if query.q else []
     found, basis = listed(reads, query.asked(), lists)
     body = to_json({"found": {one.kind: _shown(those) for one, those in zip(lists, found, strict=True)}}).decode()
     return Page(request, reads, basis).show("search.html", body, q=query.q)
@@ -132,10 +137,18 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
     rows = {KINDS[kind].plural: of_year(reads, kind, month.year, basis, YEARLY + 1) for kind in sorted(DATED)}
     found = in_month(from_json(array_json([one for those in rows.values() for one in those[:YEARLY]])), month)
     body = to_json({"found": [{"state": one.state, "said": one.said, "exact": one.is_exact} for one in found]}).decode()
+    nearest = None if found else _nearest(reads, query.asked())
     crowded = [plural for plural, those in rows.items() if len(those) > YEARLY]
     return Page(request, reads, basis).show(
-        "calendar.html", body, month=month, found=found, crowded=crowded, most=YEARLY
+        "calendar.html", body, month=month, found=found, nearest=nearest, crowded=crowded, most=YEARLY
     )
+
+
+def _nearest(reads: Queries, asked: Asked) -> Month | None:
+    """The last month that something is known of; None where nothing has a day."""
+    latest, _ = listed(reads, asked, [Listing(kind, Filters(), 1, "-date") for kind in sorted(DATED)])
+    dated = [place.last for those in latest for one in from_json(array_json(those.shown)) if (place := placed(one))]
+    return Month.of(max(dated)) if dated else None
 
 
 class WholeQuery(CompareQuery):

@@ -51,8 +51,8 @@ FORMATS = {
 }  # fmt: skip
 """What people call the data at the addresses of pages, by suffix."""
 BACKTICKS = re.compile("`+")
-STOPS = 200
-"""How many of the last entries the clock bar stops at."""
+AROUND = 25
+"""At how many entries before the clock, and at how many after it, its bar stops."""
 STATIC = {"ledger.css": "text/css; charset=utf-8", "ledger.js": "text/javascript; charset=utf-8"}
 
 
@@ -128,7 +128,18 @@ def events_told(data: Mapping[str, Any]) -> str:
 
 def label_of(document: Mapping[str, Any]) -> str:
     """What a state is called, short."""
-    return str(document.get("short_name") or document.get("name") or document.get("title") or document["id"])
+    return str(
+        document.get("short_name")
+        or document.get("name")
+        or document.get("title")
+        or _published(document)
+        or document["id"]
+    )
+
+
+def _published(document: Mapping[str, Any]) -> str:
+    """Who published a source, and when: what tells it apart where it has no title."""
+    return ", ".join([document[one] for one in ("publisher", "published") if document.get(one)])
 
 
 def signed_in(request: Request) -> Holder | None:
@@ -154,11 +165,11 @@ class Page:
         context: RequestContext = request.scope["context"]
         assert context.looked_up is not None
         self.watermarks = context.looked_up.watermarks
-        found = [Stop(*row) for row in stops(reads, subject, STOPS) if row[0] >= since] if moves else []
+        found = [Stop(*row) for row in stops(reads, subject, basis.known_at, AROUND, max(since, 1))] if moves else []
         given = dict(request.query_params)
         path = request.scope["path"]
         self.clock = Clock(
-            path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found, moves
+            path, given, basis.known_at, basis.known_at_time, basis.valid_at, self.watermarks.size, found, AROUND, moves
         )  # fmt: skip
 
     def show(self, template: str, body: str, *, as_data: bool = True, **more: Any) -> Response:
