@@ -161,6 +161,11 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def at_its_port(settings: Settings, listener: socket.socket) -> Settings:
+    """The settings, with the port that was taken where any would do: its address is recorded."""
+    return settings.model_copy(update={"port": listener.getsockname()[1]})
+
+
 def server_config(app: ASGIApp | str, **more: Any) -> uvicorn.Config:
     """How the service is served, by one process or several."""
     # A line for each request would take a third of the time; who wants one has it from the proxy in front.

@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     data: Path = Path("ledger-data")
     schema_: SchemaName = Field(default="ledger", alias="LEDGER_SCHEMA")
     name: LedgerName = "partnerships"
-    address: Address = ADDRESS
-    """Where the service is reached from outside: entries tell there of what schema they are."""
+    address_: Address | None = Field(default=None, alias="LEDGER_ADDRESS")
+    """Where the service is reached from outside; absent, on this machine at its port."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1
@@ -133,6 +133,11 @@ class Settings(BaseSettings):
     """Networks to which webhooks may go though they are not public, such as 10.1.0.0/16, with commas between."""
     clock_tolerance: Annotated[float, Field(ge=0.1, le=86_400)] = 5.0
     """How many seconds the server's clock and ours may be apart."""
+
+    @property
+    def address(self) -> str:
+        """Where the service is reached: entries tell there of what schema they are, and permalinks lead there."""
+        return self.address_ or f"http://127.0.0.1:{self.port}"
 
     @property
     def timeouts(self) -> Timeouts:

@@ -22,7 +22,7 @@ from api.http.sessions import Sessions
 from ledger.database.connection import LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
-from ledger.vocabulary.fact import Sealed
+from ledger.vocabulary.fact import Sealed, Subject
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.vocabulary.wording import FORMS
 from ledger.writing.draft import MAX_EVENTS, Envelope
@@ -88,13 +88,16 @@ def patterns(schema: Any) -> Iterator[str]:
 
 
 def test_every_pattern_is_told_in_words(unharmed: Service) -> None:
-    """Nobody is shown a regular expression, whatever it is that does not match; commitments no writer may send at all."""
+    """Nobody is shown a regular expression, whatever it is that does not match, nor kinds that what is named there cannot be of;
+    commitments no writer may send at all."""
     models: list[type[BaseModel]] = [Envelope, *FACTS.values()]
     asked = {one for model in models for one in patterns(model.model_json_schema())}
     assert asked - FORMS.keys() == {Sealed.model_json_schema()["properties"]["commitment"]["pattern"]}
     odd = event("party.registered", "party:B", sources=[{"source": "party:usa"}], name="\x00", kind="company")
     for better, said in (
-        ({}, "this is no source or party or initiative or agreement or meeting or milestone, such as source:its-name"),
+        ({}, "this is no party, such as party:its-name"),
+        ({"type": "milestone.met"}, "this is no milestone, such as milestone:its-name"),
+        ({"type": "entry.voided"}, f"this is no {' or '.join(Subject.kinds.split('|'))}, such as source:its-name"),
         ({"subject": "party:b"}, "this is no source, such as source:its-name"),
         ({"subject": "party:b", "sources": []}, "this is no text without control characters"),
     ):

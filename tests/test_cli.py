@@ -448,6 +448,8 @@ def test_serve_and_follow_are_processes_of_their_own(location: LedgerLocation) -
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx2.HTTPTransport(retries=9)) as client:
             appended = client.post("/v1/events", json=THX, headers=ADMIN, timeout=60)
             assert appended.status_code == 201
+            entry = client.get("/v1/events/1", headers=ADMIN).json()
+            assert entry["dataschema"].startswith(f"http://127.0.0.1:{port}/")
             state = client.get("/v1/sources/thx", params={"min_position": 1}, headers=ADMIN, timeout=60)
             assert state.status_code == 200
             assert client.get("/v1/sources/thx").status_code == 401

@@ -121,10 +121,12 @@ def test_the_demo_comes_up_and_goes_down_and_keeps_the_data(data: Path, how: sig
         assert all("name" in one["person"] for one in first.client.get(PEOPLED).json()["participants"])
         assert first.client.post("/v1/events", json=CANARY).status_code == 401
         assert first.client.post("/v1/events", json=CANARY, headers=ADMIN).status_code == 201
+        entry = first.client.get("/v1/events/1").json()
         with half_a_request(first.client.base_url.port or 0):
             code, said = first.stop()
         assert (code, servers(data)) == (128 + signal.SIGINT, [])
         assert str(first.client.base_url).rstrip("/") in said
+        assert entry["dataschema"].startswith(f"{str(first.client.base_url).rstrip('/')}/")
         assert ADMIN_KEY in said
         assert "Traceback" not in said
         assert "LEDGER_DSN" not in said

@@ -278,6 +278,24 @@ def test_what_is_unusual_has_to_be_ticked(admin: Visitor) -> None:
     assert admin.service.size() == size + 1
 
 
+def test_what_is_unusual_for_one_reason_is_ticked_once(admin: Visitor) -> None:
+    """However many entries show it, and by however many codes: each of them is named beside the one tick. The check counts the same."""
+    admin.service.given(
+        THX,
+        event("milestone.scheduled", "milestone:m", title="M", due="2024-03"),
+        event("milestone.rescheduled", "milestone:m", due="2024-04"),
+    )
+    form = admin.fill(admin.form("/append/milestone.met"), event("milestone.met", "milestone:m", "2024-02-20"))
+    [told] = admin.post(f"{form.action}/check", form.body()).json()["anomalies"]
+    assert told["codes"] == ["after_end", "date_order"]
+    answer = admin.send(form)
+    [tick] = [one for one in Form(answer.text).controls if one.name == "tick"]
+    assert all(f"{one} (undated) comes after it was met" in tick.value for one in ("scheduled", "rescheduled"))
+    assert answer.text.count("I have checked this") == 1
+    assert "After end, date order: " in answer.text
+    assert admin.record(form)[1] == [tick.value]
+
+
 def test_a_double_click_records_once(admin: Visitor) -> None:
     """Also a preview that is sent again leads to the entry; another fact in the same form is another entry."""
     shown = Form(admin.send(admin.fill(admin.form("/append/initiative.reported"), INDUS_X)).text)
@@ -341,7 +359,7 @@ def test_a_check_tells_errors_by_pointer_and_what_is_unusual(admin: Visitor) -> 
     size = admin.service.size()
     right = admin.post(path, admin.fill(form, example).body()).json()
     assert right["errors"] == []
-    assert "dangling_reference" in {one["code"] for one in right["anomalies"]}
+    assert "dangling_reference" in {code for one in right["anomalies"] for code in one["codes"]}
     assert admin.service.size() == size
 
 

@@ -1,6 +1,7 @@
 """The ledger as a tool of assistants: the SDK's own client asks the real command, and is told what the API tells."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -255,6 +256,12 @@ def test_what_was_just_recorded_is_answered(location: LedgerLocation) -> None:
         assert (proof["type"], proof["status"]) == ("/problems/not-found", 404)
 
 
+def test_permalinks_lead_to_the_port_where_no_address_is_set(service: Service) -> None:
+    """As `ledger serve` with these settings would be reached."""
+    with assistant(environment(service.location, LEDGER_PORT="8123")) as asking:
+        assert asking.told("state", subject="party:usa")["permalink"].startswith("http://127.0.0.1:8123/parties/usa?")
+
+
 # --- what is wrong
 
 
@@ -357,6 +364,29 @@ def test_what_is_no_message_is_passed_over(service: Service) -> None:
         assert len(json.dumps(told)) < 2_000
         assert b"Traceback" not in process.communicate(timeout=100)[1]
         assert process.returncode == 0
+
+
+def test_each_call_is_logged_without_what_was_asked(service: Service) -> None:
+    """On the standard error: which tool, what became of it and how long that took; no argument, no name, and nothing of other messages."""
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("state", {"subject": "party:usa"}), ("state", {"subject": "party:secret-name"}), ("search", {"text": "Hicks"}),
+    ]  # fmt: skip
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+    with subprocess.Popen(
+        [LEDGER, "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service.location)
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        asked = [("tools/call", {"name": name, "arguments": given}) for name, given in calls]
+        for number, (method, params) in enumerate([("initialize", hello), *asked]):
+            process.stdin.write(_message(number, method, params) + b"\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
+        said = process.communicate(timeout=100)[1].decode().splitlines()
+    logged = [re.fullmatch(r"INFO ledger\.mcp: tool (\w+) (answered|declined) in \d+ ms", line) for line in said]
+    assert [one and one.groups() for one in logged] == [
+        ("state", "answered"), ("state", "declined"), ("search", "answered"),
+    ]  # fmt: skip
 
 
 def _message(number: int, method: str, params: dict[str, Any]) -> bytes:

@@ -5,7 +5,7 @@ from socket import socket
 from threading import Event, Thread
 
 import seeds
-from api.app import build, listen, serve_on
+from api.app import at_its_port, build, listen, serve_on
 from api.cli.delivering import delivering
 from api.cli.opening import own_server
 from api.cli.serving import look
@@ -33,7 +33,7 @@ def demo() -> None:
     if settings.dsn:
         say("LEDGER_DSN is set, and is not used: the demo starts an embedded server of its own")
     with listen(settings) as listener, own_server(settings, may_begin=True) as server:
-        settings = _with_key(settings)
+        settings = _with_key(at_its_port(settings, listener))
         if settings.log_key and not look(server.location, settings.log_key):
             say(f"to mend it, give LEDGER_LOG_KEY={settings.log_key} to that command, then start the demo again", "red")
             _run(settings, listener, server, seeded=False)
@@ -51,7 +51,7 @@ def _run(settings: Settings, listener: socket, server: Embedded, *, seeded: bool
     follower = Thread(target=follow, args=(server.location, stop), name="follower")
     watch = Thread(target=_watch, args=(server, stop), name="watch")
     with beside(stop, follower, watch):
-        _welcome(settings, listener.getsockname()[1], key)
+        _welcome(settings, key)
         serve_on(build(_open(settings), server.location), listener, log_level="warning")
 
 
@@ -99,8 +99,8 @@ def _open(settings: Settings) -> Settings:
     return settings.model_copy(update=opened)
 
 
-def _welcome(settings: Settings, port: int, key: str) -> None:
-    address = f"http://{settings.host}:{port}"
+def _welcome(settings: Settings, key: str) -> None:
+    address = f"http://{settings.host}:{settings.port}"
     say(f"The partnership ledger is at {address}  (reference: {address}/api)")
     say(f"  state of a programme   curl {address}/v1/initiatives/indus-x")
     say(f"  every entry, in order  curl {address}/v1/events")

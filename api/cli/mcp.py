@@ -1,5 +1,6 @@
 """`ledger mcp`: the ledger as a tool of assistants."""
 
+import logging
 from threading import Event
 
 from api.cli.interrupts import until_told_to_go
@@ -20,6 +21,7 @@ def mcp(url: Url = None) -> None:
         raise Misconfigured(
             "the Model Context Protocol is an extra that is not installed: pip install 'partnership-ledger[mcp]'"
         ) from None
+    logging.getLogger("ledger.mcp").setLevel(logging.INFO)
     stop = Event()
     if address := address_of(url):
         with until_told_to_go(stop):

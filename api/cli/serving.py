@@ -9,7 +9,7 @@ from socket import socket
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
-from api.app import build, from_environment, listen, serve_on, server_config
+from api.app import at_its_port, build, from_environment, listen, serve_on, server_config
 from api.cli.interrupts import until_told_to_go
 from api.cli.opening import opened
 from api.cli.terminal import say
@@ -42,13 +42,14 @@ def serve() -> None:
             with at.location.connect() as connection:
                 ensure_admin_key(connection, settings.admin_key.get_secret_value())
         if settings.workers > 1:
-            os.environ.setdefault("LEDGER_SESSION_SECRET", token_urlsafe(32))  # one for all processes
+            os.environ.setdefault("LEDGER_SESSION_SECRET", token_urlsafe(32))  # one for all processes, as is the port
+            os.environ["LEDGER_PORT"] = str(at_its_port(at.settings, listener).port)
             config = server_config("api.app:from_environment", factory=True, workers=settings.workers)
             workers = Workers(config, [listener])
             with until_told_to_go(workers.should_exit):
                 workers.run()
         else:
-            serve_on(build(at.settings, at.location), listener, log_level="info")
+            serve_on(build(at_its_port(at.settings, listener), at.location), listener, log_level="info")
 
 
 def look(location: LedgerLocation, key: Path) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from threading import Event
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -103,6 +104,15 @@ def _listed(tool: Tool) -> ListedTool:
 
 
 async def _call(asked: Asked, tool: Tool, arguments: Mapping[str, Any]) -> CallToolResult:
+    """What comes of a call, which is logged without what was asked and what is told: both may name persons."""
+    began = monotonic()
+    result = await _answered(asked, tool, arguments)
+    said = "declined" if result.is_error else "answered"
+    log.info("tool %s %s in %d ms", tool.name, said, round(1000 * (monotonic() - began)))
+    return result
+
+
+async def _answered(asked: Asked, tool: Tool, arguments: Mapping[str, Any]) -> CallToolResult:
     try:
         given = _given(tool, arguments)
         await asked.refresh()

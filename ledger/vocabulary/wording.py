@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from ledger.errors import Fault, did_you_mean
 from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root
 from ledger.vocabulary.fact import (
+    SLUG,
     Amount,
     Attribute,
     Country,
@@ -42,8 +43,8 @@ FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
     (Root, "root of a tree: 32 bytes in base64"),
     (Attribute, "line of 1 to 255 visible ASCII characters"),
 )} | {
-    one.pattern(): f"{one.kinds.replace('|', ' or ')}, such as {one.kinds.partition('|')[0]}:its-name"
-    for one in SUBJECTS
+    f"^({kinds}):{SLUG}$": f"{kinds.replace('|', ' or ')}, such as {kinds.partition('|')[0]}:its-name"
+    for kinds in (*(one.kinds for one in SUBJECTS), *Subject.kinds.split("|"))
 }  # fmt: skip
 """What the patterns stand for, in words."""
 

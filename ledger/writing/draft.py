@@ -12,7 +12,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
 from ledger.vocabulary.correction import EntryId, PersonPointer, Target, ValueErased
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import COMMON, Attribute, Citation, Fact, Subject, Text
+from ledger.vocabulary.fact import COMMON, SLUG, Attribute, Citation, Fact, Subject, Text
 from ledger.vocabulary.registry import FACTS
 from ledger.vocabulary.wording import faults_of
 from ledger.writing.json_fields import escaped, repeated_fields
@@ -129,7 +129,7 @@ def read_draft(value: Any) -> Draft:
     try:
         envelope = Envelope.model_validate(value)
     except ValidationError as error:
-        raise _invalid(error.errors()) from None
+        raise _invalid([_of_its_type(one, value) for one in error.errors()]) from None
     return Draft(
         id=envelope.id,
         subject=envelope.subject,
@@ -153,6 +153,13 @@ def _read_fact(envelope: Envelope, value: Mapping[str, Any]) -> Fact:
         return FACTS[envelope.type].model_validate(common | envelope.data)
     except ValidationError as error:
         raise _invalid(error.errors(), own_prefix="/data") from None
+
+
+def _of_its_type(error: ErrorDetails, value: Any) -> ErrorDetails:
+    """A subject that is none is told of as what the type of the event is of."""
+    kind = str(value.get("type")).partition(".")[0] if isinstance(value, dict) else ""
+    is_odd = error["loc"] == ("subject",) and error["type"] == "string_pattern_mismatch"
+    return {**error, "ctx": {"pattern": f"^({kind}):{SLUG}$"}} if is_odd and kind in Subject.kinds.split("|") else error
 
 
 def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:

@@ -9,11 +9,12 @@ from api.pages.forms.fields import Fixed, Group, Many, Ref, Section, Shape
 from api.pages.forms.filled import anchors, nearest, read
 from api.pages.words import words
 from ledger.errors import Fault, Invalid, LedgerError, Refused, StaleVersion
+from ledger.vocabulary.codes import AnomalyCode
 from ledger.vocabulary.fields import Anomaly
 from ledger.writing.draft import read_body
 
 FLAG = "tick"
-"""By which name an anomaly is said to have been looked at."""
+"""By which name what is unusual is said to have been looked at."""
 
 
 class Told(NamedTuple):
@@ -85,12 +86,32 @@ class Filling:
             return [fault for fault in more.faults if _first(fault) not in names]
         return []
 
-    def unticked(self, anomalies: Sequence[Anomaly]) -> list[Anomaly]:
-        return [one for one in anomalies if tick_of(one) not in self.ticked]
+    def unticked(self, anomalies: Sequence[Anomaly]) -> list[str]:
+        return [one.tick for one in reasons(anomalies) if one.tick not in self.ticked]
 
 
-def tick_of(anomaly: Anomaly) -> str:
-    return f"{anomaly.code.value}: {anomaly.detail}"
+class Reason(NamedTuple):
+    """Why a fact is unusual: the codes of anomalies that say the same, and each thing that they say."""
+
+    codes: tuple[AnomalyCode, ...]
+    details: tuple[str, ...]
+
+    @property
+    def tick(self) -> str:
+        return f"{', '.join(self.codes)}: {'; '.join(self.details)}"
+
+
+def reasons(anomalies: Sequence[Anomaly]) -> list[Reason]:
+    """One for each set of codes that stand for the same details: what is ticked once, however often it is flagged."""
+    codes, details = (
+        defaultdict[str, dict[AnomalyCode, None]](dict),
+        defaultdict[tuple[AnomalyCode, ...], list[str]](list),
+    )
+    for one in anomalies:
+        codes[one.detail][one.code] = None
+    for detail, those in codes.items():
+        details[tuple(sorted(those))].append(detail)
+    return [Reason(those, tuple(said)) for those, said in details.items()]
 
 
 def _first(fault: Fault) -> str:

@@ -23,7 +23,7 @@ from api.http.response_cache import RequestContext
 from api.http.routes.events import record
 from api.pages.forms.fields import Section, ref_pattern, sections_of, widget
 from api.pages.forms.filled import flat
-from api.pages.forms.filling import FLAG, Filling, Told, filled, kinds_in, tick_of, without_row
+from api.pages.forms.filling import FLAG, Filling, Told, filled, kinds_in, reasons, without_row
 from api.pages.rendering import HTML, SAFE, Page, label_of
 from api.pages.routes import PageRoute, event_of
 from api.pages.signing_in import form_of
@@ -205,7 +205,8 @@ async def check(request: Request, holder: Holder, filling: Filling) -> Response:
     told: dict[str, Any] = {"errors": [], "anomalies": []}
     try:
         _, preview = await previewed(request, holder, replace(filling, key=new_key()))
-        told["anomalies"] = [{"code": one.code, "detail": one.detail} for one in preview.answers[0].anomalies]
+        odd = reasons(preview.answers[0].anomalies)
+        told["anomalies"] = [{"codes": one.codes, "detail": "; ".join(one.details)} for one in odd]
     except (Invalid, Refused) as error:
         shown = filling.with_error(error).told
         pointers = [fault.pointer for fault in filling.faults(error)]
@@ -267,7 +268,7 @@ def preview_page(request: Request, reads: Queries, filling: Filling, preview: Pr
     hidden = [*flat(filling.event), ("key", filling.key), ("seen", filling.seen)]
     html = page.html(
         "append_preview.html", to_json(body).decode(), filling=filling, answer=answer, hidden=hidden, missed=missed,
-        posted=to_json(filling.event, indent=2).decode(), flag=FLAG, tick_of=tick_of, formats=(),
+        posted=to_json(filling.event, indent=2).decode(), flag=FLAG, odd=reasons(answer.anomalies), formats=(),
     )  # fmt: skip
     return Response(html, 422 if missed else 200, NO_STORE, HTML)
 
