@@ -10,7 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import busy, clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, tree, web
+from benchmarks import (
+    busy,
+    clocks,
+    lag,
+    machine,
+    peers,
+    plots,
+    rebuilding,
+    recorder,
+    service,
+    several,
+    sizes,
+    tree,
+    web,
+)
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.database.embedded import embedded
 
