@@ -72,7 +72,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     problems.install(app)
     errors.install(app)
     for router in (
-        stream.router, events.router, events.types, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
+        stream.router, events.appends, events.router, events.types, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
         anomalies.router, *pages.pictures, downloads.router, overview.router, vocabulary.router, *pages.routers, log_pages.router, signing_in.router, forms.router, correcting.router,
     ):  # fmt: skip
         app.include_router(router)

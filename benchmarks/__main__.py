@@ -10,7 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, tree, web
+from benchmarks import (
+    busy,
+    clocks,
+    lag,
+    machine,
+    peers,
+    plots,
+    rebuilding,
+    recorder,
+    service,
+    several,
+    sizes,
+    tree,
+    web,
+)
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.database.embedded import embedded
 
@@ -20,6 +34,7 @@ CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "several": several.run,
     "append": web.append,
     "read": web.read,
+    "busy": busy.run,
     "rebuild": rebuilding.run,
     "clocks": clocks.run,
     "lag": lag.run,

@@ -30,7 +30,9 @@ class Outcome(Future[list[Answer]]):
     epoch = last = None
 
 
-def submit(self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None) -> Outcome:
+def submit(
+    self: Ledger, drafts: Sequence[Draft], actor: Actor, idempotency_key: str | None = None, *, strict: bool = False
+) -> Outcome:
     answered = Outcome()
     answered.set_result([ANSWER] * len(drafts))
     return answered

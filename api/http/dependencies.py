@@ -119,7 +119,7 @@ class Strict(APIRoute):
         handle = super().get_route_handler()
 
         async def check_and_handle(request: Request) -> Response:
-            _check_headers(request)
+            check_headers(request)
             if request.scope["query_string"]:
                 _check_query(request, self.parameters(request))
             return await handle(request)
@@ -131,8 +131,8 @@ class Strict(APIRoute):
         return parameters_of(request, self.path_format, request.method)
 
 
-def _check_headers(request: Request) -> None:
-    """Raises Invalid."""
+def check_headers(request: Request) -> None:
+    """Headers of which one value is read are given once. Raises Invalid."""
     names = [name for name, _ in request.scope["headers"]]
     if len(names) > len({*names}):
         single = SINGLE if request.method == "GET" else SINGLE_OF_APPENDS
