@@ -12,8 +12,8 @@ from ledger.vocabulary.kind import Kind
 from projections.projection import Change, Changes, LaneChange, Projection, Rows
 from projections.segments import kind_of, segments
 
-KNOWN_ENTRIES = 50_000
-"""Of the streams that are kept in memory, about 3 KB each."""
+KNOWN_BYTES = 100_000_000
+"""Of the streams that are kept in memory: some 20,000 entries, or of large agreements fewer."""
 
 
 class Stopped(Exception):
@@ -29,7 +29,7 @@ class Fold:
 
     def __init__(self, projections: Sequence[Projection], position: int = 0, epoch: str = "", built: int = 0) -> None:
         self.projections, self.position, self.epoch, self.built = projections, position, epoch, built
-        self.histories = HistoryCache(KNOWN_ENTRIES)
+        self.histories = HistoryCache(KNOWN_BYTES)
         self.changes: dict[str, Changes] = {}
         self.take_changes()
 

@@ -52,6 +52,11 @@ class Table:
         return [column.name for column in self.columns]
 
     @cached_property
+    def encoded(self) -> list[int]:
+        """Which columns are given as bytes: documents, and lists."""
+        return [number for number, column in enumerate(self.columns) if column.encoded]
+
+    @cached_property
     def values(self) -> Callable[[Any], Sequence[Any]]:
         """The values of all columns, from what a row shows."""
         return attrgetter(*[column.value for column in self.columns])
@@ -98,10 +103,12 @@ class Rows:
     opened: dict[Key, Row] = field(default_factory=dict)
     done: list[Row] = field(default_factory=list)
     closed: dict[Key, int] = field(default_factory=dict)
+    bytes: int = 0  # of what is encoded in them
 
     def open(self, key: Key, shown: Any, position: int) -> None:
         """A row holds from ``position`` on; ``shown`` is what its columns are got from."""
-        self.opened[key] = [*self.table.values(shown), position, FOREVER]
+        row = self.opened[key] = [*self.table.values(shown), position, FOREVER]
+        self.bytes += self._encoded(row)
 
     def close(self, key: Key, position: int) -> None:
         """It held until ``position``. A row that this very batch opened is written closed."""
@@ -117,6 +124,15 @@ class Rows:
             self.close(key, position)
         for key, shown in now.items():
             self.open(key, shown, position)
+
+    def take_done(self) -> "Rows":
+        """Those that are done, which nothing changes any more."""
+        taken = Rows(self.table, done=self.done)
+        self.done, self.bytes = [], sum(map(self._encoded, self.opened.values()))
+        return taken
+
+    def _encoded(self, row: Row) -> int:
+        return sum([len(row[number]) for number in self.table.encoded])
 
     @property
     def written(self) -> list[Row]:

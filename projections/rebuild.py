@@ -29,14 +29,15 @@ from ledger.process import undisturbed
 from ledger.recorded import Opening
 from ledger.vocabulary.fact import Subject
 from projections.changes import Fold, Stopped
-from projections.projection import Projection
+from projections.projection import Projection, Rows
 from projections.registry import PROJECTIONS
-from projections.runner import SQL as RUNNER
 from projections.runner import (
+    MOST_BYTES,
     Follower,
     Read,
     Stop,
     begin,
+    bytes_of,
     create_indexes,
     create_tables,
     read_progress,
@@ -44,6 +45,7 @@ from projections.runner import (
     tables_in,
     tables_of,
 )
+from projections.runner import SQL as RUNNER
 
 SQL = sql_blocks("projections", "rebuild.sql")
 READ_PARTITION = SQL["read_partition"].format(entries=RUNNER["entries"])
@@ -115,8 +117,7 @@ def only(role: str, location: LedgerLocation, connection: Connection) -> Iterato
 
 @contextmanager
 def look_for_no_garbage() -> Iterator[None]:
-    """Do not look for garbage in cycles: who reads the log and folds it makes none, and to look for it takes a tenth of a rebuild
-    and half of an audit."""
+    """Do not look for garbage in cycles: who folds the log makes none, and to look for it takes a tenth to a half of the time."""
     usual = gc.isenabled()
     gc.disable()
     try:
@@ -167,17 +168,26 @@ class Builder(Follower):
 
     def _project_all(self, rows: list[tuple[Any, ...]]) -> Stop | None:
         """Write the rows of whole streams; none where an entry cannot be projected, which is returned."""
-        fold = Fold(list(self.projections.values()))
         entries, stops = recorded_of(rows)
-        stop = stops[0] if stops else _fold_all(fold, entries, self._openings(entries))
-        if not stop:
-            for changes in fold.take_changes():
-                self._write(changes)
+        if stops:
+            return stops[0]
+        fold, openings = Fold(list(self.projections.values())), self._openings(entries)
+        with self.connection.transaction() as writing:
+            if stop := _fold_all(fold, entries, openings, self._write_all):
+                raise psycopg.Rollback(writing)
+            self._write_all(fold.take_changes())
         return stop
+
+    def _write_all(self, changed: Iterable[Rows]) -> None:
+        for changes in changed:
+            self._write(changes)
 
 
 @undisturbed()
-def _fold_all(fold: Fold, entries: list[Read], openings: dict[Subject, Opening]) -> Stop | None:
+def _fold_all(
+    fold: Fold, entries: list[Read], openings: dict[Subject, Opening], write: Callable[[Iterable[Rows]], None]
+) -> Stop | None:
+    """What nothing changes any more is written on the way where it is much: of a stream, and when that is over all."""
     for subject, whole in groupby(entries, _subject):
         history = History.of(subject)
         for _, recorded in whole:
@@ -187,6 +197,10 @@ def _fold_all(fold: Fold, entries: list[Read], openings: dict[Subject, Opening])
                 return Stop(recorded.position, error.error, (error.name,))
             except Exception as error:
                 return Stop(recorded.position, type(error).__name__)
+            if bytes_of(fold) > MOST_BYTES:
+                write([rows.take_done() for changes in fold.changes.values() for rows in changes.values()])
+        if bytes_of(fold) > MOST_BYTES // 2:
+            write(fold.take_changes())
     return None
 
 

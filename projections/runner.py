@@ -30,6 +30,9 @@ PROGRESS, LOCK_PROGRESS = (SQL[name].format(progress=SQL["progress_columns"]) fo
 READ_BATCH, READ_STREAMS = (SQL[name].format(entries=SQL["entries"]) for name in ("read_batch", "read_streams"))
 BATCH = 1_000
 KNOWN_OPENINGS = 50_000
+MOST_BYTES = 32_000_000
+"""Of rows that wait in memory to be written: a batch ends where they are more."""
+
 log = logging.getLogger("ledger.follow")
 
 
@@ -111,13 +114,14 @@ class Follower:
         fold = self.folds.get(names)
         if fold is None or (fold.position, fold.epoch, fold.built) != (at.position, epoch, at.built):
             fold = self._begin(names, at, epoch)
-        upto = min(size, at.position + (1 if at.error_position else self.batch))
-        stop = self._project(fold, upto)
+        upto, stop = self._project(fold, min(size, at.position + (1 if at.error_position else self.batch)))
         again = stop
         while again:  # what an entry half did to memory is not to be trusted: begin again, and stop before it
-            stop, upto = again, again.position - 1
+            stop, most = again, again.position - 1
             fold = self._begin(names, at, epoch)
-            again = self._project(fold, upto)
+            upto, again = self._project(fold, most)
+            if upto < most:
+                stop = None  # the next batch comes to it
         for changes in fold.take_changes():
             self._write(changes)
         self._advance(names, at, upto, stop)
@@ -130,8 +134,9 @@ class Follower:
         fold = self.folds[names] = Fold([self.projections[name] for name in names], at.position, epoch, at.built)
         return fold
 
-    def _project(self, fold: Fold, upto: int) -> Stop | None:
-        """Fold the entries up to a position; returns the one that stopped it."""
+    def _project(self, fold: Fold, upto: int) -> tuple[int, Stop | None]:
+        """Fold the entries up to a position, or to one before it where that makes too many rows for one batch; returns how far
+        it came, and the entry that stopped it."""
         entries, stops = recorded_of(
             self.connection.execute(READ_BATCH, {"after": fold.position, "upto": upto}).fetchall()
         )
@@ -140,26 +145,30 @@ class Follower:
         missing = fold.missing({entry.originator_id for entry, _ in entries if entry.originator_version > 1})
         held, broken = self._held(missing, fold.position)
         openings = self._openings([*held, *entries])
-        return self._fold(fold, held, entries, openings, broken) or (stops[0] if stops else None)
+        reached, stop = self._fold(fold, held, entries, openings, broken)
+        return (reached, stop) if stop or reached else (upto, stops[0] if stops else None)
 
     @undisturbed()
     def _fold(
         self, fold: Fold, held: Sequence[Read], entries: Sequence[Read], openings: dict[Subject, Opening],
         broken: Mapping[Subject, Stop],
-    ) -> Stop | None:  # fmt: skip
+    ) -> tuple[int, Stop | None]:  # fmt: skip
+        """Returns where it ended before the last entry, and which stopped it, if one did."""
         for subject, before in grouped(held).items():
             if subject not in broken:
                 fold.load(subject, before, openings)
         for entry, recorded in entries:
             if stop := broken.get(entry.originator_id):
-                return stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
+                return 0, stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
             try:
                 fold.take(entry.originator_id, recorded, openings)
             except Stopped as error:
-                return Stop(recorded.position, error.error, (error.name,))
+                return 0, Stop(recorded.position, error.error, (error.name,))
             except Exception as error:
-                return Stop(recorded.position, type(error).__name__)
-        return None
+                return 0, Stop(recorded.position, type(error).__name__)
+            if bytes_of(fold) > MOST_BYTES:
+                return recorded.position, None
+        return 0, None
 
     def _held(self, missing: Sequence[Subject], upto: int) -> tuple[list[Read], dict[Subject, Stop]]:
         """What streams that are not in memory held before this batch; and those of which an entry cannot be read."""
@@ -202,6 +211,11 @@ class Follower:
             "names": list(names), "position": position, "stopped": list(stopped),
             "error": stop.error if stop else None, "error_position": stop.position if stop else None,
         })  # fmt: skip
+
+
+def bytes_of(fold: Fold) -> int:
+    """Of the rows that wait to be written."""
+    return sum([rows.bytes for changes in fold.changes.values() for rows in changes.values()])
 
 
 def _groups(rows: Sequence[Progress], projections: Mapping[str, Projection]) -> dict[Names, Progress]:

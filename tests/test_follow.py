@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.errors import Refused
+from ledger.history_cache import size_of
 from ledger.log.entry import StoredLine
 from ledger.log.epoch import current, renew
 from ledger.service import Ledger
@@ -267,7 +268,7 @@ def test_little_memory_makes_no_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """A follower that can keep few streams in memory reads the others again, and writes the same rows."""
-    monkeypatch.setattr(changes, "KNOWN_ENTRIES", 5)
+    monkeypatch.setattr(changes, "KNOWN_BYTES", 25_000)
     monkeypatch.setattr(runner, "KNOWN_OPENINGS", 2)
     follower.batch = 4
     for _ in range(10):
@@ -275,7 +276,7 @@ def test_little_memory_makes_no_difference(
         catch_up(follower)
         [memory] = follower.folds.values()
         kept = memory.histories
-        assert kept.entries == sum(len(history.recorded) for history, _ in kept.kept.values())
+        assert kept.bytes == sum(size_of(history) for history, _ in kept.kept.values())
         assert len(kept.kept) < 4
     monkeypatch.undo()
     assert rows(reader) == rebuilt()

@@ -17,6 +17,7 @@ from ledger.log.epoch import epochs
 from projections import audit as auditing
 from projections import follow as following
 from projections.names_check import SORTS
+from projections.rebuild import look_for_no_garbage
 from projections.tree.check import last_signed
 
 
@@ -35,7 +36,7 @@ def audit(
         half = is_read_only(connection)
         with suppress(Unreadable):  # the audit names the entry among its findings
             following.catch_up(at.location)
-        with progress("audit", size_of(connection)) as advance:
+        with progress("audit", size_of(connection)) as advance, look_for_no_garbage():
             names = Counter[str]()
             findings = list(auditing.audit(at.location, advance, at.settings.clock_tolerance, names, *elsewhere))
         for one in epochs(connection)[1:]:

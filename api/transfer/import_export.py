@@ -39,8 +39,8 @@ LONG = 10_000
 SHOWN = 20
 """How many faults, and how many flags, are shown; all are counted, and stand in the report."""
 
-OPEN_HISTORIES = 5_000
-"""How many entries an import caches, each in the history of its stream: neighbouring lines concern far fewer."""
+OPEN_BYTES = 50_000_000
+"""Of the histories that an import keeps in memory: neighbouring lines concern far fewer."""
 
 Lines = Callable[[Report], Iterator[Line]]
 """Reads the events of a file, each time from the beginning; what cannot be read goes into the report."""
@@ -146,7 +146,7 @@ def _skip(source: Input, report: Report, unreadable: Path) -> str:
 
 
 def _import_all(ledger: Ledger, source: Input, count: int, report: Report, options: Options) -> None:
-    ledger.writer.cache.histories.most_entries = OPEN_HISTORIES
+    ledger.writer.cache.histories.most_bytes = OPEN_BYTES
     tune_gc()
     done = 0
     with progress("import", count) as advance:

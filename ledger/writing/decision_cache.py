@@ -23,8 +23,8 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.decision import DecisionContext, Request
 
 SQL = sql_blocks("ledger.writing", "decision_cache.sql")
-KNOWN_ENTRIES = 150_000
-"""Of the streams that are kept in memory, about 3 KB each: a stream that has to be read again costs five times as much."""
+KNOWN_BYTES = 450_000_000
+"""Of the streams that are kept in memory: a stream that has to be read again costs five times as much."""
 
 KNOWN_OPENINGS = 100_000
 
@@ -49,13 +49,13 @@ class Lacking:
 class DecisionCache:
     """The streams that were read or written last. Not for several threads at once."""
 
-    def __init__(self, most_entries: int = KNOWN_ENTRIES) -> None:
-        self.most_entries = most_entries
+    def __init__(self, most_bytes: int = KNOWN_BYTES) -> None:
+        self.most_bytes = most_bytes
         self.clear()
 
     def clear(self) -> None:
         """The log is not what it was: nothing that was read of it counts any more."""
-        self.histories = HistoryCache(self.most_entries)
+        self.histories = HistoryCache(self.most_bytes)
         self.openings: dict[Subject, Opening | None] = {}  # None: there was no such stream up to ``seen``
         self.seen: LastEntry | None = None
         self.outdated: set[Subject] = set()  # streams that hold more than is here, as is known
