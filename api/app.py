@@ -96,8 +96,8 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        with location.pool(POOL_SIZE) as pool:
-            with pool.connection() as connection:
+        with location.within(settings.read_timeout_s).pool(POOL_SIZE) as pool:
+            with location.connect() as connection:
                 check_schema(connection, location)
                 if not is_read_only(connection):
                     erase_again(connection)  # a backup that was restored may hold the names

@@ -13,7 +13,8 @@
     ├── NotYet           the projections have not seen what the reader asks to see
     ├── Unreadable       an entry is there that this version of the code does not know what to make of
     ├── Unavailable      the database cannot do it now, or the outcome is not known; try again with the same ids
-    │   └── TakesTooLong it takes too long to decide: fewer events in a request may be decided in time
+    │   ├── TakesTooLong it takes too long to decide: fewer events in a request may be decided in time
+    │   └── ReadTakesTooLong  it takes too long to read: what is narrowed may be read in time
     ├── NotAsSigned      the log is not what was signed: it was put back, or altered
     └── Misconfigured    a setting, a role or the schema is not as it must be
 
@@ -153,6 +154,10 @@ class Unavailable(LedgerError):
 
 class TakesTooLong(Unavailable):
     """A request with fewer events may be decided in time."""
+
+
+class ReadTakesTooLong(Unavailable):
+    """What is narrowed, or asked for in smaller pages, may be read in time."""
 
 
 class NotAsSigned(LedgerError):

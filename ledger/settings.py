@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     lock_timeout_s: Seconds = USUAL.lock_s
     statement_timeout_s: Seconds = USUAL.statement_s
     idle_in_transaction_timeout_s: Seconds = USUAL.idle_in_transaction_s
+    read_timeout_s: Seconds = 5.0
+    """How long the database works on a question of a reader, where that is less than what all statements have."""
     append_deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
     """When an append is answered that its outcome is not known, whatever the database does."""
     log_key: Path | None = None

@@ -20,6 +20,9 @@ TEXT_OID = 25
 KNOWN = ("known_from", "known_to")
 """What every row ends with: the position that it is known from, and the one at which it was learnt to be otherwise."""
 
+VACUUMED = "autovacuum_vacuum_insert_scale_factor = 0.05"
+"""What of a table is read from an index alone has to be known to be visible to all."""
+
 Row = list[Any]
 Key = tuple[Any, ...]
 
@@ -45,7 +48,7 @@ class Table:
     key: tuple[LiteralString, ...]
     columns: tuple[Column, ...]
     more: LiteralString = ""
-    options: LiteralString = ""
+    options: tuple[LiteralString, ...] = ()
 
     @cached_property
     def names(self) -> list[str]:
@@ -66,7 +69,7 @@ class Table:
         columns = [f"{one.name} {one.type} {one.check}" for one in self.columns]
         known = [f"{name} bigint not null" for name in KNOWN]
         told = ", ".join([*columns, *known, *([self.more] if self.more else [])])
-        return f"create table if not exists {self.name} ({told}) {self.options}"
+        return f"create table if not exists {self.name} ({told}) with ({', '.join([VACUUMED, *self.options])})"
 
     @cached_property
     def analyze(self) -> str:

@@ -1,6 +1,6 @@
 """Questions to the projections, each at a basis: a day in the world, and a position up to which the ledger is known."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from ledger.database.connection import Connection, Pool
 from ledger.database.failures import FAILURES, explained
-from ledger.errors import NotFound, NotYet
+from ledger.errors import NotFound, NotYet, ReadTakesTooLong
 from ledger.log.commitments import Disclosure
 from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
@@ -32,6 +32,7 @@ STATE, STATES, RELATED = (SQL[name].format(held=held(), version=version()) for n
 LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""
+TOO_LONG = "it takes longer to read than the service allows: narrow it, leave out count and facets, or sort it by id"
 LAST_DAY = date.max - timedelta(days=1)
 
 Retracted = dict[str, list[int]]
@@ -62,6 +63,11 @@ class StateRow(NamedTuple):
     doc: str
     version: int
     unverified: dict[str, list[int]] = {}
+
+    @property
+    def place(self) -> tuple[str, str, int, date]:
+        """What tells the row from all others."""
+        return self[:4]
 
     @property
     def key(self) -> str:
@@ -98,10 +104,12 @@ class Queries:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Raises Unavailable, also for what is lost on the way."""
+        """Raises Unavailable, also for what is lost on the way; ReadTakesTooLong."""
         try:
             with self.pool.connection() as connection:
                 yield connection
+        except psycopg.errors.QueryCanceled as error:
+            raise ReadTakesTooLong(TOO_LONG, " ".join(str(error).split())) from None
         except FAILURES as error:
             raise explained(error) from None
         except psycopg.errors.UndefinedTable:
@@ -190,8 +198,8 @@ class Queries:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
             retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
-            positions = {read_line(line).position or 0 for line in lines}
-            return set(_unverified(connection, positions, retracted)) if retracted else set()
+            positions = {read_line(line).position or 0 for line in lines if _names(line, retracted)}
+            return set(_unverified(connection, positions, retracted))
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
@@ -320,13 +328,21 @@ def find_states(
 
 
 def verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
-    """The states with what is unverified in them."""
-    if not retracted:
-        return shown
-    provenance = [from_json(one.doc)["provenance"] for one in shown]
-    positions = {position for one in provenance for found in one.values() for position in found}
+    """The states with what is unverified in them: the entries are asked of those alone that may rest on a retracted source."""
+    named = {one.place: from_json(one.doc)["provenance"] for one in shown if _may_rest_on(one.doc, retracted)}
+    positions = {position for told in named.values() for found in told.values() for position in found}
     weak = _unverified(connection, positions, retracted)
-    return [one._replace(unverified=unverified_fields(told, weak)) for one, told in zip(shown, provenance, strict=True)]
+    told = {place: unverified_fields(provenance, weak) for place, provenance in named.items()}
+    return [one._replace(unverified=told.get(one.place, {})) for one in shown]
+
+
+def _may_rest_on(doc: str, sources: Collection[str]) -> bool:
+    """A document names the sources of all its entries, but for those that something is derived from."""
+    return bool(sources) and (_names(doc, sources) or '"derived":' in doc)
+
+
+def _names(text: str, sources: Iterable[str]) -> bool:
+    return any(f'"{source}"' in text for source in sources)
 
 
 def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
@@ -368,6 +384,8 @@ def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) 
 
 def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:
     """Of the entries at these positions, those that rest on retracted sources alone, with what retracted them."""
+    if not positions:
+        return {}
     given = {"positions": list(positions), "retracted": list(retracted)}
     rows = connection.execute(SQL["unverified"], given).fetchall()
     return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}

@@ -318,6 +318,7 @@ with counted as materialized (
                           and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
                        offset 0
                    ) as believed
+             where %(known_at)s < (select position from projections where name = 'states')
              order by subject {direction}
             )
            ) as found
@@ -426,6 +427,7 @@ with counted as materialized (
                           and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
                        offset 0
                    ) as believed
+             where %(known_at)s < (select position from projections where name = 'states')
              order by coalesce(due, {undated}) {direction}, subject {direction}
             )
            ) as found
@@ -460,6 +462,7 @@ select sum(states)::bigint
                       and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
                    offset 0
                ) as believed
+         where %(known_at)s < (select position from projections where name = 'states')
        ) as counted
 
 -- name: filter_none

@@ -67,9 +67,16 @@ class Service:
 
 
 @contextmanager
-def running(location: LedgerLocation, *, public_reads: bool = True, public_names: bool = False) -> Iterator[Service]:
+def running(
+    location: LedgerLocation, *, public_reads: bool = True, public_names: bool = False, read_timeout_s: float = 5
+) -> Iterator[Service]:
     """The service on a place, with one admin key."""
-    settings = Settings(admin_key=SecretStr(ADMIN_KEY), public_reads=public_reads, public_names=public_names)
+    settings = Settings(
+        admin_key=SecretStr(ADMIN_KEY),
+        public_reads=public_reads,
+        public_names=public_names,
+        read_timeout_s=read_timeout_s,
+    )
     with location.connect() as connection:
         follower = Follower(connection)
         follower.create()

@@ -37,10 +37,12 @@ from projections.page_queries import (
     version_of,
 )
 from projections.queries import Chosen, Queries
+from projections.registry import PROJECTIONS
 from projections.runner import Follower
-from tests.examples import INDIA, THX
+from tests.examples import INDIA, THX, USA
 from tests.generator import Generator
 from tests.pages_read import counting, recorded
+from tests.service import problem_of, running
 
 DEEPER = 15
 """So many pages more a read may look at in a ledger that is a hundred times as long: trees have more levels."""
@@ -74,6 +76,14 @@ update projections set position = %(count)s;
 """
 
 TABLES = "select schemaname, tablename from pg_tables where schemaname in (%s, %s)"
+
+OPTIONS = """
+select relname, reloptions
+  from pg_class
+  join pg_namespace on pg_namespace.oid = relnamespace
+ where relkind = 'r'
+   and (nspname = %s and relname <> 'projections' or nspname = %s and relname = 'entries')
+"""
 
 
 # --- of what was learnt since nothing is walked through
@@ -113,6 +123,37 @@ def test_what_was_known_early_is_found_at_once(
         with counting(location) as (reads, pages_of):
             pages.append([pages_of(read) for read in known_early(reads, Subject("party:ind"))])
     assert all(long <= short + DEEPER for short, long in zip(*pages, strict=True)), pages
+
+
+# --- what takes too long all the same
+
+
+def test_a_read_that_takes_too_long_says_how_to_narrow_it(location: LedgerLocation) -> None:
+    """The database stops working on it, and it is a problem of its own, with Retry-After; appends go on, and so do other reads."""
+    with running(location, read_timeout_s=0.2) as service:
+        service.given(THX, INDIA)
+        with location.connect() as other, other.transaction():
+            other.execute("lock table search in access exclusive mode")
+            answer = service.get("/v1/parties", text="india")
+            told = problem_of(answer, 503)
+            assert told["type"] == "/problems/read-takes-too-long"
+            assert "narrow it" in told["detail"]
+            assert int(answer.headers["retry-after"]) >= 1
+            assert service.post(USA).status_code == 201
+            assert service.get("/v1/parties").status_code == 200
+        assert service.get("/v1/parties", text="india").status_code == 200
+
+
+# --- indexes alone
+
+
+def test_tables_are_vacuumed_soon_after_rows_came(location: LedgerLocation, follower: Follower) -> None:
+    """What is read from an index alone is looked up in the table as well where the table was not vacuumed: each is, when a
+    twentieth has come."""
+    with location.connect() as connection:
+        rows = connection.execute(OPTIONS, [location.projections, location.schema]).fetchall()
+    assert {name for name, _ in rows} == {"entries", *(table.name for one in PROJECTIONS for table in one.tables)}
+    assert all("autovacuum_vacuum_insert_scale_factor=0.05" in options for _, options in rows)
 
 
 # --- plans that hold
@@ -216,3 +257,44 @@ def costs(location: LedgerLocation) -> dict[str, tuple[int, int]]:
                 read()
             found[name] = first, pages_of(read)
     return found
+
+
+# --- ledgers that grow
+
+
+def of_lists(reads: Queries) -> dict[str, Callable[[], Any]]:
+    """What is asked of a ledger however long it is, and answered with a few."""
+    now = Asked()
+    basis = reads.basis(now)
+    asked: dict[str, Callable[[], Any]] = {
+        "timeline of a party": lambda: reads.timeline(Subject("party:p3"), now, None, 5),
+        "facts that cite a source": lambda: citing(reads, Subject("source:report-003"), basis, 5),
+        "due": lambda: due(reads, now, None, None, 5),
+        "lists": lambda: listed(
+            reads, now, [Listing("agreement", Filters(), 5), Listing("milestone", Filters(overdue=True), 5)]
+        ),
+    }
+    for kind in ("agreement", "meeting", "milestone"):
+        asked[f"count of {kind}"] = partial(reads.count, kind, basis, Filters())
+        for text in (kind, f"{kind} nowhere"):
+            asked[f"{kind}, {text}"] = partial(reads.page, kind, now, Filters(text=text), "id", None, 5)
+    for filters, sort in product((Filters(), Filters(overdue=True)), ("due", "-due", "id")):
+        asked[f"{filters} by {sort}"] = partial(reads.page, "milestone", now, filters, sort, None, 5)
+    return asked
+
+
+def test_what_shows_a_few_costs_as_much_on_a_long_log(
+    new_location: Callable[[], LedgerLocation], subtests: pytest.Subtests
+) -> None:
+    """Of ten times as many entries a page is made from as many pages of the database, or from a few more."""
+    pages = list[dict[str, int]]()
+    for count in (800, 8_000):
+        location = new_location()
+        recorded(location, Generator().events(count))
+        with location.connect() as connection:
+            connection.execute("vacuum statuses")
+        with counting(location) as (reads, pages_of):
+            pages.append({name: pages_of(read) for name, read in of_lists(reads).items()})
+    for name, short in pages[0].items():
+        with subtests.test(asked=name):
+            assert pages[1][name] <= 1.3 * short + DEEPER, (name, short, pages[1][name])

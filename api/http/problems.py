@@ -86,6 +86,12 @@ UNAVAILABLE = _problem("unavailable", 503, "The database cannot do it now", "Sen
 TAKES_TOO_LONG = _problem(
     "takes-too-long", 503, "It takes too long to decide", "Send fewer events in a request, with the same ids."
 )
+READ_TAKES_TOO_LONG = _problem(
+    "read-takes-too-long",
+    503,
+    "It takes too long to read",
+    "Narrow it, by status, words or a party; leave out count and facets; or sort it by id. It may be read in time later, too.",
+)
 UNREADABLE = _problem(
     "unreadable",
     503,
@@ -110,6 +116,7 @@ SORTS: dict[type[errors.LedgerError], Problem] = {
     errors.Unreadable: UNREADABLE,
     errors.Unavailable: UNAVAILABLE,
     errors.TakesTooLong: TAKES_TOO_LONG,
+    errors.ReadTakesTooLong: READ_TAKES_TOO_LONG,
     errors.NotAsSigned: UNAVAILABLE,
     errors.Misconfigured: UNAVAILABLE,
     errors.LedgerError: INTERNAL,

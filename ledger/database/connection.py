@@ -4,7 +4,7 @@ import math
 import re
 import select
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from time import monotonic, sleep
@@ -91,6 +91,11 @@ class LedgerLocation:
             raise Misconfigured("LEDGER_DSN is not set: a service of several processes needs a server of its own")
         return cls(settings.dsn.get_secret_value(), settings.schema_, settings.timeouts)
 
+    def within(self, statement_s: float) -> "LedgerLocation":
+        """The same place, with at most so long for a statement; 0 is as long as any has."""
+        limits = [limit for limit in (statement_s, self.timeouts.statement_s) if limit]
+        return replace(self, timeouts=replace(self.timeouts, statement_s=min(limits, default=0)))
+
     @property
     def projections(self) -> str:
         return f"{self.schema}_projections"
@@ -116,17 +121,14 @@ class LedgerLocation:
         return make_conninfo("", **{**PATIENCE, "application_name": "ledger", **given, **must})
 
     def _usual(self) -> dict[str, str]:
-        return (
-            KEEPALIVES
-            | {
-                "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here,
-                "jit": "off",  # and so does compiling
-                "random_page_cost": "1.1",  # what is asked often is in memory: an index in order beats one read whole and sorted
-                "lock_timeout": _ms(self.timeouts.lock_s),
-                "statement_timeout": _ms(self.timeouts.statement_s),
-                "idle_in_transaction_session_timeout": _ms(self.timeouts.idle_in_transaction_s),
-            }
-        )
+        return KEEPALIVES | {
+            "max_parallel_workers_per_gather": "0",  # to start them takes longer than any question here,
+            "jit": "off",  # and so does compiling
+            "random_page_cost": "1.1",  # what is read often is in memory
+            "lock_timeout": _ms(self.timeouts.lock_s),
+            "statement_timeout": _ms(self.timeouts.statement_s),
+            "idle_in_transaction_session_timeout": _ms(self.timeouts.idle_in_transaction_s),
+        }
 
     def connect(self, *search_path: str, patient: bool = False) -> Connection:
         """One autocommit connection. Raises Unavailable."""

@@ -106,7 +106,7 @@ STATES = Table(
         Column("day", "date", "day", check=""),  # the last of its dates
         Column("doc", "text", "document", encoded=True),  # JSON, taken as it is
     ),
-    options="with (toast_tuple_target = 4080)",  # a document of up to 4 KB stays in its row
+    options=("toast_tuple_target = 4080",),  # a document of up to 4 KB stays in its row
 )  # fmt: skip
 
 STATUSES = Table(
