@@ -10,7 +10,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
-from benchmarks import clocks, lag, machine, peers, plots, rebuilding, recorder, service, several, sizes, tree, web
+from benchmarks import (
+    bulk,
+    busy,
+    clocks,
+    lag,
+    lists,
+    long,
+    machine,
+    peers,
+    plans,
+    plots,
+    rebuilding,
+    recorder,
+    service,
+    several,
+    sizes,
+    temporal,
+    tree,
+    web,
+)  # fmt: skip
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.database.embedded import embedded
 
@@ -22,6 +41,12 @@ CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "read": web.read,
     "rebuild": rebuilding.run,
     "clocks": clocks.run,
+    "temporal": temporal.run,
+    "lists": lists.run,
+    "plans": plans.run,
+    "long": long.run,
+    "busy": busy.run,
+    "bulk": bulk.run,
     "lag": lag.run,
     "sizes": sizes.run_all,
     "tree": tree.run,

@@ -18,10 +18,11 @@ STOP_S = 20
 
 
 class Run(NamedTuple):
-    """What a command took: wall time, and the peak memory of its process (that of Postgres not included)."""
+    """What a command took: wall time, peak memory and processor time of its processes (those of Postgres not included)."""
 
     seconds: float
     peak_mb: float
+    cpu_s: float
 
 
 def environment(location: LedgerLocation, **more: str) -> dict[str, str]:
@@ -46,7 +47,8 @@ class Weighed:
         if code := self.process.wait():
             said = self.log.read_text().strip()[-200:]
             raise Unmeasured(f"ledger {' '.join(self.arguments)} failed with {code}: {said}")
-        return Run(perf_counter() - self.started, int(self.report.read_text()) / 1024)
+        peak_kib, cpu_s = map(float, self.report.read_text().split())
+        return Run(perf_counter() - self.started, peak_kib / 1024, cpu_s)
 
     def stop(self) -> Run:
         self.process.terminate()
