@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
 from time import perf_counter
 from typing import IO, NamedTuple
 
@@ -15,6 +16,8 @@ from ledger.database.connection import LedgerLocation
 
 LEDGER = (str(Path(sys.executable).with_name("ledger")),)
 STOP_S = 20
+TOLD_TO_GO = 128 + SIGTERM
+"""How a command ends that was told to."""
 
 
 class Run(NamedTuple):
@@ -42,9 +45,10 @@ class Weighed:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment(location), stdout=out, stderr=log)
 
-    def wait(self) -> Run:
-        """To its end. Raises Unmeasured if it failed."""
-        if code := self.process.wait():
+    def wait(self, *ends: int) -> Run:
+        """To its end. Raises Unmeasured if it failed: with anything but 0, or one of ``ends``."""
+        code = self.process.wait()
+        if code not in (0, *ends):
             said = self.log.read_text().strip()[-200:]
             raise Unmeasured(f"ledger {' '.join(self.arguments)} failed with {code}: {said}")
         peak_kib, cpu_s = map(float, self.report.read_text().split())
@@ -52,7 +56,7 @@ class Weighed:
 
     def stop(self) -> Run:
         self.process.terminate()
-        return self.wait()
+        return self.wait(TOLD_TO_GO)
 
 
 @contextmanager
