@@ -45,7 +45,7 @@ def run(bench: Bench) -> Iterator[Figure]:
         yield compare(title, rates, command, "rebuild", UNIT, at_least)
     title = f"ledger audit of {count:,} events: processor time, against a rebuild's"
     yield compare(title, _measured(costs, lambda cost: cost.cpu_s), "audit", "rebuild", CPU, AUDIT, less=True)
-    yield from _large_agreements(bench, bench.scale(20_000, 5_000))
+    yield from _large_agreements(bench, bench.scale(10_000, 2_000))
 
 
 def _large_agreements(bench: Bench, count: int) -> Iterator[Figure]:
