@@ -37,9 +37,7 @@ def run(bench: Bench) -> Iterator[Figure]:
         pace, load = Pace(port), Load(bench, port, "busy", asked, 200)
         load()  # what the service keeps in memory, it has
         measured = alternate({IDLE: load, BUSY: lambda: pace.beside(load)}, bench.scale(5, 2))
-    title = (
-        f"HTTP current state, {CONNECTIONS} connections, with {PACE} appends/s to other streams, against none"
-    )
+    title = f"HTTP current state, {CONNECTIONS} connections, with {PACE} appends/s to other streams, against none"
     yield compare(title, measured, BUSY, IDLE, UNIT, WHILE_OTHERS_WRITE)
 
 
