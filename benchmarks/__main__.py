@@ -11,20 +11,25 @@ from pathlib import Path
 from time import monotonic
 
 from benchmarks import (
+    bulk,
     busy,
     clocks,
     lag,
+    lists,
+    long,
     machine,
     peers,
+    plans,
     plots,
     rebuilding,
     recorder,
     service,
     several,
     sizes,
+    temporal,
     tree,
     web,
-)
+)  # fmt: skip
 from benchmarks.measure import Bench, Figure, brought_up_to_date, console, show, write
 from ledger.database.embedded import embedded
 
@@ -34,9 +39,14 @@ CONTESTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "several": several.run,
     "append": web.append,
     "read": web.read,
-    "busy": busy.run,
     "rebuild": rebuilding.run,
     "clocks": clocks.run,
+    "temporal": temporal.run,
+    "lists": lists.run,
+    "plans": plans.run,
+    "long": long.run,
+    "busy": busy.run,
+    "bulk": bulk.run,
     "lag": lag.run,
     "sizes": sizes.run_all,
     "tree": tree.run,

@@ -39,7 +39,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     for size in sizes:
         location = generated(bench, size)
         for what, questions in _questions(bench, location, statuses).items():
-            contenders[f"{what} {size}"] = partial(_cost, location, questions)
+            contenders[f"{what} {size}"] = partial(cost_of, location, questions)
     bench.level()
     measured = alternate(contenders, bench.scale(7, 3))
     small, big = sizes
@@ -52,7 +52,7 @@ def run(bench: Bench) -> Iterator[Figure]:
     yield from _great_agreement(bench)
 
 
-def _cost(location: LedgerLocation, questions: Sequence[Question]) -> float:
+def cost_of(location: LedgerLocation, questions: Sequence[Question]) -> float:
     """Microseconds a question."""
     with location.pool(1) as pool:
         reads = Queries(pool)

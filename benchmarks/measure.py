@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -10,6 +11,7 @@ from threading import Barrier, Thread
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import psutil
 import psycopg
 from rich.console import Console
 from rich.table import Table
@@ -88,10 +90,25 @@ class Bench:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def server_s(self) -> float:
+        """The processor time that the server has taken so far, in seconds: that of its processes that are and that were."""
+        with psycopg.connect(self.server.owner_dsn) as connection:
+            postmaster = psutil.Process(connection.info.backend_pid).parent()
+        assert postmaster
+        times = postmaster.cpu_times()
+        return _used(postmaster) + times.children_user + times.children_system + sum(map(_used, postmaster.children()))
+
     def level(self) -> None:
         """The same start for all: what was written before is on disk, and the planner knows what there is."""
         self.owner("vacuum analyze")
         self.owner("checkpoint")
+
+
+def _used(process: psutil.Process) -> float:
+    with suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return float(times.user + times.system)
+    return 0.0
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], runs: int) -> Measured:

@@ -1,5 +1,6 @@
 """Postgres itself: pgbench inserting the same bytes into a table of the same shape, in no order."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -23,30 +24,36 @@ values (nextval('bench_pgbench.position'), 'agreement:' || gen_random_uuid(), 1,
 """
 
 
-class Inserts:
-    """The table, with the columns, types, indexes and constraints of ours, and the script that fills it."""
+class Script:
+    """A script of pgbench's, of one transaction that is one event: ``:type`` and ``:body`` are those of all contenders."""
 
-    def __init__(self, bench: Bench, like: LedgerLocation) -> None:
+    def __init__(self, bench: Bench, text: str, database: str = "", options: str = "") -> None:
         self.owner = conninfo_to_dict(bench.server.owner_dsn)
-        self.script = bench.folder / "insert.sql"
-        self.script.write_text(SCRIPT)
-        bench.owner("drop schema if exists bench_pgbench cascade")
-        bench.owner("create schema bench_pgbench")
-        bench.owner("create sequence bench_pgbench.position")
-        bench.owner(f"create table bench_pgbench.entries (like {like.schema}.entries including all)")
+        self.database, self.options = database or str(self.owner["dbname"]), options
+        self.file = bench.folder / f"pgbench-{self.database}.sql"
+        self.file.write_text(text)
 
     def run(self, clients: int, seconds: int) -> float:
         """Transactions a second, each one event; connecting is not counted."""
         command = [
             str(PGBENCH), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds),
-            "-f", str(self.script), "-D", f"body={body()}", "-D", f"type={TYPICAL.topic}",
-            "-h", str(self.owner["host"]), "-U", str(self.owner["user"]), str(self.owner["dbname"]),
+            "-f", str(self.file), "-D", f"body={body()}", "-D", f"type={TYPICAL.topic}",
+            "-h", str(self.owner["host"]), "-U", str(self.owner["user"]), self.database,
         ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PGOPTIONS": self.options})
         rate, failed = TPS.search(done.stdout), FAILED.search(done.stdout)
         if done.returncode or not rate or not failed or int(failed[1]):
             raise Unmeasured(f"pgbench: {done.stderr.strip()[-200:]}")
         return float(rate[1])
+
+
+def inserts(bench: Bench, like: LedgerLocation) -> Script:
+    """Into a table with the columns, types, indexes and constraints of ours."""
+    bench.owner("drop schema if exists bench_pgbench cascade")
+    bench.owner("create schema bench_pgbench")
+    bench.owner("create sequence bench_pgbench.position")
+    bench.owner(f"create table bench_pgbench.entries (like {like.schema}.entries including all)")
+    return Script(bench, SCRIPT)
 
 
 def body() -> str:

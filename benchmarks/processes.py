@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGTERM
 from time import perf_counter
 from typing import IO, NamedTuple
 
@@ -15,13 +16,16 @@ from ledger.database.connection import LedgerLocation
 
 LEDGER = (str(Path(sys.executable).with_name("ledger")),)
 STOP_S = 20
+TOLD_TO_GO = 128 + SIGTERM
+"""How a command ends that was told to."""
 
 
 class Run(NamedTuple):
-    """What a command took: wall time, and the peak memory of its process (that of Postgres not included)."""
+    """What a command took: wall time, peak memory and processor time of its processes (those of Postgres not included)."""
 
     seconds: float
     peak_mb: float
+    cpu_s: float
 
 
 def environment(location: LedgerLocation, **more: str) -> dict[str, str]:
@@ -41,16 +45,18 @@ class Weighed:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment(location), stdout=out, stderr=log)
 
-    def wait(self) -> Run:
-        """To its end. Raises Unmeasured if it failed."""
-        if code := self.process.wait():
+    def wait(self, *ends: int) -> Run:
+        """To its end. Raises Unmeasured if it failed: with anything but 0, or one of ``ends``."""
+        code = self.process.wait()
+        if code not in (0, *ends):
             said = self.log.read_text().strip()[-200:]
             raise Unmeasured(f"ledger {' '.join(self.arguments)} failed with {code}: {said}")
-        return Run(perf_counter() - self.started, int(self.report.read_text()) / 1024)
+        peak_kib, cpu_s = map(float, self.report.read_text().split())
+        return Run(perf_counter() - self.started, peak_kib / 1024, cpu_s)
 
     def stop(self) -> Run:
         self.process.terminate()
-        return self.wait()
+        return self.wait(TOLD_TO_GO)
 
 
 @contextmanager

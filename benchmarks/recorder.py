@@ -1,4 +1,4 @@
-"""Recording lines, and nothing else: ours beside the library's default recorder, UmaDB, Emmett, and Postgres itself."""
+"""Recording lines, and nothing else: ours beside the library's default recorder, UmaDB, Emmett, message-db, and Postgres itself."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,19 +9,19 @@ from eventsourcing.postgres import PostgresFactory
 from eventsourcing.utils import Environment
 from psycopg.conninfo import conninfo_to_dict
 
-from benchmarks import emmett, pgbench, uma
+from benchmarks import emmett, message_db, pgbench, uma
 from benchmarks.lines import TYPICAL, TYPICAL_BYTES, batches
 from benchmarks.measure import Bench, Figure, Measured, Paced, alternate, compare, console, plural
 from ledger.library_recorder import EntryRecorder
 
 CALLERS = (1, 8, 64, 256)
 BATCH = 100
-OURS, LIBRARY, UMADB, EMMETT, PGBENCH = "ours", "eventsourcing", "UmaDB", "Emmett", "pgbench"
+OURS, LIBRARY, UMADB, EMMETT, MESSAGE_DB, PGBENCH = "ours", "eventsourcing", "UmaDB", "Emmett", "message-db", "pgbench"
 CHECKED = "UmaDB that checks for the stream"
 UNIT = "events/s"
 AT_LEAST: dict[tuple[int, int], dict[str, float | None]] = {
-    (64, 1): {PGBENCH: 1.3, LIBRARY: 8, UMADB: 1.5, EMMETT: 1.5, CHECKED: None},
-    (1, 1): {PGBENCH: 0.4, LIBRARY: 1.2},
+    (64, 1): {PGBENCH: 1.3, LIBRARY: 8, UMADB: 1.5, EMMETT: 1.5, MESSAGE_DB: None, CHECKED: None},
+    (1, 1): {PGBENCH: 0.4, LIBRARY: 1.2, MESSAGE_DB: None},
     (1, BATCH): {LIBRARY: 2},
 }
 """By callers and events in a batch: against whom, and by how much."""
@@ -59,7 +59,8 @@ class Contest:
         stack.callback(factory.close)
         self.library = factory.application_recorder().insert_events
         self.uma = stack.enter_context(uma.Server(bench.folder / "uma"))
-        self.pgbench = pgbench.Inserts(bench, location)
+        self.pgbench = pgbench.inserts(bench, location)
+        self.message_db = message_db.Appends(bench)
         self.emmett = emmett.Appends(bench)
 
     def contenders(self, callers: int, size: int) -> dict[str, Contender]:
@@ -74,6 +75,7 @@ class Contest:
         }
         if size == 1 and callers <= pgbench.MAX_CLIENTS:
             found[PGBENCH] = lambda: self.pgbench.run(callers, seconds)
+            found[MESSAGE_DB] = lambda: self.message_db.run(callers, seconds)
         return found
 
 

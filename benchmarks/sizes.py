@@ -1,14 +1,15 @@
 """What grows with the ledger, and what must not: cost, memory, bytes, and the speed of import and export."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from random import Random
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
+from benchmarks.bulk import FOLLOW, IMPORT, MEMORY_MB, followed, weighed, with_events
+from benchmarks.bulk import UNIT as STARTING
 from benchmarks.filled import generated, subjects
-from benchmarks.measure import Bench, Figure, Unmeasured, alternate, compare
+from benchmarks.measure import Bench, Figure, Measured, Unmeasured, alternate, compare
 from benchmarks.processes import Run, Weighed
 from benchmarks.service import CLERK
 from ledger.database.connection import LedgerLocation
@@ -17,13 +18,10 @@ from ledger.vocabulary.fact import Subject
 from ledger.writing.draft import read_draft
 from projections.basis import Asked
 from projections.queries import Queries
-from projections.runner import projected
 from tests.generator import Generator
 
-MEMORY_MB = 300
 WITHIN = 1 / 1.3
 COST = "microseconds, less is better"
-PATIENCE_S = 1_800
 STREAMS = 350
 """That are appended to: the smallest ledger has as many meetings."""
 
@@ -43,35 +41,31 @@ def run_all(bench: Bench) -> Iterator[Figure]:
 def _commands(bench: Bench, location: LedgerLocation, count: int) -> Iterator[Figure]:
     """Import, follow, rebuild and export, one after the other, on a ledger of so many events."""
     bench.new_ledger(location.schema)
-    events = bench.folder / "events.ndjson"
-    with events.open("w") as file:
-        file.writelines(json.dumps(event) + "\n" for event in Generator().events(count))
-    yield from _figures("import", count, Weighed(location, bench.folder, "import", str(events)).wait(), bounded=False)
+    events = with_events(bench, Generator().events(count))
+    took = {"import": weighed(bench, location, "import", str(events))}
     events.unlink()
-    yield from _figures("follow", count, _follow(bench, location, count), bounded=True)
-    yield from _figures("rebuild", count, Weighed(location, bench.folder, "rebuild").wait(), bounded=True)
-    yield from _figures("export", count, _export(bench, location, count), bounded=False)
+    took["follow"] = followed(bench, location, count)
+    took["rebuild"] = weighed(bench, location, "rebuild")
+    took["export"] = _export(bench, location, count)
+    for command, one in took.items():
+        yield from _figures(command, count, one, bounded=command in ("follow", "rebuild"))
+    for command, at_least in (("follow", FOLLOW), ("import", IMPORT)):
+        yield _against_rebuild(command, count, took, at_least)
+
+
+def _against_rebuild(command: str, count: int, took: dict[str, Run], at_least: float) -> Figure:
+    rates = Measured({name: [count / one.seconds] for name, one in took.items()})
+    title = f"ledger {command} of {count:,} events from nothing, against a rebuild"
+    return compare(title, rates, command, "rebuild", STARTING, at_least)
 
 
 def _figures(command: str, count: int, took: Run, *, bounded: bool) -> Iterator[Figure]:
     name = f"ledger {command} of {count:,} events"
-    yield Figure(name, count / took.seconds, None, None, None, "events/s, with starting up", 1)
+    yield Figure(name, count / took.seconds, None, None, None, STARTING, 1)
     bound, at_least = (MEMORY_MB, 1.0) if bounded else (None, None)
     ratio = bound / took.peak_mb if bound else None
     title = f"peak memory of {name}" + (f", against {bound} MB" if bound else "")
     yield Figure(title, took.peak_mb, bound, ratio, at_least, "MB, less is better", 1)
-
-
-def _follow(bench: Bench, location: LedgerLocation, count: int) -> Run:
-    """A follower from the first entry to the last."""
-    follower = Weighed(location, bench.folder, "follow")
-    deadline = perf_counter() + PATIENCE_S
-    with location.connect() as connection:
-        while projected(connection) < count:
-            if perf_counter() > deadline or follower.process.poll() is not None:
-                raise Unmeasured(f"the follower has not come to the end: {follower.log.read_text()[-200:]}")
-            sleep(0.2)
-    return follower.stop()
 
 
 def _export(bench: Bench, location: LedgerLocation, count: int) -> Run:

@@ -50,9 +50,9 @@ def rows(connection: Connection) -> tuple[Rows, ...]:
           from states
          order by subject, lane, known_from, valid_from""").fetchall()
     timeline = connection.execute("""
-        select subject, day::text, rank, root, position, about, known_from, known_to
+        select about, day::text, rank, root, position, subject, known_from, known_to
           from timeline
-         order by position, known_from, about""").fetchall()
+         order by position, about, known_from""").fetchall()
     others = [
         sorted(
             connection.execute(
