@@ -69,7 +69,7 @@ select distinct stream
  limit %(limit)s
 
 -- name: of_year
--- The states of a kind whose documents tell of a year.
+-- The states of a kind whose documents tell of a year, or are kept in parts and may tell of it there.
 select subject, lane, known_from, valid_from, doc, 0
   from (
         select stream
@@ -79,7 +79,7 @@ select subject, lane, known_from, valid_from, doc, 0
            and position <= %(known_at)s
        ) as candidates,
        {held}
- where doc like %(year)s
+ where doc like %(year)s or doc like '%%,"apart":true}'
  order by candidates.stream
  limit %(limit)s
 

@@ -1,6 +1,6 @@
 """Questions to the projections, each at a basis: a day in the world, and a position up to which the ledger is known."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +25,7 @@ from projections.corrections import corrections_of
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, facets_query, held, list_query, version
+from projections.wholes import Kept, Retracted, retractions, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
@@ -33,9 +34,6 @@ LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""
 LAST_DAY = date.max - timedelta(days=1)
-
-Retracted = dict[str, list[int]]
-"""Sources that were taken back, each with the entries that say so."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +163,7 @@ class Queries:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = verified(connection, state_rows(connection, rows[:limit], basis), retracted, basis)
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -189,7 +187,8 @@ class Queries:
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
-            retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
+            rows = connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall()
+            retracted = retractions(connection, rows, basis.known_at)
             positions = {read_line(line).position or 0 for line in lines}
             return set(_unverified(connection, positions, retracted)) if retracted else set()
 
@@ -299,8 +298,8 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     row, others = state.fetchone(), related.fetchall() if related else []
     if row is None:
         return None
-    shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
-    first, *rest = verified(connection, shown, dict(retracted))
+    shown = state_rows(connection, [row, *(other for _, *other in others)], basis)
+    first, *rest = verified(connection, shown, retracted, basis)
     grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
     for (kind, *_), one in zip(others, rest, strict=True):
         grouped[kind].append(one)
@@ -316,11 +315,21 @@ def find_states(
     with connection.pipeline():
         found = connection.execute(query, given)
         retracted = connection.execute(SQL["retracted"], given)
-    return verified(connection, [StateRow(*row) for row in found], dict(retracted))
+    return verified(connection, state_rows(connection, found.fetchall(), basis), retracted, basis)
 
 
-def verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
-    """The states with what is unverified in them."""
+def state_rows(connection: Connection, rows: Iterable[Sequence[Any]], basis: Basis) -> list[StateRow]:
+    """Rows as they were read at a basis, each with its whole document."""
+    shown = [StateRow(*row[:6]) for row in rows]
+    kept = [Kept(one.subject, one.lane, basis.known_at, basis.valid_at, one.doc) for one in shown]
+    return [one._replace(doc=doc) for one, doc in zip(shown, wholes(connection, kept), strict=True)]
+
+
+def verified(
+    connection: Connection, shown: list[StateRow], told: Iterable[Sequence[Any]], basis: Basis
+) -> list[StateRow]:
+    """The states with what is unverified in them; ``told`` are the rows of the sources that were retracted."""
+    retracted = retractions(connection, told, basis.known_at)
     if not retracted:
         return shown
     provenance = [from_json(one.doc)["provenance"] for one in shown]

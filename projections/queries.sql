@@ -511,8 +511,8 @@ refs @> array[%(ref)s::text]
 ({key}, candidates.stream) {beyond} (%(after_key)s, %(after_subject)s)
 
 -- name: retracted
--- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
-select distinct on (subject) subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
+-- The sources that have been retracted, on whatever day, as known at a position; and the documents that say by which entries.
+select distinct on (subject) subject, valid_from, doc
   from states
  where kind = 'source'
    and status = 'retracted'

@@ -25,8 +25,9 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
-from projections.queries import Retracted, unverified_fields
+from projections.queries import unverified_fields
 from projections.segments import document, kind_of, segments
+from projections.wholes import Retracted
 
 PAGE = 200
 PERSON = {"commitment", "entry", "pointer"}
