@@ -16,11 +16,23 @@ from projections.basis import Asked, Basis
 from projections.corrections import corrections_of
 from projections.listing import SQL as STATES
 from projections.listing import Filters, held, list_query
-from projections.queries import STATE, Queries, StateRow, StateView, find_states, state_rows, unknown, verified
+from projections.queries import (
+    REFERRING,
+    STATE,
+    Queries,
+    StateRow,
+    StateView,
+    find_states,
+    state_rows,
+    unknown,
+    verified,
+)
 from projections.wholes import Kept, wholes
 
 SQL = sql_blocks("projections", "page_queries.sql")
-LABELS, OF_YEAR, LATEST_RELATED = (SQL[name].format(held=held()) for name in ("labels", "of_year", "latest_related"))
+LABELS, OF_YEAR, LATEST_RELATED = (
+    SQL[name].format(held=held(), referring=REFERRING) for name in ("labels", "of_year", "latest_related")
+)
 BELIEFS = SQL["beliefs"].format(held=held(known_at="candidates.position"))
 
 

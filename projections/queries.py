@@ -29,7 +29,10 @@ from projections.wholes import Kept, Retracted, retractions, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
-STATE, STATES, RELATED = (SQL[name].format(held=held(), version=version()) for name in ("state", "states", "related"))
+REFERRING = SQL["referring"]
+STATE, STATES, RELATED = (
+    SQL[name].format(held=held(), version=version(), referring=REFERRING) for name in ("state", "states", "related")
+)
 LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""

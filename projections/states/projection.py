@@ -13,6 +13,7 @@ from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.state import MAIN, State
 from projections.parts import taken_apart
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
+from projections.references import turned
 from projections.search.words import folded
 from projections.segments import Fields, Segment, document, fields_of, last_day, moved, shown_in, steps_apart
 
@@ -45,10 +46,6 @@ class Shown:
     @property
     def areas(self) -> bytes:
         return _array(self.state.fields.get("areas", ()))
-
-    @property
-    def refs(self) -> bytes:
-        return _refs(*self.state.refs.values())
 
     @cached_property
     def fields(self) -> tuple[Fields, dict[str, Derived]]:
@@ -97,14 +94,19 @@ class Did(NamedTuple):
     told: bytes
 
 
+class Turned(NamedTuple):
+    """What a row of ``refs`` shows: from a day on a lane refers to something, or does no more."""
+
+    subject: Subject
+    ref: str
+    lane: str
+    valid_from: date
+    holds: bool
+
+
 @lru_cache(KEPT)
 def _array(words: tuple[str, ...]) -> bytes:
     return array(words)
-
-
-@lru_cache(KEPT)
-def _refs(*found: tuple[Subject, ...]) -> bytes:
-    return array(sorted({one for those in found for one in those}))
 
 
 STATES = Table(
@@ -117,7 +119,6 @@ STATES = Table(
         Column("status", 'text collate "C"', "state.status"),
         Column("category", 'text collate "C"', "category", check=""),
         Column("areas", "text[]", "areas", encoded=True),
-        Column("refs", "text[]", "refs", encoded=True),  # all that the state refers to
         Column("due", "date", "due", check=""),
         Column("name", 'text collate "C"', "name"),
         Column("day", "date", "day", check=""),  # the last of its dates
@@ -135,6 +136,17 @@ STEPS = Table(
         Column("rank", "int4", "rank"),
         Column("root", "int8", "root"),
         Column("told", "text", "told", encoded=True),  # JSON, as ``projections.parts`` puts it together
+    ),
+)  # fmt: skip
+
+REFS = Table(
+    "refs", ("subject", "ref", "lane", "valid_from"),
+    (
+        Column("ref", 'text collate "C"', "ref"),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("lane", 'text collate "C"', "lane"),  # '', or the party itself, which has a part in an agreement
+        Column("valid_from", "date", "valid_from"),  # until the next row of the same that is known then
+        Column("holds", "bool", "holds"),
     ),
 )  # fmt: skip
 
@@ -164,12 +176,13 @@ def _status(state: State) -> tuple[str | None, date | None]:
 class States(Projection):
     name = "states"
     version = 17
-    tables = (STATES, STEPS, STATUSES)
+    tables = (STATES, STEPS, REFS, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
         for lane in change.lanes:
             _note_states(change, lane, changes)
             _note_steps(change, lane, changes)
+            _note_refs(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
                 kind, subject = change.subject.kind, change.subject
@@ -211,6 +224,18 @@ def _note_steps(change: Change, lane: LaneChange, changes: Changes) -> None:
         if was.get(order) != told
     }
     changes["steps"].replace(closed, opened, change.recorded.position)
+
+
+def _note_refs(change: Change, lane: LaneChange, changes: Changes) -> None:
+    before = lane.steps[lane.first - 1].state if lane.first else None
+    known = before if before and before.status else None
+    was, now = turned(known, lane.lane, lane.old, lane.new)
+    subject = change.subject
+    closed = [(subject, ref, lane.lane, day) for ref, day in was]
+    opened = {
+        (subject, ref, lane.lane, day): Turned(subject, ref, lane.lane, day, holds) for (ref, day), holds in now.items()
+    }
+    changes["refs"].replace(closed, opened, change.recorded.position)
 
 
 def _shown(change: Change, lane: LaneChange, segment: Segment) -> Shown:
