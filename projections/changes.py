@@ -10,7 +10,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.fields import LiveFact
 from ledger.vocabulary.kind import Kind
 from projections.projection import Change, Changes, LaneChange, Projection, Rows
-from projections.segments import kind_of, segments
+from projections.segments import is_long, kind_of, segments
 
 KNOWN_BYTES = 100_000_000
 """Of the streams that are kept in memory: some 20,000 entries, or of large agreements fewer."""
@@ -72,8 +72,11 @@ def changed(history: History, subject: Subject, recorded: Recorded, openings: Op
     for lane, (start, cut) in history.record(recorded, openings).items():
         steps = history.lanes[lane]
         kind = kind_of(history.kind, lane)
+        if is_long(start + len(cut)) != is_long(len(steps)):  # all of its rows are kept otherwise now
+            start, cut = 0, [*steps[:start], *cut]
         first, was = _from_its_day(kind, start, steps, cut)
-        lanes.append(LaneChange(kind, lane, steps, first, segments(kind, was), segments(kind, steps[first:])))
+        new = segments(kind, steps[first:])
+        lanes.append(LaneChange(kind, lane, steps, start, cut, first, segments(kind, was), new))
     return Change(subject, recorded, lanes, *_counted(history, lives))
 
 

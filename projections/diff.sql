@@ -41,39 +41,38 @@ select subject, position, day
    and day > %(since)s and day <= %(upto)s
 
 -- name: steps_known
--- Some fields of states on a day, wherever what was known of them changed between two positions: at which entry, and what
+-- The documents of states on a day, wherever what was known of them changed between two positions: at which entry, and what
 -- they say from there on.
-select changed.subject, changed.lane, turn.position, told.fields
+select changed.subject, changed.lane, turn.position, %(valid_at)s::date, held.doc
   from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane),
        lateral (
            select distinct turned.position
-             from states,
+             from (
+                   select known_from, known_to
+                     from states
+                    where states.subject = changed.subject
+                      and states.lane = changed.lane
+                      and states.valid_from <= %(valid_at)s
+                   union all
+                   select known_from, known_to
+                     from steps
+                    where steps.subject = changed.subject
+                      and steps.lane = changed.lane
+                      and steps.day <= %(valid_at)s
+                  ) as those,
                   lateral (values (known_from), (known_to)) as turned (position)
-            where states.subject = changed.subject
-              and states.lane = changed.lane
-              and states.valid_from <= %(valid_at)s
-              and turned.position > %(since)s and turned.position <= %(upto)s
+            where turned.position > %(since)s and turned.position <= %(upto)s
        ) as turn
   left join {held} on true
-  left join lateral (
-           select json_object_agg(key, value) as fields
-             from json_each(held.doc::json)
-            where key = any(%(fields)s)
-       ) as told on true
  order by turn.position
 
 -- name: steps_valid
--- Some fields of states as known at a position, on each day between two on which another state begins to hold.
-select changed.subject, changed.lane, states.valid_from, told.fields
+-- The documents of states as known at a position, on each day between two on which another state begins to hold.
+select changed.subject, changed.lane, %(known_at)s::bigint, states.valid_from, states.doc
   from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane)
   join states
     on states.subject = changed.subject
    and states.lane = changed.lane
    and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
-   and states.valid_from > %(since)s and states.valid_from <= %(upto)s,
-       lateral (
-           select json_object_agg(key, value) as fields
-             from json_each(states.doc::json)
-            where key = any(%(fields)s)
-       ) as told
+   and states.valid_from > %(since)s and states.valid_from <= %(upto)s
  order by states.valid_from

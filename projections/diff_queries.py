@@ -2,10 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import NotFound
@@ -14,6 +14,7 @@ from projections.basis import Asked, Basis
 from projections.diff import Between, Change, Step, changes, explained, gone, stepped, stream_of, supports
 from projections.listing import held
 from projections.queries import Queries, StateRow, find_state, find_states
+from projections.wholes import Kept, wholes
 
 SQL = sql_blocks("projections", "diff.sql")
 STEPS_KNOWN = SQL["steps_known"].format(held=held("changed.subject", "changed.lane", "turn.position"))
@@ -112,8 +113,8 @@ def _between_positions(
     recorded = range(early.known_at + 1, late.known_at + 1)
 
     def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
-        rows = connection.execute(STEPS_KNOWN, given | _wanted(rest)) if rest else ()
-        return _by_state((_name(subject, lane), Step((position,), doc or {})) for subject, lane, position, doc in rows)
+        found = _fields(connection, STEPS_KNOWN, given, rest)
+        return _by_state((name, Step((position,), fields)) for name, position, _, fields in found)
 
     return Between(dict.fromkeys(streams, recorded), struck), steps
 
@@ -128,20 +129,24 @@ def _between_days(connection: Connection, streams: Sequence[str], early: Basis, 
         positions[stream].add(position)
 
     def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
-        rows = connection.execute(SQL["steps_valid"], given | _wanted(rest)) if rest else ()
-        return _by_state((_name(subject, lane), Step(facts[subject, day], doc)) for subject, lane, day, doc in rows)
+        found = _fields(connection, SQL["steps_valid"], given, rest)
+        return _by_state((name, Step(facts[stream_of(name), day], fields)) for name, _, day, fields in found)
 
     return Between(positions, days_pass=True), steps
 
 
-def _wanted(rest: Sequence[Change]) -> dict[str, Any]:
-    """The states and the parts of their documents that are looked at."""
+def _fields(
+    connection: Connection, query: LiteralString, given: Mapping[str, Any], rest: Sequence[Change]
+) -> Iterator[tuple[str, int, date, dict[str, Any]]]:
+    """The parts that are looked at of documents of the states that changed: which state, at which position, on which day."""
+    wanted = {change.field for change in rest} | {"provenance", "disputes"}
     names = [name.partition(" ") for name in sorted({change.subject for change in rest})]
-    return {
-        "subjects": [subject for subject, _, _ in names],
-        "lanes": [lane for _, _, lane in names],
-        "fields": sorted({change.field for change in rest} | {"provenance", "disputes"}),
-    }
+    lanes = {"subjects": [subject for subject, _, _ in names], "lanes": [lane for _, _, lane in names]}
+    rows = connection.execute(query, {**given, **lanes}).fetchall() if rest else []
+    kept = [Kept(subject, lane, position, day, doc or "{}") for subject, lane, position, day, doc in rows]
+    for one, document in zip(kept, wholes(connection, kept), strict=True):
+        told = {name: value for name, value in json.loads(document).items() if name in wanted}
+        yield _name(one.subject, one.lane), one.known_at, one.valid_at, told
 
 
 def _by_state(rows: Any) -> Mapping[str, Sequence[Step]]:

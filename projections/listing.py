@@ -94,7 +94,12 @@ def _candidates(filters: Filters, sort: str) -> LiteralString:
     if by_due:
         undated: LiteralString = "'infinity'::date" if direction == "asc" else "'-infinity'::date"
         return SQL["candidates_due"].format(direction=direction, undated=undated)
-    usual = SQL["candidates" if filters.status is None else "candidates_status"].format(direction=direction)
+    if filters.ref is not None:
+        usual = SQL["candidates_ref"].format(ref="%(ref)s", lanes="array['']", direction=direction)
+    elif filters.party is not None:
+        usual = SQL["candidates_ref"].format(ref="%(party)s", lanes="array['', %(party)s]", direction=direction)
+    else:
+        usual = SQL["candidates" if filters.status is None else "candidates_status"].format(direction=direction)
     return usual if filters.text is None else SQL["candidates_text"].format(direction=direction, usual=usual)
 
 
@@ -111,7 +116,7 @@ def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[L
         candidates=_candidates(Filters(text=filters.text), "id"), held=held(), conditions=_all(common),
         facets="\nunion all\n".join(facets),
     )  # fmt: skip
-    return query, given | {"kind": kind, "few": FEW, "has_parts": KINDS[kind].has_parts, "most": MOST}
+    return query, given | {"kind": kind, "few": FEW, "most": MOST}
 
 
 def _given(filters: Filters) -> dict[str, Any]:

@@ -11,14 +11,28 @@ from ledger.database.connection import Connection, sql_blocks
 from ledger.errors import NotFound
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
+from ledger.vocabulary.state import MAIN
 from projections.basis import Asked, Basis
 from projections.corrections import corrections_of
 from projections.listing import SQL as STATES
 from projections.listing import Filters, held, list_query
-from projections.queries import STATE, Queries, StateRow, StateView, find_states, unknown, verified
+from projections.queries import (
+    REFERRING,
+    STATE,
+    Queries,
+    StateRow,
+    StateView,
+    find_states,
+    state_rows,
+    unknown,
+    verified,
+)
+from projections.wholes import Kept, wholes
 
 SQL = sql_blocks("projections", "page_queries.sql")
-LABELS, OF_YEAR, LATEST_RELATED = (SQL[name].format(held=held()) for name in ("labels", "of_year", "latest_related"))
+LABELS, OF_YEAR, LATEST_RELATED = (
+    SQL[name].format(held=held(), referring=REFERRING) for name in ("labels", "of_year", "latest_related")
+)
 BELIEFS = SQL["beliefs"].format(held=held(known_at="candidates.position"))
 
 
@@ -43,9 +57,9 @@ def listed(reads: Queries, asked: Asked, lists: Sequence[Listing]) -> tuple[list
     """The beginnings of several lists, and the basis of all: in as many round trips as one takes. Raises as ``Queries.at``."""
     names = ["search"] if any(one.filters.text is not None for one in lists) else []
     with reads.at(asked, "states", *names) as (connection, basis):
-        found = [[StateRow(*row[:6]) for row in rows] for rows in _each(connection, "list", lists, basis)]
+        found = _each(connection, "list", lists, basis)
         retracted = connection.execute(STATES["retracted"], {"known_at": basis.known_at}).fetchall()
-        shown = iter(verified(connection, list(chain(*found)), dict(retracted)))
+        shown = iter(verified(connection, state_rows(connection, chain(*found), basis), retracted, basis))
         full = [one for one, rows in zip(lists, found, strict=True) if len(rows) == one.limit]
         counts = {one: rows[0][0] for one, rows in zip(full, _each(connection, "count", full, basis), strict=True)}
     told = zip(lists, found, strict=True)
@@ -87,7 +101,8 @@ def excerpt(
         if row is None:
             return None, basis
         others, more = others + lanes[:most], lanes[most - 1][3] if len(lanes) > most else None
-        shown = verified(connection, [StateRow(*row), *(StateRow(*one[2:]) for one in others)], dict(retracted))
+        states = state_rows(connection, [row, *(one[2:] for one in others)], basis)
+        shown = verified(connection, states, retracted, basis)
     grouped: dict[str, list[StateRow]] = {name: [] for name in kind.related}
     for (name, *_), one in zip(others, shown[1:], strict=True):
         grouped[name].append(one)
@@ -135,7 +150,10 @@ def beliefs(reads: Queries, subject: Subject, basis: Basis, limit: int) -> list[
     """The last entries of a stream, each with its state's document on the basis' day, as known then."""
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit}
     with reads.connection() as connection:
-        return connection.execute(BELIEFS, given).fetchall()
+        rows = connection.execute(BELIEFS, given).fetchall()
+        kept = [Kept(subject, MAIN, position, basis.valid_at, doc) for position, doc in rows if doc]
+        shown = dict(zip([one.known_at for one in kept], wholes(connection, kept), strict=True))
+    return [(position, shown.get(position)) for position, _ in rows]
 
 
 def touched(reads: Queries, after: int, upto: int, beyond: str, limit: int) -> list[Subject]:
@@ -153,7 +171,7 @@ def of_year(reads: Queries, kind: str, year: int, basis: Basis, limit: int) -> l
         "kind": kind, "known_at": basis.known_at, "valid_at": basis.valid_at, "year": f"%{year:04}%", "limit": limit,
     }  # fmt: skip
     with reads.connection() as connection:
-        return [StateRow(*row) for row in connection.execute(OF_YEAR, given)]
+        return state_rows(connection, connection.execute(OF_YEAR, given).fetchall(), basis)
 
 
 def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> tuple[list[tuple[date, str]], int]:

@@ -30,9 +30,11 @@ streams as materialized (
     select %(subject)s::text as stream
     union
     select subject
-      from states
-     where refs @> array[%(subject)s::text]
-       and kind = any(%(kinds)s)
+      from refs
+     where ref = %(subject)s
+       and lane = ''
+       and holds
+       and split_part(subject, ':', 1) = any(%(kinds)s)
 ),
 stops as (
     select position
@@ -115,7 +117,7 @@ select distinct stream
  limit %(limit)s
 
 -- name: of_year
--- The states of a kind whose documents tell of a year.
+-- The states of a kind whose documents tell of a year, or are kept in parts and may tell of it there.
 select subject, lane, known_from, valid_from, doc, 0
   from (
         select stream
@@ -125,7 +127,7 @@ select subject, lane, known_from, valid_from, doc, 0
            and position <= %(known_at)s
        ) as candidates,
        {held}
- where doc like %(year)s
+ where doc like %(year)s or doc like '%%,"apart":true}}'
  order by candidates.stream
  limit %(limit)s
 
@@ -159,16 +161,8 @@ select kind, of_kind, subject, lane, known_from, valid_from, states.doc, 0
         select kind, subject, lane, known_from, valid_from,
                count(*) over (partition by kind) as of_kind,
                row_number() over (partition by kind order by day desc nulls last, subject) as place
-          from (
-                select distinct subject as stream
-                  from states
-                 where refs @> array[%(subject)s::text]
-                   and lane = ''
-                   and kind = any(%(kinds)s)
-                   and subject <> %(subject)s
-               ) as candidates,
+          from {referring},
                {held}
-         where refs @> array[%(subject)s::text]
        ) as ranked
   join states using (kind, subject, lane, known_from, valid_from)
  where place <= %(limit)s

@@ -13,7 +13,7 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.fields import LiveFact
 from ledger.vocabulary.kind import Kind
-from projections.segments import Segment
+from projections.segments import Segment, is_long
 
 FOREVER = 2**63 - 1
 TEXT_OID = 25
@@ -143,14 +143,26 @@ class Rows:
 
 
 class LaneChange(NamedTuple):
-    """What an entry changed in one lane of its stream: the steps, from ``first`` on others than they were."""
+    """What an entry changed in one lane of its stream: the steps, from ``start`` on others than they were, which were ``cut``; and
+    the segments of the days from the step ``first`` on.
+    """
 
     kind: Kind
     lane: str
     steps: Sequence[StateAt]
+    start: int
+    cut: Sequence[StateAt]
     first: int
     old: Sequence[Segment]
     new: Sequence[Segment]
+
+    @property
+    def was_long(self) -> bool:
+        return is_long(self.start + len(self.cut))
+
+    @property
+    def is_long(self) -> bool:
+        return is_long(len(self.steps))
 
 
 class Change(NamedTuple):

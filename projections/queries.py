@@ -10,13 +10,11 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
-from pydantic_core import from_json
 
 from ledger.database.connection import Connection, Pool
 from ledger.database.failures import FAILURES, explained
 from ledger.errors import NotFound, NotYet, ReadTakesTooLong
 from ledger.log.commitments import Disclosure
-from ledger.log.entry import read_line
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
@@ -25,18 +23,20 @@ from projections.corrections import corrections_of
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, facets_query, held, list_query, version
+from projections.retracted import retractions, unverified_among, unverified_in
+from projections.wholes import Kept, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
-STATE, STATES, RELATED = (SQL[name].format(held=held(), version=version()) for name in ("state", "states", "related"))
+REFERRING = SQL["referring"]
+STATE, STATES, RELATED = (
+    SQL[name].format(held=held(), version=version(), referring=REFERRING) for name in ("state", "states", "related")
+)
 LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""
 TOO_LONG = "it takes longer to read than the service allows: narrow it, leave out count and facets, or sort it by id"
 LAST_DAY = date.max - timedelta(days=1)
-
-Retracted = dict[str, list[int]]
-"""Sources that were taken back, each with the entries that say so."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Queries:
                 found = connection.execute(query, given | at)
                 retracted = connection.execute(SQL["retracted"], at)
             rows = found.fetchall()
-            shown = verified(connection, [StateRow(*row[:6]) for row in rows[:limit]], dict(retracted))
+            shown = verified(connection, state_rows(connection, rows[:limit], basis), retracted, basis)
         more = (rows[limit - 1][6], rows[limit - 1][0]) if len(rows) > limit else None
         return shown, more, basis
 
@@ -197,9 +197,9 @@ class Queries:
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
-            retracted: Retracted = dict(connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall())
-            positions = {read_line(line).position or 0 for line in lines if _names(line, retracted)}
-            return set(_unverified(connection, positions, retracted))
+            rows = connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall()
+            retracted = retractions(connection, rows, basis.known_at)
+            return unverified_among(connection, lines, retracted)
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
@@ -307,8 +307,8 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     row, others = state.fetchone(), related.fetchall() if related else []
     if row is None:
         return None
-    shown = [StateRow(*row), *(StateRow(*other) for _, *other in others)]
-    first, *rest = verified(connection, shown, dict(retracted))
+    shown = state_rows(connection, [row, *(other for _, *other in others)], basis)
+    first, *rest = verified(connection, shown, retracted, basis)
     grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
     for (kind, *_), one in zip(others, rest, strict=True):
         grouped[kind].append(one)
@@ -324,25 +324,26 @@ def find_states(
     with connection.pipeline():
         found = connection.execute(query, given)
         retracted = connection.execute(SQL["retracted"], given)
-    return verified(connection, [StateRow(*row) for row in found], dict(retracted))
+    return verified(connection, state_rows(connection, found.fetchall(), basis), retracted, basis)
 
 
-def verified(connection: Connection, shown: list[StateRow], retracted: Retracted) -> list[StateRow]:
-    """The states with what is unverified in them: the entries are asked of those alone that may rest on a retracted source."""
-    named = {one.place: from_json(one.doc)["provenance"] for one in shown if _may_rest_on(one.doc, retracted)}
-    positions = {position for told in named.values() for found in told.values() for position in found}
-    weak = _unverified(connection, positions, retracted)
-    told = {place: unverified_fields(provenance, weak) for place, provenance in named.items()}
-    return [one._replace(unverified=told.get(one.place, {})) for one in shown]
+def state_rows(connection: Connection, rows: Iterable[Sequence[Any]], basis: Basis) -> list[StateRow]:
+    """Rows as they were read at a basis, each with its whole document."""
+    shown = [StateRow(*row[:6]) for row in rows]
+    kept = [Kept(one.subject, one.lane, basis.known_at, basis.valid_at, one.doc) for one in shown]
+    return [one._replace(doc=doc) for one, doc in zip(shown, wholes(connection, kept), strict=True)]
 
 
-def _may_rest_on(doc: str, sources: Collection[str]) -> bool:
-    """A document names the sources of all its entries, but for those that something is derived from."""
-    return bool(sources) and (_names(doc, sources) or '"derived":' in doc)
+def verified(
+    connection: Connection, shown: list[StateRow], told: Iterable[Sequence[Any]], basis: Basis
+) -> list[StateRow]:
+    """The states with what is unverified in them: the entries are asked of those alone that may rest on a retracted source.
 
-
-def _names(text: str, sources: Iterable[str]) -> bool:
-    return any(f'"{source}"' in text for source in sources)
+    ``told`` are the rows of the sources that were retracted.
+    """
+    retracted = retractions(connection, told, basis.known_at)
+    unverified = unverified_in(connection, {one.place: one.doc for one in shown}, retracted)
+    return [one._replace(unverified=unverified.get(one.place, {})) for one in shown]
 
 
 def _watermarks(connection: Connection, query: LiteralString) -> Watermarks:
@@ -380,21 +381,3 @@ def _recorded_at(connection: Connection, position: int, watermarks: Watermarks) 
         return watermarks.recorded_at
     row = connection.execute(SQL["recorded_at"], {"position": position}).fetchone()
     return row[0] if row else None
-
-
-def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:
-    """Of the entries at these positions, those that rest on retracted sources alone, with what retracted them."""
-    if not positions:
-        return {}
-    given = {"positions": list(positions), "retracted": list(retracted)}
-    rows = connection.execute(SQL["unverified"], given).fetchall()
-    return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}
-
-
-def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
-    """The fields of which nothing is left that a source still stands for."""
-    return {
-        field: sorted({by for position in positions for by in weak[position]})
-        for field, positions in provenance.items()
-        if positions and weak.keys() >= set(positions)
-    }

@@ -148,22 +148,32 @@ select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
             order by lane, valid_from desc
        ) as lanes
 
+-- name: referring
+-- The streams of some kinds whose states refer to a subject: of each turn to it, and away from it, the last by that day.
+(
+    select subject as stream
+      from (
+            select distinct on (subject) subject, holds
+              from refs
+             where ref = %(subject)s
+               and lane = ''
+               and split_part(subject, ':', 1) = any(%(kinds)s)
+               and subject <> %(subject)s
+               and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to > %(known_at)s
+             order by subject, valid_from desc
+           ) as turned
+     where holds
+) as candidates
+
 -- name: related
 -- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
 select kind, subject, lane, known_from, valid_from, doc,
        {version}
   from (
         select held.*
-          from (
-                select distinct subject as stream
-                  from states
-                 where refs @> array[%(subject)s::text]
-                   and lane = ''
-                   and kind = any(%(kinds)s)
-                   and subject <> %(subject)s
-               ) as candidates,
+          from {referring},
                {held}
-         where refs @> array[%(subject)s::text]
         union all
         (
         select distinct on (lane) *
@@ -209,7 +219,7 @@ select count(*)
 -- name: facets
 -- How many of the states of one kind have which words, on a day, as known at a position. They are looked up once.
 with counted as materialized (
-    select candidates.stream, held.status, held.category, held.areas, held.refs
+    select candidates.stream, held.status, held.category, held.areas
       from {candidates},
            {held}
      where {conditions}
@@ -254,17 +264,17 @@ with counted as materialized (
     select 'party' as facet, word, count(*) as states
       from counted as candidates,
            lateral (
-               select ref
-                 from unnest(refs) as ref
-                where ref like 'party:%%'
-               union
-               select lane
-                 from states as part
-                where %(has_parts)s
-                  and part.subject = candidates.stream
-                  and part.lane <> ''
-                  and part.valid_from <= %(valid_at)s
-                  and part.known_from <= %(known_at)s and part.known_to > %(known_at)s
+               select distinct ref
+                 from (
+                       select distinct on (ref, lane) ref, holds
+                         from refs
+                        where refs.subject = candidates.stream
+                          and ref > 'party:' and ref < 'party;'
+                          and valid_from <= %(valid_at)s
+                          and known_from <= %(known_at)s and known_to > %(known_at)s
+                        order by ref, lane, valid_from desc
+                      ) as turned
+                where holds
            ) as parties (word)
      where {conditions}
      group by word
@@ -322,6 +332,25 @@ with counted as materialized (
              order by subject {direction}
             )
            ) as found
+     order by stream {direction}
+) as candidates
+
+-- name: candidates_ref
+-- The streams of one kind whose states refer to a subject, or, of a party, which have its part in them: of each turn the last by
+-- that day.
+(
+    select distinct stream
+      from (
+            select distinct on (subject, lane) subject as stream, holds
+              from refs
+             where ref = {ref}
+               and lane = any({lanes})
+               and subject > %(kind)s || ':' and subject < %(kind)s || ';'
+               and valid_from <= %(valid_at)s
+               and known_from <= %(known_at)s and known_to > %(known_at)s
+             order by subject {direction}, lane, valid_from desc
+           ) as turned
+     where holds
      order by stream {direction}
 ) as candidates
 
@@ -498,24 +527,40 @@ due < %(due_before)s
 )
 
 -- name: filter_ref
-refs @> array[%(ref)s::text]
+coalesce((
+    select holds
+      from refs
+     where refs.subject = candidates.stream
+       and refs.ref = %(ref)s
+       and refs.lane = ''
+       and refs.valid_from <= %(valid_at)s
+       and refs.known_from <= %(known_at)s and refs.known_to > %(known_at)s
+     order by refs.valid_from desc
+     limit 1
+), false)
 
 -- name: filter_party
 -- A party that the state refers to, or that has a part in the agreement on that day.
-(refs @> array[%(party)s::text] or exists (
-    select from states as part
-     where part.subject = candidates.stream
-       and part.lane = %(party)s
-       and part.valid_from <= %(valid_at)s
-       and part.known_from <= %(known_at)s and part.known_to > %(known_at)s
-))
+exists (
+    select
+      from (
+            select distinct on (lane) holds
+              from refs
+             where refs.subject = candidates.stream
+               and refs.ref = %(party)s
+               and refs.valid_from <= %(valid_at)s
+               and refs.known_from <= %(known_at)s and refs.known_to > %(known_at)s
+             order by lane, refs.valid_from desc
+           ) as turned
+     where holds
+)
 
 -- name: filter_after
 ({key}, candidates.stream) {beyond} (%(after_key)s, %(after_subject)s)
 
 -- name: retracted
--- The sources that have been retracted, on whatever day, as known at a position; and the entries that say so.
-select distinct on (subject) subject, array(select json_array_elements_text(doc::json #> '{provenance,status}')::bigint)
+-- The sources that have been retracted, on whatever day, as known at a position; and the documents that say by which entries.
+select distinct on (subject) subject, valid_from, doc
   from states
  where kind = 'source'
    and status = 'retracted'

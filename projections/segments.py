@@ -1,6 +1,6 @@
 """Pure: the states of one lane over valid time, and the document that shows a state."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from datetime import date
 from itertools import islice
 from typing import Any, NamedTuple
@@ -8,12 +8,18 @@ from typing import Any, NamedTuple
 import orjson
 
 from ledger.fold import StateAt
+from ledger.vocabulary.fields import Anomaly, ValidOrder
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.state import State
+from projections.parts import Parts, changes, taken_apart
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
+
+
+FEW = 16
+"""A lane of more facts is long: its documents are kept in parts, so that no fact writes anew what the others have told."""
 
 
 class Segment(NamedTuple):
@@ -120,15 +126,19 @@ def document(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derive
 
     ``known`` are its fields (as ``fields_of``), where they were asked for before.
     """
-    state = segment.state
-    fields, derived = known or fields_of(kind, state)
+    return orjson.dumps(shown_in(kind, segment, known or fields_of(kind, segment.state)), default=Anomaly._asdict)
+
+
+def shown_in(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derived]]) -> Fields:
+    """What the document shows."""
+    state, (fields, derived) = segment.state, known
     shown = dict(fields)
     missing = unknown(shown)
     if kind.overdue_from:
         shown["overdue"] = segment.overdue
     shown["unknown"] = missing
     shown["alternatives"] = state.alternatives
-    shown["anomalies"] = [one._asdict() for one in state.anomalies]
+    shown["anomalies"] = state.anomalies
     shown["disputed"] = bool(state.disputed)
     shown["disputes"] = state.disputed
     shown["sources"] = state.sources
@@ -136,7 +146,23 @@ def document(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derive
     if derived:
         shown["derived"] = [*derived]
         shown["provenance"] = {**{path: told_by for path, (_, told_by) in derived.items()}, **state.provenance}
-    return orjson.dumps(shown)
+    return shown
+
+
+def steps_apart(kind: Kind, before: State | None, steps: Iterable[StateAt]) -> Iterator[tuple[ValidOrder, bytes]]:
+    """What each of these steps, that follow on a state, does to the lists of the document."""
+    parts, _ = _parts_of(kind, before) if before else ({}, frozenset())
+    for order, state in steps:
+        known, (parts, are_sorted) = parts, _parts_of(kind, state)
+        if told := changes(known, parts, are_sorted):
+            yield order, orjson.dumps(told, default=Anomaly._asdict)
+
+
+def _parts_of(kind: Kind, state: State) -> tuple[Parts, Set[str]]:
+    """The lists, and which of them are sorted: sources, and the entries that many parties' parts follow from."""
+    known = fields_of(kind, state)
+    _, parts = taken_apart(shown_in(kind, Segment(START, END, state), known))
+    return parts, {"sources", *(f"provenance/{path}" for path in known[1])}
 
 
 def _derive(kind: Kind, state: State, shown: Fields) -> dict[str, Derived]:
@@ -167,3 +193,8 @@ def unknown(fields: dict[str, Any]) -> dict[str, str]:
 
 def kind_of(kind: Kind, lane: str) -> Kind:
     return PARTICIPATION if lane else kind
+
+
+def is_long(steps: int) -> bool:
+    """Whether the documents of a lane of so many steps are kept in parts."""
+    return steps > FEW

@@ -5,11 +5,11 @@ select entries.stream,
        max(entries.position) as position,
        array(
            select distinct ref
-             from states,
-                  unnest(refs) as ref
-            where states.subject = entries.stream
-              and states.lane = ''
-              and states.known_to > %(after)s
+             from refs
+            where refs.subject = entries.stream
+              and refs.lane = ''
+              and refs.holds
+              and refs.known_to > %(after)s
        ) as refs,
        array(
            select distinct mentioned.about

@@ -12,6 +12,7 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+import projections.segments as segments_
 from ledger.errors import Refused
 from ledger.fold import History, counts_from
 from ledger.recorded import Opening, Recorded
@@ -23,6 +24,7 @@ from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.vocabulary.state import MAIN
 from projections.changes import Fold
+from projections.parts import is_apart, whole
 from projections.projection import FOREVER
 from projections.registry import PROJECTIONS
 from projections.runner import tables_of
@@ -360,15 +362,38 @@ def test_entries_taken_in_at_once_are_as_if_one_after_the_other(entries: list[Re
         assert loaded.anomalies(entry.position) == one_by_one.anomalies(entry.position)
 
 
-@given_any(logs(), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=100)
-def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
-    """What the rows say was known at an entry is what the entries up to it add up to, and no row says it twice."""
+@given_any(logs(), st.randoms(use_true_random=False), st.sampled_from([0, 1, 3, 16]))
+@settings(deadline=None, max_examples=150)
+def test_known_at(entries: list[Recorded], dice: random.Random, few: int) -> None:
+    """What the rows say was known at an entry is what the entries up to it add up to, and no row says it twice: of lanes that are
+    long, whose documents are put together, as of others.
+    """
     subject = SUBJECTS[entries[0].fact.type.partition(".")[0]]
     stream = Stream(subject)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segments_, "FEW", few)
+        tables = rows_written(stream.subject, entries, dice)
+        for number, entry in enumerate(entries, 1):
+            known = history(stream.subject.kind, entries[:number])
+            believed = {
+                name: [row[:-2] for row in rows if row[-2] <= entry.position < row[-1]] for name, rows in tables.items()
+            }
+            assert documents_of(believed) == shown(known)
+            assert len(believed["states"]) == len(shown(known))
+            lives = [row[1:5] for row in believed["timeline"] if row[0] == stream.subject]
+            assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
+            assert {name: sorted(map(repr, rows)) for name, rows in believed.items()} == at_once(
+                stream.subject, entries[:number]
+            )
+    rows = [row for rows in tables.values() for row in rows]
+    assert all(row[-2] < row[-1] for row in rows)
+
+
+def rows_written(subject: Subject, entries: Sequence[Recorded], dice: random.Random) -> dict[str, list[list[Any]]]:
+    """The rows of every table, as batches of entries write and end them."""
     fold, tables = Fold(PROJECTIONS), {table.name: list[list[Any]]() for table in tables_of(PROJECTIONS)}
     for number, entry in enumerate(entries):
-        fold.take(stream.subject, entry, {})
+        fold.take(subject, entry, {})
         if number == len(entries) - 1 or dice.random() < 0.5:
             for changes in fold.take_changes():
                 key = [changes.table.names.index(name) for name in changes.table.key]
@@ -376,20 +401,19 @@ def test_known_at(entries: list[Recorded], dice: random.Random) -> None:
                     if row[-1] == FOREVER:
                         row[-1] = changes.closed.get(tuple([row[at] for at in key]), FOREVER)
                 tables[changes.table.name] += changes.written
-    for number, entry in enumerate(entries, 1):
-        known = history(stream.subject.kind, entries[:number])
-        believed = {
-            name: [row[:-2] for row in rows if row[-2] <= entry.position < row[-1]] for name, rows in tables.items()
-        }
-        assert {(row[2], row[3]): row[-1] for row in believed["states"]} == shown(known)
-        assert len(believed["states"]) == len(shown(known))
-        lives = [row[1:5] for row in believed["timeline"] if row[0] == row[5]]
-        assert sorted(lives) == [[live.day, live.rank, live.root, live.position] for live in known.lives]
-        assert {name: sorted(map(repr, rows)) for name, rows in believed.items()} == at_once(
-            stream.subject, entries[:number]
-        )
-    rows = [row for rows in tables.values() for row in rows]
-    assert all(row[-2] < row[-1] for row in rows)
+    return tables
+
+
+def documents_of(believed: dict[str, list[list[Any]]]) -> dict[tuple[str, date], Any]:
+    """The documents that rows show, of which some are put together: by lane and day."""
+    found = {}
+    steps = sorted(believed["steps"], key=lambda row: row[1:5])
+    for row in believed["states"]:
+        lane, day, doc = row[2], row[3], row[-1]
+        if is_apart(doc.decode()):
+            doc = whole(doc.decode(), [one[-1] for one in steps if one[1] == lane and one[2] <= day]).encode()
+        found[lane, day] = doc
+    return found
 
 
 def at_once(subject: Subject, entries: Sequence[Recorded]) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
-from projections.queries import Retracted, unverified_fields
+from projections.retracted import Retracted, unverified_fields
 from projections.segments import document, kind_of, segments
 
 PAGE = 200

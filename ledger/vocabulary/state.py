@@ -68,10 +68,11 @@ class State(Fields):
     def include(self, name: str, item: Any) -> None:
         """The field is a list of what bears no day of its own, and this is in it, whoever else says so."""
         items = self.fields.get(name, ())
-        if item in items:
-            self.note(name)
-        else:
-            self.put(name, (*items, item))
+        if item not in items:
+            self.fields[name] = (*items, item)
+            if found := references(item):
+                self._refer(name, self.refs.get(name, ()) + found)
+        self.note(name)
 
     def add(self, name: str, item: Any) -> None:
         """The field is a list, to which nothing else writes, and this is one more of it, unless another entry tells of the

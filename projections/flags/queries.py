@@ -3,7 +3,7 @@
 from ledger.database.connection import sql_blocks
 from projections.basis import Asked, Basis
 from projections.listing import held, version
-from projections.queries import Queries, StateRow
+from projections.queries import Queries, StateRow, state_rows
 
 SQL = sql_blocks("projections.flags", "flags.sql")
 FLAGGED = SQL["flagged"].format(held=held("flags.subject", "flags.lane"), version=version("flags.subject"))
@@ -21,5 +21,5 @@ def flagged(
             "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1,
             "after_subject": subject, "after_lane": lane,
         }).fetchall()  # fmt: skip
-    found = [StateRow(*row) for row in rows[:limit]]
+        found = state_rows(connection, rows[:limit], basis)
     return found, (found[-1].subject, found[-1].lane) if len(rows) > limit else None, basis

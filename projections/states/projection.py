@@ -5,13 +5,17 @@ from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+import orjson
+
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.state import MAIN, State
+from projections.parts import taken_apart
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
+from projections.references import turned
 from projections.search.words import folded
-from projections.segments import Fields, Segment, document, fields_of, last_day, moved
+from projections.segments import Fields, Segment, document, fields_of, last_day, moved, shown_in, steps_apart
 
 NAME_LENGTH = 100
 """Of a name so many characters are compared: a cursor holds one."""
@@ -27,6 +31,7 @@ class Shown:
     subject: Subject
     lane: str
     segment: Segment
+    is_apart: bool = False
 
     @property
     def state(self) -> State:
@@ -42,16 +47,14 @@ class Shown:
     def areas(self) -> bytes:
         return _array(self.state.fields.get("areas", ()))
 
-    @property
-    def refs(self) -> bytes:
-        return _refs(*self.state.refs.values())
-
     @cached_property
     def fields(self) -> tuple[Fields, dict[str, Derived]]:
         return fields_of(self.kind, self.state)
 
     @property
     def document(self) -> bytes:
+        if self.is_apart:
+            return orjson.dumps(taken_apart(shown_in(self.kind, self.segment, self.fields))[0])
         return document(self.kind, self.segment, self.fields)
 
     @property
@@ -80,14 +83,30 @@ class HasStatus(NamedTuple):
     valid_to: date
 
 
+class Did(NamedTuple):
+    """What a row of ``steps`` shows: what a fact did to the lists of a long lane's documents."""
+
+    subject: Subject
+    lane: str
+    day: date
+    rank: int
+    root: int
+    told: bytes
+
+
+class Turned(NamedTuple):
+    """What a row of ``refs`` shows: from a day on a lane refers to something, or does no more."""
+
+    subject: Subject
+    ref: str
+    lane: str
+    valid_from: date
+    holds: bool
+
+
 @lru_cache(KEPT)
 def _array(words: tuple[str, ...]) -> bytes:
     return array(words)
-
-
-@lru_cache(KEPT)
-def _refs(*found: tuple[Subject, ...]) -> bytes:
-    return array(sorted({one for those in found for one in those}))
 
 
 STATES = Table(
@@ -100,13 +119,35 @@ STATES = Table(
         Column("status", 'text collate "C"', "state.status"),
         Column("category", 'text collate "C"', "category", check=""),
         Column("areas", "text[]", "areas", encoded=True),
-        Column("refs", "text[]", "refs", encoded=True),  # all that the state refers to
         Column("due", "date", "due", check=""),
         Column("name", 'text collate "C"', "name"),
         Column("day", "date", "day", check=""),  # the last of its dates
-        Column("doc", "text", "document", encoded=True),  # JSON, taken as it is
+        Column("doc", "text", "document", encoded=True),  # JSON, taken as it is; of a long lane without its lists
     ),
     options=("toast_tuple_target = 4080",),  # a document of up to 4 KB stays in its row
+)  # fmt: skip
+
+STEPS = Table(
+    "steps", ("subject", "lane", "day", "rank", "root"),
+    (
+        Column("subject", 'text collate "C"', "subject"),
+        Column("lane", 'text collate "C"', "lane"),
+        Column("day", "date", "day"),  # valid order: day, place in the lifecycle, order of recording
+        Column("rank", "int4", "rank"),
+        Column("root", "int8", "root"),
+        Column("told", "text", "told", encoded=True),  # JSON, as ``projections.parts`` puts it together
+    ),
+)  # fmt: skip
+
+REFS = Table(
+    "refs", ("subject", "ref", "lane", "valid_from"),
+    (
+        Column("ref", 'text collate "C"', "ref"),
+        Column("subject", 'text collate "C"', "subject"),
+        Column("lane", 'text collate "C"', "lane"),  # '', or the party itself, which has a part in an agreement
+        Column("valid_from", "date", "valid_from"),  # until the next row of the same that is known then
+        Column("holds", "bool", "holds"),
+    ),
 )  # fmt: skip
 
 STATUSES = Table(
@@ -134,12 +175,14 @@ def _status(state: State) -> tuple[str | None, date | None]:
 
 class States(Projection):
     name = "states"
-    version = 16
-    tables = (STATES, STATUSES)
+    version = 17
+    tables = (STATES, STEPS, REFS, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
         for lane in change.lanes:
             _note_states(change, lane, changes)
+            _note_steps(change, lane, changes)
+            _note_refs(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
                 kind, subject = change.subject.kind, change.subject
@@ -159,17 +202,50 @@ def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
     for one in lane.new:
         key = (change.subject, lane.lane, one.valid_from)
         if before := was.pop(one.valid_from, None):
-            if _is_same(before, one) and not (opened and one is lane.new[-1]):
+            is_same = lane.was_long == lane.is_long and _is_same(before, one, lane, change)
+            if is_same and not (opened and one is lane.new[-1]):
                 continue
             states.close(key, position)
-        states.open(key, Shown(lane.kind, change.subject, lane.lane, one), position)
+        states.open(key, _shown(change, lane, one), position)
         opened = True
     for day in was:
         states.close((change.subject, lane.lane, day), position)
 
 
-def _is_same(was: Segment, now: Segment) -> bool:
+def _note_steps(change: Change, lane: LaneChange, changes: Changes) -> None:
+    """What the facts of a long lane did, as far as they do it otherwise now."""
+    before = lane.steps[lane.start - 1].state if lane.start else None
+    was = dict(steps_apart(lane.kind, before, lane.cut)) if lane.was_long else {}
+    now = dict(steps_apart(lane.kind, before, lane.steps[lane.start :])) if lane.is_long else {}
+    closed = [(change.subject, lane.lane, *order) for order, told in was.items() if now.get(order) != told]
+    opened = {
+        (change.subject, lane.lane, *order): Did(change.subject, lane.lane, *order, told)
+        for order, told in now.items()
+        if was.get(order) != told
+    }
+    changes["steps"].replace(closed, opened, change.recorded.position)
+
+
+def _note_refs(change: Change, lane: LaneChange, changes: Changes) -> None:
+    before = lane.steps[lane.first - 1].state if lane.first else None
+    known = before if before and before.status else None
+    was, now = turned(known, lane.lane, lane.old, lane.new)
+    subject = change.subject
+    closed = [(subject, ref, lane.lane, day) for ref, day in was]
+    opened = {
+        (subject, ref, lane.lane, day): Turned(subject, ref, lane.lane, day, holds) for (ref, day), holds in now.items()
+    }
+    changes["refs"].replace(closed, opened, change.recorded.position)
+
+
+def _shown(change: Change, lane: LaneChange, segment: Segment) -> Shown:
+    return Shown(lane.kind, change.subject, lane.lane, segment, lane.is_long)
+
+
+def _is_same(was: Segment, now: Segment, lane: LaneChange, change: Change) -> bool:
     """Whether both show the same: when a state ends is no part of its row, as the next row says so."""
+    if lane.is_long:
+        return [*STATES.values(_shown(change, lane, was))] == [*STATES.values(_shown(change, lane, now))]
     return was.overdue == now.overdue and (was.state is now.state or _told(was.state) == _told(now.state))
 
 
