@@ -39,14 +39,14 @@ Given = Callable[..., list[Answer]]
 Rows = list[tuple[Any, ...]]
 
 
-EMPTY: tuple[Rows, ...] = ([], [], [], [], [])
+EMPTY: tuple[Rows, ...] = ([], [], [], [], [], [], [])
 
 
 def rows(connection: Connection) -> tuple[Rows, ...]:
     """Every row, whatever the order in which they were written: of states and timeline, and then of the other tables."""
     states = connection.execute("""
         select kind, subject, lane, valid_from::text, known_from, known_to, status, category, areas,
-               refs, due::text, doc
+               due::text, doc
           from states
          order by subject, lane, known_from, valid_from""").fetchall()
     timeline = connection.execute("""
@@ -59,7 +59,7 @@ def rows(connection: Connection) -> tuple[Rows, ...]:
                 sql.SQL("select {table}::text from {table}").format(table=sql.Identifier(table))
             ).fetchall()
         )
-        for table in ("statuses", "search", "due")
+        for table in ("statuses", "refs", "steps", "search", "due")
     ]
     return states, timeline, *others
 
