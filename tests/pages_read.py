@@ -20,7 +20,7 @@ select sum(pg_stat_get_blocks_fetched(pg_class.oid))::bigint
   join pg_namespace on pg_namespace.oid = relnamespace
  where nspname in (%s, %s)
 """
-BATCH = 500
+BATCH = 100
 
 
 @contextmanager

@@ -229,6 +229,7 @@ def never_analysed(server: Embedded) -> LedgerLocation:
         recorded(location, Generator().events(3_000), rebuilt=False)
         while follower.step():
             pass
+        connection.execute("vacuum statuses")
     return location
 
 
