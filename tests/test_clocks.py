@@ -387,7 +387,7 @@ PAST = {"known_at": 1_000, "valid_at": date(1999, 1, 1)}
 def test_a_single_state_is_one_descent_of_an_index(filled: Connection, at: dict[str, Any]) -> None:
     """Both clocks are conditions of the index, so of a long history only the row that holds is read."""
     nodes = plan_nodes(filled, STATE, subject="initiative:programme-3", **at)
-    scan, bound = sorted(
+    bound, scan = sorted(
         [node for node in nodes if node.get("Relation Name") == "states"], key=lambda node: str(node["Index Name"])
     )
     assert (bound["Node Type"], bound["Index Name"]) == ("Index Only Scan", "states_known")
