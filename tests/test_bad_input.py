@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -741,3 +742,33 @@ def test_what_is_no_object_is_told_so_in_words(service: Service) -> None:
     for body in ("[]", "3", "null", '"x"', '{"events": [3]}'):
         response = service.client.post("/v1/events", content=body, headers=ADMIN | {"Content-Type": "application/json"})
         assert "this is no JSON object" in problem_of(response, 422)["detail"], body
+
+
+AS_ADMIN = [*ADMIN.items(), *JSON.items()]
+WRONG_APPENDS = [
+    ([], b"{}"),
+    ([("Authorization", "Bearer wrong")], b"{}"),
+    ([*ADMIN.items()], b"{}"),
+    ([*ADMIN.items(), ("Content-Type", "text/plain")], b"{}"),
+    (AS_ADMIN, b"no JSON"),
+    (AS_ADMIN, b"x" * (MIB + 1)),
+    (AS_ADMIN, json.dumps(THX | {"type": "source.nothing"}).encode()),
+    ([*AS_ADMIN, ("If-Match", "17")], json.dumps(THX).encode()),
+    ([*AS_ADMIN, ("If-Match", '"v9"')], json.dumps(THX).encode()),
+    ([*AS_ADMIN, ("If-None-Match", '"x"')], json.dumps(THX).encode()),
+    ([*AS_ADMIN, ("Idempotency-Key", "")], json.dumps(THX).encode()),
+    ([*AS_ADMIN, ("Idempotency-Key", "a"), ("Idempotency-Key", "b")], json.dumps(THX).encode()),
+]
+
+
+@pytest.mark.parametrize(("headers", "body"), WRONG_APPENDS, ids=count())
+def test_an_append_is_refused_in_the_same_words_with_a_query_and_without(
+    service: Service, headers: list[tuple[str, str]], body: bytes
+) -> None:
+    """Whichever way the request is put together, what is wrong with it is told alike."""
+    plain, queried = (
+        service.client.post(f"/v1/events{query}", headers=[*headers, ("Request-Id", "same")], content=body)
+        for query in ("", "?dry_run=false")
+    )
+    assert plain.status_code >= 400
+    assert (plain.status_code, plain.content, plain.headers) == (queried.status_code, queried.content, queried.headers)
