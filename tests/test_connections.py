@@ -185,10 +185,10 @@ def test_a_lock_that_is_held_too_long_is_told_as_that(location: LedgerLocation, 
 
 
 def test_each_limit_of_the_server_is_told_by_its_name(location: LedgerLocation) -> None:
-    """A statement that takes too long, and a transaction that nobody goes on with."""
+    """A read that takes too long, a transaction that nobody goes on with, and a pool that has no connection left."""
     limited = LedgerLocation(location.dsn, location.schema, Timeouts(statement_s=0.2, idle_in_transaction_s=0.2))
     with limited.pool(1) as pool:
-        with pytest.raises(Unavailable, match="statement_timeout"):
+        with pytest.raises(ReadTakesTooLong, match="takes longer to read than the service allows"):
             ask(pool, "select pg_sleep(5)")
         with pytest.raises(Unavailable, match="idle_in_transaction_session_timeout"):
             ask(pool, "select", "select", pause_s=0.5)
