@@ -16,7 +16,7 @@ from ledger.database.connection import Connection, LedgerLocation, Pool, is_read
 from ledger.database.embedded import Embedded
 from ledger.database.failures import explained, is_lost
 from ledger.database.migrations import migrate
-from ledger.errors import Misconfigured, Unavailable
+from ledger.errors import Misconfigured, ReadTakesTooLong, Unavailable
 from ledger.settings import Settings, Timeouts, read_settings
 from projections.queries import Queries
 from tests.commands import LEDGER, environment
