@@ -33,14 +33,16 @@ def taken_apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], Parts]:
     for name, value in document.items():
         if name in MAPS:
             core[name], parts[name] = {}, (*value,)
-            parts |= {f"{name}/{key}": those for key, those in value.items()}
+            for key, those in value.items():
+                parts[f"{name}/{key}"] = those
         elif isinstance(value, (list, tuple)):
             core[name], parts[name] = [], value
         elif isinstance(value, str) and len(value) > LONG_TEXT and name not in NAMES:
             core[name], parts[name] = "", value
         else:
             core[name] = value
-    return {**core, APART: True}, parts
+    core[APART] = True
+    return core, parts
 
 
 def changes(before: Parts, now: Parts, are_sorted: Container[str]) -> Changes:

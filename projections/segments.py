@@ -149,20 +149,46 @@ def shown_in(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derive
     return shown
 
 
-def steps_apart(kind: Kind, before: State | None, steps: Iterable[StateAt]) -> Iterator[tuple[ValidOrder, bytes]]:
-    """What each of these steps, that follow on a state, does to the lists of the document."""
-    parts, _ = _parts_of(kind, before) if before else ({}, frozenset())
-    for order, state in steps:
-        known, (parts, are_sorted) = parts, _parts_of(kind, state)
-        if told := changes(known, parts, are_sorted):
-            yield order, orjson.dumps(told, default=Anomaly._asdict)
+class InParts(NamedTuple):
+    """A state's fields, its document without the lists, and these; and which of them are sorted: sources, and the entries that
+    many parties' parts follow from.
+    """
+
+    fields: Fields
+    core: Fields
+    parts: Parts
+    are_sorted: Set[str]
 
 
-def _parts_of(kind: Kind, state: State) -> tuple[Parts, Set[str]]:
-    """The lists, and which of them are sorted: sources, and the entries that many parties' parts follow from."""
-    known = fields_of(kind, state)
-    _, parts = taken_apart(shown_in(kind, Segment(START, END, state), known))
-    return parts, {"sources", *(f"provenance/{path}" for path in known[1])}
+class LongLane:
+    """The states of a lane whose documents are kept in parts, each taken apart once."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.made: dict[int, tuple[State, InParts]] = {}
+
+    def of(self, state: State) -> InParts:
+        made = self.made.get(id(state))
+        if made is None:
+            fields, derived = known = fields_of(self.kind, state)
+            core, parts = taken_apart(shown_in(self.kind, Segment(START, END, state), known))
+            are_sorted = {"sources", *(f"provenance/{path}" for path in derived)}
+            made = self.made[id(state)] = state, InParts(fields, core, parts, are_sorted)
+        return made[1]
+
+    def document(self, segment: Segment) -> bytes:
+        """What a row holds of the document."""
+        core = self.of(segment.state).core
+        return orjson.dumps({**core, "overdue": segment.overdue} if self.kind.overdue_from else core)
+
+    def steps(self, before: State | None, steps: Iterable[StateAt]) -> Iterator[tuple[ValidOrder, bytes]]:
+        """What each of these steps, that follow on a state, does to the lists."""
+        parts = self.of(before).parts if before else {}
+        for order, state in steps:
+            now = self.of(state)
+            if told := changes(parts, now.parts, now.are_sorted):
+                yield order, orjson.dumps(told, default=Anomaly._asdict)
+            parts = now.parts
 
 
 def _derive(kind: Kind, state: State, shown: Fields) -> dict[str, Derived]:

@@ -1,21 +1,19 @@
 """Every state of every stream, over both clocks; and which status each stream has on which days. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-import orjson
-
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.state import MAIN, State
-from projections.parts import taken_apart
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
 from projections.references import turned
 from projections.search.words import folded
-from projections.segments import Fields, Segment, document, fields_of, last_day, moved, shown_in, steps_apart
+from projections.segments import Fields, LongLane, Segment, document, fields_of, last_day, moved
 
 NAME_LENGTH = 100
 """Of a name so many characters are compared: a cursor holds one."""
@@ -31,7 +29,7 @@ class Shown:
     subject: Subject
     lane: str
     segment: Segment
-    is_apart: bool = False
+    apart: LongLane | None = None
 
     @property
     def state(self) -> State:
@@ -48,14 +46,16 @@ class Shown:
         return _array(self.state.fields.get("areas", ()))
 
     @cached_property
-    def fields(self) -> tuple[Fields, dict[str, Derived]]:
+    def known(self) -> tuple[Fields, dict[str, Derived]]:
         return fields_of(self.kind, self.state)
 
     @property
+    def fields(self) -> Fields:
+        return self.apart.of(self.state).fields if self.apart else self.known[0]
+
+    @property
     def document(self) -> bytes:
-        if self.is_apart:
-            return orjson.dumps(taken_apart(shown_in(self.kind, self.segment, self.fields))[0])
-        return document(self.kind, self.segment, self.fields)
+        return self.apart.document(self.segment) if self.apart else document(self.kind, self.segment, self.known)
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class Shown:
 
     @property
     def day(self) -> date | None:
-        return last_day(self.fields[0])
+        return last_day(self.fields)
 
     @property
     def due(self) -> date | None:
@@ -180,8 +180,9 @@ class States(Projection):
 
     def note(self, change: Change, changes: Changes) -> None:
         for lane in change.lanes:
-            _note_states(change, lane, changes)
-            _note_steps(change, lane, changes)
+            long = LongLane(lane.kind)
+            _note_states(change, lane, long, changes)
+            _note_steps(change, lane, long, changes)
             _note_refs(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
@@ -194,29 +195,31 @@ class States(Projection):
                 changes["statuses"].replace(closed, shown, change.recorded.position)
 
 
-def _note_states(change: Change, lane: LaneChange, changes: Changes) -> None:
+def _note_states(change: Change, lane: LaneChange, long: LongLane, changes: Changes) -> None:
     """Rows that show the same stay. But the last of a lane is opened with any other: so what was known at a position begins no
     later than the last row that was opened by then, and no read looks further."""
     states, position, opened = changes["states"], change.recorded.position, False
+    same = _is_same_core(long) if lane.is_long else _is_same
     was = {one.valid_from: one for one in lane.old}
     for one in lane.new:
         key = (change.subject, lane.lane, one.valid_from)
         if before := was.pop(one.valid_from, None):
-            is_same = lane.was_long == lane.is_long and _is_same(before, one, lane, change)
+            is_same = lane.was_long == lane.is_long and same(before, one)
             if is_same and not (opened and one is lane.new[-1]):
                 continue
             states.close(key, position)
-        states.open(key, _shown(change, lane, one), position)
+        shown = Shown(lane.kind, change.subject, lane.lane, one, long if lane.is_long else None)
+        states.open(key, shown, position)
         opened = True
     for day in was:
         states.close((change.subject, lane.lane, day), position)
 
 
-def _note_steps(change: Change, lane: LaneChange, changes: Changes) -> None:
+def _note_steps(change: Change, lane: LaneChange, long: LongLane, changes: Changes) -> None:
     """What the facts of a long lane did, as far as they do it otherwise now."""
     before = lane.steps[lane.start - 1].state if lane.start else None
-    was = dict(steps_apart(lane.kind, before, lane.cut)) if lane.was_long else {}
-    now = dict(steps_apart(lane.kind, before, lane.steps[lane.start :])) if lane.is_long else {}
+    was = dict(long.steps(before, lane.cut)) if lane.was_long else {}
+    now = dict(long.steps(before, lane.steps[lane.start :])) if lane.is_long else {}
     closed = [(change.subject, lane.lane, *order) for order, told in was.items() if now.get(order) != told]
     opened = {
         (change.subject, lane.lane, *order): Did(change.subject, lane.lane, *order, told)
@@ -238,15 +241,16 @@ def _note_refs(change: Change, lane: LaneChange, changes: Changes) -> None:
     changes["refs"].replace(closed, opened, change.recorded.position)
 
 
-def _shown(change: Change, lane: LaneChange, segment: Segment) -> Shown:
-    return Shown(lane.kind, change.subject, lane.lane, segment, lane.is_long)
-
-
-def _is_same(was: Segment, now: Segment, lane: LaneChange, change: Change) -> bool:
+def _is_same(was: Segment, now: Segment) -> bool:
     """Whether both show the same: when a state ends is no part of its row, as the next row says so."""
-    if lane.is_long:
-        return [*STATES.values(_shown(change, lane, was))] == [*STATES.values(_shown(change, lane, now))]
     return was.overdue == now.overdue and (was.state is now.state or _told(was.state) == _told(now.state))
+
+
+def _is_same_core(long: LongLane) -> Callable[[Segment, Segment], bool]:
+    """The same of rows without lists; but the areas, by which lists are narrowed, stand in them."""
+    return lambda was, now: (
+        long.document(was) == long.document(now) and was.state.fields.get("areas") == now.state.fields.get("areas")
+    )
 
 
 def _told(state: State) -> tuple[Any, ...]:
