@@ -12,7 +12,6 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.errors import Misconfigured
-from ledger.vocabulary.wording import faults_of
 
 Text = TypeVar("Text", str, SecretStr)
 
@@ -151,6 +150,8 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
+        from ledger.vocabulary.wording import faults_of  # all of the vocabulary: loaded where something is wrong alone
+
         faults = faults_of(error.errors(), lambda one: f"LEDGER_{str(one['loc'][0]).removeprefix('LEDGER_').upper()}")
         wrong = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
         raise Misconfigured(f"a setting is not as it must be: {wrong}") from None

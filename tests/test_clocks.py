@@ -409,7 +409,7 @@ def test_a_list_walks_streams_and_not_their_histories(filled: Connection, at: di
     assert all(clock in held["Index Cond"] for clock in ("valid_from", "known_from", "known_to"))
 
 
-@pytest.mark.parametrize("filters", [Filters(status="active"), Filters(status="active", party="party:p1")])
+@pytest.mark.parametrize("filters", [Filters(status="active"), Filters(status="active", area="jet_engines")])
 def test_a_list_by_status_visits_those_that_had_it(filled: Connection, filters: Filters) -> None:
     """They are found in an index each way and merged as they come, so a page ends where it is full."""
     # given
@@ -418,9 +418,12 @@ def test_a_list_by_status_visits_those_that_had_it(filled: Connection, filters: 
     limit = plan(filled, query, limit=51, **given, **NOW)
     # then
     nodes = list(_nodes(limit))
-    assert [node["Index Name"] for node in nodes if node["Node Type"] == "Index Only Scan"][:3] == [
-        "statuses_open", "statuses_open", "statuses_closed",
-    ]  # fmt: skip
+    read = [node["Index Name"] for node in nodes if node["Node Type"] == "Index Only Scan"]
+    assert [name for name in read if name.startswith("statuses")] == [
+        "statuses_open",
+        "statuses_open",
+        "statuses_closed",
+    ]
     assert "duration_log16" in next(node for node in nodes if node.get("Index Name") == "statuses_closed")["Index Cond"]
     assert not {node["Node Type"] for node in nodes} & {"Seq Scan", "Hash Join", "Merge Join"}
     [merged] = [node for node in nodes if node["Node Type"] == "Merge Append"]

@@ -193,7 +193,10 @@ def rows(connection: Connection) -> list[tuple[Any, ...]]:
     states = connection.execute(
         "select states::text from states order by subject, lane, known_from, valid_from"
     ).fetchall()
-    return states + connection.execute("select timeline::text from timeline order by position, known_from").fetchall()
+    return (
+        states
+        + connection.execute("select timeline::text from timeline order by position, about, known_from").fetchall()
+    )
 
 
 def check(location: LedgerLocation, *writers: Process) -> None:
