@@ -507,7 +507,7 @@ category = %(category)s
 areas @> array[%(area)s::text]
 
 -- name: filter_due_before
-due < %(due_before)s
+held.due < %(due_before)s
 
 -- name: filter_overdue
 (doc::json ->> 'overdue')::boolean = %(overdue)s

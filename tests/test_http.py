@@ -252,8 +252,10 @@ def test_an_entry_tells_what_corrected_it(service: Service) -> None:
     assert (then.headers["ledger-position"], "link" in then.headers) == ("4", False)
     problem_of(service.get("/v1/events/5", known_at=4), 404)
     problem_of(service.get(f"/v1/events/{service.get('/v1/events/5').json()['id']}", known_at=4), 404)
-    for unknown in ("0", "-1", "6", "9" * 30, str(uuid4())):
+    for unknown in ("6", str(uuid4())):
         problem_of(service.get(f"/v1/events/{unknown}"), 404)
+    for none in ("0", "-1", "9" * 30, "five"):
+        assert problem_of(service.get(f"/v1/events/{none}"), 422)["errors"][0]["pointer"] == "which"
 
 
 def test_disclose_opens_the_commitments_of_an_entry(service: Service) -> None:
