@@ -88,8 +88,8 @@ def large_ledger(server: Embedded) -> Iterator[Service]:
     migrate(server.owner_dsn, location)
     events = [*large.large()]
     with running(location) as service:
-        for start in range(0, len(events), 50):
-            assert service.post(*events[start : start + 50]).status_code == 201
+        for start in range(0, len(events), 25):
+            assert service.post(*events[start : start + 25]).status_code == 201
         while service.follower.step():
             pass
         yield service
