@@ -9,6 +9,7 @@ The log is read and folded once for all projections that stand at the same posit
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 import psycopg
@@ -32,6 +33,8 @@ BATCH = 1_000
 KNOWN_OPENINGS = 50_000
 MOST_BYTES = 32_000_000
 """Of rows that wait in memory to be written: a batch ends where they are more."""
+LONGEST_S = 5.0
+"""So long a batch is folded: while it is, the database sees a transaction in which nothing happens, and bounds that."""
 
 log = logging.getLogger("ledger.follow")
 
@@ -135,7 +138,7 @@ class Follower:
         return fold
 
     def _project(self, fold: Fold, upto: int) -> tuple[int, Stop | None]:
-        """Fold the entries up to a position, or to one before it where that makes too many rows for one batch; returns how far
+        """Fold the entries up to a position, or to one before it where that takes too long or makes too many rows for one batch; returns how far
         it came, and the entry that stopped it."""
         entries, stops = recorded_of(
             self.connection.execute(READ_BATCH, {"after": fold.position, "upto": upto}).fetchall()
@@ -157,6 +160,7 @@ class Follower:
         for subject, before in grouped(held).items():
             if subject not in broken:
                 fold.load(subject, before, openings)
+        ends = monotonic() + LONGEST_S
         for entry, recorded in entries:
             if stop := broken.get(entry.originator_id):
                 return 0, stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
@@ -166,7 +170,7 @@ class Follower:
                 return 0, Stop(recorded.position, error.error, (error.name,))
             except Exception as error:
                 return 0, Stop(recorded.position, type(error).__name__)
-            if bytes_of(fold) > MOST_BYTES:
+            if bytes_of(fold) > MOST_BYTES or monotonic() > ends:
                 return recorded.position, None
         return 0, None
 

@@ -269,7 +269,6 @@ def of_lists(reads: Queries) -> dict[str, Callable[[], Any]]:
     basis = reads.basis(now)
     asked: dict[str, Callable[[], Any]] = {
         "timeline of a party": lambda: reads.timeline(Subject("party:p3"), now, None, 5),
-        "facts that cite a source": lambda: citing(reads, Subject("source:report-003"), basis, 5),
         "due": lambda: due(reads, now, None, None, 5),
         "lists": lambda: listed(
             reads, now, [Listing("agreement", Filters(), 5), Listing("milestone", Filters(overdue=True), 5)]

@@ -40,7 +40,7 @@ SHOWN: dict[str, tuple[list[str], int, str]] = {
     "keys.list_": (["keys", "list"], 0, "role"),
     "persons.person": (["person", ODD], 1, "no name that is held has the words"),
     "persons.erase": (["erase", "2", ODD, "--ground", "other"], 1, "no pointer to a person"),
-    "verify.verify": (["verify", ODD], 4, ODD),
+    "verify.verify": (["verify", ODD], 1, ODD),
     "evidence.evidence": (["evidence", "party:malta", "-o", ODD], 1, "nothing is signed"),
     "webhooks.add": (["webhooks", "add", "a", ODD], 1, "neither user nor fragment"),
     "webhooks.remove": (["webhooks", "remove", ODD], 1, f"{ODD}"),
