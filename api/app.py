@@ -59,6 +59,12 @@ world), and repeats them as `basis`. `min_position` waits until a position can b
 `EPOCH:N`: in another epoch it gets 409.
 """
 
+PAGES = (
+    overview.router, vocabulary.router, *pages.routers, log_pages.router, signing_in.router, forms.router,
+    correcting.router,
+)  # fmt: skip
+"""The routers of pages, beside their pictures."""
+
 
 def build(settings: Settings, location: LedgerLocation) -> Middleware:
     """The service on a ledger whose schema is ready."""
@@ -73,7 +79,7 @@ def build(settings: Settings, location: LedgerLocation) -> Middleware:
     errors.install(app)
     for router in (
         stream.router, events.appends, events.router, events.types, erasures.router, *states.routers, due.router, log.log, log.router, health.router,
-        anomalies.router, *pages.pictures, downloads.router, overview.router, vocabulary.router, *pages.routers, log_pages.router, signing_in.router, forms.router, correcting.router,
+        anomalies.router, *pages.pictures, downloads.router, *PAGES,
     ):  # fmt: skip
         app.include_router(router)
     app.add_api_route("/docs", lambda: RedirectResponse("/api"), include_in_schema=False)

@@ -44,8 +44,8 @@ class HistoryCache:
         with self.lock:
             known, size = self.kept.get(subject, (history, 0))
             if known.version <= history.version:
-                self.kept[subject] = (history, size_of(history))
-                self.bytes += size_of(history) - size
+                self.kept[subject] = (history, now := size_of(history))
+                self.bytes += now - size
 
     def trim(self) -> None:
         """Let go of those unused for longest, until the rest is within the bound."""

@@ -67,12 +67,23 @@ select changed.subject, changed.lane, turn.position, %(valid_at)s::date, held.do
  order by turn.position
 
 -- name: steps_valid
--- The documents of states as known at a position, on each day between two on which another state begins to hold.
-select changed.subject, changed.lane, %(known_at)s::bigint, states.valid_from, states.doc
-  from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane)
-  join states
-    on states.subject = changed.subject
-   and states.lane = changed.lane
-   and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
-   and states.valid_from > %(since)s and states.valid_from <= %(upto)s
- order by states.valid_from
+-- The documents of states as known at a position, on each day between two on which another state begins to hold, or says more.
+select changed.subject, changed.lane, %(known_at)s::bigint, turn.day, held.doc
+  from unnest(%(subjects)s::text[], %(lanes)s::text[]) as changed (subject, lane),
+       lateral (
+           select valid_from as day
+             from states
+            where states.subject = changed.subject
+              and states.lane = changed.lane
+              and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
+              and states.valid_from > %(since)s and states.valid_from <= %(upto)s
+           union
+           select day
+             from steps
+            where steps.subject = changed.subject
+              and steps.lane = changed.lane
+              and steps.known_from <= %(known_at)s and steps.known_to > %(known_at)s
+              and steps.day > %(since)s and steps.day <= %(upto)s
+       ) as turn,
+       {held}
+ order by turn.day

@@ -17,7 +17,9 @@ from projections.queries import Queries, StateRow, find_state, find_states
 from projections.wholes import Kept, wholes
 
 SQL = sql_blocks("projections", "diff.sql")
-STEPS_KNOWN = SQL["steps_known"].format(held=held("changed.subject", "changed.lane", "turn.position"))
+CHANGED = ("changed.subject", "changed.lane")
+STEPS_KNOWN = SQL["steps_known"].format(held=held(*CHANGED, known_at="turn.position"))
+STEPS_VALID = SQL["steps_valid"].format(held=held(*CHANGED, valid_at="turn.day"))
 
 Documents = dict[str, dict[str, Any]]
 """The states on one side: of streams, and of the parties' parts in agreements."""
@@ -129,7 +131,7 @@ def _between_days(connection: Connection, streams: Sequence[str], early: Basis, 
         positions[stream].add(position)
 
     def steps(rest: Sequence[Change]) -> Mapping[str, Sequence[Step]]:
-        found = _fields(connection, SQL["steps_valid"], given, rest)
+        found = _fields(connection, STEPS_VALID, given, rest)
         return _by_state((name, Step(facts[stream_of(name), day], fields)) for name, _, day, fields in found)
 
     return Between(positions, days_pass=True), steps

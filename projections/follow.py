@@ -29,7 +29,7 @@ ROLE = f"follow {versions_of(PROJECTIONS)}"
 log = logging.getLogger("ledger.follow")
 
 
-class Stopped(Exception):
+class ToldToStop(Exception):
     """The follower is told to stop while it builds something anew."""
 
 
@@ -41,7 +41,7 @@ def follow(location: LedgerLocation, stop: Event) -> None:
         try:
             with location.connect() as connection:
                 _follow(location, connection, stop)
-        except Stopped:
+        except ToldToStop:
             return
         except (Outdated, Running) as error:
             if said != (said := str(error)):
@@ -78,7 +78,7 @@ def catch_up(location: LedgerLocation) -> None:
     ):
         if alone and not is_read_only(connection):
             _prepare(location, connection)
-            _leap(location, connection)
+            _rebuild_what_is_far_behind(location, connection)
             follower = Follower(connection)
             while follower.step():
                 pass
@@ -86,15 +86,14 @@ def catch_up(location: LedgerLocation) -> None:
 
 def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> None:
     if _old(connection, location):
-        _prepare(
-            location, connection, stop
-        )  # a follower of the old version, if one runs, keeps the old rows up to date
+        # a follower of the old version, if one runs, keeps the old rows up to date meanwhile
+        _prepare(location, connection, stop)
     with only(ROLE, location, connection) as alone:
         if not alone:
             stop.wait(POLL_S)
             return
         _prepare(location, connection, stop)
-        _leap(location, connection, stop)
+        _rebuild_what_is_far_behind(location, connection, stop)
         follower, listener = Follower(connection), Listener(location)
         try:
             while not stop.is_set():
@@ -102,7 +101,7 @@ def _follow(location: LedgerLocation, connection: Connection, stop: Event) -> No
                 match follower.step():
                     case 0:
                         listener.wait(POLL_S)
-                    case few if few < follower.batch:
+                    case _ if follower.keeps_up:
                         stop.wait(monotonic() - started)  # who writes has his turn, and the next batch is larger
         finally:
             listener.close()
@@ -115,7 +114,7 @@ def _prepare(location: LedgerLocation, connection: Connection, stop: Event | Non
     Follower(connection).create()
 
 
-def _leap(location: LedgerLocation, connection: Connection, stop: Event | None = None) -> None:
+def _rebuild_what_is_far_behind(location: LedgerLocation, connection: Connection, stop: Event | None = None) -> None:
     """Build anew what is far behind. Where an entry cannot be projected, who follows goes as far as it can be, and says so."""
     if behind := _far_behind(connection):
         with suppress(Unreadable):
@@ -123,11 +122,11 @@ def _leap(location: LedgerLocation, connection: Connection, stop: Event | None =
 
 
 def _rebuild(location: LedgerLocation, projections: Sequence[Projection], stop: Event | None) -> None:
-    """Raises Stopped where it is told to stop: what is done by then is gone on with by the next."""
+    """Raises ToldToStop where it is told to stop: what is done by then is gone on with by the next."""
 
     def look(position: int) -> None:
         if stop and stop.is_set():
-            raise Stopped
+            raise ToldToStop
 
     rebuild(location, look, projections=projections)
 

@@ -13,10 +13,11 @@ SQL = sql_blocks("projections", "queries.sql")
 
 
 def held(
-    stream: LiteralString = "candidates.stream", lane: LiteralString = "''", known_at: LiteralString = "%(known_at)s"
-) -> LiteralString:
+    stream: LiteralString = "candidates.stream", lane: LiteralString = "''",
+    known_at: LiteralString = "%(known_at)s", valid_at: LiteralString = "%(valid_at)s",
+) -> LiteralString:  # fmt: skip
     """The row of a lane that holds at a basis, as ``held``, for each row of what stands before it in a query."""
-    return SQL["held"].format(stream=stream, lane=lane, known_at=known_at)
+    return SQL["held"].format(stream=stream, lane=lane, known_at=known_at, valid_at=valid_at)
 
 
 def version(stream: LiteralString = "subject") -> LiteralString:
@@ -69,7 +70,8 @@ def list_query(
     narrowed, statuses = _given(filters), list(KINDS[kind].statuses)
     if name == "count" and narrowed.keys() <= {"status"}:
         return SQL["count_statuses"], {"kind": kind, "statuses": [filters.status] if filters.status else statuses}
-    conditions = [SQL[f"filter_{field}"] for field in narrowed]
+    found_by = _found_by(filters, sort)
+    conditions = [SQL[f"filter_{field}"] for field in narrowed if field != found_by]
     if after:
         conditions.append(SQL["filter_after"].format(key=key, beyond=beyond))
     query = SQL[name].format(
@@ -85,35 +87,63 @@ def list_query(
     return query, {**narrowed, **given}
 
 
+def read_from(filters: Filters) -> list[str]:
+    """The projections that a list so narrowed is read from."""
+    beside = {"search": filters.text is not None, "due": bool(filters.overdue)}
+    return ["states", *(name for name, is_read in beside.items() if is_read)]
+
+
+def due_rows(conditions: LiteralString, order: LiteralString) -> LiteralString:
+    """What was due on a day, as known at a position: from an index for each way in which that can be."""
+    held = ("due_open", "due_ended", "due_closed")
+    return "\nunion all\n".join(
+        SQL["due_rows"].format(held=SQL[one], conditions=conditions, order=order) for one in held
+    )
+
+
 def _candidates(filters: Filters, sort: str) -> LiteralString:
     """The streams that are looked at, in the order of the list where an index has them so."""
     by_due, direction = sort.endswith("due"), SORTS[sort][2]
     if filters.overdue:
-        order: LiteralString = f"due {direction}, stream {direction}" if by_due else f"stream {direction}"
-        return SQL["candidates_overdue"].format(order=order)
+        order: LiteralString = f"due {direction}, subject {direction}" if by_due else f"subject {direction}"
+        return SQL["candidates_overdue"].format(rows=due_rows(SQL["is_overdue"], order), order=order)
     if by_due:
         undated: LiteralString = "'infinity'::date" if direction == "asc" else "'-infinity'::date"
         return SQL["candidates_due"].format(direction=direction, undated=undated)
-    if filters.ref is not None:
+    reference = _reference(filters)
+    if reference == "ref":
         usual = SQL["candidates_ref"].format(ref="%(ref)s", lanes="array['']", direction=direction)
-    elif filters.party is not None:
+    elif reference == "party":
         usual = SQL["candidates_ref"].format(ref="%(party)s", lanes="array['', %(party)s]", direction=direction)
     else:
         usual = SQL["candidates" if filters.status is None else "candidates_status"].format(direction=direction)
     return usual if filters.text is None else SQL["candidates_text"].format(direction=direction, usual=usual)
 
 
+def _reference(filters: Filters) -> str | None:
+    """The filter by which streams are found that refer to something."""
+    return next((name for name in ("ref", "party") if getattr(filters, name) is not None), None)
+
+
+def _found_by(filters: Filters, sort: str) -> str | None:
+    """The filter that all candidates have passed, as they were found by it."""
+    return None if filters.overdue or filters.text is not None or sort.endswith("due") else _reference(filters)
+
+
 def facets_query(kind: str, names: Collection[str], filters: Filters) -> tuple[LiteralString, dict[str, Any]]:
     """The query for facets of a list: what none of them is about narrows all, and each is narrowed by the others."""
     given = _given(filters)
     of = {name: FACETS[name] for name in names if FACETS[name] in given}
-    common = [SQL[f"filter_{field}"] for field in given if field not in of.values()]
+    common = {field: getattr(filters, field) for field in given if field not in of.values()}
+    narrowed = Filters(**common)
+    found_by = _found_by(narrowed, "id")
     facets = []
     for name in names:
         others = [SQL[f"filter_{field}"] for other, field in of.items() if other != name]
         facets.append(SQL[f"facet_{name}"].format(conditions=_all(others)))
     query = SQL["facets"].format(
-        candidates=_candidates(Filters(text=filters.text), "id"), held=held(), conditions=_all(common),
+        candidates=_candidates(narrowed, "id"), held=held(),
+        conditions=_all([SQL[f"filter_{field}"] for field in common if field != found_by]),
         facets="\nunion all\n".join(facets),
     )  # fmt: skip
     return query, given | {"kind": kind, "few": FEW, "most": MOST}

@@ -15,7 +15,7 @@ from ledger.vocabulary.state import MAIN
 from projections.basis import Asked, Basis
 from projections.corrections import corrections_of
 from projections.listing import SQL as STATES
-from projections.listing import Filters, held, list_query
+from projections.listing import Filters, held, list_query, read_from, version
 from projections.queries import (
     REFERRING,
     STATE,
@@ -33,6 +33,7 @@ SQL = sql_blocks("projections", "page_queries.sql")
 LABELS, OF_YEAR, LATEST_RELATED = (
     SQL[name].format(held=held(), referring=REFERRING) for name in ("labels", "of_year", "latest_related")
 )
+RECORDED_OF = SQL["recorded_of"].format(version=version("%(subject)s"))
 BELIEFS = SQL["beliefs"].format(held=held(known_at="candidates.position"))
 
 
@@ -55,8 +56,8 @@ class Listed:
 
 def listed(reads: Queries, asked: Asked, lists: Sequence[Listing]) -> tuple[list[Listed], Basis]:
     """The beginnings of several lists, and the basis of all: in as many round trips as one takes. Raises as ``Queries.at``."""
-    names = ["search"] if any(one.filters.text is not None for one in lists) else []
-    with reads.at(asked, "states", *names) as (connection, basis):
+    names = {name for one in lists for name in read_from(one.filters)}
+    with reads.at(asked, *names) as (connection, basis):
         found = _each(connection, "list", lists, basis)
         retracted = connection.execute(STATES["retracted"], {"known_at": basis.known_at}).fetchall()
         shown = iter(verified(connection, state_rows(connection, chain(*found), basis), retracted, basis))
@@ -200,7 +201,7 @@ def history_before(
         with connection.pipeline():
             last = connection.execute(SQL["history_before"], given)
             correcting = connection.execute(SQL["correcting"], given)
-            (count,) = connection.execute(SQL["recorded_of"], given).fetchall()[0]
+            (count,) = connection.execute(RECORDED_OF, given).fetchall()[0]
         lines, others = ([body for (body,) in found.fetchall()] for found in (last, correcting))
     if not count:
         raise NotFound(f"nothing is recorded of {subject}, as of position {basis.known_at} of the ledger")

@@ -117,7 +117,7 @@ select distinct stream
  limit %(limit)s
 
 -- name: of_year
--- The states of a kind whose documents tell of a year, or are kept in parts and may tell of it there.
+-- The states of a kind whose documents tell of a year, wherever that is kept.
 select subject, lane, known_from, valid_from, doc, 0
   from (
         select stream
@@ -127,7 +127,15 @@ select subject, lane, known_from, valid_from, doc, 0
            and position <= %(known_at)s
        ) as candidates,
        {held}
- where doc like %(year)s or doc like '%%,"apart":true}}'
+ where doc like %(year)s
+    or exists (
+        select from steps
+         where steps.subject = candidates.stream
+           and steps.lane = ''
+           and steps.day <= %(valid_at)s
+           and steps.known_from <= %(known_at)s and steps.known_to > %(known_at)s
+           and steps.told like %(year)s
+    )
  order by candidates.stream
  limit %(limit)s
 
@@ -231,14 +239,14 @@ select of_all, subject, (select body::text from entries where entries.position =
 -- The last entries of a stream before a position, in the order of recording.
 select body::text
   from (
-        select version, body
+        select position, body
           from entries
          where stream = %(subject)s
            and position < %(before)s and position <= %(known_at)s
-         order by version desc
+         order by position desc
          limit %(limit)s
        ) as last
- order by version
+ order by position
 
 -- name: correcting
 -- The entries of a stream that are about other entries of it.
@@ -247,11 +255,8 @@ select body::text
  where stream = %(subject)s
    and type like 'entry.%%'
    and position <= %(known_at)s
- order by version
+ order by position
 
 -- name: recorded_of
 -- How many entries a stream has, as far as they are known.
-select coalesce(max(version), 0)
-  from entries
- where stream = %(subject)s
-   and position <= %(known_at)s
+select coalesce({version}, 0)

@@ -11,8 +11,8 @@ import orjson
 
 LONG_TEXT = 200
 """In characters: longer texts are kept apart as lists are."""
-NAMES = frozenset({"name", "short_name", "title"})
-"""These stand in each row, however long, as they are looked for there."""
+NAMES = frozenset({"name", "short_name", "title", "publisher"})
+"""These stand in each row, however long, as labels are made of them there."""
 MAPS = ("provenance", "alternatives")
 """The fields that have a list for each of many names."""
 APART = "apart"

@@ -23,6 +23,9 @@ KNOWN = ("known_from", "known_to")
 VACUUMED = "autovacuum_vacuum_insert_scale_factor = 0.05"
 """What of a table is read from an index alone has to be known to be visible to all."""
 
+ROW_BYTES = 500
+"""About what a row takes in memory, beside its documents and lists."""
+
 Row = list[Any]
 Key = tuple[Any, ...]
 
@@ -73,8 +76,9 @@ class Table:
 
     @cached_property
     def analyze(self) -> str:
-        """Of documents the planner needs to know nothing."""
-        return f"analyze {self.name} ({', '.join([name for name in self.names if name != 'doc'] + list(KNOWN))})"
+        """Of documents, and parts of them, the planner needs to know nothing."""
+        told = [one.name for one in self.columns if not (one.encoded and one.type == "text")]
+        return f"analyze {self.name} ({', '.join([*told, *KNOWN])})"
 
     @cached_property
     def copy(self) -> str:
@@ -106,12 +110,12 @@ class Rows:
     opened: dict[Key, Row] = field(default_factory=dict)
     done: list[Row] = field(default_factory=list)
     closed: dict[Key, int] = field(default_factory=dict)
-    bytes: int = 0  # of what is encoded in them
+    bytes: int = 0  # about so many they take
 
     def open(self, key: Key, shown: Any, position: int) -> None:
         """A row holds from ``position`` on; ``shown`` is what its columns are got from."""
         row = self.opened[key] = [*self.table.values(shown), position, FOREVER]
-        self.bytes += self._encoded(row)
+        self.bytes += self._size_of(row)
 
     def close(self, key: Key, position: int) -> None:
         """It held until ``position``. A row that this very batch opened is written closed."""
@@ -131,11 +135,11 @@ class Rows:
     def take_done(self) -> "Rows":
         """Those that are done, which nothing changes any more."""
         taken = Rows(self.table, done=self.done)
-        self.done, self.bytes = [], sum(map(self._encoded, self.opened.values()))
+        self.done, self.bytes = [], sum(map(self._size_of, self.opened.values()))
         return taken
 
-    def _encoded(self, row: Row) -> int:
-        return sum([len(row[number]) for number in self.table.encoded])
+    def _size_of(self, row: Row) -> int:
+        return ROW_BYTES + sum([len(row[number]) for number in self.table.encoded])
 
     @property
     def written(self) -> list[Row]:

@@ -22,8 +22,8 @@ from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_proj
 from projections.corrections import corrections_of
 from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
-from projections.listing import SQL, Filters, facets_query, held, list_query, version
-from projections.retracted import retractions, unverified_among, unverified_in
+from projections.listing import SQL, Filters, facets_query, held, list_query, read_from, version
+from projections.retracted import Told, unverified_among, unverified_in
 from projections.wholes import Kept, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
@@ -70,8 +70,9 @@ class StateRow(NamedTuple):
         return self[:4]
 
     @property
-    def key(self) -> str:
-        return f"{self.subject}\0{self.lane}\0{self.known_from}\0{self.valid_from}\0{self.unverified}"
+    def said(self) -> str:
+        """All that it says. Its place does not tell: of a long lane the lists are put together from other rows."""
+        return f"{self.subject}\0{self.lane}\0{self.version}\0{self.unverified}\0{self.doc}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class StateView:
     @property
     def digest(self) -> str:
         """Equal for two answers that say the same, though the ledger may have grown in between."""
-        said = "\n".join(f"{row.key}\0{row.version}" for row in self.shown)
+        said = "\n".join(row.said for row in self.shown)
         return blake2b(said.encode(), digest_size=12).hexdigest()
 
 
@@ -166,8 +167,7 @@ class Queries:
     ) -> tuple[list[StateRow], tuple[str, str] | None, Basis]:
         """A page of a list, where the next one starts (None at the end), and the basis of both."""
         query, given = list_query("list", kind, filters, sort, after)
-        names = ("states", "search") if filters.text is not None else ("states",)
-        with self.at(asked, *names) as (connection, basis):
+        with self.at(asked, *read_from(filters)) as (connection, basis):
             at = {"known_at": basis.known_at, "valid_at": basis.valid_at, "limit": limit + 1}
             with connection.pipeline():
                 found = connection.execute(query, given | at)
@@ -197,9 +197,8 @@ class Queries:
     def unverified(self, lines: Sequence[str], basis: Basis) -> set[int]:
         """The positions of those entries among ``lines`` that rest on retracted sources alone."""
         with self.connection() as connection:
-            rows = connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall()
-            retracted = retractions(connection, rows, basis.known_at)
-            return unverified_among(connection, lines, retracted)
+            told = connection.execute(SQL["retracted"], {"known_at": basis.known_at}).fetchall()
+            return unverified_among(connection, lines, told, basis.known_at)
 
     def timeline(
         self, subject: Subject, asked: Asked, after: tuple[date, int, int] | None, limit: int
@@ -249,7 +248,8 @@ class Queries:
             if chosen.wanted == ALL:
                 return max(upto - after, 0)
             given = {"after": after, "upto": upto, "limit": most, **wanted}
-            [[count]] = connection.execute(FEED["log_count"].format(wanted=told), given).fetchall()
+            query = FEED["log_count"].format(wanted=told)
+            [[count]] = connection.execute(query, given, prepare=False).fetchall()
         return int(count)
 
     @contextmanager
@@ -334,15 +334,12 @@ def state_rows(connection: Connection, rows: Iterable[Sequence[Any]], basis: Bas
     return [one._replace(doc=doc) for one, doc in zip(shown, wholes(connection, kept), strict=True)]
 
 
-def verified(
-    connection: Connection, shown: list[StateRow], told: Iterable[Sequence[Any]], basis: Basis
-) -> list[StateRow]:
+def verified(connection: Connection, shown: list[StateRow], told: Told, basis: Basis) -> list[StateRow]:
     """The states with what is unverified in them: the entries are asked of those alone that may rest on a retracted source.
 
     ``told`` are the rows of the sources that were retracted.
     """
-    retracted = retractions(connection, told, basis.known_at)
-    unverified = unverified_in(connection, {one.place: one.doc for one in shown}, retracted)
+    unverified = unverified_in(connection, {one.place: one.doc for one in shown}, told, basis.known_at)
     return [one._replace(unverified=unverified.get(one.place, {})) for one in shown]
 
 

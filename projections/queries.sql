@@ -101,7 +101,7 @@ lateral (
        and lane = {lane}
        and (valid_from, known_from) <= (
                case when {known_at} < (select position from projections where name = 'states')
-                    then least(%(valid_at)s, coalesce((
+                    then least({valid_at}, coalesce((
                              select valid_from
                                from states
                               where subject = {stream}
@@ -110,7 +110,7 @@ lateral (
                               order by known_from desc, valid_from desc
                               limit 1
                          ), '-infinity'))
-                    else %(valid_at)s
+                    else {valid_at}
                end,
                {known_at}
            )
@@ -389,37 +389,39 @@ with counted as materialized (
 -- name: candidates_overdue
 -- The milestones that are late, among those of which something was due on that day, as known then.
 (
-    select stream, due
+    select subject as stream, due
       from (
-            (
-            select subject as stream, due
-              from due
-             where item = '' and due < %(valid_at)s
-               and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
-             order by {order}
-            )
-            union all
-            (
-            select subject as stream, due
-              from due
-             where item = '' and due < %(valid_at)s
-               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
-             order by {order}
-            )
-            union all
-            (
-            select subject as stream, due
-              from due
-             where item = '' and due < %(valid_at)s
-               and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-               and known_from <= %(known_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
-             order by {order}
-            )
+            {rows}
            ) as found
      order by {order}
 ) as candidates
+
+-- name: is_overdue
+item = '' and due < %(valid_at)s
+
+-- name: due_rows
+-- What was due on a day, as known at a position, as far as one index has it.
+(
+select subject, item, due
+  from due
+ where {held}
+   and valid_from <= %(valid_at)s
+   and known_from <= %(known_at)s
+   and {conditions}
+ order by {order}
+)
+
+-- name: due_open
+-- What the ledger says now, and no end of it.
+valid_to = '9999-12-31' and known_to = 9223372036854775807
+
+-- name: due_ended
+-- What the ledger says now, and what ends on a later day.
+valid_to < '9999-12-31' and valid_to > %(valid_at)s and known_to = 9223372036854775807
+
+-- name: due_closed
+-- What the ledger has learnt otherwise since.
+valid_to > %(valid_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
 
 -- name: candidates_due
 -- All milestones by when they are due, as ``candidates_status`` finds them.
@@ -560,7 +562,7 @@ exists (
 
 -- name: retracted
 -- The sources that have been retracted, on whatever day, as known at a position; and the documents that say by which entries.
-select distinct on (subject) subject, valid_from, doc
+select distinct on (subject) subject, doc
   from states
  where kind = 'source'
    and status = 'retracted'

@@ -1,7 +1,9 @@
 """What rests on sources that were taken back, and on nothing else."""
 
+import re
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from datetime import date
+from typing import TypeVar
 
 from pydantic_core import from_json
 
@@ -12,49 +14,27 @@ from projections.listing import SQL
 from projections.wholes import Kept, wholes
 
 Place = TypeVar("Place", bound=Hashable)
-Retracted = dict[str, list[int]]
-"""Sources that were taken back, each with the entries that say so."""
-
-
-def retractions(connection: Connection, rows: Iterable[Sequence[Any]], known_at: int) -> Retracted:
-    """The sources that were taken back, each with the day from which its document is, and the document: with the entries that say so."""
-    kept = [Kept(subject, MAIN, known_at, day, document) for subject, day, document in rows]
-    shown = wholes(connection, kept)
-    return {one.subject: from_json(doc)["provenance"]["status"] for one, doc in zip(kept, shown, strict=True)}
+Told = Iterable[tuple[str, str]]
+"""The sources that were taken back, and their documents as they are kept."""
+SOURCE = re.compile('"(source:[^"]+)"')
 
 
 def unverified_in(
-    connection: Connection, documents: Mapping[Place, str], retracted: Retracted
+    connection: Connection, documents: Mapping[Place, str], told: Told, known_at: int
 ) -> dict[Place, dict[str, list[int]]]:
     """The fields that are unverified, of those documents that may rest on a retracted source: the entries of no other are read."""
-    named = {place: from_json(doc)["provenance"] for place, doc in documents.items() if _may_rest_on(doc, retracted)}
+    sources = dict(told)
+    named = {place: from_json(doc)["provenance"] for place, doc in documents.items() if _may_rest_on(doc, sources)}
     positions = {position for paths in named.values() for found in paths.values() for position in found}
-    weak = _unverified(connection, positions, retracted)
+    weak = _unverified(connection, positions, sources, known_at)
     return {place: unverified_fields(provenance, weak) for place, provenance in named.items()}
 
 
-def unverified_among(connection: Connection, lines: Sequence[str], retracted: Retracted) -> set[int]:
+def unverified_among(connection: Connection, lines: Sequence[str], told: Told, known_at: int) -> set[int]:
     """The positions of those entries among these lines that rest on retracted sources alone."""
-    positions = {read_line(line).position or 0 for line in lines if _names(line, retracted)}
-    return set(_unverified(connection, positions, retracted))
-
-
-def _may_rest_on(doc: str, sources: Collection[str]) -> bool:
-    """A document names the sources of all its entries, but for those that something is derived from."""
-    return bool(sources) and (_names(doc, sources) or '"derived":' in doc)
-
-
-def _names(text: str, sources: Iterable[str]) -> bool:
-    return any(f'"{source}"' in text for source in sources)
-
-
-def _unverified(connection: Connection, positions: Collection[int], retracted: Retracted) -> dict[int, list[int]]:
-    """Of the entries at these positions, those that rest on retracted sources alone, with what retracted them."""
-    if not positions:
-        return {}
-    given = {"positions": list(positions), "retracted": list(retracted)}
-    rows = connection.execute(SQL["unverified"], given).fetchall()
-    return {position: sorted({by for source in sources for by in retracted[source]}) for position, sources in rows}
+    sources = dict(told)
+    positions = {read_line(line).position or 0 for line in lines if _names(line, sources)}
+    return set(_unverified(connection, positions, sources, known_at))
 
 
 def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int]]) -> dict[str, list[int]]:
@@ -63,4 +43,35 @@ def unverified_fields(provenance: dict[str, list[int]], weak: dict[int, list[int
         field: sorted({by for position in positions for by in weak[position]})
         for field, positions in provenance.items()
         if positions and weak.keys() >= set(positions)
+    }
+
+
+def _may_rest_on(doc: str, sources: Collection[str]) -> bool:
+    """A document names the sources of all its entries, but for those that something is derived from."""
+    return bool(sources) and ('"derived":' in doc or _names(doc, sources))
+
+
+def _names(text: str, sources: Collection[str]) -> bool:
+    return bool(sources) and any(found in sources for found in SOURCE.findall(text))
+
+
+def _unverified(
+    connection: Connection, positions: Collection[int], sources: Mapping[str, str], known_at: int
+) -> dict[int, list[int]]:
+    """Of the entries at these positions, those that rest on retracted sources alone, with what retracted them."""
+    if not positions:
+        return {}
+    given = {"positions": list(positions), "retracted": list(sources)}
+    rows = connection.execute(SQL["unverified"], given).fetchall()
+    cited = {source: sources[source] for _, cited in rows for source in cited}
+    by = _retracted_by(connection, cited, known_at)
+    return {position: sorted({one for source in cited for one in by[source]}) for position, cited in rows}
+
+
+def _retracted_by(connection: Connection, sources: Mapping[str, str], known_at: int) -> dict[str, list[int]]:
+    """Which entries took these sources back, on whatever day: what has been is not undone."""
+    kept = [Kept(source, MAIN, known_at, date.max, doc) for source, doc in sources.items()]
+    return {
+        one.subject: from_json(doc)["provenance"]["status"]
+        for one, doc in zip(kept, wholes(connection, kept), strict=True)
     }

@@ -81,6 +81,7 @@ class Follower:
         self.folds: dict[Names, Fold] = {}  # what is in memory of those that stand at the same position
         self.openings: dict[Subject, Opening] = {}
         self.position = 0  # of the one that is furthest behind and goes on
+        self.keeps_up = True  # whether all that go on show what there was at the last step
 
     def create(self) -> None:
         """Make the tables where they are missing."""
@@ -110,6 +111,7 @@ class Follower:
         self.folds = {names: fold for names, fold in self.folds.items() if names in groups}
         done = [self._run(names, at, size, epoch) for names, at in groups.items()]
         self.position = min([fold.position for fold in self.folds.values()], default=0)
+        self.keeps_up = self.position >= size
         return sum(done)
 
     def _run(self, names: Names, at: Progress, size: int, epoch: str) -> int:
@@ -138,8 +140,8 @@ class Follower:
         return fold
 
     def _project(self, fold: Fold, upto: int) -> tuple[int, Stop | None]:
-        """Fold the entries up to a position, or to one before it where that takes too long or makes too many rows for one batch; returns how far
-        it came, and the entry that stopped it."""
+        """Fold the entries up to a position, or to one before it where that takes too long or makes too many rows for one batch;
+        returns how far it came, and the entry that stopped it."""
         entries, stops = recorded_of(
             self.connection.execute(READ_BATCH, {"after": fold.position, "upto": upto}).fetchall()
         )
@@ -149,30 +151,32 @@ class Follower:
         held, broken = self._held(missing, fold.position)
         openings = self._openings([*held, *entries])
         reached, stop = self._fold(fold, held, entries, openings, broken)
-        return (reached, stop) if stop or reached else (upto, stops[0] if stops else None)
+        if reached is None and not stop and stops:
+            stop = stops[0]
+        return upto if reached is None else reached, stop
 
     @undisturbed()
     def _fold(
         self, fold: Fold, held: Sequence[Read], entries: Sequence[Read], openings: dict[Subject, Opening],
         broken: Mapping[Subject, Stop],
-    ) -> tuple[int, Stop | None]:  # fmt: skip
-        """Returns where it ended before the last entry, and which stopped it, if one did."""
+    ) -> tuple[int | None, Stop | None]:  # fmt: skip
+        """Returns at which entry the batch ends early, if it does; and which entry stopped it, if one did."""
         for subject, before in grouped(held).items():
             if subject not in broken:
                 fold.load(subject, before, openings)
         ends = monotonic() + LONGEST_S
         for entry, recorded in entries:
             if stop := broken.get(entry.originator_id):
-                return 0, stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
+                return None, stop._replace(position=recorded.position, error=f"{stop.error} at entry {stop.position}")
             try:
                 fold.take(entry.originator_id, recorded, openings)
             except Stopped as error:
-                return 0, Stop(recorded.position, error.error, (error.name,))
+                return None, Stop(recorded.position, error.error, (error.name,))
             except Exception as error:
-                return 0, Stop(recorded.position, type(error).__name__)
+                return None, Stop(recorded.position, type(error).__name__)
             if bytes_of(fold) > MOST_BYTES or monotonic() > ends:
                 return recorded.position, None
-        return 0, None
+        return None, None
 
     def _held(self, missing: Sequence[Subject], upto: int) -> tuple[list[Read], dict[Subject, Stop]]:
         """What streams that are not in memory held before this batch; and those of which an entry cannot be read."""

@@ -172,7 +172,8 @@ class LongLane:
         if made is None:
             fields, derived = known = fields_of(self.kind, state)
             core, parts = taken_apart(shown_in(self.kind, Segment(START, END, state), known))
-            are_sorted = {"sources", *(f"provenance/{path}" for path in derived)}
+            own = state.provenance
+            are_sorted = {"sources", *(f"provenance/{path}" for path in derived if path not in own)}
             made = self.made[id(state)] = state, InParts(fields, core, parts, are_sorted)
         return made[1]
 

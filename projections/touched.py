@@ -15,7 +15,7 @@ from ledger.vocabulary.registry import KINDS
 from projections.basis import Basis, Watermarks
 
 SQL = sql_blocks("projections", "touched.sql")
-SHOWN = ("states", "timeline", "search")
+SHOWN = ("states", "timeline", "search", "due")
 """The projections that such answers are read from."""
 MOST_ENTRIES = 1_000
 """Where the log has grown by more at once, everything counts as touched."""
@@ -67,12 +67,16 @@ class Touched:
         """Between which positions the log has to be read; None where nothing is new, or too much is, so that all begins anew."""
         upto = position_of(now)
         if upto is None:
-            self.ground = None
+            self.forget()
             return None
         too_much = upto - self.upto > MOST_ENTRIES or len(self.last) > MOST_STREAMS
         if self.ground != now.ground or too_much:
             self.ground, self.since, self.upto, self.last = now.ground, upto, upto, {}
         return {"after": self.upto, "upto": upto} if upto > self.upto else None
+
+    def forget(self) -> None:
+        """What was touched is not known: no answer is spared that was made before."""
+        self.ground = None
 
     def note(self, grown: Iterable[tuple[Any, ...]], upto: int) -> None:
         """What was read of the streams that have grown, in the order of their last entries."""

@@ -772,3 +772,27 @@ def test_an_append_is_refused_in_the_same_words_with_a_query_and_without(
     )
     assert plain.status_code >= 400
     assert (plain.status_code, plain.content, plain.headers) == (queried.status_code, queried.content, queried.headers)
+
+
+RIGHT_APPENDS: list[tuple[list[tuple[str, str]], int]] = [
+    ([], 201),
+    ([("Idempotency-Key", '"once"')], 201),
+    ([("Prefer", "respond-async"), ("Prefer", "handling=strict")], 201),
+    ([("If-None-Match", "*")], 201),
+    ([("If-Match", '"v1"')], 412),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), RIGHT_APPENDS, ids=count())
+def test_an_append_is_taken_alike_with_a_query_and_without(
+    service: Service, headers: list[tuple[str, str]], status: int
+) -> None:
+    """Each header that it has bears on both alike; and both say the same of what they did."""
+    told = []
+    for query, name in (("", "a"), ("?dry_run=false", "b")):
+        body = json.dumps(event("party.registered", f"party:{name}", sources=[], name="P", kind="company"))
+        given = [(key, value.replace("once", name)) for key, value in headers]
+        answer = service.client.post(f"/v1/events{query}", headers=[*AS_ADMIN, *given], content=body)
+        assert answer.status_code == status, answer.text
+        told.append((answer.json().keys(), answer.headers.get("preference-applied"), answer.headers.keys()))
+    assert told[0] == told[1]

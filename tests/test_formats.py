@@ -22,16 +22,13 @@ from icalendar import Calendar, Event
 from starlette.requests import ClientDisconnect
 
 import api.http.reads
+from api.app import PAGES
 from api.formats import ics
 from api.formats.atom import feed_form
 from api.formats.columns import TABLES
 from api.formats.csv_text import FORMULA, csv_line
 from api.http.addresses import LISTS, PARTS, PLURALS, offered
 from api.http.negotiation import MEDIA_TYPES
-from api.pages import overview, signing_in, vocabulary
-from api.pages.forms import correcting
-from api.pages.forms import routes as forms
-from api.pages.routes import routers as pages_of_subjects
 from ledger.database.connection import Connection, LedgerLocation
 from ledger.database.embedded import Embedded
 from ledger.database.migrations import migrate
@@ -760,11 +757,10 @@ PAGES_ALONE = DOCS[DOCS.index("Pages alone are") : DOCS.index("what they show of
 
 def test_a_page_is_data_too_or_is_told_to_be_a_page_alone(service: Service) -> None:
     """Of all pages that there are: docs/formats.md names those that have no format, and none of these has one."""
-    parts = (overview.router, vocabulary.router, *pages_of_subjects, signing_in.router, forms.router, correcting.router)
     alone = {name.rpartition("/")[2] for name in re.findall("`(.*?)`", PAGES_ALONE)}
     seen = set()
     for route in (
-        one for part in parts for one in part.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())
+        one for part in PAGES for one in part.routes if isinstance(one, APIRoute) and "GET" in (one.methods or ())
     ):
         address = re.sub("{.*?}", "1", route.path)
         if not offered(address) and "/static/" not in address:

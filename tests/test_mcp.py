@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from itertools import cycle
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_diffs_are_the_api_s(
             answered += is_the_same(
                 asking, service, "diff", {"subject": subject_of(path)} | ends, f"{path}/diff", **ends
             )
-    assert answered > len(subjects) / 2
+    assert len(subjects) * 2 / 3 < answered < len(subjects)
 
 
 def test_lists_are_the_api_s(asking: Assistant, service: Service, subtests: pytest.Subtests) -> None:
@@ -344,22 +345,41 @@ def test_whatever_comes_is_answered(asking: Assistant, tool: str, arguments: dic
     assert told.structured_content.get("status", 200) in (200, 404, 409, 422) or not told.is_error
 
 
-def test_what_is_no_message_is_passed_over(service: Service) -> None:
-    """Lines that are none, or are longer than any message, end nothing, and nothing but messages is written."""
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+
+
+@contextmanager
+def started(service: Service) -> Iterator[subprocess.Popen[bytes]]:
+    """The command by itself, to which lines are written as they are."""
     with subprocess.Popen(
         [LEDGER, "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service.location)
     ) as process:  # fmt: skip
-        assert process.stdin
-        assert process.stdout
-        for line in (b"nonsense", b"\xff\xfe", b"[]", b"{}", b'"' + b"x" * 3_000_000, _message(1, "initialize", hello)):
-            process.stdin.write(line + b"\n")
-            process.stdin.flush()
-        assert json.loads(process.stdout.readline())["id"] == 1
-        long = {"name": "state", "arguments": {"x" * 900_000: 1, "subject": "y" * 100_000}}
-        process.stdin.write(_message(2, "tools/call", long) + b"\n")
-        process.stdin.flush()
-        told = json.loads(process.stdout.readline())
+        yield process
+
+
+def _put(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin
+    process.stdin.write(line + b"\n")
+    process.stdin.flush()
+
+
+def _told(process: subprocess.Popen[bytes], number: int, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """What a message is answered with."""
+    _put(process, _message(number, method, params))
+    assert process.stdout
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    return told
+
+
+def test_what_is_no_message_is_passed_over(service: Service) -> None:
+    """Lines that are none, or are longer than any message, end nothing, and nothing but messages is written."""
+    with started(service) as process:
+        for line in (b"nonsense", b"\xff\xfe", b"[]", b"{}", b'"' + b"x" * 3_000_000):
+            _put(process, line)
+        assert _told(process, 1, "initialize", HELLO)["id"] == 1
+        told = _told(
+            process, 2, "tools/call", {"name": "state", "arguments": {"x" * 900_000: 1, "subject": "y" * 100_000}}
+        )
         assert (told["id"], told["result"]["isError"]) == (2, True)
         assert len(json.dumps(told)) < 2_000
         assert b"Traceback" not in process.communicate(timeout=100)[1]
@@ -371,17 +391,10 @@ def test_each_call_is_logged_without_what_was_asked(service: Service) -> None:
     calls: list[tuple[str, dict[str, Any]]] = [
         ("state", {"subject": "party:usa"}), ("state", {"subject": "party:secret-name"}), ("search", {"text": "Hicks"}),
     ]  # fmt: skip
-    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
-    with subprocess.Popen(
-        [LEDGER, "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service.location)
-    ) as process:  # fmt: skip
-        assert process.stdin
-        assert process.stdout
+    with started(service) as process:
         asked = [("tools/call", {"name": name, "arguments": given}) for name, given in calls]
-        for number, (method, params) in enumerate([("initialize", hello), *asked]):
-            process.stdin.write(_message(number, method, params) + b"\n")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["id"] == number
+        for number, (method, params) in enumerate([("initialize", HELLO), *asked]):
+            assert _told(process, number, method, params)["id"] == number
         said = process.communicate(timeout=100)[1].decode().splitlines()
     logged = [re.fullmatch(r"INFO ledger\.mcp: tool (\w+) (answered|declined) in \d+ ms", line) for line in said]
     assert [one and one.groups() for one in logged] == [
@@ -396,14 +409,8 @@ def _message(number: int, method: str, params: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it(service: Service, number: signal.Signals, code: int) -> None:
     """In order and with the signal's exit code, while it waits for a message that does not come."""
-    with subprocess.Popen(
-        [LEDGER, "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(service.location)
-    ) as process:  # fmt: skip
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(_message(1, "ping", {}) + b"\n")
-        process.stdin.flush()
-        assert json.loads(process.stdout.readline())["id"] == 1
+    with started(service) as process:
+        assert _told(process, 1, "ping", {})["id"] == 1
         process.send_signal(number)
         assert (process.wait(100), process.stderr and process.stderr.read()) == (code, b"")
 

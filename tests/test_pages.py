@@ -362,14 +362,14 @@ def test_the_clock_bar_stops_at_what_is_around_the_clock(service: Service) -> No
             assert (words in told) == (later > 0)
 
 
-def test_a_calendar_leads_to_the_last_month_that_has_something(service: Service) -> None:
-    """A month of which nothing is recorded says which is the last that has something; nothing is promised where there is none."""
-    assert "The last month" not in page(service, "/calendar")
+def test_an_empty_month_leads_to_one_that_has_something(service: Service) -> None:
+    """A month of which nothing is recorded leads to a late one that has something; nothing is promised where there is none."""
+    assert "A month that has" not in page(service, "/calendar")
     service.given(THX, event("meeting.held", "meeting:m", "2024-02-01", title="M"))
     service.given(event("milestone.scheduled", "milestone:n", title="N", due="2024-05"), INDUS_X)
     told = page(service, "/calendar")
-    assert re.search(r'The last month that has one is <a href="/calendar\?month=2024-05">May 2024</a>', told)
-    assert "The last month" not in page(service, "/calendar", month="2024-05")
+    assert re.search(r'A month that has some is <a href="/calendar\?month=2024-05">May 2024</a>', told)
+    assert "A month that has" not in page(service, "/calendar", month="2024-05")
 
 
 def test_a_source_without_a_title_is_told_by_its_publisher(service: Service) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 from httpx2 import Response
+from psycopg import sql
 
+from api.http import response_cache
+from ledger.database.connection import Connection
+from ledger.database.embedded import Embedded
 from ledger.vocabulary.registry import KINDS
 from projections import touched
 from tests import generator
@@ -98,6 +102,53 @@ def test_what_touches_a_state_shows_in_the_very_next_answer(seeded: Service, app
         assert all_of(seeded.get(path, ADMIN)) == all_of(anew(seeded, path, ADMIN)), path
 
 
+def test_what_stands_apart_is_not_told_again(seeded: Service, server: Embedded) -> None:
+    """A list of what is late is read from two projections: it says as of which entry both are, and what it left out comes with
+    the one that was behind."""
+    seeded.given(INDUS_X, event("milestone.scheduled", "milestone:m", title="M", due="2020", of=["initiative:indus-x"]))
+    late = "/v1/milestones?overdue=true"
+    assert len(seeded.get(late).json()["items"]) == 1
+    size = seeded.size()
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        progress = sql.SQL("update {}.projections set position = position + %s where name = 'due'").format(
+            sql.Identifier(seeded.location.projections)
+        )
+        owner.execute(progress, [-1])
+        assert seeded.get(late).json()["basis"]["known_at"] == size - 1
+        assert seeded.get("/v1/milestones?status=scheduled").json()["basis"]["known_at"] == size
+        owner.execute(progress, [1])
+    assert all_of(seeded.get(late)) == all_of(anew(seeded, late, {}))
+
+
+def test_where_it_is_not_known_what_was_touched_everybody_is_answered(seeded: Service, server: Embedded) -> None:
+    """As beside rows of another version: answers are worked out anew, and none is refused."""
+    path = "/v1/parties/usa/history"
+    assert seeded.get(path).status_code == 200
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        table, other = (sql.Identifier(seeded.location.projections, name) for name in ("refs", "refs_once"))
+        owner.execute(sql.SQL("alter table {} rename to refs_once").format(table))
+        assert seeded.post(party(9)).status_code == 201
+        for asked in (path, "/v1/events", "/v1/health"):
+            assert seeded.get(asked).status_code == 200
+        owner.execute(sql.SQL("alter table {} rename to refs").format(other))
+    while seeded.follower.step():
+        pass
+    assert all_of(seeded.get(path)) == all_of(anew(seeded, path, {}))
+
+
+def test_what_is_large_is_not_kept_to_be_told_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small it is once it is compressed: it would be made ready again at each growth, and count for more than there is."""
+    service.given(THX, *[party(number) for number in range(40)])
+    monkeypatch.setattr(response_cache, "LARGEST_BYTES", 8_000)
+    path, headers = "/v1/parties?limit=40", {"Accept-Encoding": "gzip"}
+    for number in (50, 51):
+        assert service.get(path, headers).status_code == 200
+        service.given(INDUS_X | {"subject": f"initiative:i{number}"})
+    cache = service.client.app.app_state.cache  # type: ignore[attr-defined]
+    kept = [one.response for one in cache.answers.values()]
+    assert [one.said for one in kept if len(one.body) < 8_000] == [None] * len(kept) != []
+
+
 Recorded = tuple[int, dict[str, Any]]
 
 
@@ -144,4 +195,5 @@ def _paths(recorded: list[Recorded]) -> list[str]:
     parts = ("", "", "", "/history", "/timeline", "/timeline?limit=2")
     ofs = [f"/v1/{plurals[kind]}/{name}{part}" for kind, name in sorted(places) for part in parts]
     lists = ("", "?limit=2", "?sort=-recorded&limit=3", "?party=party:p1", "?text=step&count=true&facets=true")
-    return ofs + [f"/v1/{plural}{query}" for plural in sorted(plurals.values()) for query in lists]
+    due = ["/v1/milestones?overdue=true", "/v1/milestones?sort=due&limit=2"]
+    return ofs + due * 10 + [f"/v1/{plural}{query}" for plural in sorted(plurals.values()) for query in lists]

@@ -10,11 +10,8 @@ from urllib.parse import quote
 import pytest
 from fastapi.routing import APIRoute
 
+from api.app import PAGES
 from api.http.parameters import LIST_QUERIES, AtBasis
-from api.pages import overview, signing_in, vocabulary
-from api.pages.forms import correcting
-from api.pages.forms import routes as forms
-from api.pages.routes import routers as pages_of_subjects
 from api.transfer.mapping import FactMapping, TableMapping, read_mapping
 from ledger.errors import Fault, Invalid, LedgerError
 from ledger.settings import Settings, read_settings
@@ -29,7 +26,6 @@ from tests.test_pointers import Place, changed
 
 pytest_plugins = ["tests.commands", "tests.service"]
 
-PAGES = (overview.router, vocabulary.router, *pages_of_subjects, signing_in.router, forms.router, correcting.router)
 ODD_VALUES: list[Any] = [
     None, True, 0, -1, 5.5, 10**30, "", "x", "\0", "é", "x" * 20_001, [], [1], [[]], {}, {"x": 1}, ["x", "\0"], [{}] * 101,
 ]  # fmt: skip

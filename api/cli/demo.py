@@ -18,11 +18,11 @@ from ledger.errors import LedgerError, NotFound
 from ledger.process import beside
 from ledger.service import Ledger
 from ledger.settings import ADDRESS, Settings, read_settings
-from ledger.writing.decision import Actor
+from ledger.writing.decision import SYSTEM, Actor
 from ledger.writing.draft import read_body
 from projections.follow import follow
 
-CURATOR = Actor("system", "seeds")
+CURATOR = Actor(SYSTEM, "seeds")
 WATCH_S = 1.0
 log = logging.getLogger("ledger.demo")
 

@@ -31,9 +31,9 @@ from projections.names_check import SORTS_OUTSIDE
 
 LONGEST_BEGINNING = 1_000
 MAX_PATH = 1_000
+"""A key may be longer than a path can be."""
 LONGEST_SHOWN = 100
 ZIP = b"PK\x03\x04"
-"""A key may be longer than a path can be."""
 MOST_SHOWN = 1_000
 
 
@@ -192,7 +192,7 @@ def _verify_file(path: Path, keys: list[VerifierKey], checkpoint: Path | None, k
 
 def _is_text(begins: bytes) -> bool:
     """Whether what a file begins with can be one."""
-    return begins.decode(errors="ignore").replace("\t", "").isprintable() and not begins.startswith(ZIP)
+    return begins.decode(errors="ignore").replace("\t", "").isprintable()
 
 
 def _no_checkpoint(path: Path, begins: bytes) -> Refused:

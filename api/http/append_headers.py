@@ -4,12 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from api.http.negotiation import ONE
 from ledger.errors import Fault, Invalid, RolledBack
 from ledger.writing.draft import Draft
 
-ONE = re.compile(r'(?s)(?:[^,"]|"(?:[^"\\]|\\.?)*+"?)++')
-"""One of a header's list: a comma in quotes parts nothing. A quote that is not closed takes in all that follows, so that each
-character is looked at once."""
 QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 BARE = re.compile(r"[!#-~][!-~]*")
 IF_MATCH = re.compile(r'\s*(?:W/)?"v(?P<version>\d{1,9})(?:-(?:(?P<epoch>[0-9a-f]{16})-)?[0-9a-f]*)?"\s*')

@@ -35,9 +35,9 @@ def _names(shape: str) -> tuple[str, ...]:
     return tuple(components()[shape]["properties"])
 
 
-def only(document: str, fields: str | None, *always: str) -> str:
+def only(document: str, fields: str | None) -> str:
     """The document with these of its fields, in its own order; all of them where none is asked for."""
     if fields is None:
         return document
-    wanted = {*fields.split(","), *always}
+    wanted = {*fields.split(",")}
     return to_json({name: value for name, value in from_json(document).items() if name in wanted}).decode()

@@ -226,10 +226,20 @@ class CoalescedLookup:
         given = {"digests": digests, **self.rollbacks.seen._asdict()}
         rows = await self._rows(self.connection, given)
         watermarks = Watermarks(*rows[0][3:])
-        if watermarks.goes_on and (missing := self.touched.missing(watermarks)):
-            grown = await (await self.connection.execute(TOUCHED["touched"], missing)).fetchall()
-            self.touched.note(grown, missing["upto"])
+        if self.watermarks and watermarks.goes_on and (missing := self.touched.missing(watermarks)):
+            await self._note_touched(self.connection, missing)
         return LookedUp(holders(rows), watermarks, datetime.now(UTC).date())
+
+    async def _note_touched(self, connection: LookupConnection, missing: dict[str, int]) -> None:
+        """Answers alone that are kept rest on it: where it cannot be told, they are made anew, and nobody is refused."""
+        try:
+            grown = await (await connection.execute(TOUCHED["touched"], missing)).fetchall()
+        except psycopg.Error as error:
+            self.touched.forget()
+            if error.sqlstate is None:  # the connection is lost
+                raise
+        else:
+            self.touched.note(grown, missing["upto"])
 
     async def _rows(self, connection: LookupConnection, given: dict[str, Any]) -> list[tuple[Any, ...]]:
         if self.watermarks:

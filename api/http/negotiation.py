@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from api.http.append_headers import ONE
 from api.http.problems import NotAcceptable
 
 MEDIA_TYPES: dict[str, tuple[str, ...]] = {
@@ -16,6 +15,9 @@ MEDIA_TYPES: dict[str, tuple[str, ...]] = {
     "atom": ("application/atom+xml",),
 }
 """Each format by its suffix, with the media types that it is asked for by; the answer is declared as the first."""
+ONE = re.compile(r'(?s)(?:[^,"]|"(?:[^"\\]|\\.?)*+"?)++')
+"""One of a header's list: a comma in quotes parts nothing. A quote that is not closed takes in all that follows, so that each
+character is looked at once."""
 RANGE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 

@@ -153,6 +153,9 @@ class Cache:
         return [one.response for one in found if one]
 
     def keep(self, asked: Question, response: CachedResponse) -> None:
+        """It is kept unless it is large; and what is large before it is compressed is not told again."""
+        if response.said and len(response.said.body) > LARGEST_BYTES:
+            response = response._replace(said=None)
         if len(response.body) <= LARGEST_BYTES:
             self.answers[asked, response.sees_names] = Kept(asked, response)
 

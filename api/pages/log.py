@@ -18,6 +18,7 @@ from ledger.errors import NotFound
 from ledger.proofs.merkle import leaf_hash
 from ledger.vocabulary.registry import FACTS
 from projections.basis import MAX_POSITION, Asked
+from projections.feed import ALL
 from projections.queries import Chosen, Queries
 
 COUNTED = 10_000
@@ -39,10 +40,17 @@ def entries(request: Request, reads: TheQueries, query: Annotated[EntriesQuery, 
     basis, chosen = reads.basis(query.asked()), query.chosen()
     asked = Asked(basis.known_at)
     found, before, after = _log_page(reads, asked, chosen, query.from_entry)
-    count = basis.known_at if chosen == Chosen() else reads.log_count(asked, chosen, COUNTED + 1)
+    count = reads.log_count(asked, chosen, COUNTED + 1)
     body = to_json({"entries": [timed(event_of(line)) for _, line in found]}).decode()
     return Page(request, reads, basis).show(
-        "entries.html", body, before=before, after=after, types=sorted(FACTS), count=count, counted=COUNTED
+        "entries.html",
+        body,
+        before=before,
+        after=after,
+        types=sorted(FACTS),
+        count=count,
+        is_cut=chosen.wanted != ALL and count > COUNTED,
+        counted=COUNTED,
     )
 
 

@@ -123,6 +123,10 @@ def due_page(request: Request, reads: TheQueries, query: Annotated[DueQuery, Que
 MonthName: Any = shaped(r"[12]\d{3}-(0[1-9]|1[0-2])", "month, such as 2024-09")
 
 
+LATEST = 10
+"""So many of a kind are looked at to find a month that has some."""
+
+
 class MonthQuery(AtBasis):
     """Which month, such as ``2024-08``; this one by default."""
 
@@ -145,8 +149,8 @@ def calendar(request: Request, reads: TheQueries, query: Annotated[MonthQuery, Q
 
 
 def _nearest(reads: Queries, asked: Asked) -> Month | None:
-    """The last month that something is known of; None where nothing has a day."""
-    latest, _ = listed(reads, asked, [Listing(kind, Filters(), 1, "-date") for kind in sorted(DATED)])
+    """The last month that some of what was last dated lies in; None where none of that has a day."""
+    latest, _ = listed(reads, asked, [Listing(kind, Filters(), LATEST, "-date") for kind in sorted(DATED)])
     dated = [place.last for those in latest for one in from_json(array_json(those.shown)) if (place := placed(one))]
     return Month.of(max(dated)) if dated else None
 

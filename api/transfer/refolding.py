@@ -25,7 +25,7 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
-from projections.retracted import Retracted, unverified_fields
+from projections.retracted import unverified_fields
 from projections.segments import document, kind_of, segments
 
 PAGE = 200
@@ -33,6 +33,8 @@ PERSON = {"commitment", "entry", "pointer"}
 """What everybody may know of a person in a state; the rest depends on the reader."""
 
 Document = dict[str, Any]
+Retracted = dict[str, list[int]]
+"""Sources that were taken back, each with the entries that say so."""
 
 
 class Difference(NamedTuple):

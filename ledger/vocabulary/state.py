@@ -115,7 +115,8 @@ class State(Fields):
         else:
             self.weigh_accounts(f"{name}/{act[1]}", told, [Saying(one.fact.own, one.position) for one in told])
             at = max(i for i, one in enumerate(items) if one[key] == item[key])
-            items[at] = {field: said for field, said in items[at].items() if field not in _own(told)} | item
+            beside = items[at].keys() - item.keys() - _own(told)
+            items[at] = item | {field: said for field, said in items[at].items() if field in beside}
         self.put(name, items)
 
     def _place(self, name: str, key: str, items: Sequence[Mapping[str, Any]], item: Mapping[str, Any]) -> int:
@@ -294,10 +295,12 @@ class State(Fields):
 
 
 def _item(told: Sequence[Account], days: Iterable[str]) -> dict[str, Any]:
-    """What is shown of an act, of all that is told of it. When it took place is as ``dates`` has it."""
+    """What is shown of an act, of all that is told of it, in the order of the facts' fields, whoever told it first. When it
+    took place is as ``dates`` has it."""
     those = standing(told)
-    accounts = {OCCURRED: told, EFFECTIVE: those}
-    return agreed(one.fact.own for one in those) | {day: current(accounts[day], day) for day in days}
+    accounts, said = {OCCURRED: told, EFFECTIVE: those}, agreed(one.fact.own for one in those)
+    own = {field: said[field] for _, field, _ in told[0].fact.own_fields if field in said}
+    return own | {day: current(accounts[day], day) for day in days}
 
 
 def _own(told: Sequence[Account]) -> frozenset[str]:

@@ -11,36 +11,13 @@ create index if not exists due_closed on due (known_to)
     where known_to < 9223372036854775807;
 
 -- name: due
--- What is due, on a day, as known at a position: the earliest first, after where the page before ended. What the ledger says
--- now is walked in this order; beside it stands what ends on a later day, and what the ledger has learnt otherwise since.
-(
-    select subject, item, due
-      from due
-     where valid_to = '9999-12-31' and valid_from <= %(valid_at)s
-       and known_from <= %(known_at)s and known_to = 9223372036854775807
-       and {conditions}
-     order by due, subject, item
-)
-union all
-(
-    select subject, item, due
-      from due
-     where valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
-       and known_from <= %(known_at)s and known_to = 9223372036854775807
-       and {conditions}
-     order by due, subject, item
-)
-union all
-(
-    select subject, item, due
-      from due
-     where valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-       and known_from <= %(known_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
-       and {conditions}
-     order by due, subject, item
-)
- order by due, subject, item
+-- What is due, on a day, as known at a position: the earliest first, after where the page before ended.
+{rows}
+ order by {order}
  limit %(limit)s
+
+-- name: order
+due, subject, item
 
 -- name: after
 (due, subject, item) > (%(after_due)s, %(after_subject)s, %(after_item)s)

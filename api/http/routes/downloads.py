@@ -34,8 +34,6 @@ from projections.basis import Asked
 from projections.queries import Queries
 
 METADATA = "csv-metadata.json"
-WHOLE = ("ics", "atom")
-"""Formats in which what is told of a state is not for the reader to choose."""
 SUFFIXES = ("jsonl", "csv", METADATA, "ics", "atom")
 Suffix = Annotated[str, Path(json_schema_extra={"enum": [*SUFFIXES]})]
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
@@ -83,7 +81,7 @@ class Given(NamedTuple):
         if suffix.partition("-")[0] not in there_are or suffix not in makers:
             told = ", ".join(f".{name}" for name in there_are)
             raise NotFound(f"there is no .{suffix} of {self.path}: there are {told}")
-        if self.fields and suffix in WHOLE:
+        if self.fields and suffix == "ics":
             detail = f"what .{suffix} has of each state is always the same: leave it out, or take .json, .jsonl or .csv"
             raise Invalid(f"fields: {detail}", [Fault("fields", detail, "no_fields_here")])
         return makers[suffix]()

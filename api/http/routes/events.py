@@ -60,9 +60,12 @@ class Direct(Strict):
             if request.scope["query_string"]:
                 return await handle(request)
             check_headers(request)
-            holder, body, given = await admin(request), await json_body(request), request.headers
-            one = [given.get(name) for name in ("idempotency-key", "if-match", "if-none-match")]
-            return await append(request, holder, body, AppendQuery(), one[0], given.getlist("prefer"), *one[1:])
+            given = request.headers
+            return await append(
+                request, await admin(request), await json_body(request), AppendQuery(),
+                idempotency=given.get("idempotency-key"), prefer=given.getlist("prefer"),
+                if_match=given.get("if-match"), if_none_match=given.get("if-none-match"),
+            )  # fmt: skip
 
         return append_or_handle
 
