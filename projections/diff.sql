@@ -55,10 +55,10 @@ select changed.subject, changed.lane, turn.position, %(valid_at)s::date, held.do
                       and states.valid_from <= %(valid_at)s
                    union all
                    select known_from, known_to
-                     from steps
-                    where steps.subject = changed.subject
-                      and steps.lane = changed.lane
-                      and steps.day <= %(valid_at)s
+                     from deltas
+                    where deltas.subject = changed.subject
+                      and deltas.lane = changed.lane
+                      and deltas.day <= %(valid_at)s
                   ) as those,
                   lateral (values (known_from), (known_to)) as turned (position)
             where turned.position > %(since)s and turned.position <= %(upto)s
@@ -79,11 +79,11 @@ select changed.subject, changed.lane, %(known_at)s::bigint, turn.day, held.doc
               and states.valid_from > %(since)s and states.valid_from <= %(upto)s
            union
            select day
-             from steps
-            where steps.subject = changed.subject
-              and steps.lane = changed.lane
-              and steps.known_from <= %(known_at)s and steps.known_to > %(known_at)s
-              and steps.day > %(since)s and steps.day <= %(upto)s
+             from deltas
+            where deltas.subject = changed.subject
+              and deltas.lane = changed.lane
+              and deltas.known_from <= %(known_at)s and deltas.known_to > %(known_at)s
+              and deltas.day > %(since)s and deltas.day <= %(upto)s
        ) as turn,
        {held}
  order by turn.day

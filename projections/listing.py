@@ -69,7 +69,10 @@ def list_query(
     key, beyond, direction = SORTS[sort]
     narrowed, statuses = _given(filters), list(KINDS[kind].statuses)
     if name == "count" and narrowed.keys() <= {"status"}:
-        return SQL["count_statuses"], {"kind": kind, "statuses": [filters.status] if filters.status else statuses}
+        return _of_statuses("count_statuses"), {
+            "kind": kind,
+            "statuses": [filters.status] if filters.status else statuses,
+        }
     found_by = _found_by(filters, sort)
     conditions = [SQL[f"filter_{field}"] for field in narrowed if field != found_by]
     if after:
@@ -95,10 +98,16 @@ def read_from(filters: Filters) -> list[str]:
 
 def due_rows(conditions: LiteralString, order: LiteralString) -> LiteralString:
     """What was due on a day, as known at a position: from an index for each way in which that can be."""
-    held = ("due_open", "due_ended", "due_closed")
+    held = ("held_open", "held_ended", "held_closed")
     return "\nunion all\n".join(
         SQL["due_rows"].format(held=SQL[one], conditions=conditions, order=order) for one in held
     )
+
+
+def _of_statuses(name: str, statuses: LiteralString = "%(statuses)s::text[]", **given: LiteralString) -> LiteralString:
+    """A query over the statuses that streams have: what the ledger says now, and what it believed."""
+    believed = SQL["believed"].format(statuses=statuses)
+    return SQL[name].format(open=SQL["held_open"], ended=SQL["held_ended"], believed=believed, **given)
 
 
 def _candidates(filters: Filters, sort: str) -> LiteralString:
@@ -109,14 +118,16 @@ def _candidates(filters: Filters, sort: str) -> LiteralString:
         return SQL["candidates_overdue"].format(rows=due_rows(SQL["is_overdue"], order), order=order)
     if by_due:
         undated: LiteralString = "'infinity'::date" if direction == "asc" else "'-infinity'::date"
-        return SQL["candidates_due"].format(direction=direction, undated=undated)
+        return _of_statuses("candidates_due", direction=direction, undated=undated)
     reference = _reference(filters)
     if reference == "ref":
         usual = SQL["candidates_ref"].format(ref="%(ref)s", lanes="array['']", direction=direction)
     elif reference == "party":
         usual = SQL["candidates_ref"].format(ref="%(party)s", lanes="array['', %(party)s]", direction=direction)
     else:
-        usual = SQL["candidates" if filters.status is None else "candidates_status"].format(direction=direction)
+        usual = SQL["candidates"]
+    if reference is None and filters.status is not None:
+        usual = _of_statuses("candidates_status", "array[%(status)s::text]", direction=direction)
     return usual if filters.text is None else SQL["candidates_text"].format(direction=direction, usual=usual)
 
 

@@ -129,12 +129,12 @@ select subject, lane, known_from, valid_from, doc, 0
        {held}
  where doc like %(year)s
     or exists (
-        select from steps
-         where steps.subject = candidates.stream
-           and steps.lane = ''
-           and steps.day <= %(valid_at)s
-           and steps.known_from <= %(known_at)s and steps.known_to > %(known_at)s
-           and steps.told like %(year)s
+        select from deltas
+         where deltas.subject = candidates.stream
+           and deltas.lane = ''
+           and deltas.day <= %(valid_at)s
+           and deltas.known_from <= %(known_at)s and deltas.known_to > %(known_at)s
+           and deltas.told like %(year)s
     )
  order by candidates.stream
  limit %(limit)s

@@ -293,42 +293,30 @@ with counted as materialized (
 ) as candidates
 
 -- name: candidates_status
--- The streams of one kind that had a status on that day, as known then: those of which the ledger still says so, as they
--- stand in the index, whether it is their last status or not; and those of which it has learnt otherwise since. These it
--- believed for some time: for each length of that time there is one place in the index where they can be.
+-- The streams of one kind that had a status on that day, as known then, as they stand in the index, whether it is their last status
+-- or not; and those of which the ledger has learnt otherwise since.
 (
     select stream
       from (
             (
             select subject as stream
               from statuses
-             where kind = %(kind)s and status = %(status)s and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             where kind = %(kind)s and status = %(status)s and {open}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
              order by subject {direction}
             )
             union all
             (
             select subject
               from statuses
-             where kind = %(kind)s and status = %(status)s and valid_to < '9999-12-31' and valid_to > %(valid_at)s
-               and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             where kind = %(kind)s and status = %(status)s and {ended}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
              order by subject {direction}
             )
             union all
             (
             select subject
-              from generate_series(1, 15) as long,
-                   lateral (
-                       select subject
-                         from statuses
-                        where kind = %(kind)s and status = %(status)s and duration_log16 = long
-                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
-                          and known_to > %(known_at)s and known_to < 9223372036854775807
-                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-                       offset 0
-                   ) as believed
-             where %(known_at)s < (select position from projections where name = 'states')
+              from {believed}
              order by subject {direction}
             )
            ) as found
@@ -411,15 +399,15 @@ select subject, item, due
  order by {order}
 )
 
--- name: due_open
+-- name: held_open
 -- What the ledger says now, and no end of it.
 valid_to = '9999-12-31' and known_to = 9223372036854775807
 
--- name: due_ended
+-- name: held_ended
 -- What the ledger says now, and what ends on a later day.
 valid_to < '9999-12-31' and valid_to > %(valid_at)s and known_to = 9223372036854775807
 
--- name: due_closed
+-- name: held_closed
 -- What the ledger has learnt otherwise since.
 valid_to > %(valid_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
 
@@ -431,34 +419,22 @@ valid_to > %(valid_at)s and known_to > %(known_at)s and known_to < 9223372036854
             (
             select subject as stream, coalesce(due, {undated}) as due
               from statuses
-             where kind = 'milestone' and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             where kind = 'milestone' and {open}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
              order by coalesce(due, {undated}) {direction}, subject {direction}
             )
             union all
             (
             select subject as stream, coalesce(due, {undated}) as due
               from statuses
-             where kind = 'milestone' and status = any(%(statuses)s::text[])
-               and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to = 9223372036854775807
+             where kind = 'milestone' and status = any(%(statuses)s::text[]) and {ended}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
              order by coalesce(due, {undated}) {direction}, subject {direction}
             )
             union all
             (
             select subject as stream, coalesce(due, {undated}) as due
-              from unnest(%(statuses)s::text[]) as one (had),
-                   generate_series(1, 15) as long,
-                   lateral (
-                       select subject, due
-                         from statuses
-                        where kind = 'milestone' and status = had and duration_log16 = long
-                          and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
-                          and known_to > %(known_at)s and known_to < 9223372036854775807
-                          and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-                       offset 0
-                   ) as believed
-             where %(known_at)s < (select position from projections where name = 'states')
+              from {believed}
              order by coalesce(due, {undated}) {direction}, subject {direction}
             )
            ) as found
@@ -471,30 +447,36 @@ select sum(states)::bigint
   from (
         select count(*) as states
           from statuses
-         where kind = %(kind)s and status = any(%(statuses)s::text[])
-           and valid_to = '9999-12-31' and valid_from <= %(valid_at)s
-           and known_from <= %(known_at)s and known_to = 9223372036854775807
+         where kind = %(kind)s and status = any(%(statuses)s::text[]) and {open}
+           and valid_from <= %(valid_at)s and known_from <= %(known_at)s
         union all
         select count(*)
           from statuses
-         where kind = %(kind)s and status = any(%(statuses)s::text[])
-           and valid_to < '9999-12-31' and valid_to > %(valid_at)s and valid_from <= %(valid_at)s
-           and known_from <= %(known_at)s and known_to = 9223372036854775807
+         where kind = %(kind)s and status = any(%(statuses)s::text[]) and {ended}
+           and valid_from <= %(valid_at)s and known_from <= %(known_at)s
         union all
         select count(*)
-          from unnest(%(statuses)s::text[]) as one (had),
-               generate_series(1, 15) as long,
-               lateral (
-                   select
-                     from statuses
-                    where kind = %(kind)s and status = had and duration_log16 = long
-                      and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
-                      and known_to > %(known_at)s and known_to < 9223372036854775807
-                      and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
-                   offset 0
-               ) as believed
-         where %(known_at)s < (select position from projections where name = 'states')
+          from {believed}
        ) as counted
+
+-- name: believed
+-- The streams of one kind that were believed to have one of some statuses on that day. That was so for some time: for each length
+-- of that time there is one place in the index where they can be.
+(
+    select subject, due
+      from unnest({statuses}) as one (had),
+           generate_series(1, 15) as long,
+           lateral (
+               select subject, due
+                 from statuses
+                where kind = %(kind)s and status = had and duration_log16 = long
+                  and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s
+                  and known_to > %(known_at)s and known_to < 9223372036854775807
+                  and valid_from <= %(valid_at)s and valid_to > %(valid_at)s
+               offset 0
+           ) as those
+     where %(known_at)s < (select position from projections where name = 'states')
+) as believed
 
 -- name: filter_none
 true

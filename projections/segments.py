@@ -12,14 +12,14 @@ from ledger.vocabulary.fields import Anomaly, ValidOrder
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.state import State
-from projections.parts import Parts, changes, taken_apart
+from projections.deltas import Parts, changes, taken_apart
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
 
 
 FEW = 16
-"""A lane of more facts is long: its documents are kept in parts, so that no fact writes anew what the others have told."""
+"""A lane of more facts is long: its documents are kept apart, so that no fact writes anew what the others have told."""
 
 
 class Segment(NamedTuple):
@@ -149,7 +149,7 @@ def shown_in(kind: Kind, segment: Segment, known: tuple[Fields, dict[str, Derive
     return shown
 
 
-class InParts(NamedTuple):
+class TakenApart(NamedTuple):
     """A state's fields, its document without the lists, and these; and which of them are sorted: sources, and the entries that
     many parties' parts follow from.
     """
@@ -161,20 +161,20 @@ class InParts(NamedTuple):
 
 
 class LongLane:
-    """The states of a lane whose documents are kept in parts, each taken apart once."""
+    """The states of a lane whose documents are kept apart, each taken apart once."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.made: dict[int, tuple[State, InParts]] = {}
+        self.made: dict[int, tuple[State, TakenApart]] = {}
 
-    def of(self, state: State) -> InParts:
+    def of(self, state: State) -> TakenApart:
         made = self.made.get(id(state))
         if made is None:
             fields, derived = known = fields_of(self.kind, state)
             core, parts = taken_apart(shown_in(self.kind, Segment(START, END, state), known))
             own = state.provenance
             are_sorted = {"sources", *(f"provenance/{path}" for path in derived if path not in own)}
-            made = self.made[id(state)] = state, InParts(fields, core, parts, are_sorted)
+            made = self.made[id(state)] = state, TakenApart(fields, core, parts, are_sorted)
         return made[1]
 
     def document(self, segment: Segment) -> bytes:
@@ -182,7 +182,7 @@ class LongLane:
         core = self.of(segment.state).core
         return orjson.dumps({**core, "overdue": segment.overdue} if self.kind.overdue_from else core)
 
-    def steps(self, before: State | None, steps: Iterable[StateAt]) -> Iterator[tuple[ValidOrder, bytes]]:
+    def deltas(self, before: State | None, steps: Iterable[StateAt]) -> Iterator[tuple[ValidOrder, bytes]]:
         """What each of these steps, that follow on a state, does to the lists."""
         parts = self.of(before).parts if before else {}
         for order, state in steps:
@@ -223,5 +223,5 @@ def kind_of(kind: Kind, lane: str) -> Kind:
 
 
 def is_long(steps: int) -> bool:
-    """Whether the documents of a lane of so many steps are kept in parts."""
+    """Whether the documents of a lane of so many steps are kept apart."""
     return steps > FEW

@@ -59,7 +59,7 @@ def rows(connection: Connection) -> tuple[Rows, ...]:
                 sql.SQL("select {table}::text from {table}").format(table=sql.Identifier(table))
             ).fetchall()
         )
-        for table in ("statuses", "refs", "steps", "search", "due")
+        for table in ("statuses", "refs", "deltas", "search", "due")
     ]
     return states, timeline, *others
 

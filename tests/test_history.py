@@ -24,7 +24,7 @@ from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.vocabulary.state import MAIN
 from projections.changes import Fold
-from projections.parts import is_apart, whole
+from projections.deltas import is_apart, whole
 from projections.projection import FOREVER
 from projections.registry import PROJECTIONS
 from projections.runner import tables_of
@@ -407,11 +407,11 @@ def rows_written(subject: Subject, entries: Sequence[Recorded], dice: random.Ran
 def documents_of(believed: dict[str, list[list[Any]]]) -> dict[tuple[str, date], Any]:
     """The documents that rows show, of which some are put together: by lane and day."""
     found = {}
-    steps = sorted(believed["steps"], key=lambda row: row[1:5])
+    deltas = sorted(believed["deltas"], key=lambda row: row[1:5])
     for row in believed["states"]:
         lane, day, doc = row[2], row[3], row[-1]
         if is_apart(doc.decode()):
-            doc = whole(doc.decode(), [one[-1] for one in steps if one[1] == lane and one[2] <= day]).encode()
+            doc = whole(doc.decode(), [one[-1] for one in deltas if one[1] == lane and one[2] <= day]).encode()
         found[lane, day] = doc
     return found
 

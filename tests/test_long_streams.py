@@ -1,4 +1,4 @@
-"""Streams of many facts, whose documents are kept in parts: what is told of them is what would be of short ones."""
+"""Streams of many facts, whose documents are kept apart: what is told of them is what would be of short ones."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -78,6 +78,11 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidato
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
 
 
+def pattern_of(kinds: str) -> str:
+    """What names a subject of one of these kinds, parted by ``|``."""
+    return rf"^({kinds}):{SLUG}$"
+
+
 class Subject(str):
     """A stream's name, ``kind:slug``. A subclass names the kinds that it may be of."""
 
@@ -94,7 +99,7 @@ class Subject(str):
 
     @classmethod
     def pattern(cls) -> str:
-        return rf"^({cls.kinds}):{SLUG}$"
+        return pattern_of(cls.kinds)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

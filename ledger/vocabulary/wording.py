@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 from ledger.errors import Fault, did_you_mean
 from ledger.vocabulary.correction import EntryId, FactType, Origin, PersonPointer, Root
 from ledger.vocabulary.fact import (
-    SLUG,
     Amount,
     Attribute,
     Country,
@@ -23,6 +22,7 @@ from ledger.vocabulary.fact import (
     Subject,
     Text,
     Url,
+    pattern_of,
 )
 
 SUBJECTS: list[type[Subject]] = [Subject, *Subject.__subclasses__()]
@@ -43,7 +43,7 @@ FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
     (Root, "root of a tree: 32 bytes in base64"),
     (Attribute, "line of 1 to 255 visible ASCII characters"),
 )} | {
-    f"^({kinds}):{SLUG}$": f"{kinds.replace('|', ' or ')}, such as {kinds.partition('|')[0]}:its-name"
+    pattern_of(kinds): f"{kinds.replace('|', ' or ')}, such as {kinds.partition('|')[0]}:its-name"
     for kinds in (*(one.kinds for one in SUBJECTS), *Subject.kinds.split("|"))
 }  # fmt: skip
 """What the patterns stand for, in words."""

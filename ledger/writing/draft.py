@@ -12,7 +12,7 @@ from ledger.log.entry import read_line
 from ledger.vocabulary.codes import ErasureGround
 from ledger.vocabulary.correction import EntryId, PersonPointer, Target, ValueErased
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import COMMON, SLUG, Attribute, Citation, Fact, Subject, Text
+from ledger.vocabulary.fact import COMMON, Attribute, Citation, Fact, Subject, Text, pattern_of
 from ledger.vocabulary.registry import FACTS
 from ledger.vocabulary.wording import faults_of
 from ledger.writing.json_fields import escaped, repeated_fields
@@ -159,7 +159,7 @@ def _of_its_type(error: ErrorDetails, value: Any) -> ErrorDetails:
     """A subject that is none is told of as what the type of the event is of."""
     kind = str(value.get("type")).partition(".")[0] if isinstance(value, dict) else ""
     is_odd = error["loc"] == ("subject",) and error["type"] == "string_pattern_mismatch"
-    return {**error, "ctx": {"pattern": f"^({kind}):{SLUG}$"}} if is_odd and kind in Subject.kinds.split("|") else error
+    return {**error, "ctx": {"pattern": pattern_of(kind)}} if is_odd and kind in Subject.kinds.split("|") else error
 
 
 def _invalid(errors: Sequence[ErrorDetails], own_prefix: str = "") -> Invalid:

@@ -83,8 +83,8 @@ class HasStatus(NamedTuple):
     valid_to: date
 
 
-class Did(NamedTuple):
-    """What a row of ``steps`` shows: what a fact did to the lists of a long lane's documents."""
+class Delta(NamedTuple):
+    """What a row of ``deltas`` shows: what a fact did to the lists of a long lane's documents."""
 
     subject: Subject
     lane: str
@@ -127,15 +127,15 @@ STATES = Table(
     options=("toast_tuple_target = 4080",),  # a document of up to 4 KB stays in its row
 )  # fmt: skip
 
-STEPS = Table(
-    "steps", ("subject", "lane", "day", "rank", "root"),
+DELTAS = Table(
+    "deltas", ("subject", "lane", "day", "rank", "root"),
     (
         Column("subject", 'text collate "C"', "subject"),
         Column("lane", 'text collate "C"', "lane"),
         Column("day", "date", "day"),  # valid order: day, place in the lifecycle, order of recording
         Column("rank", "int4", "rank"),
         Column("root", "int8", "root"),
-        Column("told", "text", "told", encoded=True),  # JSON, as ``projections.parts`` puts it together
+        Column("told", "text", "told", encoded=True),  # JSON, as ``projections.deltas`` puts it together
     ),
 )  # fmt: skip
 
@@ -175,14 +175,14 @@ def _status(state: State) -> tuple[str | None, date | None]:
 
 class States(Projection):
     name = "states"
-    version = 17
-    tables = (STATES, STEPS, REFS, STATUSES)
+    version = 18
+    tables = (STATES, DELTAS, REFS, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
         for lane in change.lanes:
             long = LongLane(lane.kind)
             _note_states(change, lane, long, changes)
-            _note_steps(change, lane, long, changes)
+            _note_deltas(change, lane, long, changes)
             _note_refs(change, lane, changes)
             if lane.lane == MAIN:
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
@@ -215,18 +215,18 @@ def _note_states(change: Change, lane: LaneChange, long: LongLane, changes: Chan
         states.close((change.subject, lane.lane, day), position)
 
 
-def _note_steps(change: Change, lane: LaneChange, long: LongLane, changes: Changes) -> None:
+def _note_deltas(change: Change, lane: LaneChange, long: LongLane, changes: Changes) -> None:
     """What the facts of a long lane did, as far as they do it otherwise now."""
     before = lane.steps[lane.start - 1].state if lane.start else None
-    was = dict(long.steps(before, lane.cut)) if lane.was_long else {}
-    now = dict(long.steps(before, lane.steps[lane.start :])) if lane.is_long else {}
+    was = dict(long.deltas(before, lane.cut)) if lane.was_long else {}
+    now = dict(long.deltas(before, lane.steps[lane.start :])) if lane.is_long else {}
     closed = [(change.subject, lane.lane, *order) for order, told in was.items() if now.get(order) != told]
     opened = {
-        (change.subject, lane.lane, *order): Did(change.subject, lane.lane, *order, told)
+        (change.subject, lane.lane, *order): Delta(change.subject, lane.lane, *order, told)
         for order, told in now.items()
         if was.get(order) != told
     }
-    changes["steps"].replace(closed, opened, change.recorded.position)
+    changes["deltas"].replace(closed, opened, change.recorded.position)
 
 
 def _note_refs(change: Change, lane: LaneChange, changes: Changes) -> None:

@@ -1,7 +1,7 @@
 -- name: indexes
 create index if not exists states_lane on states (subject, lane, valid_from, known_from, known_to);
 create index if not exists states_known on states (subject, lane, known_from, valid_from);
-create index if not exists steps_lane on steps (subject, lane, day, rank, root, known_from, known_to);
+create index if not exists deltas_lane on deltas (subject, lane, day, rank, root, known_from, known_to);
 create index if not exists states_retracted on states (subject) where status = 'retracted';
 create index if not exists refs_ref on refs (ref, lane, subject, valid_from desc, known_from, known_to) include (holds);
 create index if not exists refs_subject on refs (subject, ref, lane, valid_from desc, known_from, known_to) include (holds);
