@@ -15,15 +15,17 @@ NAMES = frozenset({"name", "short_name", "title", "publisher"})
 """These stand in each row, however long, as labels are made of them there."""
 MAPS = ("provenance", "alternatives")
 """The fields that have a list for each of many names."""
+COUNTS = frozenset({"in_force_for"})
+"""These grow with lists."""
 APART = "apart"
 """What a row that lacks its lists ends with."""
 
 Parts = dict[str, Any]
-"""The lists and long texts of a document: each by its field; those of a map by field and name, and under its field the names."""
+"""The lists, long texts and counts of a document: each by its field; those of a map by field and name, and under its field the names."""
 
 Changes = dict[str, Any]
 """By field: a list has what was added, and where that is not the end how many went, and before how many of the last; a sorted one
-what was added and what went; a text itself; nothing for what is there no more."""
+what was added and what went; a count by how much it grew; a text itself; nothing for what is there no more."""
 
 
 def taken_apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], Parts]:
@@ -39,6 +41,10 @@ def taken_apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], Parts]:
             core[name], parts[name] = [], value
         elif isinstance(value, str) and len(value) > LONG_TEXT and name not in NAMES:
             core[name], parts[name] = "", value
+        elif name in COUNTS:
+            core[name], parts[name] = 0, value
+        elif name == "unknown":  # follows from the other fields
+            core[name] = {}
         else:
             core[name] = value
     core[APART] = True
@@ -60,6 +66,8 @@ def changes(before: Parts, now: Parts, are_sorted: Container[str]) -> Changes:
 def _change(old: Any, new: Any, *, is_sorted: bool) -> Any:
     if isinstance(new, str):
         return new
+    if isinstance(new, int):
+        return new - (old or 0)
     if is_sorted:
         came, went = sorted({*new} - {*old}), sorted({*old} - {*new})
         return {"came": came} | ({"went": went} if went else {}) if came or went else None
@@ -88,6 +96,8 @@ def apply(parts: Parts, told: Mapping[str, Any]) -> None:
             del parts[path]
         elif isinstance(change, str):
             parts[path] = change
+        elif isinstance(change, int):
+            parts[path] = parts.get(path, 0) + change
         elif isinstance(change, dict):
             parts[path] = sorted({*parts.get(path, ()), *change["came"]} - {*change.get("went", ())})
         else:
@@ -112,9 +122,22 @@ def whole(document: str, told: Iterable[str]) -> str:
 def put_together(document: str, parts: Parts) -> str:
     core = orjson.loads(document)
     del core[APART]
-    for name, value in core.items():
+    for name in core:
         if name in MAPS:
             core[name] = {key: parts.get(f"{name}/{key}", []) for key in parts.get(name, ())}
-        elif value in ([], ""):
-            core[name] = parts.get(name, value)
+        elif name in parts:
+            core[name] = parts[name]
+    core["unknown"] = unknown(core)
     return orjson.dumps(core).decode()
+
+
+def unknown(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Why a value is null: no entry states it, or the act is recorded without its date."""
+    missing = {}
+    for name, value in fields.items():
+        if value is None:
+            missing[name] = "not_stated"
+    for act, day in fields["dates"].items():
+        if day is None:
+            missing[f"dates/{act}"] = "undated"
+    return missing

@@ -22,7 +22,7 @@ with recursive struck (entry, by) as (
                select position
                  from entries
                 where stream = target.stream
-                  and position > target.position
+                  and position > target.position and position <= %(upto)s
                   and type in ('entry.voided', 'entry.superseded')
                   and (body #>> '{data,target}') in (target.position::text, target.entry_id::text)
                offset 0

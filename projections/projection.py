@@ -13,6 +13,7 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.fields import LiveFact
 from ledger.vocabulary.kind import Kind
+from ledger.vocabulary.state import State
 from projections.segments import Segment, is_long
 
 FOREVER = 2**63 - 1
@@ -159,6 +160,11 @@ class LaneChange(NamedTuple):
     first: int
     old: Sequence[Segment]
     new: Sequence[Segment]
+
+    @property
+    def before(self) -> State | None:
+        """The state that the segments follow on."""
+        return self.steps[self.first - 1].state if self.first else None
 
     @property
     def was_long(self) -> bool:

@@ -77,10 +77,11 @@ class StateRow(NamedTuple):
 
 @dataclass(frozen=True)
 class StateView:
-    """A state with all that belongs to it, by kind."""
+    """A state with what belongs to it, by kind; and beyond which there is more of a kind."""
 
     state: StateRow
     related: dict[str, list[StateRow]] = field(default_factory=dict)
+    beyond: dict[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> list[StateRow]:
@@ -89,7 +90,7 @@ class StateView:
     @property
     def digest(self) -> str:
         """Equal for two answers that say the same, though the ledger may have grown in between."""
-        said = "\n".join(row.said for row in self.shown)
+        said = "\n".join([*(row.said for row in self.shown), *self.beyond])
         return blake2b(said.encode(), digest_size=12).hexdigest()
 
 
@@ -150,17 +151,20 @@ class Queries:
                 check(watermarks)
             yield connection, watermarks
 
-    def whole(self, subject: Subject, asked: Asked) -> tuple[StateView, Basis]:
-        """A stream's state with what belongs to it. Raises NotFound where nothing is known of it, there and then."""
-        found, basis = self.find(subject, asked)
+    def whole(self, subject: Subject, asked: Asked, most: int | None = None) -> tuple[StateView, Basis]:
+        """A stream's state with all parts in it, and of what refers to it ``most`` of each kind (all, if None), by their names.
+
+        Raises NotFound where nothing is known of it, there and then.
+        """
+        found, basis = self.find(subject, asked, most)
         if found is None:
             raise unknown(subject, basis)
         return found, basis
 
-    def find(self, subject: Subject, asked: Asked) -> tuple[StateView | None, Basis]:
+    def find(self, subject: Subject, asked: Asked, most: int | None = None) -> tuple[StateView | None, Basis]:
         """As ``whole``, with None where nothing is known."""
         with self.at(asked) as (connection, basis):
-            return find_state(connection, subject, basis), basis
+            return find_state(connection, subject, basis, most), basis
 
     def page(
         self, kind: str, asked: Asked, filters: Filters, sort: str, after: tuple[str, str] | None, limit: int
@@ -296,13 +300,16 @@ def _between(connection: Connection, chosen: Chosen, size: int) -> tuple[int, in
     return after, upto
 
 
-def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateView | None:
-    """A stream's state with what belongs to it; None where nothing is known."""
+def find_state(
+    connection: Connection, subject: Subject, basis: Basis, most: int | None = None
+) -> StateView | None:  # fmt: skip
+    """A stream's state with what belongs to it, as ``Queries.whole``; None where nothing is known."""
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
     kinds = list(KINDS[subject.kind].related)
     with connection.pipeline():
         state = connection.execute(STATE, given)
-        related = connection.execute(RELATED, given | {"kinds": kinds}) if kinds else None
+        referring = given | {"kinds": kinds, "most": None if most is None else most + 1}
+        related = connection.execute(RELATED, referring) if kinds else None
         retracted = connection.execute(SQL["retracted"], given)
     row, others = state.fetchone(), related.fetchall() if related else []
     if row is None:
@@ -312,7 +319,14 @@ def find_state(connection: Connection, subject: Subject, basis: Basis) -> StateV
     grouped: dict[str, list[StateRow]] = {kind: [] for kind in kinds}
     for (kind, *_), one in zip(others, rest, strict=True):
         grouped[kind].append(one)
-    return StateView(first, grouped)
+    return _cut(StateView(first, grouped), most)
+
+
+def _cut(view: StateView, most: int | None) -> StateView:
+    """With so many of each kind that refers to it."""
+    kept = {kind: group if group and group[0].lane else group[:most] for kind, group in view.related.items()}
+    beyond = {kind: those[-1].subject for kind, those in kept.items() if len(those) < len(view.related[kind])}
+    return StateView(view.state, kept, beyond)
 
 
 def find_states(

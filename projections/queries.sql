@@ -167,12 +167,30 @@ select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
 ) as candidates
 
 -- name: related
--- The states that refer to a subject, and for an agreement those of its parties, on the same day, as known then.
+-- The states that refer to a subject, of each kind so many at most; and for an agreement those of its parties, on the same day, as
+-- known then.
 select kind, subject, lane, known_from, valid_from, doc,
        {version}
   from (
         select held.*
-          from {referring},
+          from unnest(%(kinds)s::text[]) as referring (kind),
+               lateral (
+                   select subject as stream
+                     from (
+                           select distinct on (subject) subject, holds
+                             from refs
+                            where ref = %(subject)s
+                              and lane = ''
+                              and subject > referring.kind || ':' and subject < referring.kind || ';'
+                              and subject <> %(subject)s
+                              and valid_from <= %(valid_at)s
+                              and known_from <= %(known_at)s and known_to > %(known_at)s
+                            order by subject, valid_from desc
+                          ) as turned
+                    where holds
+                    order by subject
+                    limit %(most)s
+               ) as candidates,
                {held}
         union all
         (
@@ -497,7 +515,21 @@ held.due < %(due_before)s
 (doc::json ->> 'overdue')::boolean = %(overdue)s
 
 -- name: filter_in_force_for
-(doc::json ->> 'in_force_for')::bigint >= %(in_force_for)s
+-- Of a long lane the row says that it is so for some; for how many, the parties' own rows say.
+doc::json ->> 'in_force_for' is not null
+and (
+    select count(*)
+      from (
+            select distinct on (lane) status
+              from states
+             where states.subject = candidates.stream
+               and states.lane <> ''
+               and states.valid_from <= %(valid_at)s
+               and states.known_from <= %(known_at)s and states.known_to > %(known_at)s
+             order by lane, states.valid_from desc
+           ) as parts
+     where parts.status = 'in_force'
+) >= %(in_force_for)s
 
 -- name: filter_text
 (

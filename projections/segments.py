@@ -12,7 +12,7 @@ from ledger.vocabulary.fields import Anomaly, ValidOrder
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.state import State
-from projections.deltas import Parts, changes, taken_apart
+from projections.deltas import Parts, changes, taken_apart, unknown
 
 START, END = date.min, date.max
 """All of time: a state that holds "always" holds from START, one that has not ended until END (exclusive)."""
@@ -204,18 +204,6 @@ def _derive(kind: Kind, state: State, shown: Fields) -> dict[str, Derived]:
             shown[name] = one.value
             derived[path] = one
     return derived
-
-
-def unknown(fields: dict[str, Any]) -> dict[str, str]:
-    """Why a value is null: no entry states it, or the act is recorded without its date."""
-    missing = {}
-    for name, value in fields.items():
-        if value is None:
-            missing[name] = "not_stated"
-    for act, day in fields["dates"].items():
-        if day is None:
-            missing[f"dates/{act}"] = "undated"
-    return missing
 
 
 def kind_of(kind: Kind, lane: str) -> Kind:

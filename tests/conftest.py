@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.dependencies import models as dependencies
 
 from ledger.database.connection import Connection, LedgerLocation, Pool
 from ledger.database.embedded import Embedded
@@ -25,6 +26,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     running = Embedded(tmp_path_factory.mktemp("data"), "ledger")
     yield running
     running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _applications_go() -> Iterator[None]:
+    """FastAPI remembers thousands of functions, and with them every application that a test made: each look for garbage would go
+    through all of them."""
+    yield
+    for one in vars(dependencies).values():
+        if hasattr(one, "cache_clear"):
+            one.cache_clear()
 
 
 @pytest.fixture

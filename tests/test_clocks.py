@@ -444,7 +444,7 @@ def test_no_read_scans_a_whole_table(filled: Connection, name: str) -> None:
     given = {
         "subject": "initiative:programme-3", "kinds": ["agreement", "meeting"], "positions": [1, 2], "position": 7, "upto": 10**6,
         "retracted": ["source:report-001"], "limit": 50, "after": 100, "type": None,
-        "after_day": date(1999, 1, 1), "after_rank": 0, "after_root": 0, **NOW,
+        "after_day": date(1999, 1, 1), "after_rank": 0, "after_root": 0, "most": 101, **NOW,
     }  # fmt: skip
     scanned = [node["Relation Name"] for node in plan_nodes(filled, query, **given) if node["Node Type"] == "Seq Scan"]
     assert scanned == []

@@ -187,6 +187,20 @@ def test_after_a_supersede_it_is_responsible_for_what_came_and_for_what_went(see
     assert between(seeded, "meeting:m", "2024-02-02", "2024-02-04")["meeting:m", "status"] == (None, "held", [by])
 
 
+def test_what_was_struck_later_is_no_part_of_it(seeded: Service) -> None:
+    """What took the place of an entry is struck in turn, after the later of both points: no diff up to that one names it."""
+    # given
+    held = position_of(seeded, event("meeting.held", "meeting:m", "2024-02-01", title="M", place="Delhi"))
+    instead = {"type": "meeting.held", "occurred": "2024-02-01", "sources": SOURCES, "data": {"title": "M"}}
+    why: dict[str, Any] = {"sources": [], "replacement": instead, **WHY}
+    first = position_of(seeded, event("entry.superseded", "meeting:m", target=held, **why))
+    # when
+    second = position_of(seeded, event("entry.voided", "meeting:m", sources=[], target=first, **WHY))
+    # then
+    assert between(seeded, "meeting:m", held, first) == {("meeting:m", "place"): ("Delhi", None, [first])}
+    assert between(seeded, "meeting:m", held, second)["meeting:m", "place"] == ("Delhi", None, [first, second])
+
+
 def test_a_dispute_and_its_resolution_are_responsible_for_what_is_disputed(seeded: Service) -> None:
     """Between positions these corrections are; between days it is the fact that they are about."""
     # given

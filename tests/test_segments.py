@@ -14,7 +14,8 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.kinds.milestone import MILESTONE
 from ledger.vocabulary.registry import KINDS
 from ledger.vocabulary.state import MAIN
-from projections.segments import END, document, kind_of, segments, unknown
+from projections.deltas import unknown
+from projections.segments import END, document, kind_of, segments
 from tests.examples import event
 from tests.minimal import FULL, MINIMAL, SUBJECTS, given, opener
 from tests.test_history import history, logs

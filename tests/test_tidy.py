@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(path for folder in ("ledger", "projections", "api") for path in (ROOT / folder).rglob("*.py"))
 PURE = (
     "ledger.vocabulary", "ledger.errors", "ledger.recorded", "ledger.alike", "ledger.anomalies", "ledger.fold", "ledger.log.commitments", "ledger.log.batch", "ledger.proofs",
-    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.deltas", "projections.references", "projections.changes",
+    "ledger.writing.admission", "ledger.writing.decision", "projections.segments", "projections.deltas", "projections.turns", "projections.changes",
     "projections.projection", "projections.registry", "projections.search.words",
     "api.pages.timeline", "api.formats",
 )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -131,8 +132,16 @@ class Remote:
         self.service = service
 
     def show(self, subject: Subject, given: Given) -> str:
+        """All of it, where the service shows of some kinds the first alone."""
         read_query(AtBasis, given)
-        return self.service.get(_path(subject), given).body.decode()
+        body = self.service.get(_path(subject), given).body
+        document = _document(body)
+        more: dict[str, str] = document.pop("more", {})
+        for plural, address in more.items():
+            query = dict(parse_qsl(urlsplit(address).query))
+            pages = self._pages(plural, {"ref": query["ref"]}, query["cursor"])
+            document[plural] += [one for page in pages for one in page["items"]]
+        return (to_json(document) if more else body).decode()
 
     def history(self, subject: Subject, given: Given) -> list[Line]:
         read_query(AtBasis, given)
@@ -145,18 +154,22 @@ class Remote:
 
     def pages(self, kind: str, given: Given) -> Iterator[Document]:
         read_query(LIST_QUERIES[kind], given)
-        page: Document = {"next": None}
-        while page:
-            cursor = {"cursor": page["next"]} if page["next"] else {}
-            page = _document(self.service.get(plural_of(kind), _sent(given, cursor)).body)
+        return self._pages(plural_of(kind), given)
+
+    def _pages(self, plural: str, given: Given, cursor: str | None = None) -> Iterator[Document]:
+        while True:
+            page = _document(self.service.get(plural, _sent(given, cursor)).body)
             yield page
-            page = page if page["next"] else {}
+            if (cursor := page["next"]) is None:
+                return
 
 
-def _sent(given: Given, cursor: Document) -> Document:
+def _sent(given: Given, cursor: str | None) -> Document:
     """As a query has it. A cursor carries the basis of the first page, and takes the place of the clocks."""
     plain = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
-    return {name: value for name, value in plain.items() if not cursor or name not in CLOCKS} | cursor
+    if cursor is None:
+        return plain
+    return {name: value for name, value in plain.items() if name not in CLOCKS} | {"cursor": cursor}
 
 
 def _path(subject: Subject) -> str:

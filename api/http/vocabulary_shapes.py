@@ -199,7 +199,11 @@ def _whole(kind: Kind, state: Schema, page: Schema) -> Schema:
     """A state with all that belongs to it."""
     sorts = {one: PARTICIPATION if one == PARTICIPATION.name else KINDS[one] for one in kind.related}
     related = {one.plural: {"type": "array", "items": ref(state_name(one))} for one in sorts.values()}
-    properties = state["properties"] | related | {"basis": page["properties"]["basis"]}
+    further = {
+        plural: {"type": "string", "format": "uri-reference"} for plural in related if plural != PARTICIPATION.plural
+    }
+    more = {"more": _object(further, [])} if further else {}
+    properties = state["properties"] | related | more | {"basis": page["properties"]["basis"]}
     return _object(properties, [*state["required"], *related, "basis"])
 
 

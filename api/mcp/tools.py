@@ -201,7 +201,8 @@ TOOLS = {
         Tool("search", "Search all kinds of streams for words: the first page of each list that has some.", _schema(SearchQuery), _search),
         Tool(
             "state",
-            "The whole state of a stream, with all that belongs to it, and for each field the entries that say so.",
+            "The state of a stream, and for each field the entries that say so; and of each kind that refers to it the first hundred:"
+            " where `more` names one, list the others by `ref`, with the cursor that it gives.",
             _schema(AtBasis, FieldsQuery, subject=SUBJECT),
             _state,
         ),

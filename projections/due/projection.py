@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.state import MAIN, State
-from projections.projection import Change, Changes, Column, Projection, Table
+from projections.projection import Change, Changes, Column, LaneChange, Projection, Table
 from projections.segments import moved
+from projections.turns import turned
 
 MILESTONE = ""
 OPEN_MILESTONE = ("reported", "scheduled", "partiallyMet")
@@ -42,26 +44,33 @@ DUE = Table(
 
 class DueItems(Projection):
     name = "due"
-    version = 4
+    version = 5
     tables = (DUE,)
 
     def note(self, change: Change, changes: Changes) -> None:
         subject, position = change.subject, change.recorded.position
         for lane in change.lanes:
             if lane.lane == MAIN and subject.kind in ("milestone", "initiative"):
-                was, now = moved(lane.steps, lane.first, lane.old, lane.new, _items)
-                closed = [(subject, item, end) for items, _, end in was for item, _ in items]
-                opened = {
-                    (subject, item, end): Due(subject, item, due, start, end)
-                    for items, start, end in now
-                    for item, due in items
-                }
-                changes["due"].replace(closed, opened, position)
+                for item in _changed(lane):
+                    was, now = moved(lane.steps, lane.first, lane.old, lane.new, partial(_due, item))
+                    closed = [(subject, item, end) for _, _, end in was]
+                    opened = {(subject, item, end): Due(subject, item, due, start, end) for due, start, end in now}
+                    changes["due"].replace(closed, opened, position)
 
 
-def _items(state: State) -> tuple[tuple[str, date], ...]:
+def _changed(lane: LaneChange) -> set[str]:
+    """The items that are due otherwise now, on whatever day."""
+    was, now = turned(lane.before, lane.old, lane.new, lambda state: {"": tuple(_items(state))})
+    return {item for (item, _), _ in (*was, *now)}
+
+
+def _due(item: str, state: State) -> date | None:
+    return next((due for one, due in _items(state) if one == item), None)
+
+
+def _items(state: State) -> Iterator[tuple[str, date]]:
     """Each item with the last day that its date allows."""
-    return tuple([(item, due.latest) for item, due in _dated(state) if due and due.latest])
+    return ((item, due.latest) for item, due in _dated(state) if due and due.latest)
 
 
 def _dated(state: State) -> Iterator[tuple[str, PartialDate | None]]:

@@ -11,9 +11,9 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kind import Derived, Kind
 from ledger.vocabulary.state import MAIN, State
 from projections.projection import Change, Changes, Column, LaneChange, Projection, Table, array
-from projections.references import turned
 from projections.search.words import folded
 from projections.segments import Fields, LongLane, Segment, document, fields_of, last_day, moved
+from projections.turns import Items, turned
 
 NAME_LENGTH = 100
 """Of a name so many characters are compared: a cursor holds one."""
@@ -175,7 +175,7 @@ def _status(state: State) -> tuple[str | None, date | None]:
 
 class States(Projection):
     name = "states"
-    version = 18
+    version = 19
     tables = (STATES, DELTAS, REFS, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -230,9 +230,8 @@ def _note_deltas(change: Change, lane: LaneChange, long: LongLane, changes: Chan
 
 
 def _note_refs(change: Change, lane: LaneChange, changes: Changes) -> None:
-    before = lane.steps[lane.first - 1].state if lane.first else None
-    known = before if before and before.status else None
-    was, now = turned(known, lane.lane, lane.old, lane.new)
+    part: Items[str] = {"": (lane.lane,)}  # refers to its party, whatever becomes of it
+    was, now = turned(lane.before, lane.old, lane.new, lambda state: part if lane.lane else state.refs)
     subject = change.subject
     closed = [(subject, ref, lane.lane, day) for ref, day in was]
     opened = {

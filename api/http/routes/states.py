@@ -1,8 +1,9 @@
 """The states over HTTP: one of them whole, lists, timelines and histories, each at a basis that the answer repeats."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -11,7 +12,7 @@ from pydantic_core import to_json
 
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, answer_at, digest_of, epoch_of, next_page
-from api.http.documents import basis_end, history_json, opened, shown_json, timeline_json, view_json
+from api.http.documents import basis_end, history_json, opened, plural_of, shown_json, timeline_json, view_json
 from api.http.fields import only, with_fields
 from api.http.parameters import (
     LIST_QUERIES,
@@ -35,7 +36,7 @@ from projections import touched
 from projections.basis import Asked, Basis
 from projections.diff_queries import diff
 from projections.listing import FACETS
-from projections.queries import Queries
+from projections.queries import Queries, StateView
 from projections.states.projection import NAME_LENGTH
 
 Slug = Annotated[str, Path(pattern=f"^{SLUG}$", examples=["indus-x"])]
@@ -54,6 +55,9 @@ LIST_PLACES |= {f"-{name}": LIST_PLACES[name] for name in ("id", "name", "record
 """Where a page of each order may begin: after which key, and of what."""
 Rank = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 """Of a fact among those of its day: negative before year 1, as all days of then are one here."""
+
+BELONGING = 100
+"""So many of each kind that refers to a subject its state is shown with."""
 
 FACETS_OF = {name: [facet for facet in FACETS if facet in NARROWED[name].model_fields] for name in KINDS}
 """By what the states of each kind are counted: by what they can be narrowed by."""
@@ -79,6 +83,29 @@ def page_of(
 
 def _end(_: Request, basis: Basis) -> Ending:
     return Ending(basis_end(basis))
+
+
+def _whole_end(whole: StateView, fields: str | None) -> Callable[[Request, Basis], Ending]:
+    """How the answer for a state ends: with where there is more of what belongs to it, in lists at the same basis."""
+    beyond = {
+        kind: last for kind, last in whole.beyond.items() if fields is None or plural_of(kind) in fields.split(",")
+    }
+    subject = whole.state.subject
+
+    def end(request: Request, basis: Basis) -> Ending:
+        epoch = epoch_of(request)
+        further = {plural_of(kind): _listed_beyond(kind, subject, last, epoch, basis) for kind, last in beyond.items()}
+        more = f'"more":{to_json(further).decode()},' if further else ""
+        return Ending(f"{more}{basis_end(basis)}", more)
+
+    return end
+
+
+def _listed_beyond(kind: str, subject: str, last: str, epoch: str, basis: Basis) -> str:
+    """The address of the page of a list on which those follow that refer to a subject too."""
+    query = LIST_QUERIES[kind](ref=Subject(subject))
+    cursor = next_cursor(epoch, basis, query.fingerprint() + kind, ("", last))
+    return f"/v1/{KINDS[kind].plural}?{urlencode({'ref': subject, 'cursor': cursor})}"
 
 
 def counts(reads: Queries, kind: str, query: ListQuery, basis: Basis) -> dict[str, Any]:
@@ -113,13 +140,17 @@ def _routes(kind: str) -> APIRouter:
 
     @router.get("/{id}", operation_id=f"show_{kind}", **whole_state)
     def show(request: Request, reads: TheQueries, id: Slug, query: Annotated[shown, Query()]) -> Response:
-        """The whole state, with everything that belongs to it, on a day, as known at a position; or those ``fields`` of it."""
+        """The state with what belongs to it, on a day, as known at a position; or those ``fields`` of it.
+
+        Of each kind that refers to it the first hundred are shown; ``more`` leads to the others, where there are.
+        """
         asked, subject = query.asked(), Subject(f"{kind}:{id}")
-        whole, basis = reads.whole(subject, asked)
+        whole, basis = reads.whole(subject, asked, BELONGING)
         body, version = opened(only(view_json(whole), query.fields)), whole.state.version
         tag = digest_of(whole.digest, query.fields) if query.fields else whole.digest
         rests_on = touched.of_state(subject)
-        return answer_at(request, body, asked, basis, tag, _end, version=version, rests_on=rests_on)
+        end = _whole_end(whole, query.fields)
+        return answer_at(request, body, asked, basis, tag, end, version=version, rests_on=rests_on)
 
     @router.get("/{id}/timeline", response_model=shapes.TimelinePage, operation_id=f"timeline_{kind}", **found)
     def timeline(request: Request, reads: TheQueries, id: Slug, query: Annotated[Paged, Query()]) -> Response:
