@@ -92,9 +92,9 @@ def excerpt(
     kind = KINDS[subject.kind]
     with reads.at(asked) as (connection, basis):
         given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at, "limit": most}
-        with connection.pipeline():
-            state = connection.execute(STATE, given)
+        with connection.pipeline():  # in the order of ``find_state``
             related = connection.execute(LATEST_RELATED, given | {"kinds": [*kind.related]})
+            state = connection.execute(STATE, given)
             further = given | {"beyond": beyond, "limit": (most + 1) * kind.has_parts}
             parts = connection.execute(SQL["parts_beyond"], further)
             retracted = connection.execute(STATES["retracted"], given)

@@ -306,10 +306,10 @@ def find_state(
     """A stream's state with what belongs to it, as ``Queries.whole``; None where nothing is known."""
     given = {"subject": subject, "known_at": basis.known_at, "valid_at": basis.valid_at}
     kinds = list(KINDS[subject.kind].related)
-    with connection.pipeline():
-        state = connection.execute(STATE, given)
+    with connection.pipeline():  # what else is read comes before the states, as where a rebuild takes over
         referring = given | {"kinds": kinds, "most": None if most is None else most + 1}
         related = connection.execute(RELATED, referring) if kinds else None
+        state = connection.execute(STATE, given)
         retracted = connection.execute(SQL["retracted"], given)
     row, others = state.fetchone(), related.fetchall() if related else []
     if row is None:
