@@ -368,7 +368,6 @@ def test_every_drawing_can_be_read(drawing: Drawing, width: float) -> None:
     """Whatever the facts say: labels and marks never overlap, links are named and large enough, and the markup is safe."""
     check_drawing(drawing, width)
     assert len(rows_of(drawing)) == len(drawing.marks) + len(drawing.undated)
-    check_markup(draw(drawing, compact=True))
     ElementTree.fromstring(standalone(drawing).encode())
 
 
@@ -651,14 +650,6 @@ def test_a_file_of_its_own_has_its_colours() -> None:
     assert COLOURS["ink"][0] in alone
     assert COLOURS["ink"][1] in alone.partition("prefers-color-scheme: dark")[2]
     assert [one.attrib for one in links(alone.partition("?>\n")[2])] == [one.attrib for one in links(draw(drawing))]
-
-
-def test_compact_is_one_line_to_look_at() -> None:
-    """It is an image with a name, 18 pixels high, without links and words."""
-    root = ElementTree.fromstring(draw(drawing_of(held(1, "2024-06")), 400, compact=True))
-    assert (root.get("role"), root.get("height")) == ("img", "18")
-    assert root.get("aria-label") == "A bridge, from June 2024 to today: 1 meeting; active."
-    assert not [*root.iter(f"{SVG}a"), *root.iter(f"{SVG}text")]
 
 
 def test_a_subject_without_dates_is_drawn() -> None:

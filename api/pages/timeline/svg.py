@@ -17,7 +17,6 @@ from api.pages.timeline.table import href, summary
 CAPTIONS = 36.0
 TABLE = "timeline-table"
 """The id that the page gives the table of the same content: what has no room in the picture leads there."""
-COMPACT_HEIGHT = 18.0
 COLOURS = {
     "paper": ("#fbfaf7", "#15171a"), "card": ("#ffffff", "#1d2024"), "ink": ("#1c1b19", "#ece9e2"),
     "muted": ("#5d5a53", "#a8a49a"), "line": ("#8a867c", "#6f6c66"), "hair": ("#dedad0", "#33363b"),
@@ -30,10 +29,14 @@ COLOURS = {
 """Light and dark: in a file of its own no page defines them."""
 
 
-def draw(drawing: Drawing, width: float = WIDTH, compact: bool = False) -> str:
-    """An SVG element: every mark a link with a name, in the order of time; ``compact`` is one line to look at."""
+def draw(drawing: Drawing, width: float = WIDTH) -> str:
+    """An SVG element: every mark a link with a name, in the order of time."""
     of = picture(drawing, width)
-    return _compact(drawing, of, width) if compact else _full(drawing, of, width)
+    links = [_link(place, of, drawing) for place in of.places] + [
+        _more(lane, drawing) for lane in of.lanes if lane.left_out
+    ]
+    ground = f'<g aria-hidden="true">{"".join(_ground(drawing, of, width))}</g>'
+    return _svg(drawing, width, of.bottom + CAPTIONS, "list" if links else "img", ground + "".join(links))
 
 
 def standalone(drawing: Drawing, width: float = WIDTH) -> str:
@@ -65,15 +68,6 @@ def _tag(name: str, text: str, attributes: str = "") -> str:
 
 def _escaped(text: str) -> str:
     return escape(text)
-
-
-def _full(drawing: Drawing, of: Picture, width: float) -> str:
-    height = of.bottom + CAPTIONS
-    links = [_link(place, of, drawing) for place in of.places] + [
-        _more(lane, drawing) for lane in of.lanes if lane.left_out
-    ]
-    ground = f'<g aria-hidden="true">{"".join(_ground(drawing, of, width))}</g>'
-    return _svg(drawing, width, height, "list" if links else "img", ground + "".join(links))
 
 
 def _svg(drawing: Drawing, width: float, height: float, role: str, content: str) -> str:
@@ -181,14 +175,3 @@ def _more(lane: Lane, drawing: Drawing) -> str:
         f'<a href="{_escaped(drawing.page)}#{TABLE}" aria-label="{name}">{hit}{_text(text, 0, y + HIT / 2, "more")}</a>'
     )
     return f'<g role="listitem">{link}</g>'
-
-
-def _compact(drawing: Drawing, of: Picture, width: float) -> str:
-    """All lanes on one line, without words."""
-    moved = [place._replace(top=(COMPACT_HEIGHT - ROW) / 2) for place in of.places]
-    bars = [one for one in moved if one.mark.lane == "status"]
-    marks = bars + [one for one in moved if one.mark.lane != "status" and one.until is None]
-    drawn = "".join(f'<g class="mark {one.mark.family}">{shapes_of(one)}</g>' for one in marks)
-    line = path("M{} {}V{}", of.today, 0, COMPACT_HEIGHT, name="today")
-    shown = f'<g transform="translate({number(-of.axis.left)} 0)">{drawn}{line}</g>'
-    return _svg(drawing, width - of.axis.left, COMPACT_HEIGHT, "img", shown)
