@@ -283,7 +283,7 @@ def test_no_mapping_is_refused_in_the_words_of_a_library(tmp_path: Path) -> None
 
 
 def test_no_option_is_refused_in_the_words_of_a_library(command: Command, subtests: pytest.Subtests) -> None:
-    """Of every option of the commands that ask: misuse, told with the option's name."""
+    """Of every option of the commands that ask: misuse, told with the option's name. Each is given another third of what is odd."""
     of_lists = LIST_QUERIES[MILESTONE.name].model_fields.keys() & {
         "status",
         "party",
@@ -299,10 +299,10 @@ def test_no_option_is_refused_in_the_words_of_a_library(command: Command, subtes
         (["list", "meetings"], "kind"),
     ]
     calls += [(["show", "party:usa"], name) for name in AtBasis.model_fields if name != "min_position"]
-    for words, name in calls:
+    for number, (words, name) in enumerate(calls):
         option = f"--{name.replace('_', '-')}"
         with subtests.test(option):
-            for odd in ODD_TEXTS:
+            for odd in ODD_TEXTS[number % 3 :: 3]:
                 told = command(*words, f"{option}={odd}", code=None, COLUMNS="500")
                 assert not foreign_words(told.stderr), told.stderr
                 assert told.returncode != 2 or option in told.stderr, (odd, told.stderr)
