@@ -53,7 +53,7 @@ def taken_apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], Parts]:
 
 def changes(before: Parts, now: Parts, are_sorted: Container[str]) -> Changes:
     """What leads from one to the other."""
-    told: Changes = dict.fromkeys(before.keys() - now.keys())
+    told: Changes = dict.fromkeys(sorted(before.keys() - now.keys()))
     for path, new in now.items():
         old = before.get(path, ())
         if new is not old and new != old:

@@ -112,10 +112,10 @@ class Queries:
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise ReadTakesTooLong(TOO_LONG, " ".join(str(error).split())) from None
-        except FAILURES as error:
-            raise explained(error) from None
         except psycopg.errors.UndefinedTable:
             raise NotYet("the projections are not built yet: is the follower running?") from None
+        except FAILURES as error:
+            raise explained(error) from None
 
     @contextmanager
     def at(self, asked: Asked, *names: str) -> Iterator[tuple[Connection, Basis]]:

@@ -551,6 +551,18 @@ def test_a_cursor_goes_with_its_own_list(pages: Service) -> None:
         assert pointers_of(pages.get(path, limit=1, cursor=cursor, **params)) == ["cursor"]
 
 
+def test_a_cursor_goes_with_its_own_clocks(pages: Service) -> None:
+    """It carries a basis: another one beside it is refused, by its name; the same one is no matter."""
+    page = pages.get("/v1/milestones", limit=1, valid_at="2030-01-01").json()
+    at, of = page["basis"], {"limit": 1, "cursor": page["next"]}
+    same = pages.get("/v1/milestones", known_at=at["known_at"], valid_at=at["valid_at"], **of)
+    assert (same.status_code, same.json().get("basis")) == (200, at), same.text
+    for other in ({"known_at": 1}, {"valid_at": "2030-01-02"}, {"known_at": 99_999}):
+        assert pointers_of(pages.get("/v1/milestones", **other, **of)) == [*other]
+    last = pages.get("/v1/milestones", limit=1, valid_at="9999-12-31").json()["next"]
+    assert pages.get("/v1/milestones", limit=1, valid_at="9999-12-31", cursor=last).status_code == 200
+
+
 def test_what_is_no_cursor_is_422(unharmed: Service, subtests: pytest.Subtests) -> None:
     """A cursor is taken from the page before, as it is."""
     for cursor in ("", "x", "é", "\0", "====", "e30", "bnVsbA", "W1tbW1tbW1tbW1s", "//8", "A" * 1_001):
@@ -639,7 +651,7 @@ def test_odd_bytes_on_the_wire_are_no_failure(unharmed: Service) -> None:
             assert exchange(address, raw).split(b" ")[1][:1] == b"4", raw
 
 
-def test_a_head_has_a_size_as_a_body_has(unharmed: Service) -> None:
+def test_a_head_has_a_size_as_a_body_has(unharmed: Service, caplog: pytest.LogCaptureFixture) -> None:
     """A client that sends more headers than it may is told so: in one of them or in many, in the address, and though no header
     comes to its end. After a head that was sound, trailers without end are cut off."""
     get, post = (
@@ -661,6 +673,7 @@ def test_a_head_has_a_size_as_a_body_has(unharmed: Service) -> None:
             answer = exchange(address, head)
             assert answer.startswith(b"HTTP/1.1 431 "), answer
             assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "/problems/head-too-large"
+        assert not [one for one in caplog.records if one.exc_info]
         assert exchange(address, get + b"a:\r\n" * 98 + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         for trailers in (many + b"\r\n", b"X: " + b"a" * 400_000):
             with suppress(ConnectionResetError):

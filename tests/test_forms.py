@@ -260,6 +260,15 @@ def test_a_preview_records_nothing_and_shows_what_would_change(admin: Visitor) -
     assert admin.service.size() == size
 
 
+def test_a_preview_says_where_only_what_is_unusual_would_come(admin: Visitor) -> None:
+    """The state goes on to say the same, and is flagged."""
+    admin.service.given(THX, event("meeting.held", "meeting:m", "2024-01-05", title="Talks"))
+    again = event("meeting.held", "meeting:m", "2024-01-07", title="Talks")
+    shown = admin.send(admin.fill(admin.form("/append/meeting.held"), again)).text
+    assert "The state of today stays as it is, but for what is unusual about it, below." in shown
+    assert "Repeated act" in shown
+
+
 def test_what_is_unusual_has_to_be_ticked(admin: Visitor) -> None:
     """The browser asks for it, and so does the service: without the tick nothing is recorded, and the preview comes again."""
     example = event("agreement.signed", "agreement:pact", "2024", signatories=[{"party": "party:nobody"}])

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import jsonschema_rs
+import psycopg
 import pytest
 from httpx2 import Response
 
@@ -18,7 +19,9 @@ from api.http import dependencies as app_state
 from api.http import problems
 from api.http.documents import plural_of
 from ledger import errors
-from ledger.database.connection import Connection
+from ledger.database.connection import Connection, LedgerLocation
+from ledger.database.embedded import Embedded
+from ledger.database.migrations import migrate
 from ledger.vocabulary.codes import Area
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.follow import follow
@@ -701,6 +704,55 @@ def test_a_lost_database_is_503_and_comes_back(service: Service) -> None:
         assert away.get("/v1/event-types").status_code == 200
         assert str(location.dsn).partition("host=")[2].split()[0] not in response.text
     assert service.size() == 2
+
+
+def test_a_database_that_is_being_put_back_is_503_and_comes_back(
+    service: Service, location: LedgerLocation, server: Embedded
+) -> None:
+    """While a dump is read in, tables are not there, or nobody may read them yet: that is no fault of who asks, nor of the service."""
+    service.given(THX, INDUS_X)
+    paths = (
+        "/v1/initiatives",
+        "/v1/events",
+        "/v1/initiatives/indus-x",
+        "/v1/parties?text=x",
+        "/v1/due",
+        "/entries",
+        "/",
+    )
+    with psycopg.connect(server.owner_dsn, autocommit=True) as owner, location.connect() as reader:
+        [[role]] = reader.execute("select current_user").fetchall()
+        owner.execute(f"set search_path to {location.schema}")
+        for away, back in (
+            ("alter table head rename to head_away", "alter table head_away rename to head"),
+            ("alter table entries rename to entries_away", "alter table entries_away rename to entries"),
+            (
+                f"alter schema {location.projections} rename to away",
+                f"alter schema away rename to {location.projections}",
+            ),
+            (f"revoke all on head from {role}", "select"),
+        ):
+            owner.execute(away)
+            told = [service.get(path) for path in paths]
+            told.append(service.post(USA))
+            owner.execute(back)
+            migrate(server.owner_dsn, location)  # gives the role its rights again
+            assert {one.status_code for one in told} <= {200, 201, 503}, (
+                away,
+                [(one.status_code, one.text) for one in told],
+            )
+            assert 503 in {one.status_code for one in told}
+    assert {service.get(path).status_code for path in paths} == {200}
+    assert service.post(INDIA).status_code == 201
+
+
+def test_a_body_is_sent_as_it_is(service: Service) -> None:
+    """A body that is declared as packed is not read as if it were not."""
+    packed = {"Content-Encoding": "gzip"} | ADMIN
+    assert "gzip" in problem_of(service.client.post("/v1/events", json=THX, headers=packed), 415)["detail"]
+    assert (
+        service.client.post("/v1/events", json=THX, headers={"Content-Encoding": "identity"} | ADMIN).status_code == 201
+    )
 
 
 def test_every_error_is_some_problem() -> None:

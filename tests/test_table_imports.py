@@ -530,6 +530,8 @@ def test_a_table_in_any_writing_is_the_same(importing: Importing, encoding: str,
     ("table", "said"),
     [
         ((HEADER + ROWS).encode("cp1252"), "line 2 has a byte that is not UTF-8 (0xf6). Save it as UTF-8, or name its"),
+        ((HEADER + "7,Fô,A,\n").encode("cp1252"), "line 2 has a byte that is not UTF-8 (0xf4)"),
+        ((HEADER + "7,Posts,A,Caf").encode() + b"\xe9\n8,Rails,A,\n", "line 2 has a byte that is not UTF-8 (0xe9)"),
         ((HEADER + ROWS).encode("utf-16-le"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
         ((HEADER + ROWS).encode("utf-16-be"), "it looks like UTF-16 without a byte order mark. Save it as UTF-8"),
         ((HEADER + "7,Ö,A,\n8,").encode("utf-16") + b"\x00\xdc", "line 3 has a byte that is not UTF-16 (0x"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.transfer.vocabulary import document, template
+from api.transfer.vocabulary import document, section, template
 from ledger.errors import Invalid
 from ledger.vocabulary.registry import FACTS, KINDS
 from ledger.writing.draft import read_draft
@@ -94,3 +94,28 @@ def test_a_template_is_filled_in_and_appended(command: Command, tmp_path: Path) 
     file.write_text("type = \n")
     assert "no TOML: Invalid value (at line 1" in command("append", file, code=1).stderr
     assert "a name is of small letters" in command("append", file, "--as", "A Clerk", code=2, COLUMNS="300").stderr
+
+
+NEEDING = {type_: fact for type_, fact in FACTS.items() if fact.needs}
+
+
+@pytest.mark.parametrize("type_", NEEDING)
+def test_what_is_needed_unless_something_else_is_given_is_said_so(type_: str) -> None:
+    """In the vocabulary, in the template, and by the refusal, which names the fields; each of them alone is enough."""
+    fact, full = NEEDING[type_], FULL[type_]
+    assert f"needed, unless {' or '.join(fact.needs[1:])} is given" in section(type_)
+    assert f"needed, unless {' or '.join(fact.needs[1:])} is given" in " ".join(
+        template(fact).replace("\n# ", " ").split()
+    )
+    rest = {name: value for name, value in full["data"].items() if name not in fact.needs}
+    with pytest.raises(
+        Invalid, match=f"/data/{fact.needs[0]}: at least one of these is needed: {', '.join(fact.needs)}"
+    ):
+        read_draft(full | {"data": rest})
+    for name in fact.needs:
+        read_draft(full | {"data": rest | {name: full["data"][name]}})
+
+
+def test_a_place_for_a_number_is_a_number() -> None:
+    """Whoever fills in the template of a correction writes the position where the 0 stands, without quotes."""
+    assert tomllib.loads(template(FACTS["entry.voided"]))["data"]["target"] == 0

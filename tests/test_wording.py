@@ -291,6 +291,7 @@ def test_no_option_is_refused_in_the_words_of_a_library(command: Command, subtes
         "text",
         "due_before",
         "sort",
+        "limit",
     }
     calls = [(["list", "milestones"], name) for name in sorted(of_lists)]
     calls += [

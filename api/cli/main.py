@@ -84,7 +84,21 @@ class OnDemand(TyperCommand):
         assert self.callback
         command = typer.Typer(add_completion=False)
         command.command(help=self.help)(self.callback())
-        return get_command(command).make_context(info_name, args, *rest, **options)
+        try:
+            return get_command(command).make_context(info_name, args, *rest, **options)
+        except typer.BadParameter as error:
+            error.message = _in_our_words(error)
+            raise
+
+
+def _in_our_words(error: typer.BadParameter) -> str:
+    """What is wrong with an option, where pydantic has found it."""
+    from pydantic import ValidationError
+
+    from ledger.vocabulary.wording import faults_of
+
+    cause = error.__cause__
+    return faults_of(cause.errors(), lambda _: "")[0].detail if isinstance(cause, ValidationError) else error.message
 
 
 def _loader(module: str, function: str) -> Callable[[], Command]:

@@ -124,6 +124,8 @@ def search(
     valid_at: ValidAt = None,
     url: Url = None,
 ) -> None:
+    if not " ".join(words).strip():
+        raise typer.BadParameter("WORDS are empty: give one or more to look for")
     given = {"text": " ".join(words), "limit": MAX_PAGE} | _given(known_at=known_at, valid_at=valid_at)
     with asking(url, given) as ledger:
         _show_states(_pages(ledger, KINDS, given))

@@ -210,6 +210,8 @@ async def body_of(request: Request, needed: str) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != needed:
         raise WrongMediaType(f"the body is declared as {media_type or 'nothing'}; send {needed}")
+    if (coding := request.headers.get("content-encoding", "identity").strip().lower()) != "identity":
+        raise WrongMediaType(f"the body is declared as encoded by {coding or 'nothing'}; send it as it is")
     _check_size(int(request.headers.get("content-length", 0)))
     body = bytearray()
     try:

@@ -85,11 +85,13 @@ def send(pages: Pages, form: Form, media_type: str, more: Mapping[str, str] = {}
 
 
 def pinned_address(request: Request, page: Page) -> dict[str, str]:
-    """Where the same bytes are found however the ledger grows. A diff, which has two bases, names none."""
+    """Where the same bytes are found however the ledger grows. A diff has two bases, and a feed tells its own address: they name none."""
     basis = {"known_at": str(page.known_at)} | ({"valid_at": str(page.valid_at)} if page.valid_at else {})
     asked = {name: value for name, value in request.query_params.items() if name not in (*basis, "min_position")}
     path = request.scope["path"]
-    return {} if "/diff." in path else {"Content-Location": f"{path}?{urlencode(asked | basis)}"}
+    return (
+        {} if "/diff." in path or path.endswith(".atom") else {"Content-Location": f"{path}?{urlencode(asked | basis)}"}
+    )
 
 
 def _text(form: Form, documents: list[str]) -> str:

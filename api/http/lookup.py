@@ -27,7 +27,7 @@ from psycopg.abc import PQGen
 from api.http.auth import SQL as KEYS
 from api.http.auth import Holders, bearer, digest, holders
 from ledger.database.connection import LedgerLocation
-from ledger.database.failures import explained
+from ledger.database.failures import FAILURES, explained
 from ledger.errors import Unavailable
 from ledger.log.committer import LastEntry
 from ledger.log.epoch import renew
@@ -213,7 +213,7 @@ class CoalescedLookup:
             if monotonic() >= deadline:
                 raise Unavailable("the database does not answer")
             return await self._read(digests, deadline)
-        except psycopg.OperationalError as error:
+        except FAILURES as error:
             await self._disconnect()
             raise explained(error) from None
 

@@ -29,7 +29,7 @@ from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis, Position
 from projections.feed import Wanted
 from projections.listing import SORTS, Filters
-from projections.queries import Chosen
+from projections.queries import LAST_DAY, Chosen
 
 MAX_PAGE = 1_000
 
@@ -104,7 +104,7 @@ class DiffQuery(AtBasis):
     def sides(self) -> tuple[Asked, Asked]:
         """The two bases. Raises Invalid where one end is a day and the other a position or time, or a basis is told twice."""
         if self.to is not None and _is_day(self.from_) != _is_day(self.to):
-            detail = "from and to are both days of the world, or both positions or times of the ledger"
+            detail = "the ends are a day of the world and a position or time of the ledger: give two of one clock"
             raise Invalid(detail, [Fault("to", detail, "two_clocks")])
         clock = "valid_at" if _is_day(self.from_) else "known_at"
         if getattr(self, clock) is not None:
@@ -318,7 +318,20 @@ def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
     if cursor.of != _short(of):
         raise _bad_cursor("the cursor belongs to a list with other filters: start that list anew")
     known_at = Position(cursor.known_at, cursor.epoch)
+    _check_clocks(query, cursor)
     return Asked(known_at, cursor.valid_at, query.min_position, "cursor", cursor.final), after
+
+
+def _check_clocks(query: Paged, cursor: Cursor) -> None:
+    """A cursor carries its basis: another one beside it would not be what is answered. Raises Invalid."""
+    known_at = query.known_at if isinstance(query.known_at, int) else None
+    for name, given, carried in (
+        ("known_at", known_at, cursor.known_at),
+        ("valid_at", query.valid_at and min(query.valid_at, LAST_DAY), cursor.valid_at),
+    ):
+        if given not in (None, carried):
+            detail = f"the cursor goes on at {name}={carried}: leave {name} out, or start the list anew"
+            raise Invalid(f"{name}: {detail}", [Fault(name, detail, "bad_cursor")])
 
 
 def _bad_cursor(detail: str) -> Invalid:

@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # a client that is cut off while it sends does not get to read why
         self.unfinished_bytes += len(data)
         super().data_received(data)
-        if self.unfinished_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self.unfinished_bytes > MAX_HEAD_BYTES and not self.is_refused and not self.transport.is_closing():
             self.send_400_response("")
 
     def on_message_begin(self) -> None:

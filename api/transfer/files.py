@@ -119,11 +119,15 @@ def _undecodable(path: Path, encoding: str) -> str:
 
 def _wrong_byte(decoder: IncrementalNewlineDecoder, chunk: bytes, line: int, encoding: str) -> str:
     """The same, in a chunk that begins on a line."""
-    for number, byte in enumerate(chunk):
+    for number in range(len(chunk)):
         try:
             line += decoder.decode(chunk[number : number + 1]).count("\n")
+        except UnicodeDecodeError as error:
+            return (
+                f"line {line} has a byte that is not {encoding.upper()} (0x{error.object[error.start]:02x}). {ADVICE}"
+            )
         except UnicodeError:
-            return f"line {line} has a byte that is not {encoding.upper()} (0x{byte:02x}). {ADVICE}"
+            break
     return f"it is not {encoding.upper()}. {ADVICE}"
 
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from api.transfer.client import MAX_ANSWER_BYTES, Client, check_size
-from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
+from ledger.errors import Denied, NotAsSigned, Refused, Unavailable, in_words
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
 from ledger.proofs.merkle import leaf_hash
 from ledger.proofs.notes import BadNote, Note, VerifierKey
@@ -43,7 +43,7 @@ def from_directory(directory: Path) -> Read:
     return read
 
 
-class KeyRefused(Unavailable):
+class KeyRefused(Denied):
     """The service answers others, not whoever has this key, or none."""
 
 
@@ -54,8 +54,10 @@ def from_service(address: str, key: str | None) -> Read:
     def read(path: str) -> bytes:
         answer = client.ask(path)
         if answer.status != HTTPStatus.OK:
-            sort = KeyRefused if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else Unavailable
-            raise sort(f"{client.base}/{path} answers {answer.status}: {' '.join(answer.reason.split())}")
+            said = f"{client.base}/{path} answers {answer.status}: {' '.join(answer.reason.split())}"
+            if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise KeyRefused(f"{said}; the key is taken from LEDGER_KEY")
+            raise Unavailable(said)
         return answer.body
 
     return read

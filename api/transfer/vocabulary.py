@@ -31,7 +31,7 @@ SAID = {
 }
 """What the fields mean that all facts have."""
 WIDTH = 100
-TEXT, LIST = '""', '[""]'
+TEXT, LIST, NUMBER = '""', '[""]', "0"
 """What is to be filled in."""
 INTRO = """\
 # The vocabulary
@@ -44,7 +44,10 @@ Beside `type` and `subject` every fact has these fields; its own stand in `data`
 
 
 class Field(NamedTuple):
-    """A field of a fact or a part: what it holds, in words; ``many`` of them in a list; the codes it is one of; a part's own fields."""
+    """A field of a fact or a part: what it holds, in words; ``many`` of them in a list; the codes it is one of; a part's own fields.
+
+    ``unless`` are the fields of which one has to be given where it is left out.
+    """
 
     name: str
     required: bool
@@ -54,6 +57,18 @@ class Field(NamedTuple):
     code_list: str = ""
     part: str = ""
     fields: "tuple[Field, ...]" = ()
+    unless: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> str:
+        """Whether it has to be given."""
+        return (
+            "required"
+            if self.required
+            else f"needed, unless {' or '.join(self.unless)} is given"
+            if self.unless
+            else ""
+        )
 
     @property
     def is_table(self) -> bool:
@@ -70,7 +85,7 @@ class Field(NamedTuple):
 def fields_of(fact: type[Fact]) -> tuple[Field, ...]:
     """Those that all facts have, too."""
     schema = fact.model_json_schema()
-    return _fields(schema, schema["$defs"])
+    return tuple(one._replace(unless=fact.unless(one.name)) for one in _fields(schema, schema["$defs"]))
 
 
 def _fields(schema: Schema, defs: Schema) -> tuple[Field, ...]:
@@ -176,7 +191,7 @@ def _table(fields: Iterable[Field]) -> Iterator[str]:
     yield "| field | | |\n|---|---|---|"
     for one in fields:
         said = f"{SAID[one.name]}: " if one.name in SAID else ""
-        yield f"| `{one.name}` | {'required' if one.required else ''} | {said}{one.told} |"
+        yield f"| `{one.name}` | {one.needed} | {said}{one.told} |"
     yield ""
 
 
@@ -246,8 +261,10 @@ def _block(table: str, fields: tuple[Field, ...], *, required: bool) -> Iterator
     for one in [one for one in fields if not one.is_table]:
         said = f"{SAID[one.name]}: " if one.name in SAID else ""
         choices = f": {', '.join(one.codes)}" if one.codes else ""
-        yield from _comment(f"{said}{one.told}{choices}")
-        yield f"{'' if required and one.required else '#'}{one.name} = {LIST if one.many else TEXT}"
+        needed = f"; {one.needed}" if one.unless else ""
+        yield from _comment(f"{said}{one.told}{choices}{needed}")
+        empty = LIST if one.many else NUMBER if one.forms and one.forms[0].startswith("whole number") else TEXT
+        yield f"{'' if required and one.required else '#'}{one.name} = {empty}"
     for one in [one for one in fields if one.is_table]:
         path, is_there = f"{table}.{one.name}".lstrip("."), required and one.required
         yield ""

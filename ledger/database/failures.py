@@ -7,15 +7,26 @@ from psycopg_pool import PoolTimeout
 
 from ledger.errors import Unavailable
 
-FAILURES = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
-"""What is nobody's fault who asked: the connection, the server, or one of its limits."""
+FAILURES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.InternalError,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidSchemaName,
+)
+"""What is nobody's fault who asked: the connection, the server, one of its limits, or a database that is being put back."""
 
 READ_ONLY = "the server is read-only (a standby?)"
+BEING_PUT_BACK = "a part of the ledger is not in the database: is it being put back? `ledger doctor` tells more"
 WHY = {
     "25006": READ_ONLY,
     "25P03": "a transaction stood idle for longer than idle_in_transaction_session_timeout allows",
+    "3F000": BEING_PUT_BACK,
     "40001": "the database gave up the transaction for another's sake",
     "40P01": "the database broke a deadlock",
+    "42501": "the service may not do that in the database; or it is being put back",
+    "42P01": BEING_PUT_BACK,
     "53100": "the disk of the database is full",
     "53200": "the database is out of memory",
     "53300": "the database has no connection free",

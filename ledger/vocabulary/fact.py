@@ -202,7 +202,7 @@ class Identifier(Part):
 
 
 class Participant(Part):
-    """Who takes part, speaks or signs: a party, a person in its name, the office held."""
+    """Who takes part, speaks or signs: a party, a person in its name, the office held; at least one of them."""
 
     party: PartyRef | None = None
     person: AnyPerson | None = None
@@ -248,6 +248,7 @@ class Fact(Part):
     describes: ClassVar[bool] = False  # says how something is, not what happened: undated, it holds at all times
     by_ledger: ClassVar[bool] = False  # the ledger itself records it, and nobody else
     outlasts: ClassVar[bool] = False  # may follow the end: after a terminal state only such facts are admitted
+    needs: ClassVar[tuple[str, ...]] = ()  # own fields of which at least one has to be given
 
     occurred: PartialDate | None = None
     effective: PartialDate | None = None
@@ -256,7 +257,7 @@ class Fact(Part):
     note: Text | None = None
 
     def __init_subclass__(cls, older: tuple[FactClass, ...] = (), **flags: Any) -> None:
-        for flag in ("type", "opens", "describes", "by_ledger", "outlasts"):
+        for flag in ("type", "opens", "describes", "by_ledger", "outlasts", "needs"):
             if flag in flags:
                 setattr(cls, flag, flags.pop(flag))
         cls.upcasters = [one for shape in older if (one := getattr(shape, "upcast", None))]
@@ -276,10 +277,17 @@ class Fact(Part):
         cls.mentioning = [name for name, one in own.items() if may_hold(Subject, one.annotation)]
 
     @model_validator(mode="after")
-    def _inference_is_explained(self) -> Self:
+    def _says_enough(self) -> Self:
         if self.modality is Modality.inferred and not self.note:
             raise fault_at(("note",), "an inferred fact needs a note that says what it is inferred from")
+        if self.needs and not any(getattr(self, name) is not None for name in self.needs):
+            raise fault_at(self.needs[:1], f"at least one of these is needed: {', '.join(self.needs)}")
         return self
+
+    @classmethod
+    def unless(cls, name: str) -> tuple[str, ...]:
+        """The own fields of which one has to be given where this one is left out."""
+        return tuple(other for other in cls.needs if other != name) if name in cls.needs else ()
 
     @classmethod
     def as_current(cls, data: Any, dataschema: str) -> Any:

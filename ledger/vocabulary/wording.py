@@ -49,7 +49,7 @@ FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (
 """What the patterns stand for, in words."""
 
 LIST = "this is no list"
-OBJECT = "this is no JSON object, such as an event is"
+OBJECT = "this is no JSON object"
 TEXT = "this is no text"
 NUMBER = "this is no number, such as 0.5"
 WHOLE_NUMBER = "this is no whole number, such as 42"

@@ -55,7 +55,7 @@ async def stream(
     assert context.looked_up is not None
     watermarks = context.looked_up.watermarks
     name, start = (LAST, _read(last_event_id)) if last_event_id else ("after", query.after)
-    if start is not None and start.epoch:
+    if start is not None:
         check_position(name, start, watermarks)
     key = bearer(request.headers.get("authorization"))
     reader = Reader(

@@ -5,12 +5,12 @@ A field's name in the form is the JSON pointer of what it fills in, in the event
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from api.pages.words import words
-from ledger.vocabulary.fact import COMMON, SLUG
+from ledger.vocabulary.fact import COMMON, SLUG, Fact
 from ledger.vocabulary.registry import FACTS
 from ledger.vocabulary.wording import FORMS
 
@@ -105,6 +105,11 @@ class Field:
     shape: Shape
     required: bool = False
     hint: str = ""
+    unless: tuple[str, ...] = ()
+
+    @property
+    def may_be_left_out(self) -> bool:
+        return not self.required and not self.unless
 
     @property
     def label(self) -> str:
@@ -165,8 +170,16 @@ def _own_and_common(type_: str, special: Special = ()) -> tuple[tuple[Field, ...
     """Of a fact's fields those of its own, what is required first, and those that every fact has."""
     schema = FACTS[type_].model_json_schema()
     fields = list(_fields(schema, schema.get("$defs", {}), dict(special)))
-    own = [field for field in fields if field.name not in COMMON]
+    own = [_with_unless(FACTS[type_], field) for field in fields if field.name not in COMMON]
     return tuple(sorted(own, key=lambda one: not one.required)), {field.name: field for field in fields}
+
+
+def _with_unless(fact: type[Fact], field: Field) -> Field:
+    """With a hint, where it or another field has to be given."""
+    if not (others := fact.unless(field.name)):
+        return field
+    said = f"Needed, unless {' or '.join(map(words, others))} is given."
+    return replace(field, hint=f"{field.hint} {said}".strip(), unless=others)
 
 
 @cache

@@ -5,9 +5,9 @@ own (signatory, bound, in force, withdrawn), because an agreement may have two h
 one of them says nothing of the others: entry into force is a fact, never a count.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ledger.vocabulary.acts import Accounts, Act, conflicts
 from ledger.vocabulary.codes import (
@@ -66,14 +66,8 @@ class _AnyParty(Fact):
     party: PartyRef | None = None
 
 
-class Mentioned(_Descriptive, type="agreement.mentioned", opens=True):
+class Mentioned(_Descriptive, type="agreement.mentioned", opens=True, needs=("title", "description")):
     """A source speaks of it; whether it was signed is not said."""
-
-    @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Self:
-        if not (self.title or self.description):
-            raise ValueError("an agreement needs a title or a description")
-        return self
 
 
 class NegotiationOpened(_Descriptive, type="agreement.negotiation_opened", opens=True):
@@ -152,18 +146,12 @@ class Declared(_OneParty, type="agreement.declared"):
     text: Text
 
 
-class Amended(Fact, type="agreement.amended"):
+class Amended(Fact, type="agreement.amended", needs=("by", "text")):
     """Its terms were changed, by another instrument or as the text says."""
 
     by: AgreementRef | None = None
     text: Text | None = None
     rationale: Text | None = None
-
-    @model_validator(mode="after")
-    def _says_how(self) -> Self:
-        if not (self.by or self.text):
-            raise ValueError("say what amended it: another agreement, or a text")
-        return self
 
 
 class Supplemented(Fact, type="agreement.supplemented"):

@@ -1,8 +1,8 @@
 """Initiatives: programmes, co-productions, exercise series, challenges, whole partnerships."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ledger.vocabulary.acts import Act, Saying
 from ledger.vocabulary.codes import AnomalyCode, Area, InitiativeKind, InitiativeRelation, Modality, Role, Strength
@@ -103,7 +103,9 @@ class CommitmentRevised(_Commitment, type="initiative.commitment_revised"):
     """A commitment was changed: the fields given replace the earlier ones."""
 
 
-class CommitmentPartlyFulfilled(Fact, type="initiative.commitment_partly_fulfilled"):
+class CommitmentPartlyFulfilled(
+    Fact, type="initiative.commitment_partly_fulfilled", needs=("amount", "quantity", "text")
+):
     """A part of a commitment was kept: how much. The rest is still to be kept."""
 
     commitment: Slug
@@ -112,12 +114,6 @@ class CommitmentPartlyFulfilled(Fact, type="initiative.commitment_partly_fulfill
     quantity: Amount | None = None
     unit: Name | None = None
     text: Text | None = None
-
-    @model_validator(mode="after")
-    def _says_how_much(self) -> Self:
-        if not (self.amount or self.quantity or self.text):
-            raise ValueError("say which part was kept: an amount, a quantity or a text")
-        return self
 
 
 class CommitmentFulfilled(Fact, type="initiative.commitment_fulfilled"):

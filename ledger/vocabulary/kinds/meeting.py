@@ -1,8 +1,6 @@
 """Meetings: proposed, scheduled, held; what was said there, and what came of it."""
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ledger.vocabulary.codes import Area, MeetingKind, MeetingMode, OutcomeKind, Participation, PartStat
 from ledger.vocabulary.dates import PartialDate
@@ -95,14 +93,8 @@ class Reinstated(Fact, type="meeting.reinstated", outlasts=True):
     start: PartialDate | None = None
 
 
-class Held(_Descriptive, type="meeting.held", opens=True, outlasts=True):
+class Held(_Descriptive, type="meeting.held", opens=True, outlasts=True, needs=("title", "description")):
     """It took place, whatever was said before."""
-
-    @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Self:
-        if not (self.title or self.description):
-            raise ValueError("a meeting needs a title or a description")
-        return self
 
 
 class AttendanceRecorded(Fact, type="meeting.attendance_recorded", describes=True):

@@ -1,9 +1,9 @@
 """Milestones: what is to be reached, by when, and whether it was. Reported is not met."""
 
 from datetime import date, timedelta
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ledger.vocabulary.codes import MilestoneType
 from ledger.vocabulary.dates import PartialDate
@@ -41,17 +41,11 @@ class Rescheduled(Fact, type="milestone.rescheduled"):
     reason: Text | None = None
 
 
-class PartiallyMet(Fact, type="milestone.partially_met", opens=True):
+class PartiallyMet(Fact, type="milestone.partially_met", opens=True, needs=("share", "text")):
     """A part of it was reached."""
 
     share: Share | None = None
     text: Text | None = None
-
-    @model_validator(mode="after")
-    def _says_how_far(self) -> Self:
-        if self.share is None and not self.text:
-            raise ValueError("say how far: a share between 0 and 1, or a text")
-        return self
 
 
 class Met(Fact, type="milestone.met", opens=True):

@@ -2,9 +2,9 @@
 
 import re
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from ledger.vocabulary.codes import SourceKind
 from ledger.vocabulary.dates import PartialDate
@@ -38,16 +38,10 @@ class _Descriptive(Fact):
     sha256: Sha256 | None = None
 
 
-class Registered(_Descriptive, type="source.registered", opens=True, describes=True):
+class Registered(_Descriptive, type="source.registered", opens=True, describes=True, needs=("title", "description")):
     """A document is made known to the ledger, so that facts can cite it."""
 
     kind: SourceKind
-
-    @model_validator(mode="after")
-    def _can_be_told_apart(self) -> Self:
-        if not (self.title or self.description):
-            raise ValueError("a source needs a title or a description")
-        return self
 
 
 class Described(_Descriptive, type="source.described", describes=True, outlasts=True):
