@@ -278,7 +278,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("state", {"subject": "party:usa", "valid_at": "2024-02-30"}, "there is no day 2024-02-30"),
     ("state", {"subject": "party:usa", "valid_at": "x" * 2_001}, "more than 2,000 characters"),
     ("diff", {"subject": "party:usa"}, "from: it is needed"),
-    ("diff", {"subject": "party:usa", "from": "2024-01-01", "to": 7}, "both days"),
+    ("diff", {"subject": "party:usa", "from": "2024-01-01", "to": 7}, "two of one clock"),
     ("list", {"of": "meetngs"}, "did you mean meetings?"),
     ("list", {"of": "meetings", "status": "hold"}, "did you mean held?"),
     ("list", {"of": "meetings", "overdue": True}, "it is one of /v1/milestones"),
