@@ -38,6 +38,10 @@ Phase = tuple[ValidOrder | None, tuple[str | None, tuple[int, ...]] | None]
 """From where the main lane is over, in which status and by which entries; or from where it goes on."""
 
 
+Flag = tuple[AnomalyCode, int]
+"""What is odd, and the position of the entry that shows it."""
+
+
 class StateAt(NamedTuple):
     order: ValidOrder
     state: State
@@ -95,9 +99,12 @@ class History:
         shown = {anomaly for state in last for anomaly in state.anomalies if anomaly.position == position}
         return sorted(shown | set(self.anomalies_of.get(position, ())))
 
-    def new_anomalies(self, before: "History") -> list[Anomaly]:
-        """What any entry is flagged with now, and was not ``before``."""
-        known = {(one.code, one.position) for one in before._all_anomalies()}
+    def flags(self) -> set[Flag]:
+        """Which entries are flagged with what."""
+        return {(one.code, one.position) for one in self._all_anomalies()}
+
+    def new_anomalies(self, known: Set[Flag]) -> list[Anomaly]:
+        """What any entry is flagged with now that is not ``known``."""
         return sorted(one for one in self._all_anomalies() if (one.code, one.position) not in known)
 
     def _all_anomalies(self) -> set[Anomaly]:

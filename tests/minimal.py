@@ -325,7 +325,7 @@ class Stream:
         position = self.position + 1
         made = make(event | {"subject": self.subject}, position, self.history.version + 1)
         openings = {self.subject: Opening(position)} | self.openings
-        _, anomalies = admit(self.history, Recorded(UNRECORDED, made.id, on, draft.fact), openings, self.subject)
+        anomalies = admit(self.history.copy(), Recorded(UNRECORDED, made.id, on, draft.fact), openings, self.subject)
         self.history = self.history.copy()
         self.history.record(read_line(stamp(made.line(), position, on)).recorded(), openings)
         self.openings, self.position = openings, position

@@ -11,8 +11,10 @@ import pytest
 from ledger.fold import History
 from ledger.recorded import Recorded
 from ledger.writing.admission import admit
-from ledger.writing.draft import read_draft
-from tests.minimal import FULL
+from ledger.writing.decision import Decider, DecisionContext, Given, Request
+from ledger.writing.draft import Draft, read_draft
+from tests.conftest import CLERK
+from tests.minimal import ADDRESS, FULL, SALT
 
 LISTED = (
     "initiative.claim_recorded", "initiative.objective_stated", "agreement.amended", "agreement.registered", "agreement.reserved",
@@ -86,3 +88,23 @@ def test_admitting_one_more_looks_at_no_others() -> None:
         kept = history(type_, before)
         costs.append(worked(lambda kept=kept, last=last: admit(kept, last, {}, read_draft(FULL[type_]).subject)))  # type: ignore[misc]
     assert costs[1] < 2 * costs[0]
+
+
+def test_a_request_copies_a_stream_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long stream many events at once cost no copy each: what is to be put back if one is refused is kept once a request."""
+    copies, copy = list[int](), History.copy
+
+    def counted(history: History) -> History:
+        copies.append(history.version)
+        return copy(history)
+
+    monkeypatch.setattr(History, "copy", counted)
+    told = [*of_one_day("meeting.held", 1, differ=False), *of_one_day("meeting.statement_made", 40, differ=True)]
+    subject = read_draft(FULL["meeting.held"]).subject
+    drafts = [Given(f"id-{n}", Draft(None, subject, one.fact), sought=False) for n, one in enumerate(told)]
+    before = History.of(subject)
+    context = DecisionContext(date(2026, 1, 1), {subject: before}, {subject: None})
+    decided = Decider("/ledgers/test", ADDRESS, lambda: SALT).decide(context, Request(drafts, CLERK), 1)
+    assert len(decided) == context.histories[subject].version == 41
+    assert copies == [0]
+    assert before.version == 0

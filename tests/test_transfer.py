@@ -94,6 +94,34 @@ def test_what_is_refused_is_left_out_alone(location: LedgerLocation, reader: Con
     assert [one for (one,) in streams] == [f"party:p{n}" for n in range(2 * BATCH) if n not in refused]
 
 
+def test_a_dry_run_tells_what_a_run_does(location: LedgerLocation, tmp_path: Path) -> None:
+    """Each line is tried after those before it: one that stands twice, one that corrects another, what is odd beside others."""
+    # given
+    source = event(
+        "source.registered", "source:s", sources=[], title="S", kind="report", published="2019", url="https://s.org"
+    )
+    cites: dict[str, Any] = {"sources": [{"source": "source:s"}]}
+    of, target = "initiative:i", str(uuid4())
+    lines = [
+        event("meeting.topic_discussed", "meeting:m", topic="space", verb="discussed"),
+        event("initiative.launched", of, id=target, occurred="2020", **cites, name="I", kind="framework"),
+        event("initiative.claim_recorded", of, occurred="2030-01-01", **cites, text="Ahead"),
+        event("initiative.claim_recorded", of, occurred="2018-01-01", **cites, text="Before"),
+        event("entry.voided", of, **cites, target=target, reason_code="duplicate", reason="twice"),
+    ]
+    file = lines_of(tmp_path / "events.ndjson", source, *lines, *lines[1:3], source)
+
+    # when
+    tried, done = (
+        [line for line in run(location, "import", file, *options, code=1).stderr.splitlines() if "import: " not in line]
+        for options in (["--dry-run"], [])
+    )
+
+    # then
+    assert tried == [*done[:-1], f"{done[-1]}; nothing was recorded: a dry run"]
+    assert done[-1] == "appended 5 (4 flagged), repeated 3, refused 1"
+
+
 def test_what_takes_too_long_to_decide_is_sent_in_parts(
     ledger: Ledger, reader: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

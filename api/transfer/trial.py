@@ -18,12 +18,13 @@ def tried(
     """
     events = [Given(draft.id, draft, sought=True) for draft in drafts if draft.id]
     context = ledger.context(Request(events, actor))
-    for event in events:
+    for position, event in enumerate(events, UNRECORDED):
         try:
-            [(answer, new)] = ledger.decider.decide(context, Request([event], actor, strict=strict), UNRECORDED)
+            [(answer, new)] = ledger.decider.decide(context, Request([event], actor, strict=strict), position)
         except (Refused, TooLarge) as error:
             yield error
             continue
-        if new:
-            context.entries[event.entry_id] = new.entry  # should a later line give it again
+        if new:  # a later line may give it again
+            context.entries[event.entry_id] = new.entry._replace(position=position)
+            context.disclosures[event.entry_id] = [*new.entry.disclosures]
         yield answer

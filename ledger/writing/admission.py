@@ -12,18 +12,19 @@ from ledger.vocabulary.fact import Fact, Subject
 from ledger.vocabulary.fields import Anomaly
 
 
-def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> tuple[History, list[Anomaly]]:
-    """The history with ``new`` in it, and what ``new`` is flagged with. Raises Refused; ``history`` stays as it is."""
+def admit(history: History, new: Recorded, openings: Openings, subject: Subject) -> list[Anomaly]:
+    """Put ``new`` into the history; returns what it is flagged with. Raises Refused: then the history may be changed, too, so
+    whoever goes on with it hands in a copy.
+    """
     fact = new.fact
     if isinstance(fact, Correction):
         check_correction(history, fact, subject)
     else:
         _check_opening(history, fact, subject)
-    after = history.copy()
-    after.record(new, openings)
-    if isinstance(fact, Superseded) and not any(live.fact.opens for live in after.lives):
+    history.record(new, openings)
+    if isinstance(fact, Superseded) and not any(live.fact.opens for live in history.lives):
         raise Refused("cannot_open", f"{subject} would have no fact left that opens it", subject)
-    return after, after.anomalies(new.position)
+    return history.anomalies(new.position)
 
 
 def _check_opening(history: History, fact: Fact, subject: Subject) -> None:

@@ -1,12 +1,12 @@
 """What is recorded for a request, and what it is answered. Pure: what it rests on comes as an argument."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
 from ledger.errors import Flagged, IdReused, LedgerError, Refused, StaleVersion, TooLarge
-from ledger.fold import History
+from ledger.fold import Flag, History
 from ledger.log.commitments import Disclosure, keep_erased
 from ledger.log.entry import Entry, LineMapper, StoredLine, make_entry
 from ledger.recorded import UNRECORDED, Opening, Recorded
@@ -97,7 +97,8 @@ class DecisionContext:
 
     ``openings`` has None for a stream that is known not to be there. ``changed`` are the streams that the requests
     decided so far add to, ``freed`` the documents that they took from a source, each by its digest, with the source that
-    held it first, ``claimed`` those that the last request gave to a source. ``unreadable`` is what the log holds and this
+    held it first. Of the last request ``claimed`` are the documents that it gave to a source, ``own`` the streams whose
+    histories are copies that it may change. ``unreadable`` is what the log holds and this
     version cannot read, by stream or entry id; ``size`` is how many entries it has at least.
     """
 
@@ -110,6 +111,7 @@ class DecisionContext:
     freed: dict[str, Subject] = field(default_factory=dict)
     changed: set[Subject] = field(default_factory=set)
     claimed: list[tuple[str, Subject]] = field(default_factory=list)
+    own: set[Subject] = field(default_factory=set)
     unreadable: dict[str, LedgerError] = field(default_factory=dict)
     size: int = 0
 
@@ -118,8 +120,16 @@ class DecisionContext:
         holders = [one for digest in request.digests for one in (self.holders.get(digest), self.freed.get(digest))]
         return request.subjects | (self.changed & {*request.mentions, *holders})
 
-    def before(self, request: Request) -> "Before":
+    def history(self, subject: Subject) -> History:
+        """The history of a stream for the request at hand to change: a copy, made once for all of its events."""
+        if subject not in self.own:
+            self.histories[subject] = self.histories[subject].copy()
+            self.own.add(subject)
+        return self.histories[subject]
+
+    def begin(self, request: Request) -> "Before":
         """What a request may change, as it is now: for ``restore``, if the request is refused."""
+        self.claimed, self.own = [], set()
         histories = {subject: self.histories[subject] for subject in request.subjects}
         return Before(histories, self.holders.copy(), self.freed.copy())
 
@@ -166,8 +176,7 @@ class Decider(NamedTuple):
         StaleVersion) and TooLarge, with a pointer to the event, and what ``check`` raises after one; then the context is
         as it was.
         """
-        before, context.claimed = context.before(request), list[tuple[str, Subject]]()
-        decided = list[Decided]()
+        before, decided = context.begin(request), list[Decided]()
         try:
             for one in self.each(context, request, position):
                 decided.append(one)
@@ -192,11 +201,11 @@ class Decider(NamedTuple):
             _check_key(context, request, request.beyond)
         for number, given in enumerate(request.events):
             pointer = f"/events/{number}" if len(request.events) > 1 else ""
-            before = context.histories[given.draft.subject] if request.strict else None
+            flags = context.histories[given.draft.subject].flags() if request.strict else None
             try:
                 decided = self._decide(context, given, request.actor, position + number)
-                if before and decided[1]:
-                    _check_flags(before, context.histories[given.draft.subject], given.draft.subject)
+                if flags is not None and decided[1]:
+                    _check_flags(flags, context.histories[given.draft.subject], given.draft.subject)
                 yield decided
             except Refused as error:
                 error.pointer = pointer
@@ -210,7 +219,7 @@ class Decider(NamedTuple):
         return self._admit(context, given, actor, position)
 
     def _admit(self, context: DecisionContext, given: Given, actor: Actor, position: int) -> Decided:
-        draft, subject, history = given.draft, given.draft.subject, context.histories[given.draft.subject]
+        draft, subject, history = given.draft, given.draft.subject, context.history(given.draft.subject)
         if draft.expected_version not in (None, history.version):
             raise StaleVersion(subject, draft.expected_version, history.version)
         _check_target(context, draft)
@@ -225,10 +234,10 @@ class Decider(NamedTuple):
         new = Recorded(position, entry.id, context.today, fact)
         if not history.version:
             context.openings[subject] = opening_of(new)
-        after, anomalies = admit(history, new, context.openings, subject)
-        _hold(context, subject, history, after)
-        context.histories[subject] = after
-        answer = Answer(entry.id, new.position, subject, after.version, tuple(anomalies), repeated=False)
+        held = _documents(history, subject)
+        anomalies = admit(history, new, context.openings, subject)
+        _hold(context, subject, held, _documents(history, subject))
+        answer = Answer(entry.id, new.position, subject, history.version, tuple(anomalies), repeated=False)
         return answer, New(entry, MAPPER.to_stored_event(entry))
 
 
@@ -240,9 +249,9 @@ def by_the_ledger(draft: Draft) -> Refused:
     return Refused("by_the_ledger", told, draft.subject)
 
 
-def _check_flags(before: History, after: History, subject: Subject) -> None:
+def _check_flags(known: Set[Flag], history: History, subject: Subject) -> None:
     """Nothing may be odd that was not, be it an entry that stands already."""
-    if odd := after.new_anomalies(before):
+    if odd := history.new_anomalies(known):
         raise Flagged(subject, [(one.code.value, one.detail) for one in odd])
 
 
@@ -291,14 +300,11 @@ def _says_the_same(again: Entry, entry: Entry) -> bool:
     return told.line() == entry.line() and again.fact() == entry.fact()
 
 
-def _hold(context: DecisionContext, subject: Subject, before: History, after: History) -> None:
+def _hold(context: DecisionContext, subject: Subject, held: Set[str], holds: Set[str]) -> None:
     """One document, one source: what counts is what was not struck, and what stands in the place of what was.
 
-    Raises Refused where another source holds a document that this one comes to hold.
+    Raises Refused where another source holds a document that this one, which ``held`` others, comes to hold.
     """
-    if not subject.startswith("source:"):
-        return
-    held, holds = _documents(before), _documents(after)
     for digest in held - holds:
         context.holders.pop(digest, None)
         context.freed.setdefault(digest, subject)  # who held it first holds it in the log, until this is recorded
@@ -309,5 +315,8 @@ def _hold(context: DecisionContext, subject: Subject, before: History, after: Hi
         context.claimed.append((digest, subject))
 
 
-def _documents(history: History) -> set[str]:
+def _documents(history: History, subject: Subject) -> Set[str]:
+    """Those that a source holds."""
+    if not subject.startswith("source:"):
+        return frozenset()
     return {digest for live in history.lives if (digest := _digest(live.fact))}
