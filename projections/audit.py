@@ -1,198 +1,107 @@
-"""The auditor's check: every rule over the whole log, and every live row against a rebuild from the entries alone."""
+"""The auditor's check: every rule over the whole log, and every live row against rows built from the entries alone.
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+The order of the log is asked of the database. All else is checked stream by stream, so that each line is read once and each
+stream folded once; in several processes, of which each compares the rows of the streams that it has checked.
+"""
 
-from psycopg import sql
+import json
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
+from subprocess import Popen
+from threading import Thread
+
+import psycopg
 
 from ledger.database.connection import Connection, LedgerLocation, is_read_only, sql_blocks
-from ledger.errors import Refused, Unreadable
-from ledger.fold import History
-from ledger.log.clocks import Clocks, read_clocks
-from ledger.log.entry import read_line
-from ledger.process import undisturbed
-from ledger.vocabulary.correction import Correction
-from ledger.vocabulary.fact import Subject
-from ledger.writing.admission import check_correction
-from projections.finding import Finding
+from ledger.errors import LedgerError
+from projections.finding import LINE, MEND, TABLE, UNPROJECTED, Finding, Found
 from projections.names_audit import check_names
-from projections.projection import Table
-from projections.rebuild import Builder
+from projections.processes import helper, processors, told
+from projections.rebuild import LONG, PARTITIONS_EACH, look_for_no_garbage
+from projections.rebuild import SQL as REBUILD
 from projections.registry import PROJECTIONS
-from projections.runner import Progress, Stop, read_progress, tables_in
+from projections.runner import Progress, read_progress, tables_in
+from projections.streams_audit import SCRATCH, Checker, Step, Streams
 from projections.tree.check import Leaves, check_tree
 
 SQL = sql_blocks("projections", "audit.sql")
-BATCH = 5_000
-LAST_STREAM = "~"
-"""After every stream there is."""
+SPAN = 50_000
+"""Of so many entries the order is asked at once."""
 
-SCRATCH = "pg_temp"
-MEND = ": run `ledger rebuild`"
 LEAVE = " (do not rebuild it: the entries themselves are not what was signed)"
 
 
 def audit(
     location: LedgerLocation, report: Callable[[int], None] = lambda position: None, tolerance_s: float = 5.0,
-    names: Counter[str] | None = None, elsewhere: Leaves | None = None, size_elsewhere: int = 0,
+    names: Counter[str] | None = None, elsewhere: Leaves | None = None, size_elsewhere: int = 0, workers: int | None = None,
 ) -> Iterator[Finding]:  # fmt: skip
-    """Everything that is wrong, in the order in which it is found; nothing where all is well. An entry may lie ahead of
+    """Everything that is wrong with what there is at the beginning; nothing where all is well. An entry may lie ahead of
     the server's clock by ``tolerance_s``; in ``names`` the commitments are counted by what they are found to be; ``elsewhere``
     are the leaves of a copy of the log, up to ``size_elsewhere``.
 
     It begins with the bytes of the entries: as long as these are not what was signed, nobody is told to rebuild from them.
 
-    Memory is bounded: the log is read in batches, and streams one at a time. Nothing is changed: the rebuild fills
-    temporary tables, which go with the connection.
+    Memory is bounded: streams are read a few at a time. Nothing is changed: rows are built in temporary tables, which go with
+    the connection. Nothing is held: what is recorded, projected, rebuilt or vacuumed meanwhile is not in its way, nor it in theirs.
     """
     with location.connect(patient=True) as connection:
+        half = is_read_only(connection)  # then there are no temporary tables either
+        live = {} if half else read_progress(connection)
+        size, last = connection.execute(SQL["ends"]).fetchone() or (None, 0)
         altered = list(check_tree(connection, elsewhere, size_elsewhere))
         yield from altered
-        yield from check_log(connection, report, tolerance_s)
-        yield from check_streams(connection)
+        at = _comparable(connection, location, live)
+        found = _in_order([*check_order(connection, size, last, tolerance_s),
+                           *check_streams(connection, location, last, at, report, workers or processors())])  # fmt: skip
+        yield from [one.finding for one in found if one.sort < UNPROJECTED]
         yield from check_names(connection, Counter() if names is None else names)
-    with location.connect(SCRATCH, patient=True) as connection:
-        if not is_read_only(connection):  # then there are no temporary tables either
-            for one in check_rows(connection, location):
-                yield one._replace(what=one.what.replace(MEND, LEAVE)) if altered else one
+        of_rows = [] if half else [*_check_progress(connection, location, live)]
+        for one in [*of_rows, *[one.finding for one in found if one.sort >= UNPROJECTED]]:
+            yield one._replace(what=one.what.replace(MEND, LEAVE)) if altered else one
 
 
-def check_log(connection: Connection, report: Callable[[int], None], tolerance_s: float) -> Iterator[Finding]:
-    """Positions without a gap, times that never decrease, and lines that say what the columns beside them say."""
-    position, last = 0, None
-    while True:
-        size = connection.execute("select size from head").fetchone()  # before the entries, of which more may come
-        rows = connection.execute(SQL["log"], {"limit": BATCH, "after": position}).fetchall()
-        if not rows:
-            break
-        clocks = read_clocks(connection, tolerance_s)
-        yield from _gathered(_check_batch(rows, position, last, clocks))
-        position, last = rows[-1][0], rows[-1][5]
-        report(position)
-    if size is None or size[0] != position:
-        yield Finding(0, f"the head of the log says {size and size[0]}, and the last entry is {position}")
+def _in_order(found: Iterable[Found]) -> list[Found]:
+    """By sort and position; of each table the first row alone. What was checked twice, as a process was killed, is told once."""
+    ordered = sorted(set(found))
+    first = {one.sort: one for one in reversed(ordered)}
+    return [one for one in ordered if one.sort < TABLE or one is first[one.sort]]
 
 
-@undisturbed()
-def _gathered(found: Iterator[Finding]) -> list[Finding]:
-    return list(found)
+# --- the log
 
 
-def _check_batch(
-    rows: Iterable[tuple[Any, ...]], position: int, last: datetime | None, clocks: Clocks
-) -> Iterator[Finding]:
-    """Entries that follow the one at ``position``, which was recorded at ``last``."""
-    for row in rows:
-        if row[0] != position + 1:
-            yield Finding(
-                row[0], f"the entry before it is {position}: positions {position + 1} to {row[0] - 1} are missing"
-            )
-        if last is not None and row[5] < last:
-            yield Finding(row[0], "it was recorded before the entry that precedes it")
-        if clocks.is_ahead(row[5]):
-            yield Finding(row[0], "its time lies ahead of the server's clock")
-        position, last = row[0], row[5]
-        yield from _check_line(*row)
+def check_order(connection: Connection, size: int | None, last: int, tolerance_s: float) -> Iterator[Found]:
+    """Positions without a gap, and times that never decrease nor lie ahead of the server's clock."""
+    if size != last:
+        yield Found(LINE, 0, f"the head of the log says {size}, and the last entry is {last}")
+    given = {"after": 0, "last": last, "tolerance_s": tolerance_s, "limit": SPAN}
+    while rows := connection.execute(SQL["order"], given).fetchall():
+        for row in rows:
+            yield from [Found(LINE, row[0], what) for what in _out_of_order(*row)]
+        given["after"] = rows[-1][0]
 
 
-def _check_line(
-    position: int, stream: str, version: int, type_: str, entry_id: str, recorded_at: datetime, body: str
-) -> Iterator[Finding]:
-    try:
-        entry = read_line(body)
-    except Unreadable as error:
-        yield Finding(position, f"its line cannot be read: {error}")
-        return
-    told = (entry.position, entry.originator_id, entry.originator_version, entry.type, entry.id, entry.recorded_at)
-    if told != (position, stream, version, type_, entry_id, recorded_at):
-        yield Finding(position, "its line and the columns beside it do not say the same")
-    try:
-        entry.fact()
-    except Unreadable as error:
-        yield Finding(position, f"its line does not fit the schema of its type: {error}")
+def _out_of_order(position: int, before: int, is_early: bool, is_ahead: bool) -> Iterator[str]:
+    if position != before + 1:
+        yield f"the entry before it is {before}: positions {before + 1} to {position - 1} are missing"
+    if is_early:
+        yield "it was recorded before the entry that precedes it"
+    if is_ahead:
+        yield "its time lies ahead of the server's clock"
 
 
-def check_streams(connection: Connection) -> Iterator[Finding]:
-    """Versions without a gap, and corrections that were legal when they were recorded."""
-    for stream, entries in groupby(_streams(connection), itemgetter(0)):
-        yield from _gathered(_check_stream(Subject(stream), list(entries)))
+# --- the projections
 
 
-def _streams(connection: Connection) -> Iterator[tuple[Any, ...]]:
-    """The entries of every stream, one stream after the other."""
-    stream, version = "", 0
-    while rows := connection.execute(SQL["streams"], {"stream": stream, "version": version, "limit": BATCH}).fetchall():
-        yield from rows
-        stream, version, *_ = rows[-1]
-
-
-def _check_stream(subject: Subject, entries: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
-    """What cannot be read, of which ``check_log`` tells, is passed over, and so is what corrects it."""
-    history, before, passed = None, 0, set[int | str]()
-    for _, version, position, entry_id, body in entries:
-        if version != before + 1:
-            yield Finding(position, f"{subject} goes from version {before} to {version}")
-        before = version
-        try:
-            recorded = read_line(body).recorded()._replace(position=position, entry_id=entry_id)
-            history = history or History.of(subject)
-            if isinstance(recorded.fact, Correction):
-                _check_correction(history, recorded.fact, subject, passed)
-            history.record(recorded, {})
-        except Unreadable:
-            passed |= {position, entry_id}
-        except Refused as error:
-            passed |= {position, entry_id}
-            yield Finding(position, f"it could not have been recorded: {error}")
-        except Exception as error:
-            passed |= {position, entry_id}
-            yield Finding(position, f"it does not fit into {subject}: {type(error).__name__}")
-
-
-def _check_correction(history: History, fact: Correction, subject: Subject, passed: Set[int | str]) -> None:
-    if fact.target in passed:
-        raise Unreadable("what it corrects cannot be read")
-    check_correction(history, fact, subject)
-
-
-class Rebuilt(Builder):
-    """Rows built from the entries alone, whole streams at a time. A stream that cannot be projected has none."""
-
-    def build(self, upto: int) -> Iterator[tuple[str, Stop]]:
-        """Returns the streams that cannot be projected, each with the first entry that stops it."""
-        after = ""
-        while rows := self._whole_streams(after, LAST_STREAM, upto):
-            after = rows[-1][1]
-            if self._project_all(rows):
-                for stream, entries in groupby(rows, itemgetter(1)):
-                    if stop := self._project_all(list(entries)):
-                        yield stream, stop
-
-
-def check_rows(connection: Connection, location: LedgerLocation) -> Iterator[Finding]:
-    """The live rows against rows built from the entries alone, both as of the position that the live ones show at first.
-
-    Nothing is held meanwhile: the live rows can go on, and be put in place anew.
-    """
-    live = _live(connection, location)
-    current = [one for one in PROJECTIONS if one.name not in live or live[one.name].version == one.version]
-    for name in sorted({one.name for one in PROJECTIONS} - {one.name for one in current}):
-        yield Finding(0, f"the rows of {name} are of version {live[name].version}, not ours: they cannot be compared")
-    yield from _check_progress(connection, location, live)
-    builder = Rebuilt(connection, current, BATCH)
-    builder.create()
-    broken = dict(builder.build(max([one.position for one in live.values()], default=0)))
-    for stop in broken.values():
-        yield Finding(stop.position, f"it cannot be projected ({stop.error}): its stream is not compared")
+def _comparable(connection: Connection, location: LedgerLocation, live: Mapping[str, Progress]) -> dict[str, int]:
+    """The tables whose rows are of our version, each with the position that they show."""
     there = tables_in(connection, location.projections)
-    for one in current:
-        for table in one.tables:
-            if one.name in live and table.name in there:
-                yield from _compare(connection, location, table, live[one.name], list(broken))
+    ours = [one for one in PROJECTIONS if one.name in live and live[one.name].version == one.version]
+    return {table.name: live[one.name].position for one in ours for table in one.tables if table.name in there}
 
 
 def _check_progress(
@@ -200,6 +109,10 @@ def _check_progress(
 ) -> Iterator[Finding]:
     """What the projections say of themselves, once there are any."""
     there = tables_in(connection, location.projections)
+    for one in PROJECTIONS:
+        if one.name in live and live[one.name].version != one.version:
+            what = f"of version {live[one.name].version}, not ours: they cannot be compared"
+            yield Finding(0, f"the rows of {one.name} are {what}")
     for one in PROJECTIONS if there else ():
         for name in [table.name for table in one.tables if table.name not in there]:
             yield Finding(0, f"the table {name} is gone{MEND}")
@@ -211,22 +124,88 @@ def _check_progress(
             yield Finding(stopped, f"it stops the projection {one.name} ({live[one.name].error})")
 
 
-def _live(connection: Connection, location: LedgerLocation) -> dict[str, Progress]:
-    with location.connect() as live:
-        return read_progress(live)
+# --- the processes
 
 
-def _compare(
-    connection: Connection, location: LedgerLocation, table: Table, at: Progress, apart: Sequence[str]
-) -> Iterator[Finding]:
-    """Where the two part as of a position, but for the streams that stand ``apart``."""
-    names = {"projections": location.projections, "scratch": SCRATCH, "table": table.name}
-    query = sql.SQL(SQL["differing"]).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, [*table.names, "known_from"])),
-        key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
-        **{name: sql.Identifier(one) for name, one in names.items()},
-    )
-    given = {"name": at.name, "upto": at.position, "apart": apart}
-    for side, subject, key, position in connection.execute(query, given):
-        row = f"the {side} row of {subject} in {table.name} ({key})"
-        yield Finding(position, f"{row} is not in the other{MEND}")
+def check_streams(
+    connection: Connection, location: LedgerLocation, last: int, at: Mapping[str, int], report: Callable[[int], None], workers: int
+) -> Iterator[Found]:  # fmt: skip
+    """Check all streams. Whoever is free takes the next of them, this process too; what a killed one leaves, it takes as well."""
+    left, done = deque(_parts(connection, last)), list[Step]()
+    with ExitStack() as stack, location.connect(SCRATCH, patient=True) as own:
+        others = [
+            stack.enter_context(_helping(location, last, at, left, done))
+            for _ in range(workers - 1 if last >= LONG else 0)
+        ]
+        checker = Checker(own, location, last, at)
+        for other in [*others, None]:
+            for streams in _taken(left):
+                for step in checker.check(*streams):
+                    done.append(step)
+                    report(min(last, sum([count for count, _ in done])))
+            if other:
+                other.join()
+    yield from [one for _, found in done for one in found]
+
+
+def _parts(connection: Connection, last: int) -> list[Streams]:
+    """All streams, in parts of about as many entries each."""
+    count = PARTITIONS_EACH * processors() if last >= LONG else 1
+    ends = sorted(connection.execute(REBUILD["parts"], {"of": count}).fetchall())
+    return [*pairwise([None, *[name for _, name in ends[:-1]], None])]
+
+
+def _taken(left: deque[Streams]) -> Iterator[Streams]:
+    with suppress(IndexError):
+        while True:
+            yield left.popleft()
+
+
+@contextmanager
+def _helping(
+    location: LedgerLocation, last: int, at: Mapping[str, int], left: deque[Streams], done: list[Step]
+) -> Iterator[Thread]:
+    """Another process, and who asks it for as long as streams are left; at the end of the block it is killed."""
+    with helper("projections.audit", location, last=last, at=at) as process:
+        asking = Thread(target=_ask, args=(process, left, done))
+        asking.start()
+        try:
+            yield asking
+        finally:
+            left.clear()
+            process.kill()
+            asking.join()
+
+
+def _ask(process: Popen[str], left: deque[Streams], done: list[Step]) -> None:
+    """Have a process check streams, one part after the other. If it does not answer any more, that part is left to others."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for streams in _taken(left):
+        count = None
+        with suppress(OSError):
+            os.write(process.stdin.fileno(), f"{json.dumps(streams)}\n".encode())
+            while count != 0 and (line := process.stdout.readline()).endswith("\n"):
+                count, found = json.loads(line)
+                done.append((count, [Found(*one) for one in found]))
+        if count != 0:
+            left.append(streams)
+            return
+
+
+def help_along() -> None:
+    """What such a process does: a line for each step. It says nothing of what goes wrong: what it does not answer is taken over."""
+    location, given = told()
+    with (
+        look_for_no_garbage(),
+        suppress(psycopg.Error, LedgerError, OSError),
+        location.connect(SCRATCH, patient=True) as connection,
+    ):
+        checker = Checker(connection, location, given["last"], given["at"])
+        for line in sys.stdin:
+            for step in checker.check(*json.loads(line)):
+                os.write(sys.stdout.fileno(), f"{json.dumps(step)}\n".encode())
+
+
+if __name__ == "__main__":
+    help_along()

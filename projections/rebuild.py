@@ -8,10 +8,7 @@ On a long log this process has others to help it; they end when it does.
 """
 
 import gc
-import json
-import os
 import select
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,6 +26,7 @@ from ledger.process import undisturbed
 from ledger.recorded import Opening
 from ledger.vocabulary.fact import Subject
 from projections.changes import Fold, Stopped
+from projections.processes import helper, processors, told
 from projections.projection import Projection, Rows
 from projections.registry import PROJECTIONS
 from projections.runner import (
@@ -89,7 +87,7 @@ def rebuild(
         if not _can_go_on(connection, location, projections):
             _start(connection, location, projections)
         if not read_progress(connection):
-            _project(connection, location, projections, report, workers or _processors())
+            _project(connection, location, projections, report, workers or processors())
         return _finish(connection, location, projections, report)
 
 
@@ -133,6 +131,9 @@ def look_for_no_garbage() -> Iterator[None]:
 class Builder(Follower):
     """Projects one partition, a few whole streams at a step: so no row is closed that was written by an earlier one."""
 
+    read = READ_PARTITION
+    """The question for the next streams: position, stream, and what else is to be known of each entry."""
+
     def __init__(
         self, connection: Connection, projections: Sequence[Projection], batch: int = BATCH, number: int = 0
     ) -> None:
@@ -156,11 +157,11 @@ class Builder(Follower):
         })  # fmt: skip
         return done
 
-    def _whole_streams(self, after: str, upto: str, goal: int) -> list[tuple[Any, ...]]:
+    def _whole_streams(self, after: str | None, upto: str | None, goal: int) -> list[tuple[Any, ...]]:
         """The entries of the next streams, as many as fit into a batch; of one that does not, all of it."""
         limit, given = self.batch, {"after": after, "upto": upto, "goal": goal}
         while True:
-            rows = self.connection.execute(READ_PARTITION, given | {"limit": limit}).fetchall()
+            rows = self.connection.execute(self.read, given | {"limit": limit}).fetchall()
             whole = rows if len(rows) < limit else [row for row in rows if row[1] != rows[-1][1]]
             if whole or not rows:
                 return whole
@@ -222,17 +223,15 @@ def _can_go_on(connection: Connection, location: LedgerLocation, projections: Se
 
 
 def _start(connection: Connection, location: LedgerLocation, projections: Sequence[Projection]) -> None:
-    count = PARTITIONS_EACH * _processors() if _number(connection, "size") >= LONG else 1
+    count = PARTITIONS_EACH * processors() if _number(connection, "size") >= LONG else 1
     with connection.transaction():
         for name in tables_in(connection, location.rebuild):
             connection.execute(sql.SQL("drop table {}").format(_table(location.rebuild, name)))
         create_tables(connection, projections)
         connection.execute(SQL["create_partitions"])
-        connection.execute(SQL["assign"], {"of": count, "versions": versions_of(projections)})
-
-
-def _processors() -> int:
-    return os.cpu_count() or 1
+        connection.execute(
+            SQL["assign"].format(parts=SQL["parts"]), {"of": count, "versions": versions_of(projections)}
+        )
 
 
 def _number(connection: Connection, question: str) -> int:
@@ -247,7 +246,7 @@ def _project(
     left = _number(connection, "goal") - _number(connection, "projected")
     with ExitStack() as stack, location.connect(location.rebuild, patient=True) as own:
         for _ in range(workers - 1 if left >= LONG else 0):
-            stack.enter_context(_helper(location, projections))
+            stack.enter_context(helper("projections.rebuild", location, names=[one.name for one in projections]))
         while _number(connection, "unfinished"):
             for _ in _work(own, location, projections):
                 _look(connection, report)
@@ -370,22 +369,9 @@ def _table(schema: str, name: str) -> sql.Composed:
 # --- the other processes
 
 
-@contextmanager
-def _helper(location: LedgerLocation, projections: Sequence[Projection]) -> Iterator[None]:
-    """Another process that takes partitions. It ends when we close its standard input, or the kernel does it for us."""
-    command = [sys.executable, "-m", "projections.rebuild"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, process_group=0) as process:  # noqa: S603 - it is ourselves
-        assert process.stdin is not None
-        names = [one.name for one in projections]
-        process.stdin.write(json.dumps({"dsn": location.dsn, "schema": location.schema, "names": names}) + "\n")
-        process.stdin.flush()
-        yield
-
-
 def help_along() -> None:
     """What such a process does. It says nothing of what goes wrong: the partitions show what is left to do."""
-    given = json.loads(sys.stdin.readline())
-    location = LedgerLocation(given["dsn"], given["schema"])
+    location, given = told()
     with (
         look_for_no_garbage(),
         suppress(psycopg.Error, LedgerError),

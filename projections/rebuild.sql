@@ -18,6 +18,13 @@ create table partitions (
     last_id        uuid               -- of the entry at ``goal``
 )
 
+-- name: parts
+-- The streams in parts of about as many entries each, by the last of each part.
+select part,
+       max(stream) as last
+  from (select stream, ntile(%(of)s) over (order by stream) as part from entries) as assigned
+ group by part
+
 -- name: assign
 -- Partitions of about as many entries each.
 insert into partitions (number, versions, goal, last_id, after, upto)
@@ -28,9 +35,7 @@ select part,
        coalesce(lag(last) over (order by part), ''),
        case when lead(part) over (order by part) is null then '~' else last end
   from head,
-       (select part, max(stream) as last
-          from (select stream, ntile(%(of)s) over (order by stream) as part from entries) as assigned
-         group by part) as parts
+       ({parts}) as parts
 
 -- name: goal
 select goal

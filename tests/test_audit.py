@@ -1,23 +1,33 @@
 """What an auditor can check: the whole log against its rules, and the rows against the log."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import LiteralString
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, LiteralString
 
+import psutil
 import pytest
 
 from ledger.database.connection import Connection, LedgerLocation
+from ledger.fold import History
 from ledger.log.entry import read_line
 from ledger.service import Ledger
 from ledger.writing.decision import Actor
 from ledger.writing.draft import read_body
-from projections.audit import audit, check_rows
+from projections import audit as audit_module
+from projections import runner, streams_audit
+from projections.audit import audit
 from projections.rebuild import rebuild
 from projections.replay import story
 from projections.runner import Follower
 from tests.commands import Command, rows
 from tests.examples import INDIA, INDUS_X, THX, USA, event
 from tests.generator import Generator
-from tests.unreadable import SPOIL, line_of, spoil, spoilt_in_turn, tamper
+from tests.test_follow import _wait_until, catch_up
+from tests.unreadable import spoil, spoilt_in_turn, tamper
 
 pytest_plugins = ["tests.commands", "tests.unreadable"]
 
@@ -57,6 +67,137 @@ def test_generated_events_have_no_findings(ledger: Ledger, follower: Follower, l
         pass
     # then
     assert findings(location) == []
+
+
+# --- several processes
+
+ENTRIES = 600
+WITH_A_HELPER = """
+import sys
+from time import sleep
+from ledger.database.connection import LedgerLocation
+from projections import audit
+
+audit.LONG = 100
+list(audit.audit(LedgerLocation(*sys.argv[1:]), lambda position: sleep(100), workers=2))
+"""
+
+
+@pytest.fixture
+def long(ledger: Ledger, follower: Follower, owner: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that passes for a long one, and its rows; something is wrong in each of its parts."""
+    ledger.append(read_body({"events": list(Generator().events(ENTRIES))}), CLERK)
+    catch_up(follower)
+    monkeypatch.setattr(audit_module, "LONG", 100)
+    for position in range(1, ENTRIES, 20):
+        spoil(owner, "data that does not fit", position)
+    tamper(owner, "update entries set version = 99 where position % 70 = 5")
+    tamper(owner, "update entries set recorded_at = recorded_at - interval '1 day' where position % 90 = 7")
+    tamper(owner, "update states set status = 'closed' where known_from % 10 = 3")
+    tamper(owner, "delete from timeline where position % 10 = 4")
+
+
+def helpers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if _is_helper(one)]
+
+
+def _is_helper(one: psutil.Process) -> bool:
+    return one.status() != psutil.STATUS_ZOMBIE and "projections.audit" in one.cmdline()
+
+
+def test_several_processes_find_the_same(long: None, location: LedgerLocation) -> None:
+    """With other processes to help, an audit finds the same, in the same order, and leaves none of them behind."""
+    # given
+    alone, seen = list(audit(location, workers=1)), set[int]()
+    assert len(alone) > 60
+    # when
+    found = list(audit(location, lambda position: seen.update(one.pid for one in helpers()), workers=3))
+    # then
+    assert found == alone
+    assert len(seen) == 2
+    assert helpers() == []
+
+
+@pytest.mark.parametrize("after", [1, 2, 5], ids=lambda after: f"after {after} answers")
+def test_a_helper_that_is_killed_is_done_without(
+    after: int, long: None, location: LedgerLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a helper leaves undone as it is killed, in the middle of a part or after it, another does: nothing is lost, and nothing
+    told twice."""
+    # given
+    alone, killed = list(audit(location, workers=1)), list[int]()
+    answers = list[Any]()
+
+    def kill(answer: str) -> Any:
+        answers.append(json.loads(answer))
+        if len(answers) == after:
+            _kill(killed)
+        return answers[-1]
+
+    monkeypatch.setattr("projections.audit.json", SimpleNamespace(loads=kill, dumps=json.dumps))
+    # when
+    found = list(audit(location, lambda position: _wait_until(lambda: len(answers) >= after), workers=2))
+    # then
+    assert found == alone
+    assert killed
+
+
+def _kill(killed: list[int]) -> None:
+    for one in helpers():
+        one.kill()
+        killed.append(one.pid)
+
+
+def test_helpers_end_with_the_audit(long: None, location: LedgerLocation) -> None:
+    """Where the audit itself is killed, its helpers end, too."""
+    command = [sys.executable, "-c", WITH_A_HELPER, location.dsn, location.schema]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True) as running:
+        _wait_until(lambda: any(map(_is_helper, psutil.Process(running.pid).children())))
+        [helper] = psutil.Process(running.pid).children()
+        running.kill()
+        _wait_until(lambda: not helper.is_running())
+        assert running.communicate()[1] == ""
+
+
+def test_each_entry_is_read_and_folded_once(
+    ledger: Ledger, follower: Follower, location: LedgerLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is to check, an audit reads no line and folds no entry a second time."""
+    # given
+    ledger.append(read_body({"events": list(Generator().events(200))}), CLERK)
+    catch_up(follower)
+    counted: list[str] = []
+
+    def count(where: Any, name: str) -> None:
+        usual = getattr(where, name)
+
+        def counting(*given: Any) -> Any:
+            counted.append(name)
+            return usual(*given)
+
+        monkeypatch.setattr(where, name, counting)
+
+    for where, name in ((streams_audit, "read_line"), (runner, "read_line"), (History, "record"), (History, "load")):
+        count(where, name)
+    # then
+    assert list(audit(location)) == []
+    assert sorted(counted) == ["read_line"] * 200 + ["record"] * 200
+
+
+# --- what is found
+
+
+@pytest.mark.parametrize("subject", ["", "a:before-all", "~", "\U0010ffff"])
+def test_rows_of_no_stream_are_found(told: None, location: LedgerLocation, owner: Connection, subject: str) -> None:
+    """Also where their name comes before or after those of all streams."""
+    tamper(
+        owner,
+        "insert into timeline select about, day, rank, root, 70, %s, known_from, known_to from timeline where position = 2",
+        subject,
+    )
+    assert [what for _, what in findings(location)] == [
+        f"the live row of {subject} in timeline (party:usa 70) is not in the other: run `ledger rebuild`"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,23 +291,20 @@ def test_an_entry_of_which_the_projections_stop_is_found(
 def test_an_audit_is_in_nobodys_way(
     told: None, given: Given, follower: Follower, location: LedgerLocation, owner: Connection
 ) -> None:
-    """While it compares, it holds no table; what is projected, and rebuilt, meanwhile is none of its findings."""
-    # given
-    line = line_of(owner, 2)
-    spoil(owner, "no type", 2)
-    with location.connect("pg_temp") as connection:
-        comparing = check_rows(connection, location)
-        assert next(comparing).position == 2  # now the rows are built anew
-        # when
-        tamper(owner, SPOIL, line, 2)
+    """While it goes on, it holds no table, and nothing that the database would clean up; what is recorded, projected and rebuilt
+    meanwhile is none of its findings."""
+
+    def go_on(position: int) -> None:
         given(
             event("initiative.activated", "initiative:indus-x", "2023-07-01"),
             event("party.dissolved", "party:ind", "2024"),
         )
         follower.step()
         rebuild(location)
-        # then
-        assert list(comparing) == []
+        held = "select pid from pg_stat_activity where pid <> pg_backend_pid() and coalesce(backend_xmin, backend_xid) is not null"
+        assert owner.execute(held).fetchall() == []
+
+    assert list(audit(location, go_on)) == []
 
 
 def test_rows_of_another_version_are_not_compared(told: None, location: LedgerLocation, owner: Connection) -> None:
