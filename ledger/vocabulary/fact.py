@@ -41,9 +41,6 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern
 Name = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=rf"^{PRINTABLE}*$")]
 Slug = Annotated[str, StringConstraints(pattern=rf"^{SLUG}$")]
 Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")]
-Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
-MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Attribute = Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 """A CloudEvents attribute from outside: one line of visible characters."""
 Amount = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,10})?$")]
@@ -194,11 +191,6 @@ class Citation(Part):
     source: SourceRef
     locator: Name | None = None
     url: Url | None = None
-
-
-class Identifier(Part):
-    scheme: Name
-    id: Name
 
 
 class Participant(Part):

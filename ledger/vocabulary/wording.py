@@ -15,15 +15,13 @@ from ledger.vocabulary.fact import (
     Attribute,
     Country,
     CurrencyCode,
-    Language,
-    MediaType,
-    Sha256,
     Slug,
     Subject,
     Text,
     Url,
     pattern_of,
 )
+from ledger.vocabulary.kinds.source import Language, MediaType, Sha256
 
 SUBJECTS: list[type[Subject]] = [Subject, *Subject.__subclasses__()]
 FORMS: dict[str, str] = {get_args(sort)[1].pattern: form for sort, form in (

@@ -4,9 +4,14 @@ from pydantic import Field
 
 from ledger.vocabulary.codes import PartyKind, SuccessionMode
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import Citation, Country, Fact, Identifier, Name, PartyRef, Text
+from ledger.vocabulary.fact import Citation, Country, Fact, Name, Part, PartyRef, Text
 from ledger.vocabulary.kind import Kind, items, transition
 from ledger.vocabulary.state import State
+
+
+class Identifier(Part):
+    scheme: Name
+    id: Name
 
 
 class _Descriptive(Fact):

@@ -4,13 +4,17 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from ledger.vocabulary.codes import SourceKind
 from ledger.vocabulary.dates import PartialDate
-from ledger.vocabulary.fact import AnyPerson, Citation, Fact, Language, MediaType, Name, Sha256, Text, Url
+from ledger.vocabulary.fact import AnyPerson, Citation, Fact, Name, Text, Url
 from ledger.vocabulary.kind import Kind, transition
 from ledger.vocabulary.state import State
+
+Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+MediaType = Annotated[str, StringConstraints(max_length=200, pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _is_day(value: object) -> object:
