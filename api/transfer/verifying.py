@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from api.transfer.client import MAX_ANSWER_BYTES, Client, check_size
-from ledger.errors import Denied, NotAsSigned, Refused, Unavailable, in_words
+from ledger.errors import NotAsSigned, Refused, Unavailable, in_words
 from ledger.proofs.checkpoint import Checkpoint, EntryProof
 from ledger.proofs.merkle import leaf_hash
 from ledger.proofs.notes import BadNote, Note, VerifierKey
@@ -43,7 +43,7 @@ def from_directory(directory: Path) -> Read:
     return read
 
 
-class KeyRefused(Denied):
+class KeyRefused(Unavailable):
     """The service answers others, not whoever has this key, or none."""
 
 
