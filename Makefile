@@ -19,8 +19,8 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## Run the ledger with its seed on an embedded PostgreSQL: http://127.0.0.1:8000
 	@exec $(BIN)/ledger demo
 
-test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+test: $(READY) ## Run all tests, in one process more than there are processors, as many of them wait
+	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

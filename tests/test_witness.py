@@ -590,7 +590,7 @@ def test_a_witness_that_is_killed_never_contradicts_itself(tmp_path: Path) -> No
     """Killed again and again while two submit, each a fork of what the other does: of each log the cosigned trees are all of
     one of the two, and what was asked for after a cosignature was told is never of a smaller tree.
     """
-    pairs = [(Tree(f"log.example/{number}"), Tree(f"log.example/{number}", forked_at=10)) for number in range(60)]
+    pairs = [(Tree(f"log.example/{number}"), Tree(f"log.example/{number}", forked_at=10)) for number in range(30)]
     told: list[tuple[float, float, Checkpoint]] = []
     refused: list[Contradicted] = []
     stop, dice = Event(), Random(7)
