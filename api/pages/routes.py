@@ -58,7 +58,7 @@ COUNTED = 20_000
 """In a ledger of so many entries a list counts its states by each word unasked; in a larger one at a link."""
 DRAWN, DRAWN_FACTS, FACTS = 200, 1_000, 40
 """Of how many subjects of a kind a timeline is drawn at most, and of how many facts: as a file, and on a page."""
-CITED, PASSAGES = 100, 40
+CITED, PASSAGES = 70, 40
 """Of so many of the last entries that cite a source its page tells, and so many of the passages that they cite."""
 YEAR_S = 31_536_000
 ABOUT_THE_ROW = {
