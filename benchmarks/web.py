@@ -35,7 +35,7 @@ STATUSES = {
     "agreement": ("signed", "in_force", "terminated"),
     "initiative": ("active", "suspended", "closed"),
     "meeting": ("held", "scheduled"),
-    "milestone": ("met", "partially_met", "pending"),
+    "milestone": ("met", "partiallyMet", "scheduled"),
 }
 CONSTANT_SERVER = (sys.executable, "-m", "benchmarks.constant")
 
