@@ -169,7 +169,9 @@ select kind, of_kind, subject, lane, known_from, valid_from, states.doc, 0
         select kind, subject, lane, known_from, valid_from,
                count(*) over (partition by kind) as of_kind,
                row_number() over (partition by kind order by day desc nulls last, subject) as place
-          from {referring},
+          from (
+                {referring}
+               ) as candidates,
                {held}
        ) as ranked
   join states using (kind, subject, lane, known_from, valid_from)

@@ -28,9 +28,9 @@ from projections.wholes import Kept, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
 WATERMARKS = SQL["watermarks"].format(log=SQL["log_columns"])
-REFERRING = SQL["referring"]
+REFERRING, OF_A_KIND = (SQL["turned_to"].format(of=SQL[name]) for name in ("of_some_kinds", "of_one_kind"))
 STATE, STATES, RELATED = (
-    SQL[name].format(held=held(), version=version(), referring=REFERRING) for name in ("state", "states", "related")
+    SQL[name].format(held=held(), version=version(), referring=OF_A_KIND) for name in ("state", "states", "related")
 )
 LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
 MOMENT = timedelta(microseconds=1)

@@ -148,23 +148,27 @@ select lanes.subject, lanes.lane, lanes.known_from, lanes.valid_from, lanes.doc,
             order by lane, valid_from desc
        ) as lanes
 
--- name: referring
--- The streams of some kinds whose states refer to a subject: of each turn to it, and away from it, the last by that day.
-(
-    select subject as stream
-      from (
-            select distinct on (subject) subject, holds
-              from refs
-             where ref = %(subject)s
-               and lane = ''
-               and split_part(subject, ':', 1) = any(%(kinds)s)
-               and subject <> %(subject)s
-               and valid_from <= %(valid_at)s
-               and known_from <= %(known_at)s and known_to > %(known_at)s
-             order by subject, valid_from desc
-           ) as turned
-     where holds
-) as candidates
+-- name: turned_to
+-- The streams whose states refer to a subject: of each turn to it, and away from it, the last by that day.
+select subject as stream
+  from (
+        select distinct on (subject) subject, holds
+          from refs
+         where ref = %(subject)s
+           and lane = ''
+           and {of}
+           and subject <> %(subject)s
+           and valid_from <= %(valid_at)s
+           and known_from <= %(known_at)s and known_to > %(known_at)s
+         order by subject, valid_from desc
+       ) as turned
+ where holds
+
+-- name: of_some_kinds
+split_part(subject, ':', 1) = any(%(kinds)s)
+
+-- name: of_one_kind
+subject > referring.kind || ':' and subject < referring.kind || ';'
 
 -- name: related
 -- The states that refer to a subject, of each kind so many at most; and for an agreement those of its parties, on the same day, as
@@ -175,19 +179,7 @@ select kind, subject, lane, known_from, valid_from, doc,
         select held.*
           from unnest(%(kinds)s::text[]) as referring (kind),
                lateral (
-                   select subject as stream
-                     from (
-                           select distinct on (subject) subject, holds
-                             from refs
-                            where ref = %(subject)s
-                              and lane = ''
-                              and subject > referring.kind || ':' and subject < referring.kind || ';'
-                              and subject <> %(subject)s
-                              and valid_from <= %(valid_at)s
-                              and known_from <= %(known_at)s and known_to > %(known_at)s
-                            order by subject, valid_from desc
-                          ) as turned
-                    where holds
+                   {referring}
                     order by subject
                     limit %(most)s
                ) as candidates,

@@ -62,13 +62,9 @@ class Field(NamedTuple):
     @property
     def needed(self) -> str:
         """Whether it has to be given."""
-        return (
-            "required"
-            if self.required
-            else f"needed, unless {' or '.join(self.unless)} is given"
-            if self.unless
-            else ""
-        )
+        if self.required:
+            return "required"
+        return f"needed, unless {' or '.join(self.unless)} is given" if self.unless else ""
 
     @property
     def is_table(self) -> bool:
