@@ -45,13 +45,14 @@ def audit(
 
     It begins with the bytes of the entries: as long as these are not what was signed, nobody is told to rebuild from them.
 
-    Memory is bounded: streams are read a few at a time. Nothing is changed: rows are built in temporary tables, which go with
+    Memory is bounded but for what is found: streams are read a few at a time. Nothing is changed: rows are built in temporary tables, which go with
     the connection. Nothing is held: what is recorded, projected, rebuilt or vacuumed meanwhile is not in its way, nor it in theirs.
     """
     with location.connect(patient=True) as connection:
         half = is_read_only(connection)  # then there are no temporary tables either
         live = {} if half else read_progress(connection)
-        size, last = connection.execute(SQL["ends"]).fetchone() or (None, 0)
+        [(size, last)] = connection.execute(SQL["ends"]).fetchall()
+        of_rows = [] if half else [*_check_progress(connection, location, live)]
         altered = list(check_tree(connection, elsewhere, size_elsewhere))
         yield from altered
         at = _comparable(connection, location, live)
@@ -59,7 +60,6 @@ def audit(
                            *check_streams(connection, location, last, at, report, workers or processors())])  # fmt: skip
         yield from [one.finding for one in found if one.sort < UNPROJECTED]
         yield from check_names(connection, Counter() if names is None else names)
-        of_rows = [] if half else [*_check_progress(connection, location, live)]
         for one in [*of_rows, *[one.finding for one in found if one.sort >= UNPROJECTED]]:
             yield one._replace(what=one.what.replace(MEND, LEAVE)) if altered else one
 
@@ -166,7 +166,7 @@ def _helping(
     location: LedgerLocation, last: int, at: Mapping[str, int], left: deque[Streams], done: list[Step]
 ) -> Iterator[Thread]:
     """Another process, and who asks it for as long as streams are left; at the end of the block it is killed."""
-    with helper("projections.audit", location, last=last, at=at) as process:
+    with helper("projections.audit", location, answers=True, last=last, at=at) as process:
         asking = Thread(target=_ask, args=(process, left, done))
         asking.start()
         try:
@@ -183,11 +183,13 @@ def _ask(process: Popen[str], left: deque[Streams], done: list[Step]) -> None:
     assert process.stdout is not None
     for streams in _taken(left):
         count = None
-        with suppress(OSError):
+        try:
             os.write(process.stdin.fileno(), f"{json.dumps(streams)}\n".encode())
             while count != 0 and (line := process.stdout.readline()).endswith("\n"):
                 count, found = json.loads(line)
                 done.append((count, [Found(*one) for one in found]))
+        except (OSError, ValueError, TypeError):  # it is gone, or what it says is no answer
+            count = None
         if count != 0:
             left.append(streams)
             return

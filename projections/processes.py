@@ -16,13 +16,20 @@ def processors() -> int:
 
 
 @contextmanager
-def helper(module: str, location: LedgerLocation, **given: Any) -> Iterator[subprocess.Popen[str]]:
-    """Another process, which is told the place, and what else is given, in the first line of its standard input.
+def helper(
+    module: str, location: LedgerLocation, *, answers: bool = False, **given: Any
+) -> Iterator[subprocess.Popen[str]]:  # fmt: skip
+    """Another process, which is told the place, and what else is given, in the first line of its standard input. Where it
+    ``answers``, its standard output is to be read.
 
     It ends when we close that, or the kernel does it for us.
     """
     with subprocess.Popen(  # noqa: S603 - it is ourselves
-        [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE if answers else None,
+        text=True,
+        process_group=0,
     ) as process:
         assert process.stdin is not None
         process.stdin.write(json.dumps({"dsn": location.dsn, "schema": location.schema, **given}) + "\n")

@@ -16,6 +16,7 @@ from ledger.database.failures import FAILURES, explained
 from ledger.errors import NotFound, NotYet, ReadTakesTooLong
 from ledger.log.commitments import Disclosure
 from ledger.vocabulary.fact import Subject
+from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
 from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
@@ -324,7 +325,7 @@ def find_state(
 
 def _cut(view: StateView, most: int | None) -> StateView:
     """With so many of each kind that refers to it."""
-    kept = {kind: group if group and group[0].lane else group[:most] for kind, group in view.related.items()}
+    kept = {kind: group if kind == PARTICIPATION.name else group[:most] for kind, group in view.related.items()}
     beyond = {kind: those[-1].subject for kind, those in kept.items() if len(those) < len(view.related[kind])}
     return StateView(view.state, kept, beyond)
 

@@ -101,7 +101,9 @@ class Checker(Builder):
             return entry, entry.recorded()
         except Unreadable as error:
             self._tell(LINE, position, f"its line does not fit the schema of its type: {error}")
-            return None
+        except Exception as error:
+            self._tell(LINE, position, f"its line does not fit the schema of its type: {type(error).__name__}")
+        return None
 
     @undisturbed()
     def _check_streams(self, entries: Iterable[tuple[Line, Read | None]]) -> None:

@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from api.cli.opening import opened
 from api.cli.remote import Service, address_of
 from api.http.documents import array_json, plural_of, whole_json
-from api.http.parameters import LIST_QUERIES, AtBasis, DiffQuery, ListQuery
+from api.http.parameters import LIST_QUERIES, MAX_PAGE, AtBasis, DiffQuery, ListQuery
 from ledger.errors import Invalid
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.wording import faults_of
@@ -139,7 +139,7 @@ class Remote:
         more: dict[str, str] = document.pop("more", {})
         for plural, address in more.items():
             query = dict(parse_qsl(urlsplit(address).query))
-            pages = self._pages(plural, {"ref": query["ref"]}, query["cursor"])
+            pages = self._pages(plural, {"ref": query["ref"], "limit": MAX_PAGE}, query["cursor"])
             document[plural] += [one for page in pages for one in page["items"]]
         return (to_json(document) if more else body).decode()
 

@@ -323,7 +323,10 @@ def resume(query: Paged, of: str, shape: TypeAdapter[Any]) -> tuple[Asked, Any]:
 
 
 def _check_clocks(query: Paged, cursor: Cursor) -> None:
-    """A cursor carries its basis: another one beside it would not be what is answered. Raises Invalid."""
+    """A cursor carries its basis: another position or day beside it would not be what is answered; a time is that of its first page.
+
+    Raises Invalid.
+    """
     known_at = query.known_at if isinstance(query.known_at, int) else None
     for name, given, carried in (
         ("known_at", known_at, cursor.known_at),

@@ -136,7 +136,7 @@ class DecisionContext:
     def restore(self, before: "Before") -> None:
         self.histories.update(before.histories)
         self.openings |= dict.fromkeys([subject for subject, one in before.histories.items() if not one.version])
-        self.holders, self.freed = before.holders, before.freed
+        self.holders, self.freed, self.own = before.holders, before.freed, set()
 
 
 class Before(NamedTuple):
