@@ -182,22 +182,22 @@ def test_a_read_that_is_never_answered_ends(service: Service) -> None:
 WHOLE = b"GET /v1/event-types HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@pytest.mark.parametrize("before", [b"", WHOLE])
-@pytest.mark.parametrize("begun", [b"", b"GET /v1/ready HTTP/1.1\r\nHost: a\r\n"])
+@pytest.mark.parametrize("before", [b"", WHOLE, WHOLE + b"\r\n"])
+@pytest.mark.parametrize("begun", [b"", b"\r\n", b"GET /v1/ready HTTP/1.1\r\nHost: a\r\n"])
 def test_a_head_that_never_ends_ends_the_connection(
     service: Service, monkeypatch: pytest.MonkeyPatch, before: bytes, begun: bytes
 ) -> None:
-    """Whoever sends nothing, or headers one by one without end, is hung up on, also after a request that was answered."""
+    """Whoever sends nothing, empty lines, or headers one by one without end, is hung up on, also after a request that was answered."""
     monkeypatch.setattr(protocol, "HEAD_S", 0.5)
     with listening(service) as address, socket.create_connection(address, timeout=0.1) as connection:
         connection.sendall(before + begun)
         ends = monotonic() + 10
-        closed = False
+        closed, more = False, b"X-More: 1\r\n" if begun.startswith(b"GET") else begun
         while not closed and monotonic() < ends:
             with suppress(TimeoutError):
                 closed = connection.recv(65_536) == b""
             with suppress(OSError):
-                connection.sendall(b"X-More: 1\r\n" if begun else b"")
+                connection.sendall(more)
         assert closed
 
 

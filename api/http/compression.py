@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.types import Message, Send
 
 from api.http.negotiation import WEIGHT
-from api.http.response_cache import RawHeaders, RequestContext
+from api.http.response_cache import CachedResponse, RawHeaders, RequestContext
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdCompressor
@@ -82,6 +82,10 @@ def _weight(one: str) -> tuple[str, float]:
     return name, float(given) if WEIGHT.fullmatch(given) else 0.0
 
 
+def _is_text(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-type", b"").partition(b";")[0] in TEXTS
+
+
 def varying(headers: RawHeaders, name: bytes) -> RawHeaders:
     """The headers, with one more among those that the answer depends on."""
     told = [value for header, value in headers if header == b"vary"]
@@ -104,7 +108,7 @@ def _weak(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
 
 
 class Compressing:
-    """Sends an answer in a coding, where the answer is worth it."""
+    """Sends an answer in a coding, where the answer is worth it; if it may be cached, it is what was sent that is."""
 
     __slots__ = ("coding", "compressor", "context", "held", "send_next")
 
@@ -124,20 +128,33 @@ class Compressing:
             await self.send_next(message)
 
     async def _begin(self, message: Message) -> None:
-        """In a session answers are as they are: their sizes would tell of names beside what others have put into the address (BREACH)."""
-        headers = dict(message["headers"])
-        size, is_text = headers.get(b"content-length"), headers.get(b"content-type", b"").partition(b";")[0] in TEXTS
-        if is_text or message["status"] == 304:
+        headers, has_it = dict(message["headers"]), message["status"] == 304
+        if has_it or _is_text(headers):
             message["headers"] = varying(message["headers"], b"Accept-Encoding")
-        is_done = b"content-encoding" in headers or b"content-range" in headers
-        if not is_text or self.coding is None or self.context.in_session or is_done:
+        if cached := self.context.cached:
+            self.context.cached = await self._as_sent(cached) if has_it else cached._replace(headers=message["headers"])
+        coding = self._coding_for(headers)
+        if coding is None:
             await self.send_next(message)
-        elif size is None:
-            await self._begin_stream(message, self.coding)
-        elif int(size) < SMALL_BYTES:
-            await self.send_next(message)
+        elif b"content-length" not in headers:
+            await self._begin_stream(message, coding)
         else:
             self.held = message
+
+    def _coding_for(self, headers: dict[bytes, bytes]) -> str | None:
+        """None: an answer with these headers goes out as it is. In a session all do: their sizes would tell of names beside
+        what others have put into the address (BREACH)."""
+        is_done = b"content-encoding" in headers or b"content-range" in headers
+        is_small = int(headers.get(b"content-length", SMALL_BYTES)) < SMALL_BYTES
+        return None if self.context.in_session or is_done or is_small or not _is_text(headers) else self.coding
+
+    async def _as_sent(self, cached: CachedResponse) -> CachedResponse:
+        """The answer as it would have been sent to one who does not have it."""
+        headers, coding = varying(cached.headers, b"Accept-Encoding"), self._coding_for(dict(cached.headers))
+        if coding is None:
+            return cached._replace(headers=headers)
+        body = await _in_time(CODINGS[coding](), cached.body, last=True)
+        return cached._replace(headers=_coded(headers, coding, len(body)), body=body)
 
     async def _begin_stream(self, start: Message, coding: str) -> None:
         self.compressor = CODINGS[coding]()

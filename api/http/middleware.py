@@ -133,23 +133,24 @@ class Middleware:
         scope["context"] = RequestContext(is_head=scope["method"] == "HEAD")
         body = None if reading else Body(receive)
         coding = coding_of(headers.get(b"accept-encoding", b"").decode("latin-1"))
-        answer = Answer(scope, body, Compressing(send, coding, scope["context"]).send, self.app_state)
+        answer = Answer(scope, body, send, self.app_state)
+        compressing = Compressing(answer.send, coding, scope["context"])
         try:
             if body and b"authorization" not in headers and is_cross_site(headers):
                 told = "a browser says that a page of another site sends this"
-                await document(CROSS_SITE, told, Request(scope))(scope, body.receive, answer.send)
+                await document(CROSS_SITE, told, Request(scope))(scope, body.receive, compressing.send)
                 return
             if scope["method"] == "OPTIONS":
-                await self._options(scope)(scope, receive, answer.send)
+                await self._options(scope)(scope, receive, compressing.send)
                 return
             self._sign_in(scope, headers)
             if body is None:
-                await self._read(scope, headers, coding, receive, answer.send)
+                await self._read(scope, headers, receive, compressing)
             else:
-                await self.app(scope, body.receive, answer.send)
+                await self.app(scope, body.receive, compressing.send)
         except CancelledError:  # the server stops, and waits no longer
             if not answer.begun:
-                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, answer.send)
+                await document(UNAVAILABLE, "the service stops", Request(scope))(scope, receive, compressing.send)
 
     def _options(self, scope: Scope) -> Response:
         try:
@@ -167,28 +168,25 @@ class Middleware:
             scope["headers"] = [*scope["headers"], (b"authorization", headers[b"authorization"])]
             scope["context"].in_session = True
 
-    async def _read(self, scope: Scope, headers: Headers, coding: str | None, receive: Receive, send: Send) -> None:
-        """In a session pages show whose it is: nothing that was kept is given, and nothing is kept.
-
-        What was kept when its reader had it already is not compressed: it is kept again as it is sent first.
-        """
+    async def _read(self, scope: Scope, headers: Headers, receive: Receive, compressing: Compressing) -> None:
+        """In a session pages show whose it is: nothing that was kept is given, and nothing is kept."""
         try:
             scope = _as_wanted(scope, headers)
         except NotAcceptable as error:
-            await on_ledger_error(Request(scope), error)(scope, receive, send)
+            await on_ledger_error(Request(scope), error)(scope, receive, compressing.send)
             return
         context: RequestContext = scope["context"]
-        asked = Question(scope["path"], scope["query_string"], context.as_lines, coding)
+        asked = Question(scope["path"], scope["query_string"], context.as_lines, compressing.coding)
         cached = await self._cached(asked, headers, context)
-        if isinstance(cached, CachedResponse):
-            context.cached = cached
-            await cached.send(send, headers.get(b"if-none-match", b"").decode("latin-1"))
-        elif cached:
-            await tell_again(Request(dict(scope, app=self.app)), cached)(scope, receive, send)
+        if isinstance(cached, CachedResponse):  # as it was sent, compressed
+            await cached.send(compressing.send_next, headers.get(b"if-none-match", b"").decode("latin-1"))
+            return
+        if cached:
+            await tell_again(Request(dict(scope, app=self.app)), cached)(scope, receive, compressing.send)
         else:
             # A copy: the server leaves the body out because it still knows that HEAD was asked for.
-            await self.app(dict(scope, method="GET"), receive, send)
-        if context.cached and context.cached is not cached and not context.in_session:
+            await self.app(dict(scope, method="GET"), receive, compressing.send)
+        if context.cached and not context.in_session:
             self.app_state.cache.keep(asked, context.cached)
 
     async def _cached(self, asked: Question, headers: Headers, context: RequestContext) -> CachedResponse | Said | None:

@@ -36,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_bytes = 0
     fields = 0
     unfinished_bytes = 0
+    is_in_head = False
     is_refused = False
     running: RequestResponseCycle | None = None
 
@@ -59,12 +60,18 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.unfinished_bytes > MAX_HEAD_BYTES and not self.is_refused and not self.transport.is_closing():
             self.send_400_response("")
+        elif self.head_due is None and not self.is_refused and self._awaits_head():
+            self._expect_head()  # most heads are there at once
+
+    def _awaits_head(self) -> bool:
+        """Whether a head has begun, or may as well have: empty lines before one do not begin it, and end uvicorn's own wait for it."""
+        return self.is_in_head or self.cycle is None or self.cycle.response_complete
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.is_in_head = True
         self.head_bytes = self.fields = 0
         self._head_is_there()
-        self._expect_head()
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url) + AROUND)
@@ -98,13 +105,16 @@ class BoundedProtocol(HttpToolsProtocol):
             super().send_400_response(msg)
             return
         self.is_refused = True
-        if self.head_due is not None and self.transport.can_write_eof():
+        if self._awaits_head() and self.transport.can_write_eof():
             self.transport.write(_head_too_large())
-            self.transport.write_eof()  # it is closed once the client is done, or the head is due
+            self.transport.write_eof()
+            self._head_is_there()
+            self._expect_head()  # it is closed then, or once the client is done
         else:
             self.transport.close()
 
     def on_headers_complete(self) -> None:
+        self.is_in_head = False
         self.unfinished_bytes = 0
         self._head_is_there()
         super().on_headers_complete()

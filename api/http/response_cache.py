@@ -97,12 +97,12 @@ class CachedResponse(NamedTuple):
 
     async def send(self, send: Send, known: str) -> None:
         """The answer, or 304 without a body to a reader who has it already (``known`` is their If-None-Match)."""
-        if etag_matches(self.tag, known):
+        if known and etag_matches(self.tag, known):
             headers = [one for one in self.headers if one[0] not in ABOUT_THE_BODY]
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        await send({"type": "http.response.start", "status": 200, "headers": list(self.headers)})
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body})
 
 
