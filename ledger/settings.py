@@ -41,6 +41,9 @@ Address = Annotated[
         "give the address of the service as https://ledger.example.org, with no slash at its end",
     ),
 ]
+SERVICE, SUCH_A_SERVICE = r"https?://[!-~]{1,500}", "give the address of a service, such as https://ledger.example.org"
+Service = Annotated[str, _made_of(SERVICE, SUCH_A_SERVICE)]
+"""The address of a service that is asked, as it is reached from here."""
 ORIGIN = r"[^\s+]{1,200}"
 Origin = Annotated[
     str, _made_of(ORIGIN, "give a name such as ledger.example.org/partnerships, without spaces or plus signs")
@@ -124,7 +127,7 @@ class Settings(BaseSettings):
     """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
     """An API key, with which a command asks a service."""
-    url: str | None = None
+    url: Service | None = None
     """The address of a service, which commands that read or append ask in place of a database."""
     webhook_key: Path | None = None
     """The file with the key that the secrets of webhooks are made of; who has it signs and delivers."""

@@ -221,7 +221,8 @@ def test_wrong_usage_is_2(location: LedgerLocation, command: Command, monkeypatc
     for wrong in (
         ["show", "indus-x"], ["show", "treaty:x"], ["show", "party:a", "--known-at", "yesterday"], ["show"],
         ["show", "party:a", "--valid-at", "2024"], ["history", "Party:a"], ["keys", "create", "a", "--role", "king"],
-        ["export", "--after", "-1"], ["import", "--dry"], ["keys", "show"],
+        ["export", "--after", "-1"], ["import", "--dry"], ["keys", "show"], ["show", "party:a", "--url", "somewhere"],
+        ["verify", "ftp://ledger.example.org"], ["verify", ".", "--service", "somewhere"],
     ):  # fmt: skip
         assert CliRunner().invoke(app, wrong).exit_code == 2, wrong
 
@@ -302,9 +303,9 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
     for arguments in (["migrate"], ["append", "-"]):
         told = command(*arguments, stdin=json.dumps(THX), code=4, LEDGER_DSN=nowhere).stderr
         assert told.startswith("ledger: the database cannot be reached")
-    told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B").stderr
+    told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B", LEDGER_URL="y").stderr
     assert told.count("\n") == 1
-    assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA"))
+    assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA", "LEDGER_URL"))
     assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -118,7 +118,6 @@ def test_what_the_service_refuses_is_refused(served: tuple[Service, str], comman
 
     assert "LEDGER_KEY" in at("append", "-", code=1)
     assert "LEDGER_KEY" in at("append", "-", code=1, LEDGER_KEY="pl_wrong")
-    assert "no address" in at("show", "party:usa", code=1, url="somewhere")
     assert "cannot be read: connection refused" in at("show", "party:usa", code=4, url="http://127.0.0.1:1")
     assert "is not known: look before" in at("append", "-", code=4, url="http://127.0.0.1:1")
     assert "GET /nowhere/v1/parties/usa: Not Found" in at("show", "party:usa", code=1, url=f"{address}/nowhere")

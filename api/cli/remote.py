@@ -1,5 +1,6 @@
 """A ledger that is asked over HTTP: what its service answers, and its problems as the errors that they are here."""
 
+import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from pydantic_core import from_json
 
 from ledger.errors import Denied, Fault, Invalid, LedgerError, NotFound, NotYet, Refused, Unavailable
-from ledger.settings import read_settings
+from ledger.settings import SERVICE, SUCH_A_SERVICE, read_settings
 
 if TYPE_CHECKING:
     from api.transfer.client import Answer
@@ -24,8 +25,15 @@ PAGE = 500
 
 
 def address_of(url: str | None) -> str | None:
-    """The service that is to be asked, if one is."""
-    return url or read_settings().url
+    """The service that is to be asked, if one is. Raises typer.BadParameter."""
+    return read_address(url, "--url") if url else read_settings().url
+
+
+def read_address(given: str, called: str) -> str:
+    """Raises typer.BadParameter, naming what is ``called`` so."""
+    if not re.fullmatch(SERVICE, given):
+        raise typer.BadParameter(f"{called} {given!r}: {SUCH_A_SERVICE}")
+    return given
 
 
 class Service:

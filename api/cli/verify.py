@@ -12,6 +12,7 @@ import typer
 
 from api.cli.policies import read_policy
 from api.cli.reading import ValidAt, read_asked
+from api.cli.remote import read_address
 from api.cli.terminal import progress, say, show_rows, write
 from api.transfer.entries import Entries
 from api.transfer.event_files import EXPORTED
@@ -107,8 +108,9 @@ def _let_go(entries: Sequence[bytes]) -> None:
 
 
 def _answering(where: str, service: str | None) -> str | None:
-    """The address of the service that answers, where one is named."""
-    address = service or (where if "://" in where else None)
+    """The address of the service that answers, where one is named. Raises typer.BadParameter."""
+    log = read_address(where, "WHERE") if "://" in where else None
+    address = read_address(service, "--service") if service else log
     return address and address.rstrip("/").removesuffix("/log")
 
 

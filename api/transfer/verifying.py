@@ -48,7 +48,7 @@ class KeyRefused(Unavailable):
 
 
 def from_service(address: str, key: str | None) -> Read:
-    """Files of a log over HTTP: of a service, by the address of its log, or of any web server. Raises Refused."""
+    """Files of a log over HTTP: of a service, by the address of its log, or of any web server."""
     client = Client(address, key)
 
     def read(path: str) -> bytes:
