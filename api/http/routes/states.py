@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from api.http import shapes
 from api.http.dependencies import Patient, TheQueries, answer, answer_at, digest_of, epoch_of, next_page
 from api.http.documents import basis_end, history_json, opened, plural_of, shown_json, timeline_json, view_json
-from api.http.fields import only, with_fields
+from api.http.fields import is_asked, only, with_fields
 from api.http.parameters import (
     LIST_QUERIES,
     NARROWED,
@@ -87,9 +87,7 @@ def _end(_: Request, basis: Basis) -> Ending:
 
 def _whole_end(whole: StateView, fields: str | None) -> Callable[[Request, Basis], Ending]:
     """How the answer for a state ends: with where there is more of what belongs to it, in lists at the same basis."""
-    beyond = {
-        kind: last for kind, last in whole.beyond.items() if fields is None or plural_of(kind) in fields.split(",")
-    }
+    beyond = {kind: last for kind, last in whole.beyond.items() if is_asked(plural_of(kind), fields)}
     subject = whole.state.subject
 
     def end(request: Request, basis: Basis) -> Ending:
