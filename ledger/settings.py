@@ -41,7 +41,10 @@ Address = Annotated[
         "give the address of the service as https://ledger.example.org, with no slash at its end",
     ),
 ]
-SERVICE, SUCH_A_SERVICE = r"https?://[!-~]{1,500}", "give the address of a service, such as https://ledger.example.org"
+SERVICE, SUCH_A_SERVICE = (
+    r"(?i:https?)://[^\s/?#@]{1,253}(/[^\s?#]{0,250})?",
+    "give the address of a service, such as https://ledger.example.org",
+)
 Service = Annotated[str, _made_of(SERVICE, SUCH_A_SERVICE)]
 """The address of a service that is asked, as it is reached from here."""
 ORIGIN = r"[^\s+]{1,200}"
@@ -89,7 +92,9 @@ USUAL = Timeouts()
 class Settings(BaseSettings):
     """Each field is the variable ``LEDGER_`` and its name, in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LEDGER_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     dsn: SecretStr | None = None
     """The service's own role; absent, the embedded server under ``data`` is used."""

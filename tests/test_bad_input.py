@@ -682,6 +682,24 @@ def test_a_head_has_a_size_as_a_body_has(unharmed: Service, caplog: pytest.LogCa
         assert exchange(address, get + fits).startswith(b"HTTP/1.1 200 ")
 
 
+def test_what_is_no_request_is_never_answered_in_anothers_place(unharmed: Service) -> None:
+    """Behind a request that has no whole answer yet, a head that is too large, or none at all, ends the connection: what is said of it
+    would be taken for that answer, or for a part of it."""
+    get = b"GET /v1/events/stream HTTP/1.1\r\nHost: a\r\n\r\n"
+    for bad in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 70_000)):
+        with listening(unharmed) as address:
+            assert exchange(address, get + bad) == b""
+            with socket.create_connection(address, timeout=20) as connection:
+                connection.sendall(get)
+                heard = connection.recv(100)
+                connection.sendall(bad)
+                with suppress(ConnectionResetError):
+                    while more := connection.recv(65_536):
+                        heard += more
+            assert heard.startswith(b"HTTP/1.1 200 ")
+            assert heard.count(b"HTTP/1.1") == 1
+
+
 def test_what_the_service_reads_of_headers_takes_as_long_as_they_are() -> None:
     """Each character is looked at about once: if it were for every other one, this would take days."""
     quotes, blanks = '"' + '\\"' * 2_000_000, " " * 4_000_000

@@ -98,10 +98,15 @@ def test_what_asks_no_service_begins_no_ledger_beside_it(tmp_path: Path) -> None
 
 
 class NoLedger(BaseHTTPRequestHandler):
-    """A web server that has no such page, and keeps no log."""
+    """A web server that has no such page, but some others, and keeps no log."""
 
     def do_GET(self) -> None:
-        self.send_error(404)
+        if "usa" in self.path:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -123,9 +128,10 @@ def test_what_the_service_refuses_is_refused(served: tuple[Service, str], comman
     assert "GET /nowhere/v1/parties/usa: Not Found" in at("show", "party:usa", code=1, url=f"{address}/nowhere")
     with ThreadingHTTPServer(("127.0.0.1", 0), NoLedger) as other:
         Thread(target=other.serve_forever).start()
-        told = at("show", "party:usa", code=4, url=f"http://127.0.0.1:{other.server_port}")
+        told = [at(*words, code=4, url=f"http://127.0.0.1:{other.server_port}")
+                for words in (("show", "party:usa"), ("show", "party:india"), ("search", "talks"), ("list", "meetings"))]  # fmt: skip
         other.shutdown()
-    assert "not as a ledger does" in told
+    assert all("not as a ledger does" in one for one in told)
     assert "--key" not in command("append", "--help").stdout
 
 

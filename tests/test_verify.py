@@ -312,7 +312,17 @@ def test_what_is_neither_export_nor_proof_is_told_as_that(verify: Verify, comman
     assert "holds no key" in command("verify", tmp_path, "--log-key", file, code=2, COLUMNS="300").stderr
 
 
-@pytest.mark.parametrize("address", ["http://[::1", "http://a b/", "http://127.0.0.1:1/%00 x", "ftp://127.0.0.1/log"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://[::1",
+        "http://a b/",
+        "http://127.0.0.1:1/%00 x",
+        "ftp://127.0.0.1/log",
+        "http://me:it@127.0.0.1:1/log",
+        "http://127.0.0.1:1/#log",
+    ],
+)
 def test_what_is_no_address_is_told_as_that(address: str, verify: Verify) -> None:
     """Neither a file nor another protocol is read by way of an address."""
     assert verify(address, code=None).returncode == (4 if address == "http://[::1" else 2)

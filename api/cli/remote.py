@@ -69,16 +69,21 @@ class Service:
             yield self.get("events", {"after": begin, "limit": min(PAGE, size - begin)}, LINES).body
 
     def _sound(self, answer: "Answer") -> "Answer":
-        if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            return answer
-        raise self._error(answer)
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self._error(answer)
+        if not answer.is_of_a_ledger:
+            raise self._of_no_ledger(answer)
+        return answer
+
+    def _of_no_ledger(self, answer: "Answer") -> Unavailable:
+        return Unavailable(f"{self.client.base} answers {answer.status} {answer.reason}, and not as a ledger does")
 
     def _error(self, answer: "Answer") -> LedgerError:
         try:
             problem = from_json(answer.body)
             slug, detail, faults = problem["type"].rpartition("/")[2], problem["detail"], problem.get("errors", [])
         except (ValueError, KeyError, TypeError, AttributeError):
-            return Unavailable(f"{self.client.base} answers {answer.status} {answer.reason}, and not as a ledger does")
+            return self._of_no_ledger(answer)
         if slug == "not-found":
             return NotFound(detail)
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

@@ -128,10 +128,11 @@ class Compressing:
             await self.send_next(message)
 
     async def _begin(self, message: Message) -> None:
-        headers, has_it = dict(message["headers"]), message["status"] == 304
-        if has_it or _is_text(headers):
+        headers, cached = dict(message["headers"]), self.context.cached
+        has_it = message["status"] == 304
+        if _is_text(dict(cached.headers) if cached else headers) or (has_it and not cached):
             message["headers"] = varying(message["headers"], b"Accept-Encoding")
-        if cached := self.context.cached:
+        if cached:
             self.context.cached = await self._as_sent(cached) if has_it else cached._replace(headers=message["headers"])
         coding = self._coding_for(headers)
         if coding is None:
@@ -150,7 +151,9 @@ class Compressing:
 
     async def _as_sent(self, cached: CachedResponse) -> CachedResponse:
         """The answer as it would have been sent to one who does not have it."""
-        headers, coding = varying(cached.headers, b"Accept-Encoding"), self._coding_for(dict(cached.headers))
+        told = dict(cached.headers)
+        headers = varying(cached.headers, b"Accept-Encoding") if _is_text(told) else cached.headers
+        coding = self._coding_for(told)
         if coding is None:
             return cached._replace(headers=headers)
         body = await _in_time(CODINGS[coding](), cached.body, last=True)

@@ -263,7 +263,11 @@ def answer(
             context.looked_up.watermarks, context.looked_up.today, pinned, tag, whole.raw_headers, body, position,
             context.sees_names if told else None,
         )  # fmt: skip
-    return Response(status_code=304, headers=headers) if etag_matches(tag, listed(request, "if-none-match")) else whole
+    if not etag_matches(tag, listed(request, "if-none-match")):
+        return whole
+    return Response(
+        status_code=304, headers={name: told for name, told in headers.items() if name != "Content-Encoding"}
+    )
 
 
 def answer_at(

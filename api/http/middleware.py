@@ -144,6 +144,7 @@ class Middleware:
                 await self._options(scope)(scope, receive, compressing.send)
                 return
             self._sign_in(scope, headers)
+            scope["context"].has_key = b"authorization" in headers
             if body is None:
                 await self._read(scope, headers, receive, compressing)
             else:

@@ -67,6 +67,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether a head has begun, or may as well have: empty lines before one do not begin it, and end uvicorn's own wait for it."""
         return self.is_in_head or self.cycle is None or self.cycle.response_complete
 
+    def _may_answer(self) -> bool:
+        """Whether what is read now is of a request whose turn it is, and nothing has been said to it."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return self.cycle.more_body and not self.cycle.response_started
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.is_in_head = True
@@ -100,12 +106,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """To what is no HTTP, and to a head that is too large; an answer that has begun is broken off."""
-        if self.unfinished_bytes <= MAX_HEAD_BYTES and not self._has_too_much():
+        """To what is no HTTP, and to a head that is too large. As long as an earlier request has no whole answer, this would be
+        taken for it, or for a part of it: the connection is closed."""
+        is_small = self.unfinished_bytes <= MAX_HEAD_BYTES and not self._has_too_much()
+        if is_small and self._may_answer():
             super().send_400_response(msg)
             return
         self.is_refused = True
-        if self._awaits_head() and self.transport.can_write_eof():
+        if not is_small and self._awaits_head() and self._may_answer() and self.transport.can_write_eof():
             self.transport.write(_head_too_large())
             self.transport.write_eof()
             self._head_is_there()

@@ -120,6 +120,7 @@ class RequestContext:
 
     looked_up: LookedUp | None = None
     holder: Holder | None = None
+    has_key: bool = False  # or what was meant for one
     in_session: bool = False
     sees_names: bool = False
     negotiated: bool = False

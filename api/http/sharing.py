@@ -25,8 +25,8 @@ PREFLIGHT = {
 
 def shared(headers: list[tuple[bytes, bytes]], scope: Scope) -> list[tuple[bytes, bytes]]:
     """The headers of an answer that everybody may read. Pages are for people, and stay as they are."""
-    context, media_type = scope["context"], dict(headers).get(b"content-type", b"")
-    is_private = context.holder or context.in_session or scope["method"] not in ("GET", "HEAD")
+    media_type = dict(headers).get(b"content-type", b"")
+    is_private = scope["context"].has_key or scope["method"] not in ("GET", "HEAD")
     return headers if is_private or media_type.startswith(b"text/html") else [*headers, ORIGIN, EXPOSED]
 
 

@@ -21,8 +21,6 @@ from ledger.errors import Invalid, LedgerError, Unavailable
 from ledger.settings import Settings
 
 Given = Mapping[str, Any]
-EPOCH = "Ledger-Epoch"
-"""A header that every answer of a ledger has."""
 
 
 class Declined(Exception):
@@ -117,7 +115,7 @@ def _catch_up(location: LedgerLocation) -> None:
 
 
 def _sound(answer: Answer, address: str) -> Answer:
-    if EPOCH not in answer.headers:
+    if not answer.is_of_a_ledger:
         raise Unavailable(f"{address} answers {answer.status} {answer.reason}, and not as a ledger does")
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         raise Declined(answer.body)

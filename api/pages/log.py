@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import Field
 from pydantic_core import from_json, to_json
 
-from api.http.dependencies import TheQueries
+from api.http.dependencies import TheQueries, app_state
 from api.http.parameters import AtBasis, LogNarrowed
 from api.pages.rendering import Page
 from api.pages.routes import PAGE, EntryNumber, PageRoute, event_of, timed, times_of
@@ -74,10 +74,9 @@ def entry(request: Request, reads: TheQueries, position: EntryNumber, query: Ann
     body = to_json({"event": event}).decode()
     leaf = leaf_hash(line.encode()).hex()
     basis = reads.basis(query.asked())
-    base = str(request.base_url).rstrip("/")
     return Page(request, reads, basis, since=position).show(
-        "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf, base=base,
-        recorded=times_of(event)["time"],
+        "entry.html", body, position=position, corrections=corrections, line=line, leaf=leaf,
+        base=app_state(request).settings.address, recorded=times_of(event)["time"],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from api.formats.days import placed
 from api.http.addresses import DATED
-from api.http.dependencies import TheQueries, epoch_of
+from api.http.dependencies import TheQueries, app_state, epoch_of
 from api.http.documents import array_json
 from api.http.parameters import AtBasis, DueQuery, Paged, Ref, Search, next_cursor, resume, shaped
 from api.http.routes import anomalies as anomalies_api
@@ -213,5 +213,4 @@ def replay(request: Request, reads: TheQueries, query: Annotated[ReplayQuery, Qu
 def audit(request: Request, reads: TheQueries, query: Annotated[AtBasis, Query()]) -> Response:
     """What can be checked, and how: signed trees, projections, commands."""
     basis = reads.basis(query.asked())
-    base = str(request.base_url).rstrip("/")
-    return Page(request, reads, basis).show("audit.html", "{}", base=base)
+    return Page(request, reads, basis).show("audit.html", "{}", base=app_state(request).settings.address)

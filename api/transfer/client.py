@@ -14,6 +14,8 @@ from ledger.errors import Unavailable, in_words
 TIMEOUT_S = 30
 MAX_ANSWER_BYTES = 2**25
 """A full bundle of the largest entries is smaller, and so is a page of anything."""
+EPOCH = "Ledger-Epoch"
+"""Every answer of a ledger has it."""
 
 
 class Answer(NamedTuple):
@@ -23,6 +25,10 @@ class Answer(NamedTuple):
     reason: str
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def is_of_a_ledger(self) -> bool:
+        return EPOCH in self.headers
 
 
 class _KeyStaysHome(HTTPRedirectHandler):

@@ -177,10 +177,13 @@ def _routes(kind: str) -> APIRouter:
         """What changed in it, and in all that belongs to it, between two positions or times, or between two days."""
         sides = query.sides()
         changes, first, last = diff(reads, Subject(f"{kind}:{id}"), sides)
-        found = [change._asdict() for change in changes]
-        body = to_json({"changes": found, "from": first._asdict(), "to": last._asdict()})
-        pinned = all(asked.pinned for asked in sides)
-        return answer(request, body, last.known_at, digest_of(body.decode()), pinned=pinned)
+        found = to_json([change._asdict() for change in changes]).decode()
+        body = (
+            f'{{"changes":{found},"from":{to_json(first._asdict()).decode()},"to":{to_json(last._asdict()).decode()}}}'
+        )
+        tag = digest_of(found, *[f"{one.known_at} {one.valid_at}" for one in (first, last)])
+        pinned, final = all(asked.pinned for asked in sides), first.final and last.final
+        return answer(request, body.encode(), last.known_at, tag, pinned=pinned, final=final)
 
     return router
 
