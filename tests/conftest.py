@@ -1,5 +1,6 @@
 """A real Postgres for every test that needs one: the embedded server, started once, and a ledger of its own for each."""
 
+import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,12 @@ from projections.runner import Follower
 
 CLERK = Actor("api_key", "clerk")
 _numbers = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported until now stays until the end: no look for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
