@@ -1,5 +1,6 @@
 """A real Postgres for every test that needs one: the embedded server, started once, and a ledger of its own for each."""
 
+import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -20,12 +21,38 @@ CLERK = Actor("api_key", "clerk")
 _numbers = count(1)
 
 
+def pytest_collection_finish() -> None:
+    """What has been imported until now stays until the end: no look for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    """PostgreSQL 18 from the wheel, on a socket of its own."""
+    """PostgreSQL 18 from the wheel, on a socket of its own; no power cut is tried here, so it does not wait for the disk."""
     running = Embedded(tmp_path_factory.mktemp("data"), "ledger")
+    _write_through(running, "off")
     yield running
     running.stop()
+
+
+def _write_through(server: Embedded, value: str) -> None:
+    """Whether the server waits for the disk: ``on`` or ``off``, from when this returns."""
+    with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+        owner.execute(f"alter system set fsync = {value}".encode())
+        owner.execute("select pg_reload_conf()")
+    while True:
+        with Connection.connect(server.owner_dsn, autocommit=True) as owner:
+            if owner.execute("show fsync").fetchone() == (value,):
+                return
+
+
+@pytest.fixture(scope="module")
+def durable(server: Embedded) -> Iterator[None]:
+    """The server waits for the disk, as `ledger doctor` asks of it."""
+    _write_through(server, "on")
+    yield
+    _write_through(server, "off")
 
 
 @pytest.fixture(autouse=True)

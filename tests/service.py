@@ -17,13 +17,13 @@ import uvicorn
 from httpx2 import Response
 from psycopg import Connection as Driver
 from pydantic import SecretStr
-from starlette.testclient import TestClient
 
 from api.app import build, listen, server_config
 from api.http.response_cache import CachedResponse
 from ledger.database.connection import LedgerLocation
 from ledger.settings import Settings
 from projections.runner import Follower
+from tests.asking import Client
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor
@@ -39,7 +39,7 @@ PROBLEM = "application/problem+json"
 class Service:
     """The service, and how to ask it."""
 
-    client: TestClient
+    client: Client
     location: LedgerLocation
     follower: Follower
 
@@ -80,8 +80,7 @@ def running(
     with location.connect() as connection:
         follower = Follower(connection)
         follower.create()
-        client = TestClient(build(settings, location), raise_server_exceptions=False, follow_redirects=False)
-        with client:
+        with Client(build(settings, location)) as client:
             yield Service(client, location, follower)
 
 

@@ -37,6 +37,7 @@ from tests.test_tidy import ROOT
 from tests.witnesses import free_port
 
 pytest_plugins = ["tests.commands", "tests.service"]
+pytestmark = pytest.mark.usefixtures("durable")
 
 Given = Callable[..., list[Answer]]
 

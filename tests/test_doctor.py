@@ -14,6 +14,7 @@ from ledger.settings import Timeouts
 from tests.standby import wait_until
 from tests.test_follow import following
 
+pytestmark = pytest.mark.usefixtures("durable")
 TOLERANCE_S = 5
 
 

@@ -14,6 +14,7 @@ from tests.examples import THX, event
 
 Given = Callable[..., list[Answer]]
 
+pytestmark = pytest.mark.usefixtures("durable")
 ODD = "[/b] [bold red]no[/] :memo: party:malta: \N{REGIONAL INDICATOR SYMBOL LETTER M}"
 """Markup of the library that draws on the terminal, closed and open, and names of emojis; one of them is a party's."""
 CONTROL = "\x9b31m"

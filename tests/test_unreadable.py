@@ -13,6 +13,7 @@ from tests.service import ADMIN, Service, problem_of
 from tests.unreadable import spoil, spoilt_in_turn
 
 pytest_plugins = ["tests.commands", "tests.service", "tests.unreadable"]
+pytestmark = pytest.mark.usefixtures("durable")
 
 UNREADABLE = "/problems/unreadable"
 NDJSON = {"Accept": "application/x-ndjson"}

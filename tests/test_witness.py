@@ -606,6 +606,8 @@ def test_a_witness_that_is_killed_never_contradicts_itself(tmp_path: Path) -> No
                 told.append((began, monotonic(), Checkpoint(tree.origin, size, tree.root(size))))
             elif isinstance(outcome, Contradicted):
                 refused.append(outcome)
+            else:
+                sleep(0.01)  # it is down, and needs the processor to come up
 
     with served(tmp_path / "witness", *(tree for tree, _ in pairs)) as witness:
         threads = [Thread(target=press, args=one) for one in enumerate(witness.witnesses)]
