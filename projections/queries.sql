@@ -451,6 +451,36 @@ valid_to > %(valid_at)s and known_to > %(known_at)s and known_to < 9223372036854
      order by due {direction}, stream {direction}
 ) as candidates
 
+-- name: candidates_name
+-- The streams of one kind that have one of these statuses by their names, as ``candidates_status`` finds them.
+(
+    select stream, name
+      from (
+            (
+            select subject as stream, name
+              from statuses
+             where kind = %(kind)s and status = any({statuses}) and {open}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
+             order by name {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject, name
+              from statuses
+             where kind = %(kind)s and status = any({statuses}) and {ended}
+               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
+             order by name {direction}, subject {direction}
+            )
+            union all
+            (
+            select subject, name
+              from {believed}
+             order by name {direction}, subject {direction}
+            )
+           ) as found
+     order by name {direction}, stream {direction}
+) as candidates
+
 -- name: count_statuses
 -- How many states of one kind have one of these statuses on a day, as known at a position: each has one. From indexes alone.
 select sum(states)::bigint
@@ -473,11 +503,11 @@ select sum(states)::bigint
 -- The streams of one kind that were believed to have one of some statuses on that day. That was so for some time: for each length
 -- of that time there is one place in the index where they can be.
 (
-    select subject, due
+    select subject, due, name
       from unnest({statuses}) as one (had),
            generate_series(1, 15) as long,
            lateral (
-               select subject, due
+               select subject, due, name
                  from statuses
                 where kind = %(kind)s and status = had and duration_log16 = long
                   and known_from > %(known_at)s - (1::bigint << 4 * long) and known_from <= %(known_at)s

@@ -210,8 +210,8 @@ def of_each_sort(reads: Queries, size: int, recorded_at: datetime) -> dict[str, 
         Filters(text="milestone"), Filters(due_before=day), Filters(overdue=True), Filters(overdue=False),
     )):  # fmt: skip
         asked[f"{filters} at {at}"] = partial(reads.page, "milestone", at, filters, "id", None, 50)
-    for sort in SORTS:
-        asked[f"sorted by {sort}"] = partial(reads.page, "milestone", now, Filters(), sort, None, 50)
+    for at, sort in product((now, early), SORTS):
+        asked[f"sorted by {sort} at {at}"] = partial(reads.page, "milestone", at, Filters(), sort, None, 50)
     return asked
 
 
@@ -280,6 +280,10 @@ def of_lists(reads: Queries) -> dict[str, Callable[[], Any]]:
             asked[f"{kind}, {text}"] = partial(reads.page, kind, now, Filters(text=text), "id", None, 5)
     for filters, sort in product((Filters(), Filters(overdue=True)), ("due", "-due", "id")):
         asked[f"{filters} by {sort}"] = partial(reads.page, "milestone", now, filters, sort, None, 5)
+    for at, sort in product((now, Asked(basis.known_at - 10)), ("name", "-name")):
+        asked[f"meetings by {sort} at {at.known_at and 'a past position'}"] = partial(
+            reads.page, "meeting", at, Filters(), sort, None, 5
+        )
     return asked
 
 

@@ -1,8 +1,10 @@
 """The clock bar: what a page shows of both clocks, and the links that move them. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -12,6 +14,8 @@ from api.pages.words import act_words
 CLOCKS = ("valid_at", "known_at")
 GOES_ON = ("cursor", "beyond", "before")
 """Where a list goes on: each page has one of them."""
+PLAIN = re.compile(r"[A-Za-z0-9_./~-]*")
+"""A path that stands in a link as it is."""
 
 
 class Stop(NamedTuple):
@@ -79,8 +83,16 @@ class Clock:
         """What a file of the page's rows takes of its query, beside the clocks: it has all of them, wherever the page begins."""
         return {name: value for name, value in self.others.items() if name != "from_entry"}
 
+    @cached_property
+    def pinned(self) -> str:
+        """How a link ends that keeps the clocks, and nothing else of the query."""
+        kept = {name: self.given[name] for name in CLOCKS if name in self.given}
+        return f"?{urlencode(kept)}" if kept else ""
+
     def url(self, path: str | None = None, /, **changes: Any) -> str:
         """A link to a page at the same clocks; with no path to this one, its other parameters kept. None takes one away."""
+        if path is not None and not changes:
+            return (path if PLAIN.fullmatch(path) else quote(path)) + self.pinned
         kept = {name: self.given[name] for name in CLOCKS if name in self.given}
         if path is None:
             kept = self.others | kept

@@ -1,7 +1,7 @@
 """Pages: what the API answers, as HTML. A page is made of JSON that has been through the one place which shows or withholds names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
@@ -50,6 +50,8 @@ FORMATS = {
     "json": "JSON", "jsonl": "JSON Lines", "csv": "table (CSV)", "ics": "calendar (iCalendar)", "atom": "feed (Atom)",
 }  # fmt: skip
 """What people call the data at the addresses of pages, by suffix."""
+ALONE = ' <span class="unknown">(it alone)</span>'
+DIFFERS = ' <span class="doubt"><a class="term" href="/glossary#sources-differ">others differ</a></span>'
 BACKTICKS = re.compile("`+")
 AROUND = 25
 """At how many entries before the clock, and at how many after it, its bar stops."""
@@ -87,6 +89,7 @@ def environment() -> Environment:
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
         "date_fields": words.fields().dates, "code_fields": words.fields().codes,
         "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary, "events_told": events_told,
+        "supported_fields": supported_fields,
     }  # fmt: skip
     return made
 
@@ -124,6 +127,17 @@ def events_told(data: Mapping[str, Any]) -> str:
     those = data["items"] if "items" in data else [*own, *data.get("meetings", ()), *data.get("milestones", ())]
     count = sum(map(is_dated, those))
     return f", {count} {'event' if count == 1 else 'events'}"
+
+
+def supported_fields(clock: Clock, subject: str, fields: Iterable[Mapping[str, Any]]) -> Markup:
+    """The fields of a state that a source supports, each a link to why: some hundreds of them, so not by macros."""
+    kind, _, slug = subject.partition(":")
+    at, end = escape(f"/{PLURALS[kind]}/{slug}/why/"), escape(clock.pinned)
+    told = [
+        f'<a href="{at}{one["name"]}{end}">{words.words(one["name"])}</a>{ALONE * one["alone"]}{DIFFERS * one["differs"]}'
+        for one in fields
+    ]
+    return Markup(", ".join(told))  # noqa: S704 of names of the vocabulary alone
 
 
 def label_of(document: Mapping[str, Any]) -> str:

@@ -179,7 +179,7 @@ def _subject_routes(kind: str) -> APIRouter:
         return Page(request, reads, basis, subject).show(
             "subject.html", to_json(told).decode(), kind=kind, fields=fields_of(document),
             related=[plural_of(one) for one in sort.related], reasons=reasons_of(document), left_out=left_out,
-            counts={plural_of(one): count for one, count in found.counts.items()}, further=found.beyond, passages=PASSAGES,
+            counts={plural_of(one): count for one, count in found.counts.items()}, further=found.beyond,
             drawing=drawing_of(reads, document, basis, found.counts, FACTS), beyond=beyond,
             events=_events(reads, differing | {*shown["disputes"]}, basis),
         )  # fmt: skip
@@ -314,7 +314,9 @@ def _support(reads: Queries, source: Subject, basis: Basis) -> dict[str, Any]:
     """What stands on a source: of the last ``CITED`` of the entries that mention it, and how many come before."""
     lines, states, before = citing(reads, source, basis, CITED)
     documents = [{"subject": one.subject} | from_json(one.doc) for one in states]
-    return support(source, [event_of(line) for line in lines], documents) | {"before": before}
+    told = support(source, map(from_json, lines), documents)
+    passages = told["passages"]
+    return told | {"passages": passages[:PASSAGES], "of_all": len(passages), "before": before}
 
 
 def _why(request: Request, reads: Queries, subject: Subject, asked: Asked, field: str | None) -> Response:

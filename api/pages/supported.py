@@ -19,7 +19,8 @@ def support(
         position = int(event["sequence"])
         cited |= {position} if own else set()
         alone |= {position} if own and len({one["source"] for one in citations(event)}) == 1 else set()
-        passages += [{"event": event, "locator": one.get("locator")} for one in own]
+        told = {"type": event["type"], "subject": event["subject"], "position": position}
+        passages += [told | {"locator": one.get("locator")} for one in own]
     found: list[dict[str, Any]] = [
         {"subject": state["subject"], "fields": list(_fields(state, cited, alone))} for state in states
     ]
@@ -56,4 +57,4 @@ def _fields(state: Mapping[str, Any], cited: Set[int], alone: Set[int]) -> Itera
 def _place(one: Mapping[str, Any]) -> tuple[Any, ...]:
     """Where a passage stands: page 9 before page 10; those of which nobody says where come first."""
     parts = NUMBER.split(one["locator"] or "")
-    return [int(part) if number % 2 else part for number, part in enumerate(parts)], int(one["event"]["sequence"])
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)], one["position"]

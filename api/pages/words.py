@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.codes import AnomalyCode
@@ -42,6 +42,7 @@ def look(status: str | None) -> Look:
     return LOOKS.get(status or "", PLAIN)
 
 
+@lru_cache(2_000)
 def words(code: str | None) -> str:
     """A code of the vocabulary in words: ``in_force`` is in force, ``partiallyMet`` partly met."""
     if code is None:
@@ -49,6 +50,7 @@ def words(code: str | None) -> str:
     return SAID_OTHERWISE.get(code) or CAMEL.sub(" ", code).replace("_", " ").lower()
 
 
+@lru_cache(1_000)
 def act_words(type_: str) -> str:
     """What a fact of a type says was done, such as ``Entered into force``."""
     return words(type_.partition(".")[2]).capitalize()

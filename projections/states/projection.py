@@ -59,10 +59,8 @@ class Shown:
 
     @property
     def name(self) -> str:
-        """What it is called, as names are compared; of a long one the beginning."""
-        told = self.state.fields.get
-        name = told("short_name") or told("name") or told("title") or self.subject.id
-        return folded(name[:NAME_LENGTH])[:NAME_LENGTH]
+        """What it is called, as names are compared."""
+        return _compared(_called(self.state) or self.subject.id)
 
     @property
     def day(self) -> date | None:
@@ -74,13 +72,19 @@ class Shown:
 
 
 class HasStatus(NamedTuple):
-    """What a row of ``statuses`` shows: a status of a stream and the day by which it is due, from one turn to the next."""
+    """What a row of ``statuses`` shows: a status of a stream, the day by which it is due and its name, from one turn to the next."""
 
     subject: Subject
     status: str
     due: date | None
+    called: str | None
     valid_from: date
     valid_to: date
+
+    @property
+    def name(self) -> str:
+        """As a row of ``states`` has it."""
+        return _compared(self.called or self.subject.id)
 
 
 class Delta(NamedTuple):
@@ -159,6 +163,7 @@ STATUSES = Table(
         Column("valid_from", "date", "valid_from"),
         Column("valid_to", "date", "valid_to"),  # exclusive; the last of all days where none is known
         Column("due", "date", "due", check=""),
+        Column("name", 'text collate "C"', "name"),
     ),
     more="duration_log16 integer generated always as (length(to_hex(known_to - known_from))) stored",
 )  # fmt: skip
@@ -169,13 +174,23 @@ def _due(state: State) -> date | None:
     return due.latest if due else None
 
 
-def _status(state: State) -> tuple[str | None, date | None]:
-    return state.status, _due(state)
+def _status(state: State) -> tuple[str | None, date | None, str | None]:
+    return state.status, _due(state), _called(state)
+
+
+def _called(state: State) -> str | None:
+    told = state.fields.get
+    return told("short_name") or told("name") or told("title") or None
+
+
+def _compared(name: str) -> str:
+    """A name as names are compared; of a long one the beginning."""
+    return folded(name[:NAME_LENGTH])[:NAME_LENGTH]
 
 
 class States(Projection):
     name = "states"
-    version = 19
+    version = 20
     tables = (STATES, DELTAS, REFS, STATUSES)
 
     def note(self, change: Change, changes: Changes) -> None:
@@ -188,10 +203,10 @@ class States(Projection):
                 was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
                 kind, subject = change.subject.kind, change.subject
                 shown = {
-                    (kind, status, end, subject): HasStatus(subject, status, due, start, end)
-                    for (status, due), start, end in now
+                    (kind, status, end, subject): HasStatus(subject, status, due, called, start, end)
+                    for (status, due, called), start, end in now
                 }
-                closed = [(kind, status, end, subject) for (status, _), _, end in was]
+                closed = [(kind, status, end, subject) for (status, *_), _, end in was]
                 changes["statuses"].replace(closed, shown, change.recorded.position)
 
 

@@ -11,5 +11,7 @@ create index if not exists statuses_due on statuses (coalesce(due, 'infinity'), 
     where kind = 'milestone' and valid_to = '9999-12-31' and known_to = 9223372036854775807;
 create index if not exists statuses_due_last on statuses (coalesce(due, '-infinity'), subject)
     where kind = 'milestone' and valid_to = '9999-12-31' and known_to = 9223372036854775807;
+create index if not exists statuses_name on statuses (kind, name, subject) include (status, valid_from, known_from)
+    where valid_to = '9999-12-31' and known_to = 9223372036854775807;
 create index if not exists statuses_closed on statuses (kind, status, duration_log16, known_from)
     include (known_to, valid_from, valid_to, subject) where known_to < 9223372036854775807;

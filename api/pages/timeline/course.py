@@ -33,8 +33,10 @@ def with_bars(marks: Sequence[Mark], given: Sequence[Given]) -> list[Mark]:
     """Statuses that last begin, and end, where those of the ledger do."""
     barred = [*marks]
     for subject in dict.fromkeys(one.subject for one in given if one.kind in WITH_BARS):
-        own = [one for one in given if one.subject == subject]
         mine = [number for number, one in enumerate(marks) if one.track == subject and one.lane in LANES_WITH_BARS]
+        if not mine:
+            continue
+        own = [one for one in given if one.subject == subject]
         turned = [*turns(own)]
         for turn, after in zip_longest(turned, turned[1:]):
             at = next((number for number in mine if _tells(marks[number], turn)), None)
