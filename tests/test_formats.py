@@ -356,7 +356,7 @@ def test_the_address_of_a_page_answers_in_the_format_that_is_wanted(told: Servic
             address = told.get(address, BROWSER).headers["location"].partition("#")[0]
         page = told.get(address, BROWSER)
         assert page.headers["content-type"].partition(";")[0] == "text/html"
-        assert page.headers["vary"] == "Accept, Cookie, Accept-Encoding"  # a page shows whose session it is
+        assert page.headers["vary"] == "Accept, Accept-Encoding, Cookie"  # a page shows whose session it is
         missing = told.get(address, {"Accept": "image/png"})
         told_of = problem_of(missing, 406)
         assert (told_of["type"], missing.headers["vary"]) == ("/problems/not-acceptable", VARIES)

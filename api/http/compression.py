@@ -87,12 +87,12 @@ def _is_text(headers: dict[bytes, bytes]) -> bool:
 
 
 def varying(headers: RawHeaders, name: bytes) -> RawHeaders:
-    """The headers, with one more among those that the answer depends on."""
-    told = [value for header, value in headers if header == b"vary"]
-    if any(name.lower() == one.strip().lower() for value in told for one in value.split(b",")):
+    """The headers, with one more among those that the answer depends on, which are named in one order."""
+    told = {one.strip() for header, value in headers if header == b"vary" for one in value.split(b",")}
+    if name in told:
         return headers
     others = [one for one in headers if one[0] != b"vary"]
-    return [*others, (b"vary", b", ".join([*told, name]))]
+    return [*others, (b"vary", b", ".join(sorted([*told, name])))]
 
 
 def _coded(headers: RawHeaders, coding: str, size: int | None) -> RawHeaders:
