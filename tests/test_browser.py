@@ -37,7 +37,7 @@ PAGES = ("/", "/initiatives", "/initiatives/indus-x", "/initiatives/f414", "/ini
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-    "narrow": {"viewport": {"width": 360, "height": 740}},
+    "narrow": {"viewport": {"width": 320, "height": 740}},
     "forced colours": {"viewport": {"width": 1280, "height": 900}, "forced_colors": "active"},
     "no script": {"viewport": {"width": 1280, "height": 900}, "java_script_enabled": False},
 }
