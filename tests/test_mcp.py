@@ -506,7 +506,7 @@ def test_the_extra_is_asked_for(location: LedgerLocation) -> None:
 
 def test_what_is_misconfigured_is_said_at_once(location: LedgerLocation, tmp_path: Path) -> None:
     """Before any message: no ledger, no address of a service."""
-    assert "no address" in run(location, "mcp", "--url", "somewhere", code=1).stderr
+    assert "give the address of a service" in run(location, "mcp", "--url", "somewhere", code=2).stderr
     done = subprocess.run(
         [LEDGER, "mcp"], input=b"", capture_output=True, timeout=100, env=environment(None, LEDGER_DATA=str(tmp_path / "none"))
     )  # fmt: skip
