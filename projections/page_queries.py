@@ -184,6 +184,13 @@ def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> 
     return [row[1:] for row in rows], rows[0][0] - len(rows) if rows else 0
 
 
+def courses(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> list[tuple[str, str, date]]:
+    """Stream, status and first day of the last states of each of these streams, on whatever day, as known then: in their order."""
+    given = {"subjects": list(subjects), "known_at": basis.known_at, "limit": limit}
+    with reads.connection() as connection:
+        return connection.execute(SQL["courses"], given).fetchall()
+
+
 def first_entry(reads: Queries, subject: Subject) -> tuple[int, datetime] | None:
     """Position and time of the entry that a stream begins with; None where there is none."""
     with reads.connection() as connection:

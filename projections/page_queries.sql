@@ -201,6 +201,21 @@ select kind, of_kind, subject, lane, known_from, valid_from, doc, 0
        ) as counted
  order by lane
 
+-- name: courses
+-- The states of several streams as they follow on each other, as known at a position: the last ones of each.
+select stream, status, valid_from
+  from unnest(%(subjects)s::text[]) as candidates (stream),
+       lateral (
+           select status, valid_from
+             from states
+            where subject = candidates.stream
+              and lane = ''
+              and known_from <= %(known_at)s and known_to > %(known_at)s
+            order by valid_from desc
+            limit %(limit)s
+       ) as last
+ order by stream, valid_from
+
 -- name: first_entry
 -- Where a stream begins.
 select position, recorded_at

@@ -113,7 +113,7 @@ class Queries:
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise ReadTakesTooLong(TOO_LONG, " ".join(str(error).split())) from None
-        except psycopg.errors.UndefinedTable:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):  # or an older version made them
             raise NotYet("the projections are not built yet: is the follower running?") from None
         except FAILURES as error:
             raise explained(error) from None

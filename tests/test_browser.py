@@ -136,6 +136,20 @@ def test_no_page_is_hard_to_use_for_some(seen: Seen, how: str) -> None:
             assert violations(page, how) == [], path
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_each_strip_of_the_dashboard_is_a_link_that_says_what_it_draws(seen: Seen, width: int) -> None:
+    """Its name tells the statuses; it is drawn within the page, and leads to the initiative."""
+    with view(seen, viewport={"width": width, "height": 900}) as (page, _):
+        page.goto(seen.base)
+        link = page.get_by_role("link", name=re.compile("^INDUS-X .*active 20"))
+        box = link.locator("svg").bounding_box()
+        assert box is not None
+        assert box["width"] > width / 3
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width
+        link.click()
+        expect(page).to_have_url(f"{seen.base}/initiatives/indus-x")
+
+
 def test_the_clock_is_moved_by_keys_alone(seen: Seen) -> None:
     """An arrow moves the range to the entry before: sentence, values, address and what the range says of itself follow; Back
     leads back; and the address opened anew shows the same."""

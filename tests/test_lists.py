@@ -120,6 +120,14 @@ def test_every_list_takes_each_of_its_orders_on_any_page(service: Service, subte
                     assert at_once == back[::-1]
 
 
+def test_rows_of_an_older_version_are_not_there_yet(met: Service) -> None:
+    """While a follower builds anew what a version made that knew no such column, readers are asked to come again."""
+    with met.location.connect() as connection:
+        connection.execute("alter table statuses drop column name")
+    assert problem_of(met.get("/v1/meetings", sort="name"), 503)["type"] == "/problems/not-yet"
+    assert met.get("/v1/meetings").status_code == 200
+
+
 def test_an_order_that_is_none_is_refused(met: Service) -> None:
     """With the one that was meant; a list without what it is sorted by says where there is one."""
     assert "did you mean name?" in problem_of(met.get("/v1/meetings", sort="nam"), 422)["detail"]

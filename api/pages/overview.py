@@ -1,6 +1,7 @@
 """Pages about the whole ledger: the dashboard, search, what is due, meetings and milestones by month, anomalies, comparison, replay, audit."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -19,6 +20,7 @@ from api.http.times import Moment
 from api.pages.months import Month, in_month
 from api.pages.rendering import Page
 from api.pages.routes import CompareQuery, PageRoute, event_of, timed
+from api.pages.timeline.strips import strips
 from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.registry import KINDS
 from projections.basis import MAX_POSITION, Asked, Basis
@@ -26,11 +28,13 @@ from projections.diff_queries import diff_each
 from projections.due.queries import DueItem, due
 from projections.flags.queries import flagged
 from projections.listing import Filters
-from projections.page_queries import Listed, Listing, entries_at, listed, of_year, touched
+from projections.page_queries import Listed, Listing, courses, entries_at, listed, of_year, touched
 from projections.queries import Queries
 
 RECENT, NEXT, INITIATIVES = 10, 8, 50
 """How many entries, dates and initiatives the dashboard shows at most."""
+STRIPS, STATES = 12, 60
+"""Of so many active initiatives it draws how their status went on, and so many of the last states of each."""
 FOUND, COLUMN, COMPARED = 10, 50, 6
 """How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison at a time."""
 YEARLY = 1_000
@@ -40,19 +44,24 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @router.get("/")
 def dashboard(request: Request, reads: TheQueries, query: Annotated[AtBasis, Query()]) -> Response:
-    """What was recorded last, what comes next, and what needs attention."""
+    """What was recorded last, what comes next, what needs attention, and how active initiatives went on."""
     asked = query.asked()
     items, _, basis = due(reads, asked, None, None, NEXT)
     pinned = Asked(basis.known_at, basis.valid_at)
     odd, _, _ = flagged(reads, pinned, None, NEXT)
-    (planned, initiatives), _ = listed(reads, pinned, [
+    (planned, initiatives, active), _ = listed(reads, pinned, [
         Listing("meeting", Filters(status="scheduled"), NEXT), Listing("initiative", Filters(), INITIATIVES),
+        Listing("initiative", Filters(status="active"), STRIPS, "name"),
     ])  # fmt: skip
+    drawn = courses(reads, [one.subject for one in active.shown], basis, STATES)
     body = {
         "recent": _recent(reads, basis), "due": [_due(one, basis) for one in items],
         "flagged": from_json(array_json(odd)), "planned": _shown(planned)["items"], "initiatives": _shown(initiatives),
+        "active": {"count": active.count, "subjects": [one.subject for one in active.shown]},
     }  # fmt: skip
-    return Page(request, reads, basis).show("dashboard.html", to_json(body).decode())
+    return Page(request, reads, basis).show(
+        "dashboard.html", to_json(body).decode(), strips=strips(drawn, datetime.now(UTC).date(), basis.valid_at)
+    )
 
 
 def _shown(found: Listed) -> dict[str, Any]:
