@@ -10,12 +10,15 @@ import pytest
 from ledger.database.embedded import Embedded
 from ledger.vocabulary.registry import KINDS
 from tests import ledgers
+from tests.examples import THX, USA, event
 from tests.service import Service
+from tests.test_page_sizes import LARGEST
 from tests.test_pages import page
 
+pytest_plugins = ["tests.service"]
 YEARS = re.compile(r'<ol class="years">(.*?)</ol>', re.DOTALL)
 BAR = re.compile(
-    r'(?:<a href="([^"]+)">|<b>)<span class="number">([\d,]+).*?height="(\d+)" fill="currentColor"/></svg><span>(\d+)</span>',
+    r'<li>(?:<a href="([^"]+)">|<b>)([\d,]+)<span class="hidden"> in </span>.*?d="M0 48V(\d+)h24V48"/></svg>(\d+)</',
     re.DOTALL,
 )
 ROW = '<th scope="row" data-label="Name">'
@@ -37,7 +40,7 @@ def seeded(server: Embedded) -> Iterator[Service]:
 def bars(service: Service, path: str, **narrowed: Any) -> list[tuple[str, int, int, int]]:
     """Of each bar to where it leads (nowhere, where it is the year that is shown), its count, height and year."""
     found = BAR.findall("".join(YEARS.findall(page(service, path, limit=1_000, **narrowed))))
-    return [(unescape(to), int(count.replace(",", "")), int(height), int(year)) for to, count, height, year in found]
+    return [(unescape(to), int(count.replace(",", "")), 48 - int(top), int(year)) for to, count, top, year in found]
 
 
 @pytest.mark.parametrize("narrowed", NARROWED, ids=str)
@@ -50,7 +53,7 @@ def test_every_bar_leads_to_a_list_of_as_many_as_it_says(seeded: Service, narrow
             html = page(seeded, to) if to else page(seeded, f"/{kind.plural}", limit=1_000, **narrowed)
             assert html.count(ROW) == count, to
             assert f"<p>{count:,} in all" in html, to
-            assert f"<span>{year}</span></b>" in html
+            assert f"{year}</b>" in html
             path = unescape(re.findall(r'href="([^"]+\.jsonl[^"]*)"', html)[-1])
             assert len(seeded.get(path).text.splitlines()) == count, path
             followed += 1
@@ -75,6 +78,19 @@ def test_bars_stand_in_the_order_of_time_and_are_as_high_as_they_count(seeded: S
         assert [height for _, _, height, _ in found] == [max(1, round(48 * count / most)) for _, count, _, _ in found]
         every = seeded.get(f"/v1/{kind.plural}", count="true", limit=1).json()["count"]
         assert sum(count for _, count, _, _ in found) <= every
+
+
+def test_of_very_many_years_the_last_are_drawn(service: Service) -> None:
+    """Sixty of them, on a page that stays small with both clocks in each link; and the way to what is earlier."""
+    years = range(1950, 1950 + 70)
+    told = {"title": "An exchange", "instrument_type": "arrangement", "signatories": [{"party": "party:usa"}]}
+    service.given(THX, USA, *(event("agreement.signed", f"agreement:a{n}", f"{n}-05-01", **told) for n in years))
+    at = {"known_at": 72, "valid_at": "2025-01-01"}
+    assert [year for _, _, _, year in bars(service, "/agreements", **at)] == [*years][-60:]
+    html = page(service, "/agreements", **at)
+    assert len(html.encode()) <= LARGEST
+    earlier = unescape(re.findall(r'what is earlier <a href="([^"]+)"', html)[0])
+    assert "1 May 1950" in page(service, earlier).partition("<tbody>")[2].partition("</tr>")[0]
 
 
 @pytest.mark.parametrize("year", ["0", "10000", "-1", "2024-05", "x", "9" * 30])

@@ -52,8 +52,8 @@ FORMATS = {
 """What people call the data at the addresses of pages, by suffix."""
 ALONE = ' <span class="unknown">(it alone)</span>'
 DIFFERS = ' <span class="doubt"><a class="term" href="/glossary#sources-differ">others differ</a></span>'
-BAR = 48
-"""Pixels that the highest bar of a histogram has."""
+BAR, BARS = 48, 60
+"""Pixels that the highest bar of a histogram has, and how many there are of them at most."""
 BACKTICKS = re.compile("`+")
 AROUND = 25
 """At how many entries before the clock, and at how many after it, its bar stops."""
@@ -143,9 +143,10 @@ def supported_fields(clock: Clock, subject: str, fields: Iterable[Mapping[str, A
 
 
 def histogram(years: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    """Years in the order of time, each with how many states it has and how many pixels its bar is high: none is without any."""
+    """The last ``BARS`` years in the order of time, each with how many states it has and how many pixels its bar is high: none is
+    without any."""
     most = max(years.values())
-    return [(year, years[year], max(1, round(BAR * years[year] / most))) for year in sorted(years, key=int)]
+    return [(year, years[year], max(1, round(BAR * years[year] / most))) for year in sorted(years, key=int)[-BARS:]]
 
 
 def label_of(document: Mapping[str, Any]) -> str:
