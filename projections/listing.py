@@ -39,7 +39,7 @@ SORTS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     for name, one in ((by, (up, ">", "asc")), (f"-{by}", (down, "<", "desc")))
 }
 """The orders that a list may have: their key, how what comes later compares, and the direction."""
-FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party"}
+FACETS = {"status": "status", "kind": "category", "area": "area", "party": "party", "year": "year"}
 """What states are counted by, as parameters and as filters name it."""
 FEW = 1_000
 """Up to so many streams that have the words of a text are looked at all; of more than these, as many as fill a page."""
@@ -60,6 +60,7 @@ class Filters:
     due_before: date | None = None
     overdue: bool | None = None
     in_force_for: int | None = None
+    year: int | None = None
 
 
 def list_query(

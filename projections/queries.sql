@@ -229,7 +229,7 @@ select count(*)
 -- name: facets
 -- How many of the states of one kind have which words, on a day, as known at a position. They are looked up once.
 with counted as materialized (
-    select candidates.stream, held.status, held.category, held.areas
+    select candidates.stream, held.status, held.category, held.areas, held.day
       from {candidates},
            {held}
      where {conditions}
@@ -287,6 +287,18 @@ with counted as materialized (
                 where holds
            ) as parties (word)
      where {conditions}
+     group by word
+     order by states desc, word
+     limit %(most)s
+)
+
+-- name: facet_year
+-- The years of what lists are sorted by as their date.
+(
+    select 'year' as facet, extract(year from day)::int::text as word, count(*) as states
+      from counted as candidates
+     where day is not null
+       and {conditions}
      group by word
      order by states desc, word
      limit %(most)s
@@ -532,6 +544,10 @@ areas @> array[%(area)s::text]
 
 -- name: filter_due_before
 held.due < %(due_before)s
+
+-- name: filter_year
+day >= make_date(%(year)s::int, 1, 1)
+and day < make_date(%(year)s::int + 1, 1, 1)
 
 -- name: filter_overdue
 (doc::json ->> 'overdue')::boolean = %(overdue)s

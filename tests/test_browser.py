@@ -150,6 +150,25 @@ def test_each_strip_of_the_dashboard_is_a_link_that_says_what_it_draws(seen: See
         expect(page).to_have_url(f"{seen.base}/initiatives/indus-x")
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_bar_of_the_years_leads_to_the_list_of_its_year(seen: Seen, script: bool) -> None:
+    """On a narrow page, with a script and without: bars stay within it, are large enough to be hit, and say what they count."""
+    with view(seen, viewport={"width": 320, "height": 900}, java_script_enabled=script) as (page, complaints):
+        page.goto(f"{seen.base}/milestones")
+        page.locator("details.facets summary").click()
+        bars = page.locator(".years a")
+        for box in [one.bounding_box() for one in bars.all()]:
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= 320
+            assert min(box["width"], box["height"]) >= 24
+        name = bars.first.inner_text()
+        year, count = name.split()[-1], name.split()[0]
+        bars.first.click()
+        expect(page).to_have_url(re.compile(f"/milestones\\?year={year}$"))
+        assert page.locator("table.list tbody tr").count() == int(count)
+        assert complaints == []
+
+
 def test_the_clock_is_moved_by_keys_alone(seen: Seen) -> None:
     """An arrow moves the range to the entry before: sentence, values, address and what the range says of itself follow; Back
     leads back; and the address opened anew shows the same."""

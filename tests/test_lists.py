@@ -15,6 +15,7 @@ from typer.main import get_command
 from api.cli.reading import list_
 from api.http.parameters import LIST_QUERIES
 from api.http.routes.states import FACETS_OF
+from ledger.vocabulary.edtf import bounds_of
 from ledger.vocabulary.registry import KINDS
 from projections.listing import MOST
 from projections.rebuild import rebuild
@@ -229,6 +230,12 @@ def words_of(state: dict[str, Any], facet: str, parties: dict[str, set[str]]) ->
         return {state["status"]}
     if facet == "area":
         return set(state.get("areas") or ())
+    if facet == "year":
+        days = [day for day in state["dates"].values() if day] or [
+            state.get(name) for name in ("start", "due", "published")
+        ]
+        last = [bounds.latest or bounds.earliest for day in days if day and (bounds := bounds_of(day))]
+        return {str(max(day[0] for day in last if day))} if last else set()
     if facet == "party":
         return parties[state["subject"]]
     return {word for name in ("kind", "type", "instrument_type") if (word := state.get(name))}
@@ -240,6 +247,7 @@ def test_facets_count_what_each_filter_would_find(service: Service, subtests: py
     service.given(*SEEDED)
     narrowings: list[dict[str, Any]] = [
         {}, {"known_at": 90}, {"valid_at": "2024-09-01"}, {"text": "def"}, {"party": "party:india"}, {"area": "space"},
+        {"year": "2024"},
     ]  # fmt: skip
     tried = 0
     for kind, more in product(KINDS.values(), narrowings):
@@ -256,7 +264,7 @@ def test_facets_count_what_each_filter_would_find(service: Service, subtests: py
                     assert told == count, word
                     tried += 1
                 others = {name: value for name, value in more.items() if name != facet}
-                if facet in ("status", "kind", "area"):
+                if facet in ("status", "kind", "area", "year"):
                     states = pages(service, path, 1_000, **others)
                     assert counts == Counter(word for one in states for word in words_of(one, facet, {}))
     assert tried > 100

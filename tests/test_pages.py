@@ -177,7 +177,7 @@ def test_a_list_is_narrowed_by_every_filter_and_its_form_keeps_them(service: Ser
     service.given(THX, USA, INDIA, INDUS_X)
     path, known = f"/{KINDS[kind].plural}", NARROWED[kind].model_fields.keys() - AtBasis.model_fields.keys() - {"sort"}
     said = {"status": KINDS[kind].statuses[0], "kind": next(iter(KINDS[kind].categories), ""), "area": "space", "ref": "party:usa",
-            "party": "party:usa", "text": "x", "due_before": "2030-01-01", "overdue": "true", "in_force_for": "2"}  # fmt: skip
+            "party": "party:usa", "text": "x", "year": "2024", "due_before": "2030-01-01", "overdue": "true", "in_force_for": "2"}  # fmt: skip
     filters = {name: said[name] for name in known if said[name]}
     rest = {"sort": "-id", "limit": "7", "known_at": "4", "valid_at": "2030-01-01"}
     html = page(service, path, **filters, **rest)

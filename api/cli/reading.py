@@ -87,6 +87,7 @@ def list_(
     party: Annotated[str | None, typer.Option(help="With this party, such as party:india.")] = None,
     ref: Annotated[str | None, typer.Option(help="That refer to this stream.")] = None,
     text: Annotated[str | None, typer.Option(help="With words that begin with these.")] = None,
+    year: Annotated[str | None, typer.Option(help="Whose date, by which a list is sorted, lies in this year.")] = None,
     due_before: Annotated[str | None, typer.Option(help="Milestones that are due before this day.")] = None,
     overdue: Annotated[
         bool | None, typer.Option("--overdue/--not-overdue", help="Milestones that are, or are not, overdue.")
@@ -109,7 +110,7 @@ def list_(
     url: Url = None,
 ) -> None:
     given = _given(
-        status=status, kind=of_kind, area=area, party=party, ref=ref, text=text, due_before=due_before, overdue=overdue,
+        status=status, kind=of_kind, area=area, party=party, ref=ref, text=text, year=year, due_before=due_before, overdue=overdue,
         in_force_for=in_force_for, sort=sort, known_at=known_at, valid_at=valid_at,
     )  # fmt: skip
     name = _kind_of(kind)

@@ -135,7 +135,8 @@ class Narrowed(AtBasis):
     was), with ``-`` before it downwards.
 
     ``text`` finds streams with words that begin with all of its words, in the id,
-    names, title, description and objective, or in one note; accents, capitals and forms of Unicode make no difference.
+    names, title, description and objective, or in one note; accents, capitals and forms of Unicode make no difference. ``year`` finds
+    those whose date, by which a list is sorted, lies in it.
     """
 
     status: Code | None = None
@@ -143,11 +144,12 @@ class Narrowed(AtBasis):
     party: Annotated[str, Field(pattern=PartyRef.pattern())] | None = None
     ref: Ref | None = None
     text: Search | None = None
+    year: Annotated[int, Field(ge=1, le=date.max.year)] | None = None
     sort: str = "id"
 
     def filters(self) -> Filters:
         area: str | None = getattr(self, "area", None)  # not all have one
-        return Filters(self.status, self.kind, area, self.party, self.ref, self.text)
+        return Filters(self.status, self.kind, area, self.party, self.ref, self.text, year=self.year)
 
     def fingerprint(self) -> str:
         return repr((self.filters(), self.sort))
@@ -176,7 +178,7 @@ class AgreementsNarrowed(Narrowed):
 
 class ListQuery(Narrowed, Paged):
     """A page of a list. A cursor carries its basis, and goes with the same filters; ``count`` asks how many there are in all, and
-    ``facets`` how many with each status, kind, area and party."""
+    ``facets`` how many with each status, kind, area, party and year."""
 
     count: bool = False
     facets: bool = False

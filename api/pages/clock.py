@@ -14,6 +14,8 @@ from api.pages.words import act_words
 CLOCKS = ("valid_at", "known_at")
 GOES_ON = ("cursor", "beyond", "before")
 """Where a list goes on: each page has one of them."""
+OF_A_PAGE = ("from_entry", "limit", "count", "facets")
+"""What is asked of a page, and not of all that it is a page of."""
 PLAIN = re.compile(r"[A-Za-z0-9_./~-]*")
 """A path that stands in a link as it is."""
 
@@ -81,7 +83,7 @@ class Clock:
     @property
     def narrowing(self) -> dict[str, str]:
         """What a file of the page's rows takes of its query, beside the clocks: it has all of them, wherever the page begins."""
-        return {name: value for name, value in self.others.items() if name != "from_entry"}
+        return {name: value for name, value in self.others.items() if name not in OF_A_PAGE}
 
     @cached_property
     def pinned(self) -> str:

@@ -52,6 +52,8 @@ FORMATS = {
 """What people call the data at the addresses of pages, by suffix."""
 ALONE = ' <span class="unknown">(it alone)</span>'
 DIFFERS = ' <span class="doubt"><a class="term" href="/glossary#sources-differ">others differ</a></span>'
+BAR, BARS = 48, 60
+"""Pixels that the highest bar of a histogram has, and how many there are of them at most."""
 BACKTICKS = re.compile("`+")
 AROUND = 25
 """At how many entries before the clock, and at how many after it, its bar stops."""
@@ -89,7 +91,7 @@ def environment() -> Environment:
         "static": static_url, "plurals": PLURALS, "titles": TITLES, "is_ref": words.REF.fullmatch,
         "date_fields": words.fields().dates, "code_fields": words.fields().codes,
         "draw": picture, "summary": summary, "rows_of": rows_of, "undated_summary": undated_summary, "events_told": events_told,
-        "supported_fields": supported_fields,
+        "supported_fields": supported_fields, "histogram": histogram,
     }  # fmt: skip
     return made
 
@@ -138,6 +140,13 @@ def supported_fields(clock: Clock, subject: str, fields: Iterable[Mapping[str, A
         for one in fields
     ]
     return Markup(", ".join(told))  # noqa: S704 of names of the vocabulary alone
+
+
+def histogram(years: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """The last ``BARS`` years in the order of time, each with how many states it has and how many pixels its bar is high: none is
+    without any."""
+    most = max(years.values())
+    return [(year, years[year], max(1, round(BAR * years[year] / most))) for year in sorted(years, key=int)[-BARS:]]
 
 
 def label_of(document: Mapping[str, Any]) -> str:
