@@ -110,8 +110,17 @@ def due_rows(conditions: LiteralString, order: LiteralString) -> LiteralString:
 def _of_statuses(name: str, statuses: LiteralString = "%(statuses)s::text[]", **given: LiteralString) -> LiteralString:
     """A query over the statuses that streams have: what the ledger says now, and what it believed."""
     believed = SQL["believed"].format(statuses=statuses)
-    return SQL[name].format(
-        open=SQL["held_open"], ended=SQL["held_ended"], believed=believed, statuses=statuses, **given
+    return SQL[name].format(open=SQL["held_open"], ended=SQL["held_ended"], believed=believed, **given)
+
+
+def _by_key(
+    column: LiteralString, key: LiteralString, kind: LiteralString, statuses: LiteralString, direction: LiteralString
+) -> LiteralString:
+    """The streams that have one of some statuses, in the order of a key of theirs, each with that as ``column``."""
+    of = {"column": column, "key": key, "kind": kind, "statuses": statuses, "direction": direction}
+    open_, ended = (SQL["by_key"].format(held=SQL[one], **of) for one in ("held_open", "held_ended"))
+    return SQL["candidates_by_key"].format(
+        open=open_, ended=ended, believed=SQL["believed"].format(statuses=statuses), **of
     )
 
 
@@ -122,11 +131,13 @@ def _candidates(filters: Filters, sort: str) -> LiteralString:
         order: LiteralString = f"due {direction}, subject {direction}" if by_due else f"subject {direction}"
         return SQL["candidates_overdue"].format(rows=due_rows(SQL["is_overdue"], order), order=order)
     if by_due:
-        undated: LiteralString = "'infinity'::date" if direction == "asc" else "'-infinity'::date"
-        return _of_statuses("candidates_due", direction=direction, undated=undated)
+        due: LiteralString = (
+            "coalesce(due, 'infinity'::date)" if direction == "asc" else "coalesce(due, '-infinity'::date)"
+        )
+        return _by_key("due", due, "'milestone'", "%(statuses)s::text[]", direction)
     if _is_found_by_name(filters, sort):
         statuses: LiteralString = "%(statuses)s::text[]" if filters.status is None else "array[%(status)s::text]"
-        return _of_statuses("candidates_name", statuses, direction=direction)
+        return _by_key("name", "name", "%(kind)s", statuses, direction)
     reference = _reference(filters)
     if reference == "ref":
         usual = SQL["candidates_ref"].format(ref="%(ref)s", lanes="array['']", direction=direction)

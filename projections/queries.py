@@ -10,6 +10,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from ledger.database.connection import Connection, Pool
 from ledger.database.failures import FAILURES, explained
@@ -25,6 +26,7 @@ from projections.feed import ALL, Wanted, conditions
 from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, facets_query, held, list_query, read_from, version
 from projections.retracted import Told, unverified_among, unverified_in
+from projections.runner import are_of_our_versions
 from projections.wholes import Kept, wholes
 
 LOG_WATERMARKS = SQL["watermarks_log"].format(log=SQL["log_columns"])
@@ -113,7 +115,10 @@ class Queries:
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise ReadTakesTooLong(TOO_LONG, " ".join(str(error).split())) from None
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):  # or an older version made them
+        except (UndefinedTable, UndefinedColumn) as error:  # the rows may be of another version
+            with self.pool.connection() as connection:
+                if isinstance(error, UndefinedColumn) and are_of_our_versions(connection):
+                    raise
             raise NotYet("the projections are not built yet: is the follower running?") from None
         except FAILURES as error:
             raise explained(error) from None

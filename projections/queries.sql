@@ -433,65 +433,33 @@ valid_to < '9999-12-31' and valid_to > %(valid_at)s and known_to = 9223372036854
 -- What the ledger has learnt otherwise since.
 valid_to > %(valid_at)s and known_to > %(known_at)s and known_to < 9223372036854775807
 
--- name: candidates_due
--- All milestones by when they are due, as ``candidates_status`` finds them.
+-- name: candidates_by_key
+-- The streams of one kind that have one of these statuses, in the order of a key, as ``candidates_status`` finds them.
 (
-    select stream, due
+    select stream, {column}
       from (
-            (
-            select subject as stream, coalesce(due, {undated}) as due
-              from statuses
-             where kind = 'milestone' and {open}
-               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
-             order by coalesce(due, {undated}) {direction}, subject {direction}
-            )
+            {open}
+            union all
+            {ended}
             union all
             (
-            select subject as stream, coalesce(due, {undated}) as due
-              from statuses
-             where kind = 'milestone' and status = any(%(statuses)s::text[]) and {ended}
-               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
-             order by coalesce(due, {undated}) {direction}, subject {direction}
-            )
-            union all
-            (
-            select subject as stream, coalesce(due, {undated}) as due
+            select subject, {key}
               from {believed}
-             order by coalesce(due, {undated}) {direction}, subject {direction}
+             order by {key} {direction}, subject {direction}
             )
            ) as found
-     order by due {direction}, stream {direction}
+     order by {column} {direction}, stream {direction}
 ) as candidates
 
--- name: candidates_name
--- The streams of one kind that have one of these statuses by their names, as ``candidates_status`` finds them.
+-- name: by_key
+-- Those of them that one index has.
 (
-    select stream, name
-      from (
-            (
-            select subject as stream, name
-              from statuses
-             where kind = %(kind)s and status = any({statuses}) and {open}
-               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
-             order by name {direction}, subject {direction}
-            )
-            union all
-            (
-            select subject, name
-              from statuses
-             where kind = %(kind)s and status = any({statuses}) and {ended}
-               and valid_from <= %(valid_at)s and known_from <= %(known_at)s
-             order by name {direction}, subject {direction}
-            )
-            union all
-            (
-            select subject, name
-              from {believed}
-             order by name {direction}, subject {direction}
-            )
-           ) as found
-     order by name {direction}, stream {direction}
-) as candidates
+select subject as stream, {key} as {column}
+  from statuses
+ where kind = {kind} and status = any({statuses}) and {held}
+   and valid_from <= %(valid_at)s and known_from <= %(known_at)s
+ order by {key} {direction}, subject {direction}
+)
 
 -- name: count_statuses
 -- How many states of one kind have one of these statuses on a day, as known at a position: each has one. From indexes alone.

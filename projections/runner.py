@@ -277,6 +277,12 @@ def read_progress(connection: Connection) -> dict[str, Progress]:
     return {row[0]: Progress(*row) for row in rows}
 
 
+def are_of_our_versions(connection: Connection) -> bool:
+    """Whether the rows that there are were made as this version makes them."""
+    live = read_progress(connection)
+    return all(live[one.name].version == one.version for one in PROJECTIONS if one.name in live)
+
+
 def projected(connection: Connection) -> int:
     """How many entries every projection shows."""
     known = read_progress(connection)
