@@ -15,9 +15,9 @@ from benchmarks.measure import Bench, Figure, Measured, compare
 from ledger.database.connection import LedgerLocation
 from ledger.vocabulary.fact import Subject
 from projections.basis import Asked
-from projections.feed import Wanted
+from projections.feed import Chosen, Wanted
 from projections.listing import Filters
-from projections.queries import Chosen, Queries
+from projections.queries import Queries
 from tests.generator import PARTIES
 
 FEW, MANY = 9, 100

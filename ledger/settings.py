@@ -92,9 +92,7 @@ USUAL = Timeouts()
 class Settings(BaseSettings):
     """Each field is the variable ``LEDGER_`` and its name, in capitals."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="LEDGER_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     dsn: SecretStr | None = None
     """The service's own role; absent, the embedded server under ``data`` is used."""
@@ -132,7 +130,7 @@ class Settings(BaseSettings):
     """A policy that names the witnesses to which checkpoints are offered."""
     key: SecretStr | None = None
     """An API key, with which a command asks a service."""
-    url: Service | None = None
+    url: Annotated[Service | None, BeforeValidator(lambda given: given or None)] = None
     """The address of a service, which commands that read or append ask in place of a database."""
     webhook_key: Path | None = None
     """The file with the key that the secrets of webhooks are made of; who has it signs and delivers."""

@@ -1,8 +1,11 @@
 """The log as its subscribers take it: what they want of the entries after a position, in order, each line as it is stored."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from ledger.database.connection import Connection, sql_blocks
+from projections.basis import MAX_POSITION
 
 SQL = sql_blocks("projections", "feed.sql")
 WINDOW = 10_000
@@ -35,6 +38,17 @@ class Wanted(NamedTuple):
 
 
 ALL = Wanted()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which entries of the log: after a position, up to another, recorded from a time on and up to another, of these sorts."""
+
+    after: int = 0
+    upto: int = MAX_POSITION
+    since: datetime | None = None
+    until: datetime | None = None
+    wanted: Wanted = ALL
 
 
 def conditions(wanted: Wanted) -> tuple[LiteralString, dict[str, str | list[str]]]:

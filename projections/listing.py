@@ -127,6 +127,7 @@ def _by_key(
 def _candidates(filters: Filters, sort: str) -> LiteralString:
     """The streams that are looked at, in the order of the list where an index has them so."""
     by_due, direction = sort.endswith("due"), SORTS[sort][2]
+    statuses: LiteralString = "%(statuses)s::text[]" if filters.status is None else "array[%(status)s::text]"
     if filters.overdue:
         order: LiteralString = f"due {direction}, subject {direction}" if by_due else f"subject {direction}"
         return SQL["candidates_overdue"].format(rows=due_rows(SQL["is_overdue"], order), order=order)
@@ -134,9 +135,8 @@ def _candidates(filters: Filters, sort: str) -> LiteralString:
         due: LiteralString = (
             "coalesce(due, 'infinity'::date)" if direction == "asc" else "coalesce(due, '-infinity'::date)"
         )
-        return _by_key("due", due, "'milestone'", "%(statuses)s::text[]", direction)
+        return _by_key("due", due, "'milestone'", statuses, direction)
     if _is_found_by_name(filters, sort):
-        statuses: LiteralString = "%(statuses)s::text[]" if filters.status is None else "array[%(status)s::text]"
         return _by_key("name", "name", "%(kind)s", statuses, direction)
     reference = _reference(filters)
     if reference == "ref":
@@ -146,7 +146,7 @@ def _candidates(filters: Filters, sort: str) -> LiteralString:
     else:
         usual = SQL["candidates"]
     if reference is None and filters.status is not None:
-        usual = _of_statuses("candidates_status", "array[%(status)s::text]", direction=direction)
+        usual = _of_statuses("candidates_status", statuses, direction=direction)
     return usual if filters.text is None else SQL["candidates_text"].format(direction=direction, usual=usual)
 
 

@@ -185,7 +185,7 @@ def drawn(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> 
 
 
 def courses(reads: Queries, subjects: Sequence[str], basis: Basis, limit: int) -> list[tuple[str, str, date]]:
-    """Stream, status and first day of the last states of each of these streams, on whatever day, as known then: in their order."""
+    """Stream, status and first day of the last turns of status of each of these streams, on whatever day, as known then: in their order."""
     given = {"subjects": list(subjects), "known_at": basis.known_at, "limit": limit}
     with reads.connection() as connection:
         return connection.execute(SQL["courses"], given).fetchall()

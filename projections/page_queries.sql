@@ -202,18 +202,22 @@ select kind, of_kind, subject, lane, known_from, valid_from, doc, 0
  order by lane
 
 -- name: courses
--- The states of several streams as they follow on each other, as known at a position: the last ones of each.
+-- How the status of several streams went on, as known at a position: the last turns of each.
 select stream, status, valid_from
   from unnest(%(subjects)s::text[]) as candidates (stream),
        lateral (
            select status, valid_from
-             from states
-            where subject = candidates.stream
-              and lane = ''
-              and known_from <= %(known_at)s and known_to > %(known_at)s
+             from (
+                   select status, valid_from, lag(status) over (order by valid_from) as before
+                     from states
+                    where subject = candidates.stream
+                      and lane = ''
+                      and known_from <= %(known_at)s and known_to > %(known_at)s
+                  ) as stated
+            where before is distinct from status
             order by valid_from desc
             limit %(limit)s
-       ) as last
+       ) as turned
  order by stream, valid_from
 
 -- name: first_entry

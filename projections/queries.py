@@ -20,9 +20,9 @@ from ledger.vocabulary.fact import Subject
 from ledger.vocabulary.kinds.participation import PARTICIPATION
 from ledger.vocabulary.registry import KINDS
 from ledger.writing.decision_cache import read_disclosures
-from projections.basis import MAX_POSITION, Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
+from projections.basis import Asked, Basis, Watermarks, check_projected, check_recorded, check_seen
 from projections.corrections import corrections_of
-from projections.feed import ALL, Wanted, conditions
+from projections.feed import ALL, Chosen, conditions
 from projections.feed import SQL as FEED
 from projections.listing import SQL, Filters, facets_query, held, list_query, read_from, version
 from projections.retracted import Told, unverified_among, unverified_in
@@ -36,21 +36,11 @@ STATE, STATES, RELATED = (
     SQL[name].format(held=held(), version=version(), referring=OF_A_KIND) for name in ("state", "states", "related")
 )
 LANES = SQL["lanes"].format(held=held(), version=version("held.subject"))
+NOT_BUILT = "the projections are not built yet: is the follower running?"
 MOMENT = timedelta(microseconds=1)
 """Entries are recorded at whole ones."""
 TOO_LONG = "it takes longer to read than the service allows: narrow it, leave out count and facets, or sort it by id"
 LAST_DAY = date.max - timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which entries of the log: after a position, up to another, recorded from a time on and up to another, of these sorts."""
-
-    after: int = 0
-    upto: int = MAX_POSITION
-    since: datetime | None = None
-    until: datetime | None = None
-    wanted: Wanted = ALL
 
 
 class StateRow(NamedTuple):
@@ -115,11 +105,14 @@ class Queries:
                 yield connection
         except psycopg.errors.QueryCanceled as error:
             raise ReadTakesTooLong(TOO_LONG, " ".join(str(error).split())) from None
-        except (UndefinedTable, UndefinedColumn) as error:  # the rows may be of another version
-            with self.pool.connection() as connection:
-                if isinstance(error, UndefinedColumn) and are_of_our_versions(connection):
-                    raise
-            raise NotYet("the projections are not built yet: is the follower running?") from None
+        except UndefinedTable:
+            raise NotYet(NOT_BUILT) from None
+        except UndefinedColumn:
+            with self.connection() as connection:
+                ours = are_of_our_versions(connection)
+            if ours:
+                raise
+            raise NotYet(NOT_BUILT) from None
         except FAILURES as error:
             raise explained(error) from None
 

@@ -293,14 +293,14 @@ with counted as materialized (
 )
 
 -- name: facet_year
--- The years of what lists are sorted by as their date.
+-- The years of what lists are sorted by as their date, the last ones.
 (
     select 'year' as facet, extract(year from day)::int::text as word, count(*) as states
       from counted as candidates
      where day is not null
        and {conditions}
      group by word
-     order by states desc, word
+     order by min(day) desc
      limit %(most)s
 )
 

@@ -61,7 +61,6 @@ async def _exchange(app: ASGIApp, scope: dict[str, Any], body: bytes) -> list[Me
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        assert not complete.is_set(), f"{message['type']} after the end"
         told.append(message)
         if message["type"] == "http.response.body" and not message.get("more_body"):
             complete.set()
@@ -96,6 +95,7 @@ def _answer(told: list[Message], request: Request) -> Response:
     first, *rest = told
     assert first["type"] == "http.response.start"
     assert {message["type"] for message in rest} <= {"http.response.body"}
+    assert not [one for one in rest[:-1] if not one.get("more_body")], "something was sent after the end"
     body = b"" if request.method == "HEAD" else b"".join(message.get("body", b"") for message in rest)
     headers = [(name.decode(), value.decode()) for name, value in first.get("headers", [])]
     return Response(first["status"], headers=headers, content=body, request=request)

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -41,10 +42,12 @@ def _write_through(server: Embedded, value: str) -> None:
     with Connection.connect(server.owner_dsn, autocommit=True) as owner:
         owner.execute(f"alter system set fsync = {value}".encode())
         owner.execute("select pg_reload_conf()")
-    while True:
+    until = monotonic() + 30
+    while monotonic() < until:
         with Connection.connect(server.owner_dsn, autocommit=True) as owner:
             if owner.execute("show fsync").fetchone() == (value,):
                 return
+    raise TimeoutError(f"fsync is not {value}")
 
 
 @pytest.fixture(scope="module")

@@ -686,7 +686,8 @@ def test_what_is_no_request_is_never_answered_in_anothers_place(unharmed: Servic
     """Behind a request that has no whole answer yet, a head that is too large, or none at all, ends the connection: what is said of it
     would be taken for that answer, or for a part of it."""
     get = b"GET /v1/events/stream HTTP/1.1\r\nHost: a\r\n\r\n"
-    for bad in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 70_000)):
+    for bad in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nX: %s\r\n\r\n" % (b"a" * 70_000),
+                b"POST /v1/events HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):  # fmt: skip
         with listening(unharmed) as address:
             assert exchange(address, get + bad) == b""
             with socket.create_connection(address, timeout=20) as connection:

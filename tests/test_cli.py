@@ -307,6 +307,7 @@ def test_what_is_not_there_is_4(command: Command, location: LedgerLocation, tmp_
     told = run(location, "status", code=4, LEDGER_PORT="x", LEDGER_SCHEMA="A B", LEDGER_URL="y").stderr
     assert told.count("\n") == 1
     assert all(name in told for name in ("LEDGER_PORT", "LEDGER_SCHEMA", "LEDGER_URL"))
+    assert run(location, "status", LEDGER_URL="").stdout
     assert command("serve", code=4, LEDGER_HOST="203.0.113.1").stderr.startswith("ledger: cannot serve at 203.0.113.1")
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -259,7 +259,8 @@ def test_facets_count_what_each_filter_would_find(service: Service, subtests: py
         assert [*found] == FACETS_OF[kind.name]
         for facet, counts in found.items():
             with subtests.test(path, facet=facet, more=more):
-                assert [*counts.values()] == sorted(counts.values(), reverse=True)
+                order = [*map(int, counts)] if facet == "year" else [*counts.values()]
+                assert order == sorted(order, reverse=True)
                 for word, count in [*counts.items()][:5]:
                     told = service.get(path, count="true", limit=1, **more | {facet: word}).json()["count"]
                     assert told == count, word

@@ -19,7 +19,7 @@ from projections.basis import Asked
 from projections.diff_queries import diff
 from projections.download_queries import last_recorded
 from projections.due.queries import DueItem, due
-from projections.feed import Wanted
+from projections.feed import Chosen, Wanted
 from projections.flags.queries import flagged
 from projections.listing import FACETS, SORTS, Filters
 from projections.page_queries import (
@@ -36,7 +36,7 @@ from projections.page_queries import (
     touched,
     version_of,
 )
-from projections.queries import Chosen, Queries
+from projections.queries import Queries
 from projections.registry import PROJECTIONS
 from projections.runner import Follower
 from tests.examples import INDIA, THX, USA

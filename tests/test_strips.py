@@ -77,8 +77,24 @@ def test_a_strip_is_that_of_both_clocks(service: Service) -> None:
     assert shown(service, known_at=3)["/initiatives/i01?known_at=3"][0] == "reported 2020, active 2021"
     (told, drawn) = shown(service, valid_at="2021-12-01")["/initiatives/i01?valid_at=2021-12-01"]
     assert told == "reported 2020, active 2021, suspended 2022, active 2023"
-    assert [" opacity" in bar for bar in drawn.split("<rect")[1:]] == [False, False, True, True]
+    assert [" opacity" in bar for bar in drawn.split("<rect")[1:]] == [False, False, True, True, True]
     assert shown(service, valid_at="2022-12-01") == {}
+
+
+def test_a_strip_begins_where_its_status_does(service: Service) -> None:
+    """However many states came since: what was told of an initiative otherwise is no turn of its status."""
+    service.given(THX, act("reported", 1, "2009-05-01"), act("launched", 1, "2010-03-01"))
+    told = [
+        event(
+            "initiative.described",
+            "initiative:i01",
+            f"{2011 + number // 12}-{number % 12 + 1:02}",
+            objective=f"No. {number}",
+        )
+        for number in range(100)
+    ]
+    service.given(*told)
+    assert shown(service)["/initiatives/i01"][0] == "reported 2009, active 2010"
 
 
 def test_bars_follow_on_each_other_up_to_today(service: Service) -> None:

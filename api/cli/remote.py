@@ -72,18 +72,15 @@ class Service:
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise self._error(answer)
         if not answer.is_of_a_ledger:
-            raise self._of_no_ledger(answer)
+            raise answer.of_no_ledger(self.client.base)
         return answer
-
-    def _of_no_ledger(self, answer: "Answer") -> Unavailable:
-        return Unavailable(f"{self.client.base} answers {answer.status} {answer.reason}, and not as a ledger does")
 
     def _error(self, answer: "Answer") -> LedgerError:
         try:
             problem = from_json(answer.body)
             slug, detail, faults = problem["type"].rpartition("/")[2], problem["detail"], problem.get("errors", [])
         except (ValueError, KeyError, TypeError, AttributeError):
-            return self._of_no_ledger(answer)
+            return answer.of_no_ledger(self.client.base)
         if slug == "not-found":
             return NotFound(detail)
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

@@ -12,9 +12,9 @@ from ledger.recorded import Recorded
 from ledger.vocabulary.fact import Subject
 from ledger.writing.decision_cache import read_openings
 from projections.basis import Asked
-from projections.feed import ALL, Wanted
+from projections.feed import ALL, Chosen, Wanted
 from projections.people import with_names
-from projections.queries import Chosen, Queries
+from projections.queries import Queries
 from projections.replay import Replayed, story
 
 LOG_BATCH = 5_000

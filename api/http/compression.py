@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Protocol
 
 from fastapi.concurrency import run_in_threadpool
@@ -129,11 +130,14 @@ class Compressing:
 
     async def _begin(self, message: Message) -> None:
         headers, cached = dict(message["headers"]), self.context.cached
-        has_it = message["status"] == 304
+        has_it = message["status"] == HTTPStatus.NOT_MODIFIED
         if _is_text(dict(cached.headers) if cached else headers) or (has_it and not cached):
             message["headers"] = varying(message["headers"], b"Accept-Encoding")
-        if cached:
-            self.context.cached = await self._as_sent(cached) if has_it else cached._replace(headers=message["headers"])
+        if cached and has_it:
+            self.context.cached = await self._as_sent(cached)
+        elif cached:
+            is_sent = message["status"] == HTTPStatus.OK  # and nothing has failed on the way
+            self.context.cached = cached._replace(headers=message["headers"]) if is_sent else None
         coding = self._coding_for(headers)
         if coding is None:
             await self.send_next(message)

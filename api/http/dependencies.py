@@ -266,7 +266,7 @@ def answer(
     if not etag_matches(tag, listed(request, "if-none-match")):
         return whole
     return Response(
-        status_code=304, headers={name: told for name, told in headers.items() if name != "Content-Encoding"}
+        status_code=304, headers={name: value for name, value in headers.items() if name != "Content-Encoding"}
     )
 
 

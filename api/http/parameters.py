@@ -27,9 +27,9 @@ from ledger.vocabulary.kind import Kind
 from ledger.vocabulary.kinds.agreement import AGREEMENT
 from ledger.vocabulary.registry import FACTS, KINDS
 from projections.basis import MAX_POSITION, Asked, Basis, Position
-from projections.feed import Wanted
+from projections.feed import Chosen, Wanted
 from projections.listing import SORTS, Filters
-from projections.queries import LAST_DAY, Chosen
+from projections.queries import LAST_DAY
 
 MAX_PAGE = 1_000
 

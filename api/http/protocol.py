@@ -71,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether what is read now is of a request whose turn it is, and nothing has been said to it."""
         if self.cycle is None or self.cycle.response_complete:
             return True
-        return self.cycle.more_body and not self.cycle.response_started
+        return self.cycle is self.running and self.cycle.more_body and not self.cycle.response_started
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

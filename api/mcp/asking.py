@@ -116,7 +116,7 @@ def _catch_up(location: LedgerLocation) -> None:
 
 def _sound(answer: Answer, address: str) -> Answer:
     if not answer.is_of_a_ledger:
-        raise Unavailable(f"{address} answers {answer.status} {answer.reason}, and not as a ledger does")
+        raise answer.of_no_ledger(address)
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         raise Declined(answer.body)
     return answer

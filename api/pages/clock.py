@@ -86,18 +86,20 @@ class Clock:
         return {name: value for name, value in self.others.items() if name not in OF_A_PAGE}
 
     @cached_property
+    def clocks(self) -> dict[str, str]:
+        """The clocks that the query has."""
+        return {name: self.given[name] for name in CLOCKS if name in self.given}
+
+    @cached_property
     def pinned(self) -> str:
         """How a link ends that keeps the clocks, and nothing else of the query."""
-        kept = {name: self.given[name] for name in CLOCKS if name in self.given}
-        return f"?{urlencode(kept)}" if kept else ""
+        return f"?{urlencode(self.clocks)}" if self.clocks else ""
 
     def url(self, path: str | None = None, /, **changes: Any) -> str:
         """A link to a page at the same clocks; with no path to this one, its other parameters kept. None takes one away."""
         if path is not None and not changes:
             return (path if PLAIN.fullmatch(path) else quote(path)) + self.pinned
-        kept = {name: self.given[name] for name in CLOCKS if name in self.given}
-        if path is None:
-            kept = self.others | kept
+        kept = self.clocks if path is not None else self.others | self.clocks
         query = {name: str(value) for name, value in (kept | changes).items() if value is not None}
         return quote(path or self.path) + (f"?{urlencode(query)}" if query else "")
 

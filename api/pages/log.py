@@ -18,8 +18,8 @@ from ledger.errors import NotFound
 from ledger.proofs.merkle import leaf_hash
 from ledger.vocabulary.registry import FACTS
 from projections.basis import MAX_POSITION, Asked
-from projections.feed import ALL
-from projections.queries import Chosen, Queries
+from projections.feed import ALL, Chosen
+from projections.queries import Queries
 
 COUNTED = 10_000
 """So many entries of a sort are counted at most."""

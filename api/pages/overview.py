@@ -33,8 +33,8 @@ from projections.queries import Queries
 
 RECENT, NEXT, INITIATIVES = 10, 8, 50
 """How many entries, dates and initiatives the dashboard shows at most."""
-STRIPS, STATES = 12, 60
-"""Of so many active initiatives it draws how their status went on, and so many of the last states of each."""
+STRIPS, TURNS = 12, 60
+"""Of so many active initiatives it draws how their status went on, with so many of its last turns each."""
 FOUND, COLUMN, COMPARED = 10, 50, 6
 """How many states of a kind a search shows at most, milestones a column of the board, and subjects a comparison at a time."""
 YEARLY = 1_000
@@ -53,7 +53,7 @@ def dashboard(request: Request, reads: TheQueries, query: Annotated[AtBasis, Que
         Listing("meeting", Filters(status="scheduled"), NEXT), Listing("initiative", Filters(), INITIATIVES),
         Listing("initiative", Filters(status="active"), STRIPS, "name"),
     ])  # fmt: skip
-    drawn = courses(reads, [one.subject for one in active.shown], basis, STATES)
+    drawn = courses(reads, [one.subject for one in active.shown], basis, TURNS)
     body = {
         "recent": _recent(reads, basis), "due": [_due(one, basis) for one in items],
         "flagged": from_json(array_json(odd)), "planned": _shown(planned)["items"], "initiatives": _shown(initiatives),

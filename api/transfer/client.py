@@ -30,6 +30,10 @@ class Answer(NamedTuple):
     def is_of_a_ledger(self) -> bool:
         return EPOCH in self.headers
 
+    def of_no_ledger(self, address: str) -> Unavailable:
+        """What is told where something else answers at the address."""
+        return Unavailable(f"{address} answers {self.status} {self.reason}, and not as a ledger does")
+
 
 class _KeyStaysHome(HTTPRedirectHandler):
     """Follows redirects; the key of one host is told to no other."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 from ledger.vocabulary.dates import PartialDate
@@ -59,8 +59,7 @@ class Shown:
 
     @property
     def name(self) -> str:
-        """What it is called, as names are compared."""
-        return _compared(_called(self.state) or self.subject.id)
+        return _name(self.state, self.subject)
 
     @property
     def day(self) -> date | None:
@@ -77,14 +76,9 @@ class HasStatus(NamedTuple):
     subject: Subject
     status: str
     due: date | None
-    called: str | None
+    name: str
     valid_from: date
     valid_to: date
-
-    @property
-    def name(self) -> str:
-        """As a row of ``states`` has it."""
-        return _compared(self.called or self.subject.id)
 
 
 class Delta(NamedTuple):
@@ -174,17 +168,14 @@ def _due(state: State) -> date | None:
     return due.latest if due else None
 
 
-def _status(state: State) -> tuple[str | None, date | None, str | None]:
-    return state.status, _due(state), _called(state)
+def _status(subject: Subject, state: State) -> tuple[str | None, date | None, str]:
+    return state.status, _due(state), _name(state, subject)
 
 
-def _called(state: State) -> str | None:
+def _name(state: State, subject: Subject) -> str:
+    """What it is called, as names are compared; of a long one the beginning."""
     told = state.fields.get
-    return told("short_name") or told("name") or told("title") or None
-
-
-def _compared(name: str) -> str:
-    """A name as names are compared; of a long one the beginning."""
+    name = told("short_name") or told("name") or told("title") or subject.id
     return folded(name[:NAME_LENGTH])[:NAME_LENGTH]
 
 
@@ -200,11 +191,11 @@ class States(Projection):
             _note_deltas(change, lane, long, changes)
             _note_refs(change, lane, changes)
             if lane.lane == MAIN:
-                was, now = moved(lane.steps, lane.first, lane.old, lane.new, _status)
+                was, now = moved(lane.steps, lane.first, lane.old, lane.new, partial(_status, change.subject))
                 kind, subject = change.subject.kind, change.subject
                 shown = {
-                    (kind, status, end, subject): HasStatus(subject, status, due, called, start, end)
-                    for (status, due, called), start, end in now
+                    (kind, status, end, subject): HasStatus(subject, status, due, name, start, end)
+                    for (status, due, name), start, end in now
                 }
                 closed = [(kind, status, end, subject) for (status, *_), _, end in was]
                 changes["statuses"].replace(closed, shown, change.recorded.position)

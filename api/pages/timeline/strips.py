@@ -15,11 +15,11 @@ WIDTH, HEIGHT = 600.0, 18.0
 THICK = {"active": 14.0, "paused": 8.0, "planned": 4.0}
 """How high the bar of a status is: not by its colour alone is it told from others."""
 THIN = 2.0
-LATER = 'opacity=".45"'
+PALE = 'opacity=".45"'
 
 
-class Turn(NamedTuple):
-    """From a day on, as the ledger counts it, the status is another one."""
+class Since(NamedTuple):
+    """A status, and the day from which the ledger counts it."""
 
     status: str
     day: date
@@ -33,9 +33,9 @@ class Strips(NamedTuple):
     last: int
 
 
-def strips(states: Iterable[tuple[str, str, date]], today: date, valid_at: date) -> Strips:
-    """Of the subjects of ``states``: subject, status and first day of each, in their order. What is later than ``valid_at`` is paler."""
-    courses = {subject: _turns(those) for subject, those in groupby(states, itemgetter(0))}
+def strips(turns: Iterable[tuple[str, str, date]], today: date, valid_at: date) -> Strips:
+    """Of each subject of ``turns``, which are subject, status and first day, in their order. What is later than ``valid_at`` is paler."""
+    courses = {subject: [Since(*one[1:]) for one in those] for subject, those in groupby(turns, itemgetter(0))}
     begun = [one.day for course in courses.values() for one in course if one.day > date.min]
     of = axis((ordinal(day_of(day)) for day in (*begun, valid_at)), ordinal(day_of(today)), 0, WIDTH)
     years = [day.year for day in (*begun, valid_at, today)]
@@ -43,11 +43,7 @@ def strips(states: Iterable[tuple[str, str, date]], today: date, valid_at: date)
     return Strips(drawn, min(years), max(years))
 
 
-def _turns(states: Iterable[tuple[str, str, date]]) -> list[Turn]:
-    return [Turn(status, next(those)[2]) for status, those in groupby(states, itemgetter(1))]
-
-
-def _strip(course: Sequence[Turn], of: Axis, today: date, valid_at: date) -> str:
+def _strip(course: Sequence[Since], of: Axis, today: date, valid_at: date) -> str:
     """An image with a name. It is as wide as its place, so its lines keep their width."""
     lines = [_line(of, today, "today"), *([_line(of, valid_at, "true-on")] if valid_at != today else [])]
     size = f'viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" preserveAspectRatio="none"'
@@ -55,15 +51,21 @@ def _strip(course: Sequence[Turn], of: Axis, today: date, valid_at: date) -> str
     return f"<svg {size} {name}>{''.join([*_bars(course, of, today, valid_at), *lines])}</svg>"
 
 
-def _bars(course: Sequence[Turn], of: Axis, today: date, valid_at: date) -> Iterator[str]:
-    """A bar from each turn to the next; the last up to today."""
-    last = Turn("", max(today, valid_at, course[-1].day))
+def _bars(course: Sequence[Since], of: Axis, today: date, valid_at: date) -> Iterator[str]:
+    """A bar from each turn to the next; the last up to today. One in which ``valid_at`` lies is two."""
+    last = Since("", max(today, valid_at, course[-1].day))
     for turn, after in pairwise([*course, last]):
-        left, right = (of.x(ordinal(day_of(day)) + 0.5) for day in (turn.day, after.day))
-        family = look(turn.status).family
-        half = THICK.get(family, THIN) / 2
-        told = f'class="{family}" fill="currentColor"{f" {LATER}" * (turn.day > valid_at)}'
-        yield rect(left, HEIGHT / 2 - half, max(right, left + THIN), HEIGHT / 2 + half, told)
+        cut = [valid_at] if turn.day < valid_at < after.day else []
+        for begin, end in pairwise([turn.day, *cut, after.day]):
+            left, right = (of.x(ordinal(day_of(day)) + 0.5) for day in (begin, end))
+            yield _bar(turn.status, left, max(right, left + THIN), pale=begin > valid_at or [begin] == cut)
+
+
+def _bar(status: str, left: float, right: float, *, pale: bool) -> str:
+    family = look(status).family
+    half = THICK.get(family, THIN) / 2
+    told = f'class="{family}" fill="currentColor"{f" {PALE}" * pale}'
+    return rect(left, HEIGHT / 2 - half, right, HEIGHT / 2 + half, told)
 
 
 def _line(of: Axis, day: date, name: str) -> str:
@@ -71,6 +73,6 @@ def _line(of: Axis, day: date, name: str) -> str:
     return path("M{} 0V{}", x, HEIGHT, name=name).replace("/>", ' vector-effect="non-scaling-stroke"/>')
 
 
-def _told(course: Sequence[Turn]) -> str:
+def _told(course: Sequence[Since]) -> str:
     """Such as: reported 2022, active 2023. What holds at all times has no year."""
     return ", ".join(words(one.status) + f" {one.day.year}" * (one.day > date.min) for one in course)
