@@ -108,7 +108,7 @@ class DiffQuery(AtBasis):
             raise Invalid(detail, [Fault("to", detail, "two_clocks")])
         clock = "valid_at" if _is_day(self.from_) else "known_at"
         if getattr(self, clock) is not None:
-            detail = f"{clock} goes from from to to here: leave it out"
+            detail = f"the two ends say {clock} here: leave it out"
             raise Invalid(detail, [Fault(clock, detail, "two_clocks")])
         return self._side("from", self.from_), self._side("to", self.to)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from api.pages.timeline.axis import day_of
 from api.pages.timeline.marks import LANES, Drawing, Mark
 from api.pages.timeline.packing import WIDTH, picture
 from api.pages.timeline.words import counted, month_words
@@ -47,9 +48,7 @@ def href(mark: Mark) -> str:
 
 def summary(drawing: Drawing) -> str:
     """ "INDUS-X, from June 2023 to today: 2 agreements, 5 meetings, 1 milestone; active."; and what is left out."""
-    about = (
-        f", {_since(drawing.marks)} to today: {_things(drawing.marks)}" if drawing.marks else ": no fact with a date"
-    )
+    about = f", {_span(drawing)}: {_things(drawing.marks)}" if drawing.marks else ": no fact with a date"
     return f"{drawing.title}{about}; {words(drawing.status)}. {drawing.left_out}".rstrip()
 
 
@@ -59,10 +58,13 @@ def undated_summary(drawing: Drawing) -> str:
     return f"{counted(number, 'fact', 'facts')} without a date" if number else ""
 
 
-def _since(marks: Sequence[Mark]) -> str:
-    bounds = [one.at.bounds for one in marks if one.at]
-    firsts = [one.earliest or one.latest for one in bounds]
-    return f"from {month_words(min(day for day in firsts if day))}"
+def _span(drawing: Drawing) -> str:
+    """From the first fact to today, or to the last where that is later."""
+    bounds = [one.at.bounds for one in drawing.marks if one.at]
+    first = min(day for one in bounds if (day := one.earliest or one.latest))
+    last = max(day for one in bounds if (day := one.latest or one.earliest))
+    until = "today" if last <= day_of(drawing.today) else month_words(last)
+    return f"from {month_words(first)} to {until}"
 
 
 def _things(marks: Sequence[Mark]) -> str:
