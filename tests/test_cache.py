@@ -182,8 +182,8 @@ def test_a_terminated_connection_is_no_failure(seeded: Service, server: Embedded
     for number in range(2):
         with LedgerLocation(server.owner_dsn, seeded.location.schema).connect() as owner:
             owner.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ledger' and pid <> %s"
-                " and pid <> pg_backend_pid()",
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'ledger' and pid <> %s"
+                " and pid <> pg_backend_pid()",  # which waits until they are gone
                 [seeded.follower.connection.info.backend_pid],
             )
         assert seeded.get("/v1/meetings/panel").status_code == 200
